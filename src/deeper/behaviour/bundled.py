@@ -1,0 +1,62 @@
+"""The bundled real data: MovieLens latest-small, edition of October 2016, users with at least 70 ratings.
+
+`scripts/bundle_movielens.py` makes the file; `data/MOVIELENS-LICENSE.txt` holds its terms, which are not
+those of the code.
+"""
+
+from hashlib import sha256
+from importlib.resources import files
+from io import BytesIO
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from deeper.behaviour.schema import TIME
+from deeper.behaviour.windows import in_time_order, split_users, strings, to_windows
+from deeper.errors import UserError
+
+MOVIELENS_SMALL = "movielens_small"
+"""The name of the bundled data, its domain, and the salt of its split."""
+
+SHA256 = "098c46d5d70d94c6b7149653bf7c822cd8fd57797cf4d1950089862e50666fa1"
+
+
+def movielens_small() -> pa.Table:
+    """Windows W0..W6 of the bundled users: 100 of them eval, the others train.
+
+    Returns:
+        A `WINDOW` table; titles carry the year ("Heat (1995)"), times are UTC, ids are MovieLens's.
+
+    Raises:
+        UserError: The file is missing or is not the one that belongs to this version.
+    """
+    behaviour = bundled_behaviour()
+    return to_windows(behaviour, split=split_users(strings(behaviour, "user"), MOVIELENS_SMALL))
+
+
+def bundled_behaviour() -> pa.Table:
+    """Every rating of the bundled users as a `BEHAVIOUR` table.
+
+    Raises:
+        UserError: The file is missing or is not the one that belongs to this version.
+    """
+    path = files("deeper.behaviour").joinpath("data/movielens_small.parquet")
+    remedy = "install deeper again, or use data of your own"
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise UserError(
+            f"the bundled data cannot be read ({error.strerror})", where=str(path), do=remedy
+        ) from error
+    if sha256(content).hexdigest() != SHA256:
+        raise UserError("the bundled data is damaged", where=str(path), do=remedy)
+    table = pq.read_table(BytesIO(content))
+    events = {
+        "user": table["user"].cast(pa.string()),
+        "domain": pa.array([MOVIELENS_SMALL] * table.num_rows),
+        "item": table["item"].cast(pa.string()),
+        "title": table["title"].cast(pa.string()),
+        "rating": table["rating"],
+        "time": table["time_seconds"].cast(pa.int64()).cast(pa.timestamp("s", "UTC")).cast(TIME),
+    }
+    return in_time_order(pa.table(events))

@@ -1,0 +1,164 @@
+"""Windows from wherever `--data` points: the bundled data, an own folder, or a published one."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from deeper.behaviour.bundled import MOVIELENS_SMALL, SHA256, movielens_small
+from deeper.behaviour.hub import is_hub, read_hub
+from deeper.behaviour.own_files import is_own, read_own
+from deeper.behaviour.published import find_published, read_published
+from deeper.behaviour.published_merge import Quirks
+from deeper.behaviour.schema import WINDOW
+from deeper.behaviour.windows import strings
+from deeper.domains import BUILTIN, Domain
+from deeper.errors import UserError
+
+LAYOUTS = (
+    f"{MOVIELENS_SMALL} (the bundled data)",
+    "a folder with behaviour.csv or behaviour.parquet, and domain.toml if the domain is your own",
+    "a published domain folder (test_iterations/ or split_data/), or a folder of several",
+    "a folder with user_context_train/ or user_context_test/",
+)
+
+
+QUIRKS = {
+    "users_dropped": "users left out for want of a first window",
+    "users_unassigned": "users left out because nothing tells their split",
+    "users_vanishing": "users missing in some iterations",
+    "users_shortened": "users with fewer windows than the others",
+    "repeated_records": "records that repeat a user and iteration",
+    "windows_dropped": "windows left out behind a gap",
+    "windows_mended": "windows mended that had glued titles",
+    "restored_titles": "titles taken from the CSV file, which has the original text",
+    "unknown_titles": 'titles that are empty or "Unknown"',
+    "entities": "titles with HTML entities, now resolved",
+    "hidden_characters": "titles with hidden characters, now removed",
+    "blanks": "titles with needless blanks, now removed",
+    "repeated_titles": "titles that repeat an earlier one of the same user, kept",
+    "unrated": 'ratings that mean "no rating", masked',
+}
+"""What a count of `Quirks` is of, in words; the other counts say nothing beyond these."""
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """Windows and what is known of them.
+
+    Attributes:
+        windows: A `WINDOW` table, sorted by (domain, split, user, k).
+        domains: The domains that occur, by id.
+        notes: What was skipped or mended, in words with counts.
+        source: Where the windows are from.
+    """
+
+    windows: pa.Table
+    domains: dict[str, Domain]
+    notes: list[str]
+    source: str
+
+
+def load_windows(data: str, domains: Sequence[str] | None = None) -> Loaded:
+    """Load windows.
+
+    Args:
+        data: `movielens_small`, or a folder in one of the `LAYOUTS` ("./movielens_small" for a folder of that
+            name).
+        domains: Ids, or names of published folders, of the domains to keep; all by default.
+
+    Raises:
+        UserError: There is no such folder, its layout is unknown, a file in it is bad, or it lacks a domain.
+    """
+    if data == MOVIELENS_SMALL:
+        bundled = {MOVIELENS_SMALL: BUILTIN[MOVIELENS_SMALL]}
+        return _keep(Loaded(movielens_small(), bundled, [], f"{data}, sha256 {SHA256}"), domains)
+    folder = Path(data)
+    if not folder.is_dir():
+        raise UserError(f"there is no such folder: {data}", do=_choices())
+    if is_own(folder):
+        own = read_own(folder)
+        return _keep(Loaded(own.windows, own.domains, own.notes, data), domains)
+    if is_hub(folder):
+        table, quirks = read_hub(folder)
+        return _keep(_published([table], _notes(quirks, folder), data), domains)
+    if found := find_published(folder):
+        return _keep(_read_published(found, data, domains), domains)
+    raise UserError("the folder is in no known layout", where=data, do=_choices())
+
+
+def _read_published(folders: list[Path], data: str, domains: Sequence[str] | None) -> Loaded:
+    """Read the published folders, without those whose name already says that they are not wanted."""
+    wanted = {_id(name, {}) for name in domains or ()}
+    tables: list[pa.Table] = []
+    notes: list[str] = []
+    owner: dict[str, Path] = {}
+    for folder in folders:
+        name = _id(folder.resolve().name, {})
+        if wanted and name in BUILTIN and name not in wanted:
+            owner.setdefault(name, folder)
+            continue
+        table, quirks = read_published(folder)
+        for name in set(strings(table, "domain")):
+            if name in owner:
+                raise UserError(
+                    f"{owner[name]} and {folder} hold the same domain, {name}",
+                    where=data,
+                    do="name one of them, or remove the other",
+                )
+            owner[name] = folder
+        tables.append(table)
+        notes += _notes(quirks, folder)
+    if missing := sorted(wanted - owner.keys()):
+        raise _not_there(missing, sorted(owner), data)
+    return _published(tables, notes, data)
+
+
+def _published(tables: list[pa.Table], notes: list[str], source: str) -> Loaded:
+    windows = pa.concat_tables(tables).sort_by(
+        [("domain", "ascending"), ("split", "ascending"), ("user", "ascending"), ("k", "ascending")]
+    )
+    windows = windows.cast(WINDOW).combine_chunks()
+    ids = sorted(set(strings(windows, "domain")))
+    return Loaded(windows, {name: BUILTIN[name] for name in ids}, notes, source)
+
+
+def _keep(loaded: Loaded, domains: Sequence[str] | None) -> Loaded:
+    """The part of the data that is of the named domains."""
+    if not domains:
+        return loaded
+    ids = [_id(name, loaded.domains) for name in domains]
+    if missing := sorted(set(ids) - loaded.domains.keys()):
+        raise _not_there(missing, sorted(loaded.domains), loaded.source)
+    mask = pc.is_in(loaded.windows["domain"], pa.array(ids, pa.string()))
+    kept = {name: domain for name, domain in loaded.domains.items() if name in ids}
+    return replace(loaded, windows=loaded.windows.filter(mask).combine_chunks(), domains=kept)
+
+
+def _id(name: str, own: Mapping[str, Domain]) -> str:
+    """The id of a domain's name or alias; a name that is unknown stays as it is."""
+    if name in own:
+        return name
+    return next((domain.id for domain in BUILTIN.values() if name in (domain.id, *domain.aliases)), name)
+
+
+def _not_there(missing: list[str], present: list[str], where: str) -> UserError:
+    plural = "s" if len(missing) > 1 else ""
+    return UserError(
+        f"the data has no domain{plural} {', '.join(missing)}",
+        where=where,
+        do=f"choose from {', '.join(present)}",
+    )
+
+
+def _notes(quirks: Quirks, folder: Path) -> list[str]:
+    counts = {name: getattr(quirks, name) for name in QUIRKS}
+    return [
+        f"{folder.resolve().name}: {words}: {counts[name]}" for name, words in QUIRKS.items() if counts[name]
+    ]
+
+
+def _choices() -> str:
+    return f"give {'; or '.join(LAYOUTS)}"

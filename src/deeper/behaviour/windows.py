@@ -1,0 +1,170 @@
+"""Behaviours in time order, cut into windows, and users split into train and eval.
+
+The order is (domain, user, time). Half of the real users have events of the same second, or of the same day:
+such ties are broken by BLAKE2b of user and item, which knows nothing of the rating, so that no window is
+sorted by what is to be predicted.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from hashlib import blake2b
+from typing import cast
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from deeper.behaviour.schema import BEHAVIOUR, ITEM, WINDOW
+
+WINDOW_SIZE = 10
+WINDOW_COUNT = 7
+MIN_WINDOWS = 2
+"""The least that can be judged: one window to read and one to predict."""
+
+EVAL_USERS = 100
+EVAL_SHARE = 0.3
+
+Ints = NDArray[np.int64]
+Split = Mapping[str, str] | Callable[[str], str]
+
+
+def split_users(users: Iterable[str], salt: str) -> dict[str, str]:
+    """Split users into "train" and "eval"; the same users and salt give the same split for ever.
+
+    The users whose BLAKE2b hash (8 bytes) of `salt`, a zero byte and the id is lowest become eval users: 30 %
+    of them, rounded up, but at most 100.
+
+    Args:
+        users: User ids; repeated ones count once.
+        salt: Makes the split of one data set independent of another's.
+    """
+    ordered = sorted(set(users), key=lambda user: (_hash(salt, user), user))
+    count = min(EVAL_USERS, math.ceil(EVAL_SHARE * len(ordered)))
+    return {user: "eval" if rank < count else "train" for rank, user in enumerate(ordered)}
+
+
+def in_time_order(events: pa.Table) -> pa.Table:
+    """Sort events by (domain, user, time) and number each user's events.
+
+    Ties in time go by `position` where the table has it (then it is the true order of the events), else by
+    BLAKE2b of user and item. What is still tied (the same user, item and time twice) keeps its order.
+
+    Args:
+        events: The columns of `BEHAVIOUR`; `position` may be missing; `time` without nulls.
+
+    Returns:
+        A `BEHAVIOUR` table with `position` from 0 for each user of each domain.
+
+    Raises:
+        ValueError: A time is null.
+    """
+    if events["time"].null_count:
+        raise ValueError("events without a time cannot be put in order")
+    if "position" in events.column_names:
+        ties = events["position"].to_numpy().astype(np.int64)
+    else:
+        pairs = zip(strings(events, "user"), strings(events, "item"), strict=True)
+        ties = np.fromiter((_hash(user, item) for user, item in pairs), np.uint64, events.num_rows)
+    ordered = events.take(
+        np.lexsort((ties, _times(events), _ranks(events, "user"), _ranks(events, "domain")))
+    )
+    position = pa.array(_position(_starts(ordered), ordered.num_rows), pa.int32())
+    columns = [ordered[name] for name in BEHAVIOUR.names if name != "position"]
+    return pa.Table.from_arrays([*columns, position], names=BEHAVIOUR.names).cast(BEHAVIOUR)
+
+
+def to_windows(
+    behaviour: pa.Table, size: int = WINDOW_SIZE, count: int = WINDOW_COUNT, *, split: Split
+) -> pa.Table:
+    """Cut behaviours into windows of consecutive events.
+
+    Only whole windows are made, and only users with at least two of them are kept: `short_users` names the
+    others.
+
+    Args:
+        behaviour: A `BEHAVIOUR` table; any order of rows.
+        size: Events in a window, 1 or more.
+        count: Windows of a user at most, 2 or more; later events are left out.
+        split: "train" or "eval" of each user that is kept.
+
+    Returns:
+        A `WINDOW` table, sorted by (domain, split, user, k).
+
+    Raises:
+        ValueError: A user's positions are not in time order.
+    """
+    ordered = _by_position(behaviour)
+    starts = _starts(ordered)
+    lengths = np.diff(np.append(starts, ordered.num_rows))
+    windows = np.minimum(lengths // size, count)
+    windows[windows < MIN_WINDOWS] = 0
+
+    # A window's user, its number, and the row of its first event; all (windows,).
+    owner = np.repeat(np.arange(len(starts)), windows)
+    k = _position(np.cumsum(windows) - windows, len(owner))
+    first = starts[owner] + k * size
+    split_of = split if callable(split) else split.__getitem__
+    heads = ordered.select(["user", "domain"]).take(first)
+    heads = heads.append_column("split", pa.array(map(split_of, strings(heads, "user")), pa.string()))
+    order = np.lexsort((k, _ranks(heads, "user"), _ranks(heads, "split"), _ranks(heads, "domain")))
+
+    events = ordered.take((first[order, None] + np.arange(size)).ravel()).select(ITEM.names)
+    structs = events.cast(pa.schema(list(ITEM))).to_struct_array().combine_chunks()
+    offsets = pa.array(np.arange(len(order) + 1) * size, pa.int32())
+    columns = {
+        **{name: heads[name].take(order) for name in ("user", "domain", "split")},
+        "k": pa.array(k[order], pa.int16()),
+        "items": pa.ListArray.from_arrays(offsets, structs, type=WINDOW.field("items").type),
+    }
+    return pa.table(columns).select(WINDOW.names).cast(WINDOW).combine_chunks()
+
+
+def short_users(behaviour: pa.Table, size: int = WINDOW_SIZE) -> list[tuple[str, str]]:
+    """The (domain, user) pairs with too few behaviours for two windows, which `to_windows` leaves out."""
+    counts = behaviour.group_by(["domain", "user"]).aggregate([([], "count_all")])
+    short = counts.filter(pa.array(counts["count_all"].to_numpy() < MIN_WINDOWS * size))
+    return sorted(zip(strings(short, "domain"), strings(short, "user"), strict=True))
+
+
+def strings(table: pa.Table, name: str) -> list[str]:
+    """A column of strings without nulls."""
+    return cast(list[str], table[name].to_pylist())
+
+
+def _hash(*parts: str) -> int:
+    """64 bits of BLAKE2b of the parts, which a zero byte separates."""
+    return int.from_bytes(blake2b("\0".join(parts).encode(), digest_size=8).digest(), "big")
+
+
+def _ranks(table: pa.Table, name: str) -> Ints:
+    """Dense ranks of a column in ascending order (strings by their bytes); shape (rows,)."""
+    return pc.rank(table[name], tiebreaker="dense").to_numpy().astype(np.int64)
+
+
+def _times(table: pa.Table) -> Ints:
+    """Microseconds since 1970; shape (rows,)."""
+    return table["time"].to_numpy().astype("datetime64[us]").astype(np.int64)
+
+
+def _starts(ordered: pa.Table) -> Ints:
+    """Rows where a user's events begin, in a table sorted by (domain, user); shape (users,)."""
+    changes = (np.diff(_ranks(ordered, "user")) != 0) | (np.diff(_ranks(ordered, "domain")) != 0)
+    return np.flatnonzero(np.concatenate([np.ones(min(1, ordered.num_rows), bool), changes]))
+
+
+def _position(starts: Ints, rows: int) -> Ints:
+    """How far each row is from the last start at or before it; shape (rows,)."""
+    return np.arange(rows) - np.repeat(starts, np.diff(np.append(starts, rows)))
+
+
+def _by_position(behaviour: pa.Table) -> pa.Table:
+    """The table sorted by (domain, user, position), after a check that this is time order."""
+    keys = (behaviour["position"].to_numpy(), _ranks(behaviour, "user"), _ranks(behaviour, "domain"))
+    ordered = behaviour.take(np.lexsort(keys))
+    back = np.diff(_times(ordered)) < 0
+    back[_starts(ordered)[1:] - 1] = False
+    if back.any():
+        user = ordered["user"][int(np.argmax(back))].as_py()
+        raise ValueError(f"the behaviours of user {user!r} are not in time order")
+    return ordered

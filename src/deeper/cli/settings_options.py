@@ -1,0 +1,46 @@
+"""Flags made from the settings, so that flag, configuration key and Python argument have one spelling and one text."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar, get_args, get_origin
+
+import click
+
+from deeper.pipeline.settings import Settings
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def settings_options(preset: dict[str, Any]) -> Callable[[F], F]:
+    """Add one option for each setting.
+
+    Args:
+        preset: Defaults of the command that differ from the settings' own; shown in its help.
+    """
+
+    def decorate(function: F) -> F:
+        for name, field in reversed(Settings.model_fields.items()):
+            default = preset.get(name, field.default)
+            shown = ",".join(default) if isinstance(default, tuple) else str(default)
+            is_list = isinstance(default, tuple)
+            explained = "" if name == "methods" or not shown else f"  [default: {shown}]"
+            choices = get_args(field.annotation) if get_origin(field.annotation) not in (tuple, None) else ()
+            function = click.option(
+                f"--{name.replace('_', '-')}",
+                name,
+                type=click.Choice(choices) if choices and not is_list else None,
+                metavar=None if choices and not is_list else ("A,B,…" if is_list else type(default).__name__.upper()),
+                help=f"{field.description}{explained}",
+            )(function)
+        return function
+
+    return decorate
+
+
+def given(flags: dict[str, Any]) -> dict[str, Any]:
+    """The flags that were given, lists split at commas."""
+    found: dict[str, Any] = {}
+    for name, value in flags.items():
+        if value is not None:
+            is_list = isinstance(Settings.model_fields[name].default, tuple)
+            found[name] = tuple(part.strip() for part in value.split(",") if part.strip()) if is_list else value
+    return found

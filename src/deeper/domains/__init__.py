@@ -1,0 +1,6 @@
+"""What a domain is, and the built-in ones."""
+
+from deeper.domains.builtin import BUILTIN, find_domain
+from deeper.domains.domain import Domain, Scale, load_domain
+
+__all__ = ["BUILTIN", "Domain", "Scale", "find_domain", "load_domain"]

@@ -1,0 +1,82 @@
+"""GGUF in, Q8_0 GGUF and OpenVINO files out."""
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import openvino_genai
+from gguf import GGMLQuantizationType, GGUFReader, GGUFValueType, GGUFWriter, LlamaFileType
+from gguf.constants import TokenType
+from gguf.quants import dequantize, quantize
+
+EXACT = {
+    GGMLQuantizationType.Q8_0,
+    GGMLQuantizationType.F16,
+    GGMLQuantizationType.BF16,
+    GGMLQuantizationType.F32,
+}
+"""Tensor types that OpenVINO reads without changing the logits (Q8_0: within .06 nat of the dequantised weights)."""
+REWRITTEN = {"general.architecture", "general.file_type", "general.quantization_version"}
+
+
+def requantise(source: Path, target: Path) -> None:
+    """Write `source` with all matrices in Q8_0 and all vectors in F32; a file that is exact already is linked.
+
+    Raises:
+        ValueError: `source` is not a GGUF file.
+    """
+    reader = GGUFReader(source)
+    if all(tensor.tensor_type in EXACT for tensor in reader.tensors):
+        try:
+            os.symlink(source.resolve(), target)
+        except OSError:
+            shutil.copyfile(source, target)
+        return
+    writer = GGUFWriter(target, reader.fields["general.architecture"].contents())
+    for name, field in reader.fields.items():
+        if not name.startswith("GGUF.") and name not in REWRITTEN:
+            kind = field.types[0]
+            element = field.types[-1] if kind == GGUFValueType.ARRAY else None
+            writer.add_key_value(name, field.contents(), kind, sub_type=element)
+    writer.add_file_type(LlamaFileType.MOSTLY_Q8_0)
+    writer.add_quantization_version(2)
+    for tensor in reader.tensors:
+        values = dequantize(tensor.data, tensor.tensor_type).astype(np.float32)
+        if values.ndim == 1:
+            writer.add_tensor(tensor.name, values)
+        else:
+            packed = quantize(values, GGMLQuantizationType.Q8_0)
+            writer.add_tensor(tensor.name, packed, raw_dtype=GGMLQuantizationType.Q8_0)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+
+
+def read_facts(path: Path) -> dict[str, Any]:
+    """The control tokens and the context length that a GGUF file declares.
+
+    Raises:
+        KeyError: The file has no tokeniser or no context length.
+    """
+    fields = GGUFReader(path).fields
+    kinds: list[int] = fields["tokenizer.ggml.token_type"].contents()
+    tokens: list[str] = fields["tokenizer.ggml.tokens"].contents()
+    architecture = fields["general.architecture"].contents()
+    return {
+        "control_tokens": [t for t, kind in zip(tokens, kinds, strict=True) if kind == TokenType.CONTROL],
+        "context_tokens": int(fields[f"{architecture}.context_length"].contents()),
+    }
+
+
+def write_openvino(path: Path) -> None:
+    """Write `openvino_model.xml` and `.bin` beside a GGUF file.
+
+    Raises:
+        RuntimeError: OpenVINO does not support the model.
+    """
+    scheduler = openvino_genai.SchedulerConfig()
+    scheduler.num_kv_blocks = 1
+    openvino_genai.ContinuousBatchingPipeline(path, scheduler, "CPU", {"enable_save_ov_model": True})

@@ -1,0 +1,143 @@
+"""The embedded engine: a small model on this machine's CPU through OpenVINO, no key and no network.
+
+`generate` runs on OpenVINO GenAI's continuous-batching pipeline (prefix caching, n samples for one prompt, JSON
+schema); `score` on the same model with a paged cache of our own (`paged.py`), because the pipeline returns the
+log-probability of the sampled token only.
+"""
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import cached_property, lru_cache
+from pathlib import Path
+
+import numpy as np
+import openvino
+import openvino_genai as genai
+from numpy.typing import NDArray
+
+from deeper.engine.embedded_score import Question, score_questions, split_prefix
+from deeper.engine.label_tree import LabelTree, label_tree
+from deeper.engine.paged import PagedModel
+from deeper.engine.protocol import Completion, Prompt, Sampling, ScoreRequest, Usage
+from deeper.engine.weights import prepare_weights
+
+Floats = NDArray[np.float64]
+
+CACHE_GIB = 2
+MAX_SEQUENCES = 64
+MAX_BATCHED_TOKENS = 2048
+
+
+class EmbeddedEngine:
+    """A GGUF model on OpenVINO."""
+
+    def __init__(self, weights: Path | None = None) -> None:
+        """Prepare the weights (once) and load the tokeniser; the two models are compiled at their first use.
+
+        Args:
+            weights: A GGUF file; None takes the small model SmolLM2-135M-Instruct.
+
+        Raises:
+            UserError: The weights cannot be had.
+        """
+        self._weights = prepare_weights(weights)
+        self._tokenizer = genai.Tokenizer(self._weights.gguf)
+        self._usage = Usage()
+        self._label_tree = lru_cache(maxsize=64)(self._build_label_tree)
+
+    @property
+    def fingerprint(self) -> str:
+        """Runtime, weights and threads."""
+        return f"embedded:{self._weights.digest}:openvino-{openvino.__version__.split('-')[0]}:cpu{os.cpu_count()}"
+
+    @property
+    def usage(self) -> Usage:
+        """What has been spent so far (a copy)."""
+        return replace(self._usage)
+
+    @cached_property
+    def _pipeline(self) -> genai.ContinuousBatchingPipeline:
+        scheduler = genai.SchedulerConfig()
+        scheduler.enable_prefix_caching = True
+        scheduler.cache_size = CACHE_GIB
+        scheduler.max_num_seqs = MAX_SEQUENCES
+        scheduler.max_num_batched_tokens = MAX_BATCHED_TOKENS
+        return genai.ContinuousBatchingPipeline(self._weights.folder, self._tokenizer, scheduler, "CPU")
+
+    @cached_property
+    def _paged(self) -> PagedModel:
+        return PagedModel(self._weights.folder / "openvino_model.xml")
+
+    def generate(self, prompts: Sequence[Prompt], sampling: Sampling) -> list[Completion]:
+        """Answer each prompt `sampling.n` times; see `Engine.generate`."""
+        sequences = [self._encode(prompt) for prompt in prompts]
+        room = self._weights.context_tokens - sampling.max_tokens
+        fitting = [i for i, sequence in enumerate(sequences) if len(sequence) <= room]
+        answers = self._pipeline.generate(
+            [openvino.Tensor(np.array([sequences[i]], np.int64)) for i in fitting],
+            [self._generation_config(sampling, i) for i in fitting],
+        )
+        completions = [
+            Completion((), failure=f"the prompt has {len(sequence)} tokens, {room} fit") for sequence in sequences
+        ]
+        for i, answer in zip(fitting, answers, strict=True):
+            ids = answer.m_generation_ids
+            texts = tuple(self._tokenizer.decode(list(sample), skip_special_tokens=True).strip() for sample in ids)
+            empty = "" if all(texts) else "the model gave an empty answer"
+            completions[i] = Completion(() if empty else texts, tuple(map(len, ids)), empty)
+            self._usage.calls += 1
+            self._usage.tokens_prompt += len(sequences[i])
+            self._usage.tokens_generated += sum(map(len, ids))
+        return completions
+
+    def score(self, requests: Sequence[ScoreRequest]) -> list[Floats]:
+        """Log-probabilities of labels as answers; see `Engine.score`."""
+        questions: list[Question] = []
+        for request in requests:
+            whole = [
+                self._encode(Prompt(request.prompt.system, request.prompt.user + continuation))
+                for continuation in request.continuations
+            ]
+            prefix, tails = split_prefix(whole) if whole else ((), ())
+            questions.append(Question(prefix, tails, self._label_tree(request.labels)))
+            self._usage.calls += 1
+            self._usage.tokens_prompt += sum(map(len, whole))
+            self._usage.tokens_cached += len(prefix) * max(0, len(tails) - 1)
+        return score_questions(self._paged, questions)
+
+    def _generation_config(self, sampling: Sampling, index: int) -> genai.GenerationConfig:
+        config = genai.GenerationConfig(
+            max_new_tokens=sampling.max_tokens,
+            num_return_sequences=sampling.n,
+            do_sample=sampling.temperature > 0,
+            rng_seed=(sampling.seed * 1_000_003 + index) % 2**32,
+            eos_token_id=self._tokenizer.get_eos_token_id(),
+        )
+        if sampling.temperature > 0:
+            config.temperature = sampling.temperature
+        if sampling.json_schema is not None:
+            config.structured_output_config = genai.StructuredOutputConfig(json_schema=json.dumps(sampling.json_schema))
+        return config
+
+    def _encode(self, prompt: Prompt) -> tuple[int, ...]:
+        """Tokens of the chat up to where the answer begins; text that looks like a control token stays text."""
+        messages = [
+            {"role": "system", "content": self._plain(prompt.system)},
+            {"role": "user", "content": self._plain(prompt.user)},
+        ]
+        text = self._tokenizer.apply_chat_template(messages, add_generation_prompt=True)
+        return self._tokens(text)
+
+    def _plain(self, text: str) -> str:
+        for token in self._weights.control_tokens:
+            if token in text:
+                text = text.replace(token, f"{token[0]} {token[1:]}")
+        return text
+
+    def _tokens(self, text: str) -> tuple[int, ...]:
+        return tuple(self._tokenizer.encode(text, add_special_tokens=False).input_ids.data[0].tolist())
+
+    def _build_label_tree(self, labels: tuple[str, ...]) -> LabelTree:
+        return label_tree([self._tokens(label) for label in labels], self._tokenizer.get_eos_token_id())

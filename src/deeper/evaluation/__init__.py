@@ -1,0 +1,1 @@
+"""Personas judged by the behaviour that came after them: baselines, errors, comparisons."""

@@ -1,0 +1,115 @@
+"""Comparisons of methods on the same users: paired differences and reductions."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from deeper.evaluation.schema import METHODS, UPDATERS
+from deeper.measure.bootstrap import domain_mean_interval
+
+Table = Mapping[tuple[str, str, int, str], Mapping[str, dict[str, Any]]]
+"""Error rows by (domain, method, round, role) and then by user."""
+
+AGAINST = ("user_median", "frozen")
+
+
+class Group(NamedTuple):
+    """A domain, or a mean over several."""
+
+    name: str
+    domains: tuple[str, ...]
+
+
+def table_of(errors: pa.Table) -> Table:
+    """Index error rows.
+
+    Raises:
+        ValueError: A user has two rows in one place.
+    """
+    table: dict[tuple[str, str, int, str], dict[str, dict[str, Any]]] = {}
+    for row in errors.to_pylist():
+        users = table.setdefault((row["domain"], row["method"], row["round"], row["role"]), {})
+        if row["user"] in users:
+            raise ValueError(f"two errors of {row['method']} in round {row['round']} for one user")
+        users[row["user"]] = row
+    return table
+
+
+def paired(table: Table, groups: Sequence[Group], rounds: int, seed: int) -> list[dict[str, Any]]:
+    """Differences in held-out MAE against the user median and against `frozen`, by user.
+
+    Only users with a row of both methods count: `users` says how many. `improved` is the share of them with a
+    lower error (not an equal one), averaged over the domains like the difference.
+    """
+    rows: list[dict[str, Any]] = []
+    for group in groups:
+        for against in AGAINST:
+            for method in METHODS:
+                for t in range(rounds + 1) if method != against else ():
+                    first, second = (method, t, "future"), (against, t, "future")
+                    pairs = _pairs(table, group, first, second)
+                    if pairs is None:
+                        continue
+                    differences = [mine - other for mine, other in pairs]
+                    interval = domain_mean_interval(differences, seed)
+                    rows.append(
+                        {
+                            "domain": group.name,
+                            "method": method,
+                            "against": against,
+                            "round": t,
+                            "difference": interval.mean,
+                            "ci": [interval.low, interval.high],
+                            "improved": float(np.mean([(values < 0).mean() for values in differences])),
+                            "users": sum(map(len, differences)),
+                        }
+                    )
+    return rows
+
+
+def reduction(table: Table, groups: Sequence[Group], rounds: int) -> dict[str, dict[str, dict[str, float]]]:
+    """Reductions of the held-out MAE in per cent, by method and domain; above 0 is better.
+
+    `across_windows` is 1 − MAE(S_T, W_{T+1}) / MAE(S_0, W_1), as the paper takes it: part of it comes free,
+    since later windows are easier once more is known. `same_window` is 1 − MAE(S_T, W_{T+1}) / MAE(S_0,
+    W_{T+1}), of the updaters only. Both take the users who have both; NaN where the error was 0 to begin
+    with.
+    """
+    across = {method: ((method, 0, "future"), (method, rounds, "future")) for method in METHODS}
+    same = {method: (("frozen", rounds, "future"), (method, rounds, "future")) for method in UPDATERS}
+    return {
+        name: {method: shares for method, ends in kind.items() if (shares := _reduced(table, groups, *ends))}
+        for name, kind in (("across_windows", across), ("same_window", same))
+    }
+
+
+Cell = tuple[str, int, str]
+"""Method, round and role."""
+
+
+def _reduced(table: Table, groups: Sequence[Group], before: Cell, after: Cell) -> dict[str, float]:
+    percent: dict[str, float] = {}
+    for group in groups:
+        pairs = _pairs(table, group, before, after)
+        if pairs is not None:
+            start = float(np.mean([first.mean() for first, _ in pairs]))
+            end = float(np.mean([second.mean() for _, second in pairs]))
+            percent[group.name] = 100 * (1 - end / start) if start > 0 else float("nan")
+    return percent
+
+
+def _pairs(
+    table: Table, group: Group, first: Cell, second: Cell
+) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]] | None:
+    """MAE of the users whom both have, for each domain; None if a domain has no such user."""
+    pairs: list[tuple[NDArray[np.float64], NDArray[np.float64]]] = []
+    for domain in group.domains:
+        left, right = table.get((domain, *first), {}), table.get((domain, *second), {})
+        users = [user for user in left if user in right]
+        if not users:
+            return None
+        pairs.append((np.array([left[u]["mae"] for u in users]), np.array([right[u]["mae"] for u in users])))
+    return pairs

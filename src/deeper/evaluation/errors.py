@@ -1,0 +1,236 @@
+"""Predictions against what the users did: one row a user, method, round and role."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from deeper.domains import Domain
+from deeper.evaluation.baselines import predict
+from deeper.evaluation.factorisation import NotAvailable
+from deeper.evaluation.schema import ERROR, UPDATERS
+from deeper.evaluation.visible import visible_at
+from deeper.measure.errors import crps, mean_absolute_error, rank_accuracy, root_mean_square_error
+
+Floats = NDArray[np.float64]
+Actual = Mapping[tuple[str, str, int], Floats]
+"""Ratings (items,) of W_k by (domain, user, k), "no rating" included."""
+
+
+class Place(NamedTuple):
+    """Where an error stands in the tables."""
+
+    method: str
+    round: int
+    role: str
+
+
+class NotAvailableBaseline(NamedTuple):
+    """A baseline that could not be computed, and why."""
+
+    method: str
+    domain: str
+    reason: str
+
+
+def error_table(
+    predictions: pa.Table,
+    personas: pa.Table,
+    windows: pa.Table,
+    domains: Mapping[str, Domain],
+    rounds: int,
+    predictor: str,
+) -> pa.Table:
+    """Errors of personas and controls on the eval users' windows.
+
+    A prediction is an error of round t as future (W_{t+1}, held out), current (W_t) or previous (W_{t-1},
+    from round 1 on; both in-sample). S_0 is round 0 of every updater that has personas in the domain, and of
+    all rounds of `frozen` where it was predicted beyond W_1. The controls are there as future only. Failed
+    predictions, short-term personas, and windows in which every rating means "no rating" give no row.
+
+    Args:
+        predictions: PREDICTION rows.
+        personas: PERSONA rows.
+        windows: WINDOW rows; only eval users are evaluated.
+        domains: By id.
+        rounds: The last round.
+        predictor: The engine that predicted, for the table.
+
+    Returns:
+        ERROR rows, sorted.
+
+    Raises:
+        ValueError: A prediction has not one point an item, or misses its persona or window.
+    """
+    actual = _actual(windows)
+    final = personas.filter(pc.field("stage") == "final")
+    versions = {
+        (row["id"], row["domain"], row["user"]): (row["method"], row["k"])
+        for row in final.select(["id", "domain", "user", "method", "k"]).to_pylist()
+    }
+    updaters: dict[str, list[str]] = {
+        domain: [name for name in UPDATERS if (domain, name) in used]
+        for used in [set(zip(final["domain"].to_pylist(), final["method"].to_pylist(), strict=True))]
+        for domain in domains
+    }
+    read = _Predictions(predictions)
+    users = {key[:2] for key in actual}
+    shown = [
+        (i, versions[key])
+        for i, key in enumerate(read.personas)
+        if key in versions and key[1:] in users and not read.failures[i]
+    ]
+    beyond = {
+        read.personas[i][1] for i, (method, _) in shown if method == "initialise" and read.windows[i] > 1
+    }
+
+    rows: list[dict[str, Any]] = []
+    for i, (method, k) in shown:
+        _, domain_id, user = read.personas[i]
+        domain, window = domains[domain_id], read.windows[i]
+        frozen = domain_id in beyond or rounds == 0
+        places = list(_places(method, k, window, rounds, updaters[domain_id], frozen))
+        measures = _measures(domain, read.points(i), read.distribution(i), actual[domain_id, user, window])
+        if measures:
+            origin = {"readout": read.readouts[i], "calibrated": read.calibrated[i], "predictor": predictor}
+            rows += _rows(domain_id, user, places, measures, origin)
+    return _sorted(rows)
+
+
+def baseline_errors(
+    windows: pa.Table, domains: Mapping[str, Domain], rounds: int, methods: Sequence[str], seed: int
+) -> tuple[pa.Table, list[NotAvailableBaseline]]:
+    """Errors of the baselines on the held-out next windows of the eval users.
+
+    Args:
+        windows: WINDOW rows of eval users, and of the train users whom baselines may learn from.
+        domains: By id.
+        rounds: The last round.
+        methods: The baselines' names.
+        seed: Seed of `matrix_factorisation`.
+
+    Returns:
+        ERROR rows, sorted; and what was not available, once a method and domain.
+    """
+    actual = _actual(windows)
+    rows: list[dict[str, Any]] = []
+    missing: dict[tuple[str, str], NotAvailableBaseline] = {}
+    origin = {"readout": "none", "calibrated": "off", "predictor": ""}
+    for domain in domains.values():
+        for t in range(rounds + 1):
+            visible = visible_at(windows, domain, t)
+            for method in methods if visible.users else ():
+                try:
+                    predicted = predict(method, visible, seed)
+                except NotAvailable as reason:
+                    missing[method, domain.id] = NotAvailableBaseline(method, domain.id, str(reason))
+                    continue
+                for user, points in zip(visible.users, predicted, strict=True):
+                    measures = _measures(domain, points, None, actual[domain.id, user, t + 1])
+                    if measures:
+                        rows += _rows(domain.id, user, [Place(method, t, "future")], measures, origin)
+    return _sorted(rows), list(missing.values())
+
+
+def count_unrated(windows: pa.Table, domains: Mapping[str, Domain], rounds: int) -> dict[str, int]:
+    """How many of the eval users' windows W_0..W_{rounds+1} hold no rating at all, by domain."""
+    counts = dict.fromkeys(domains, 0)
+    for (domain, _, k), ratings in _actual(windows).items():
+        counts[domain] += k <= rounds + 1 and not domains[domain].is_rated(ratings).any()
+    return counts
+
+
+def _places(
+    method: str, k: int, window: int, rounds: int, updaters: Iterable[str], frozen: bool
+) -> Iterator[Place]:
+    """Where the error of S_k of a method on a window stands."""
+    if method == "initialise":
+        roles = {1: "future", 0: "current"}
+        yield from (Place(name, 0, roles[window]) for name in updaters if window in roles)
+        steps = (("future", window - 1), ("current", window), ("previous", window + 1)) if frozen else ()
+        yield from (Place("frozen", t, role) for role, t in steps if (role == "previous") <= t <= rounds)
+    elif method == "no_persona":
+        if 1 <= window <= rounds + 1:
+            yield Place(method, window - 1, "future")
+    elif k <= rounds and window == k + 1:
+        yield Place(method, k, "future")
+    elif k <= rounds and method in UPDATERS and window in (k, k - 1):
+        yield Place(method, k, "current" if window == k else "previous")
+
+
+class _Predictions:
+    """PREDICTION rows, with their ragged lists as slices of flat arrays."""
+
+    def __init__(self, table: pa.Table) -> None:
+        columns = [table[name].to_pylist() for name in ("persona_id", "domain", "user")]
+        self.personas: Sequence[Any] = list(zip(*columns, strict=True))
+        self.windows: Sequence[Any] = table["k"].to_pylist()
+        self.failures: Sequence[Any] = table["failure"].to_pylist()
+        self.readouts: Sequence[Any] = table["readout"].to_pylist()
+        self.calibrated: Sequence[Any] = table["calibrated"].to_pylist()
+        self._points = _flat(table["points"])
+        self._item_starts = _starts(table["points"])
+        items = pc.list_flatten(table["distribution"])
+        self._shares = _flat(items)
+        self._row_starts, self._share_starts = _starts(table["distribution"]), _starts(items)
+
+    def points(self, i: int) -> Floats:
+        return self._points[self._item_starts[i] : self._item_starts[i + 1]]
+
+    def distribution(self, i: int) -> Floats:
+        first, last = self._row_starts[i], self._row_starts[i + 1]
+        return self._shares[self._share_starts[first] : self._share_starts[last]].reshape(last - first, -1)
+
+
+def _measures(domain: Domain, points: Floats, distribution: Floats | None, actual: Floats) -> dict[str, Any]:
+    """The measures of a window over its ratings; empty if it has none.
+
+    The CRPS of a point without a distribution is its absolute error.
+    """
+    if len(points) != len(actual) or (distribution is not None and len(distribution) != len(actual)):
+        raise ValueError(f"{len(points)} points for the {len(actual)} items of a window of {domain.id}")
+    rated = domain.is_rated(actual)
+    if not rated.any():
+        return {}
+    points, true = points[rated], actual[rated]
+    mae, rank = mean_absolute_error(points, true), rank_accuracy(points, true)
+    return {
+        "mae": mae,
+        "rmse": root_mean_square_error(points, true),
+        "crps": mae if distribution is None else crps(distribution[rated], domain.scale.values, true).mean(),
+        "rank_accuracy": None if np.isnan(rank) else rank,
+        "n": len(true),
+    }
+
+
+def _rows(
+    domain: str, user: str, places: Iterable[Place], measures: dict[str, Any], origin: dict[str, str]
+) -> list[dict[str, Any]]:
+    keys = {"user": user, "domain": domain, "search_n": 0}
+    return [{**keys, **place._asdict(), **measures, **origin} for place in places]
+
+
+def _sorted(rows: list[dict[str, Any]]) -> pa.Table:
+    keys = ("domain", "method", "round", "role", "user")
+    return pa.Table.from_pylist(rows, schema=ERROR).sort_by([(key, "ascending") for key in keys])
+
+
+def _actual(windows: pa.Table) -> dict[tuple[str, str, int], Floats]:
+    held = windows.filter(pc.field("split") == "eval")
+    ratings = _flat(pc.struct_field(pc.list_flatten(held["items"]), "rating"))
+    starts = _starts(held["items"])
+    keys = zip(*(held[name].to_pylist() for name in ("domain", "user", "k")), strict=True)
+    return {key: ratings[starts[i] : starts[i + 1]] for i, key in enumerate(keys)}
+
+
+def _flat(column: Any) -> Floats:
+    values = pc.list_flatten(column) if pa.types.is_list(column.type) else column
+    return values.to_numpy().astype(np.float64)
+
+
+def _starts(column: Any) -> NDArray[np.int64]:
+    lengths = pc.list_value_length(column).to_numpy().astype(np.int64)
+    return np.concatenate([[0], np.cumsum(lengths)])

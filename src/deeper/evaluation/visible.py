@@ -1,0 +1,91 @@
+"""What a baseline may see at round t: one place that hides the future from all of them."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from deeper.domains import Domain
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Visible:
+    """The ratings of one domain that round t may see, and the items, not the ratings, of what comes next.
+
+    These are all windows of train users and W_0..W_t of eval users; ratings that mean "no rating" are left
+    out.
+
+    Attributes:
+        domain: The domain.
+        round: t.
+        users: Eval users with a W_{t+1}, sorted.
+        next_items: For each of `users` the codes of W_{t+1}'s items, shape (items,).
+        user: Who gave each rating, shape (ratings,): the position in `users`, or a higher code for all
+            others.
+        item: Code of the rated item, shape (ratings,); items are told apart by `item`, not by title.
+        window: k of each rating, shape (ratings,).
+        rating: The ratings, shape (ratings,).
+    """
+
+    domain: Domain
+    round: int
+    users: tuple[str, ...]
+    next_items: tuple[Integers, ...]
+    user: Integers
+    item: Integers
+    window: Integers
+    rating: Floats
+
+    @cached_property
+    def by_user(self) -> tuple[tuple[Floats, Integers], ...]:
+        """For each of `users` the ratings so far and their windows; empty where all were "no rating"."""
+        order = np.argsort(self.user, kind="stable")
+        bounds = np.searchsorted(self.user[order], np.arange(len(self.users) + 1))
+        return tuple(
+            (self.rating[order[first:last]], self.window[order[first:last]])
+            for first, last in zip(bounds[:-1], bounds[1:], strict=True)
+        )
+
+
+def visible_at(windows: pa.Table, domain: Domain, round: int) -> Visible:
+    """Select what round t may see.
+
+    Args:
+        windows: WINDOW rows of one or more domains.
+        domain: The domain to select.
+        round: t, from 0.
+    """
+    own = windows.filter(pc.field("domain") == domain.id)
+    k = own["k"].to_numpy().astype(np.int64)
+    is_eval = np.asarray(own["split"].to_pylist(), object) == "eval"
+    names = np.asarray(own["user"].to_pylist(), object)
+    lengths = pc.list_value_length(own["items"]).to_numpy().astype(np.int64)
+    flat = pc.list_flatten(own["items"])
+    rating = pc.struct_field(flat, "rating").to_numpy().astype(np.float64)
+    item = pc.struct_field(flat, "item").combine_chunks().dictionary_encode().indices.to_numpy()
+    item = item.astype(np.int64)
+    row = np.repeat(np.arange(len(k)), lengths)
+
+    following = np.flatnonzero(is_eval & (k == round + 1))
+    following = following[np.argsort(names[following].astype(str), kind="stable")]
+    users = tuple(names[following])
+    codes = {name: code for code, name in enumerate(dict.fromkeys((*users, *names)))}
+    starts = np.concatenate([[0], np.cumsum(lengths)])
+
+    seen = ((~is_eval | (k <= round))[row]) & domain.is_rated(rating)
+    return Visible(
+        domain=domain,
+        round=round,
+        users=users,
+        next_items=tuple(item[starts[i] : starts[i + 1]] for i in following),
+        user=np.array([codes[name] for name in names], np.int64)[row[seen]],
+        item=item[seen],
+        window=k[row[seen]],
+        rating=rating[seen],
+    )

@@ -1,0 +1,1 @@
+"""Pure numbers: errors, ranks, intervals and descriptions of text. Knows nothing of models."""

@@ -1,0 +1,84 @@
+"""Percentile bootstrap over users.
+
+Source: Efron and Tibshirani (1993), An introduction to the bootstrap, chapter 13.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mean and the bounds of its interval; the bounds are NaN where a mean rests on a single user."""
+
+    mean: float
+    low: float
+    high: float
+
+
+def mean_interval(values: Floats, seed: int, confidence: float = 0.95, samples: int = 2000) -> Interval:
+    """Mean over users, with a percentile bootstrap interval.
+
+    Args:
+        values: One number a user, shape (users,).
+        seed: Seed of the resampling; the same seed resamples the same positions.
+        confidence: Between 0 and 1.
+        samples: Bootstrap samples.
+
+    Raises:
+        ValueError: There is no user.
+    """
+    return domain_mean_interval([values], seed, confidence, samples)
+
+
+def difference_interval(
+    values: Floats, against: Floats, seed: int, confidence: float = 0.95, samples: int = 2000
+) -> Interval:
+    """Mean of `values − against`, both (users,) of the same users in the same order, resampled as pairs.
+
+    Raises:
+        ValueError: The shapes differ, or there is no user.
+    """
+    if values.shape != against.shape:
+        raise ValueError(f"pairs need equal shapes, not {values.shape} and {against.shape}")
+    return mean_interval(values - against, seed, confidence, samples)
+
+
+def domain_mean_interval(
+    domains: Sequence[Floats], seed: int, confidence: float = 0.95, samples: int = 2000
+) -> Interval:
+    """Mean over domains of the means over users; users are resampled within their domain.
+
+    Args:
+        domains: For each domain one number a user, shape (users,).
+        seed: Seed of the resampling.
+        confidence: Between 0 and 1.
+        samples: Bootstrap samples.
+
+    Raises:
+        ValueError: There is no domain, or one without users.
+    """
+    if not domains or any(len(values) == 0 for values in domains):
+        raise ValueError("a mean needs at least one user of each domain")
+    mean = float(np.mean([values.mean() for values in domains]))
+    if any(len(values) == 1 for values in domains):
+        return Interval(mean, float("nan"), float("nan"))
+    means = np.mean(
+        [_resampling(len(values), seed, i, samples) @ values for i, values in enumerate(domains)], axis=0
+    )
+    low, high = np.quantile(means, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return Interval(mean, float(low), float(high))
+
+
+@lru_cache(maxsize=16)
+def _resampling(users: int, seed: int, domain: int, samples: int) -> Floats:
+    """Share of each user in each bootstrap sample, shape (samples, users)."""
+    draws = np.random.default_rng([seed, domain]).integers(users, size=(samples, users))
+    draws += np.arange(samples)[:, None] * users
+    return np.bincount(draws.ravel(), minlength=samples * users).reshape(samples, users) / users

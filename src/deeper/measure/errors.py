@@ -1,0 +1,142 @@
+"""Errors of predicted ratings, and the medians that turn a distribution into a point.
+
+Nothing here masks: the caller leaves out ratings that mean "no rating" first.
+"""
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Floats = NDArray[np.float64]
+
+_HALF = 0.5
+_TOLERANCE = 1e-9
+"""A cumulated share this close to one half counts as one half: sums of float32 shares miss it by rounding."""
+
+
+def mean_absolute_error(points: ArrayLike, actual: ArrayLike) -> float:
+    """Mean of |predicted − actual|.
+
+    Args:
+        points: Predicted ratings, shape (items,).
+        actual: Actual ratings, shape (items,).
+
+    Raises:
+        ValueError: The shapes differ, there is no item, or a number is not finite.
+    """
+    predicted, true = _aligned(points, actual)
+    return float(np.abs(predicted - true).mean())
+
+
+def root_mean_square_error(points: ArrayLike, actual: ArrayLike) -> float:
+    """Square root of the mean of (predicted − actual)²; arguments and errors as `mean_absolute_error`."""
+    predicted, true = _aligned(points, actual)
+    return float(np.sqrt(np.square(predicted - true).mean()))
+
+
+def crps(distribution: ArrayLike, values: ArrayLike, actual: ArrayLike) -> Floats:
+    """Continuous ranked probability score of discrete distributions; lower is better.
+
+    CRPS(F, y) = ∫ (F(x) − 1{x ≥ y})² dx = E|X − y| − ∫ F(x)(1 − F(x)) dx. It is in units of the rating, and
+    for a distribution with all its mass on one value it is the absolute error. Source: Gneiting and Raftery
+    (2007), Strictly proper scoring rules, prediction, and estimation, JASA 102(477), equations 20 and 21.
+
+    Args:
+        distribution: Shares of the labels, shape (…, labels), normalised here.
+        values: The labels' ratings, ascending, shape (labels,).
+        actual: Actual ratings, shape (…).
+
+    Returns:
+        Scores, shape (…).
+    """
+    scale = np.asarray(values, np.float64)
+    shares = _normalised(distribution)
+    distance = np.abs(scale - np.asarray(actual, np.float64)[..., None])
+    below = np.cumsum(shares, axis=-1)[..., :-1]
+    spread = (below * (1 - below) * np.diff(scale)).sum(axis=-1)
+    return (shares * distance).sum(axis=-1) - spread
+
+
+def rank_accuracy(points: ArrayLike, actual: ArrayLike) -> float:
+    """Share of pairs of items that the prediction puts in the right order, 0 to 1; .5 is chance.
+
+    Pairs whose actual ratings are equal are left out; pairs whose predictions are equal count half.
+
+    Args:
+        points: Predicted ratings of one user, shape (items,).
+        actual: Actual ratings, shape (items,).
+
+    Returns:
+        The share, or NaN where no pair differs.
+    """
+    predicted, true = _aligned(points, actual)
+    first, second = np.triu_indices(len(true), 1)
+    order = np.sign(true[first] - true[second])
+    guess = np.sign(predicted[first] - predicted[second])
+    differs = order != 0
+    return float(((order * guess)[differs] + 1).mean() / 2) if differs.any() else float("nan")
+
+
+def interpolated_median(distribution: ArrayLike, values: ArrayLike) -> Floats:
+    """Median of distributions over an equidistant scale, each label's mass spread evenly over ± half a step.
+
+    With F the cumulated shares, p the shares, s the step and j the first label with F_j ≥ ½, it is
+    v_j − s/2 + s·(½ − F_{j−1}) / p_j, clipped to the scale. Where F stays at ½ over labels without mass,
+    every point between is a median and the middle of them is taken, so that mirroring the scale mirrors the
+    result.
+
+    Args:
+        distribution: Shares of the labels, shape (…, labels), normalised here.
+        values: The labels' ratings, ascending and equidistant, at least two, shape (labels,).
+
+    Returns:
+        Medians, shape (…).
+    """
+    scale = np.asarray(values, np.float64)
+    shares = _normalised(distribution)
+    step = scale[1] - scale[0]
+    lower = scale[0] + step * _reaches_half(shares)
+    upper = scale[-1] - step * _reaches_half(shares[..., ::-1])
+    return np.clip((lower + upper) / 2, scale[0], scale[-1])
+
+
+def weighted_median(distribution: ArrayLike, values: ArrayLike) -> Floats:
+    """The value where half of the mass is reached; the middle of two where both are medians.
+
+    Args:
+        distribution: Weights of the values, shape (…, labels), normalised here.
+        values: The values, ascending, shape (labels,).
+
+    Returns:
+        Medians, shape (…).
+    """
+    scale = np.asarray(values, np.float64)
+    cumulated = np.cumsum(_normalised(distribution), axis=-1)
+    lower = scale[np.argmax(cumulated >= _HALF - _TOLERANCE, axis=-1)]
+    upper = scale[np.argmax(cumulated > _HALF + _TOLERANCE, axis=-1)]
+    return (lower + upper) / 2
+
+
+def _reaches_half(shares: Floats) -> Floats:
+    """Where half of the mass is reached from the left, in steps from the first value; −½ is its edge."""
+    cumulated = np.cumsum(shares, axis=-1)
+    label = np.argmax(cumulated >= _HALF - _TOLERANCE, axis=-1)[..., None]
+    mass = np.take_along_axis(shares, label, axis=-1)
+    missing = _HALF - (np.take_along_axis(cumulated, label, axis=-1) - mass)
+    return (label - _HALF + missing / mass)[..., 0]
+
+
+def _normalised(distribution: ArrayLike) -> Floats:
+    shares = np.asarray(distribution, np.float64)
+    total = shares.sum(axis=-1, keepdims=True)
+    if not (np.isfinite(shares).all() and (shares >= 0).all() and (total > 0).all()):
+        raise ValueError("a distribution needs finite shares of at least 0 and some mass")
+    return shares / total
+
+
+def _aligned(points: ArrayLike, actual: ArrayLike) -> tuple[Floats, Floats]:
+    predicted, true = np.asarray(points, np.float64), np.asarray(actual, np.float64)
+    if predicted.shape != true.shape or predicted.size == 0:
+        raise ValueError(f"predicted {predicted.shape} and actual {true.shape} ratings must match, not empty")
+    if not (np.isfinite(predicted).all() and np.isfinite(true).all()):
+        raise ValueError("ratings must be finite")
+    return predicted, true

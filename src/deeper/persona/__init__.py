@@ -1,0 +1,1 @@
+"""Personas: written from behaviour, read to predict, refined from the errors. Functions over an engine."""

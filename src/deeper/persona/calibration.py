@@ -1,0 +1,145 @@
+"""Calibration: one small map per predictor from its distribution to the ratings that people really give.
+
+With p the readout's distribution, m its mean over the calibration ratings and c the distribution of those ratings,
+the calibrated distribution is  q_j ∝ c_j · (p_j / m_j)^b.  At b = 0 it is the domain's own distribution of ratings,
+at b = 1 the readout with its habitual bias replaced by the true base rate (contextual calibration, Zhao et al. 2021,
+arXiv 2102.09690, with the base rate put back). b is the one free number, chosen by the CRPS. The point is the
+interpolated median of q.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from deeper.domains import Domain
+from deeper.measure.errors import crps, interpolated_median
+from deeper.persona.schema import PREDICTION
+
+Floats = NDArray[np.float64]
+
+EPSILON = 1e-4
+"""Added to probabilities before division, so that one-hot readouts stay finite."""
+EXPONENTS = np.round(np.arange(0, 2.01, 0.05), 2)
+CELLS = 100
+"""Cells of the normalised scale [0, 1] on which domains are pooled."""
+
+
+@dataclass(frozen=True)
+class Map:
+    """One calibration map on a scale.
+
+    Attributes:
+        base: Distribution of the calibration ratings; shape (labels,), sums to 1.
+        mean: Mean readout over the same ratings; shape (labels,), sums to 1.
+        exponent: b.
+        ratings: How many ratings it was fitted on.
+    """
+
+    base: tuple[float, ...]
+    mean: tuple[float, ...]
+    exponent: float
+    ratings: int
+
+    def apply(self, distribution: Floats) -> Floats:
+        """Calibrate distributions; shape (items, labels) in and out."""
+        return _apply(distribution, np.array(self.base), np.array(self.mean), self.exponent)
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Maps by domain, and a pooled one for domains without train users.
+
+    Attributes:
+        domains: Map of each domain that has calibration ratings.
+        pooled: Map on `CELLS` cells of the normalised scale; None if no domain has calibration ratings.
+    """
+
+    domains: Mapping[str, Map]
+    pooled: Map | None
+
+    def find(self, domain: Domain) -> tuple[str, Map | None]:
+        """The kind ("domain", "pooled" or "off") and the map for a domain."""
+        if domain.id in self.domains:
+            return "domain", self.domains[domain.id]
+        if self.pooled is None:
+            return "off", None
+        count = len(domain.scale.values)
+        base, mean = (tuple(_regrid(np.array(part), count)) for part in (self.pooled.base, self.pooled.mean))
+        return "pooled", Map(base, mean, self.pooled.exponent, self.pooled.ratings)
+
+
+def fit(samples: Sequence[tuple[Domain, Floats, Floats]]) -> Calibration:
+    """Fit the maps.
+
+    Args:
+        samples: For each domain the readouts (ratings, labels) and the actual ratings (ratings,) of train users'
+            W_1 predicted from S_0; unrated ones left out.
+    """
+    samples = [sample for sample in samples if len(sample[2])]
+    maps = {domain.id: _fit_one(domain, readouts, ratings) for domain, readouts, ratings in samples}
+    if not samples:
+        return Calibration({}, None)
+    cells = [_normalised(maps[domain.id]) for domain, _, _ in samples]
+    base, mean = (np.mean([pair[i] for pair in cells], axis=0) for i in (0, 1))
+    exponent = _best_exponent([(p, y, domain.scale.values, base, mean) for domain, p, y in samples])
+    count = sum(one.ratings for one in maps.values())
+    return Calibration(maps, Map(tuple(base.tolist()), tuple(mean.tolist()), exponent, count))
+
+
+def calibrate(table: pa.Table, calibration: Calibration, domains: Mapping[str, Domain]) -> pa.Table:
+    """Apply a calibration to uncalibrated `PREDICTION` rows; failed ones pass unchanged."""
+    found = {name: calibration.find(domain) for name, domain in domains.items()}
+    rows: list[dict[str, Any]] = table.to_pylist()
+    for row in rows:
+        kind, one = found[row["domain"]]
+        if one is not None and not row["failure"]:
+            distribution = one.apply(np.array(row["distribution"], np.float64))
+            row["distribution"] = distribution.tolist()
+            row["points"] = interpolated_median(distribution, domains[row["domain"]].scale.values).tolist()
+            row["calibrated"] = kind
+    return pa.Table.from_pylist(rows, schema=PREDICTION)
+
+
+def _apply(distribution: Floats, base: Floats, mean: Floats, exponent: float) -> Floats:
+    weights = base * ((distribution + EPSILON) / (mean + EPSILON)) ** exponent
+    return weights / weights.sum(axis=-1, keepdims=True)
+
+
+def _fit_one(domain: Domain, readouts: Floats, ratings: Floats) -> Map:
+    counts = np.bincount(domain.scale.index(ratings), minlength=len(domain.scale.values)) + 0.5
+    base, mean = counts / counts.sum(), readouts.mean(axis=0)
+    exponent = _best_exponent([(readouts, ratings, domain.scale.values, base, mean)])
+    return Map(tuple(base.tolist()), tuple(mean.tolist()), exponent, len(ratings))
+
+
+def _best_exponent(parts: Sequence[tuple[Floats, Floats, Floats, Floats, Floats]]) -> float:
+    """The exponent of least CRPS, normalised by the scale's range; the smallest of equal ones."""
+
+    def loss(exponent: float) -> float:
+        losses = [
+            np.mean(crps(_apply(p, _fitted(base, p), _fitted(mean, p), exponent), values, y)) / np.ptp(values)
+            for p, y, values, base, mean in parts
+        ]
+        return float(np.mean(losses))
+
+    return float(min(EXPONENTS, key=lambda exponent: (round(loss(float(exponent)), 9), exponent)))
+
+
+def _fitted(cells: Floats, distribution: Floats) -> Floats:
+    count = distribution.shape[-1]
+    return cells if len(cells) == count else _regrid(cells, count)
+
+
+def _normalised(one: Map) -> tuple[Floats, Floats]:
+    return _regrid(np.array(one.base), CELLS), _regrid(np.array(one.mean), CELLS)
+
+
+def _regrid(masses: Floats, count: int) -> Floats:
+    """Masses on equal cells of [0, 1], spread evenly within a cell, summed onto `count` equal cells."""
+    cumulative = np.concatenate([[0.0], np.cumsum(masses)])
+    edges = np.interp(np.linspace(0, 1, count + 1), np.linspace(0, 1, len(masses) + 1), cumulative)
+    return np.diff(edges)

@@ -1,0 +1,45 @@
+"""Leaks: titles and ratings that a persona repeats instead of describing a taste."""
+
+import re
+from collections.abc import Iterable
+
+NUMBER_WORDS = "zero|half|one|two|three|four|five|six|seven|eight|nine|ten|hundred"
+RATING = re.compile(
+    rf"\d+(?:[.,/]\d+)*|\b(?:{NUMBER_WORDS})(?:[ -]and[ -]a[ -]half)?[ -](?:stars?\b|out[ -]of\b|points?\b)",
+    re.IGNORECASE,
+)
+ARTICLE_BEHIND = re.compile(r"^(.*), (The|A|An|Les?|La|El|Der|Die|Das)$", re.IGNORECASE)
+BRACKETED_END = re.compile(r"\s*\([^()]*\)\s*$")
+
+
+def find_leaks(text: str, titles: Iterable[str]) -> list[str]:
+    """Titles and ratings in a persona.
+
+    Args:
+        text: The persona.
+        titles: Titles that its writer has seen. One counts if it has at least two words or eight letters; a
+            bracketed end ("(1995)") and an article put behind ("Matrix, The") do not matter, nor do case and
+            punctuation.
+
+    Returns:
+        What was found, sorted, each once: titles as they stand in the data, ratings as they stand in the text.
+    """
+    haystack = f" {_words(text)} "
+    found = {match.group() for match in RATING.finditer(text)}
+    for title in titles:
+        for variant in _variants(title):
+            words = _words(variant)
+            if (" " in words or len(words) >= 8) and f" {words} " in haystack:
+                found.add(title)
+    return sorted(found)
+
+
+def _variants(title: str) -> set[str]:
+    bare = title
+    while (shorter := BRACKETED_END.sub("", bare)) != bare and shorter:
+        bare = shorter
+    return {title, bare, ARTICLE_BEHIND.sub(r"\2 \1", bare), ARTICLE_BEHIND.sub(r"\1", bare)}
+
+
+def _words(text: str) -> str:
+    return " ".join(re.findall(r"\w+", text.casefold()))

@@ -1,0 +1,155 @@
+"""Predicting the ratings of windows from a persona, by one of two readouts."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from deeper.behaviour.schema import ITEM
+from deeper.domains import Domain
+from deeper.engine import Engine, Prompt, Sampling, ScoreRequest
+from deeper.measure.errors import interpolated_median
+from deeper.persona.prompts import Prompts, quote
+from deeper.persona.schema import PREDICTION
+
+Floats = NDArray[np.float64]
+
+TARGET = pa.struct(
+    [
+        pa.field("k", pa.int16(), nullable=False),
+        pa.field("items", pa.list_(ITEM), nullable=False),
+    ]
+)
+PREDICT_INPUT = pa.schema(
+    [
+        pa.field("persona_id", pa.string(), nullable=False),
+        pa.field("user", pa.string(), nullable=False),
+        pa.field("domain", pa.string(), nullable=False),
+        pa.field("persona", pa.string(), nullable=False),
+        pa.field("targets", pa.list_(TARGET), nullable=False),
+    ]
+)
+"""A persona's text and the windows to predict from it. Only the titles of a target reach the engine."""
+UNKNOWN = "Nothing is known."
+"""What the predictor reads in the place of an empty persona."""
+ATTEMPTS = (0.0, 1.0)
+"""Temperatures at which a structured answer is asked for, one after the other, before it counts as failed."""
+
+Answer = tuple[Floats, str]
+"""A distribution (items, labels) and why there is none (then it is empty)."""
+Readout = Callable[["pa.Table", Engine, Prompts, Mapping[str, Domain], int], list[list[Answer]]]
+
+
+def predict(
+    table: pa.Table, engine: Engine, prompts: Prompts, domains: Mapping[str, Domain], readout: str, seed: int
+) -> pa.Table:
+    """Predict each target window of each persona: `PREDICT_INPUT` to uncalibrated `PREDICTION` rows."""
+    answers = READOUTS[readout](table, engine, prompts, domains, seed)
+    rows: list[dict[str, Any]] = []
+    for row, windows in zip(table.to_pylist(), answers, strict=True):
+        values = domains[row["domain"]].scale.values
+        for target, (distribution, failure) in zip(row["targets"], windows, strict=True):
+            rows.append(
+                {
+                    **{key: row[key] for key in ("persona_id", "user", "domain")},
+                    "k": target["k"],
+                    "points": [] if failure else interpolated_median(distribution, values).tolist(),
+                    "distribution": distribution.tolist(),
+                    "readout": readout,
+                    "calibrated": "off",
+                    "failure": failure,
+                }
+            )
+    return pa.Table.from_pylist(rows, schema=PREDICTION)
+
+
+def _distribution(
+    table: pa.Table, engine: Engine, prompts: Prompts, domains: Mapping[str, Domain], seed: int
+) -> list[list[Answer]]:
+    """Readout from `score`: the probabilities of the scale's labels, all windows behind one persona prefix."""
+    del seed
+    rows = table.to_pylist()
+    requests: list[ScoreRequest] = []
+    for row in rows:
+        domain = domains[row["domain"]]
+        titles = dict.fromkeys(quote(item["title"]) for target in row["targets"] for item in target["items"])
+        prompt = prompts.render("predict", domain, persona=row["persona"] or UNKNOWN)
+        requests.append(ScoreRequest(prompt, tuple(titles), domain.scale.labels))
+    results: list[list[Answer]] = []
+    for row, request, scores in zip(rows, requests, engine.score(requests), strict=True):
+        found = dict(zip(request.continuations, scores, strict=True))
+        windows: list[Answer] = []
+        for target in row["targets"]:
+            matrix = np.stack([found[quote(item["title"])] for item in target["items"]])
+            if np.isnan(matrix).any():
+                windows.append((np.empty((0, 0)), "the engine gave no log-probabilities for an item"))
+            else:
+                weights = np.exp(matrix - matrix.max(axis=1, keepdims=True))
+                windows.append((weights / weights.sum(axis=1, keepdims=True), ""))
+        results.append(windows)
+    return results
+
+
+def _structured(
+    table: pa.Table, engine: Engine, prompts: Prompts, domains: Mapping[str, Domain], seed: int
+) -> list[list[Answer]]:
+    """Readout from `generate`: JSON with exactly one allowed value an item, retried once, then a failure."""
+    rows = table.to_pylist()
+    results: list[list[Answer]] = [[(np.empty((0, 0)), "")] * len(row["targets"]) for row in rows]
+    groups: dict[tuple[str, int], list[tuple[int, int, Prompt]]] = {}
+    for i, row in enumerate(rows):
+        for j, target in enumerate(row["targets"]):
+            items = "\n".join(quote(item["title"]) for item in target["items"])
+            count = len(target["items"])
+            persona = row["persona"] or UNKNOWN
+            prompt = prompts.render("predict_list", domains[row["domain"]], persona=persona, items=items, count=count)
+            groups.setdefault((row["domain"], count), []).append((i, j, prompt))
+    for (name, count), cases in groups.items():
+        domain, unread = domains[name], cases
+        for temperature in ATTEMPTS:
+            sampling = Sampling(32 + 12 * count, temperature, seed=seed, json_schema=answer_schema(domain, count))
+            completions = engine.generate([prompt for _, _, prompt in unread], sampling)
+            for (i, j, _), completion in zip(unread, completions, strict=True):
+                failed: Answer = (np.empty((0, 0)), completion.failure)
+                results[i][j] = failed if completion.failure else read_answer(completion.texts[0], domain, count)
+            unread = [case for case in unread if results[case[0]][case[1]][1]]
+            if not unread:
+                break
+    return results
+
+
+READOUTS: Mapping[str, Readout] = {"distribution": _distribution, "structured": _structured}
+
+
+def answer_schema(domain: Domain, count: int) -> dict[str, Any]:
+    """JSON schema of a structured answer: `count` values of the scale, nothing else."""
+    allowed = [int(value) if value == int(value) else float(value) for value in domain.scale.values]
+    return {
+        "type": "object",
+        "properties": {"ratings": {"type": "array", "items": {"enum": allowed}, "minItems": count, "maxItems": count}},
+        "required": ["ratings"],
+        "additionalProperties": False,
+    }
+
+
+def read_answer(text: str, domain: Domain, count: int) -> Answer:
+    """Read a structured answer into one-hot distributions; what cannot be read is an explicit failure."""
+    nothing = np.empty((0, 0))
+    try:
+        answer: Any = json.loads(text)
+    except (json.JSONDecodeError, RecursionError):
+        return nothing, "the answer is not JSON"
+    ratings: Any = answer.get("ratings") if isinstance(answer, dict) else None
+    if not isinstance(ratings, list) or len(ratings) != count:
+        return nothing, f"the answer does not hold {count} ratings"
+    numbers: Sequence[Any] = ratings
+    if any(isinstance(n, bool) or not isinstance(n, int | float) for n in numbers):
+        return nothing, "the answer holds something other than numbers"
+    if not all(domain.scale.contains(float(number)) for number in numbers):
+        return nothing, "the answer holds a rating off the scale"
+    one_hot = np.zeros((count, len(domain.scale.values)))
+    one_hot[np.arange(count), domain.scale.index(np.array(numbers, np.float64))] = 1.0
+    return one_hot, ""

@@ -1,0 +1,139 @@
+"""Prompts: one text file each, replaceable by a folder of own ones, versioned by content.
+
+A file holds the system message, a line `---`, and the user message, with `$name` placeholders. Values are put in
+once and never read as templates, so braces and dollars in titles are harmless.
+"""
+
+import hashlib
+import json
+import string
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from deeper.domains import Domain
+from deeper.engine import Prompt
+from deeper.errors import UserError
+
+PLACEHOLDERS: dict[str, set[str]] = {
+    "initialise": {"ratings"},
+    "refine": {"persona", "discrepancies"},
+    "incremental_update": {"persona", "ratings"},
+    "merge": {"persona", "short_term"},
+    "predict": {"persona"},
+    "predict_list": {"persona", "items", "count"},
+}
+"""What each prompt must contain, besides the shared placeholders that it may contain."""
+SHARED = {"low", "high", "labels", "noun", "words"}
+MAX_TITLE = 160
+WORDS_PER_TOKEN = 0.7
+"""English words a token, rounded down: what a model is told so that it ends before it is cut off."""
+
+Item = Mapping[str, Any]
+"""One row of `behaviour.schema.ITEM`: item, title, rating, time."""
+
+
+@dataclass(frozen=True)
+class Prompts:
+    """All templates, and their version."""
+
+    templates: Mapping[str, tuple[str, str]]
+    version: str
+
+    def render(self, name: str, domain: Domain, max_tokens: int = 0, **values: object) -> Prompt:
+        """Fill in a template.
+
+        Args:
+            name: The prompt's name.
+            domain: Gives the item noun and the scale.
+            max_tokens: Length limit of the answer in tokens; told to the model in words.
+            values: The placeholders of this prompt.
+        """
+        labels = domain.scale.labels
+        shared = {
+            "low": labels[0],
+            "high": labels[-1],
+            "labels": ", ".join(labels),
+            "noun": domain.item_noun,
+            "words": max(10, int(max_tokens * WORDS_PER_TOKEN)),
+        }
+        system, user = self.templates[name]
+        return Prompt(*(string.Template(part).substitute({**shared, **values}) for part in (system, user)))
+
+
+def load_prompts(folder: Path | None = None) -> Prompts:
+    """Read the built-in prompts, those of `folder` in their place where it has a file of the same name.
+
+    Raises:
+        UserError: The folder does not exist, holds a prompt of no use, or one that lacks a placeholder.
+    """
+    if folder is not None and not folder.is_dir():
+        raise UserError("there is no such folder of prompts", where=str(folder), do="give an existing folder")
+    own = {path.stem: path for path in sorted(folder.glob("*.txt"))} if folder is not None else {}
+    if unknown := sorted(own.keys() - PLACEHOLDERS.keys()):
+        raise UserError(
+            f"no prompt is called {', '.join(unknown)}",
+            where=str(folder),
+            do=f"use {', '.join(PLACEHOLDERS)}",
+        )
+    templates: dict[str, tuple[str, str]] = {}
+    digest = hashlib.blake2b(digest_size=4)
+    for name in PLACEHOLDERS:
+        source = own.get(name) or files("deeper.persona").joinpath("prompts", f"{name}.txt")
+        text = source.read_text("utf-8")
+        templates[name] = _parse(name, text, str(source))
+        digest.update(text.encode())
+    return Prompts(templates, digest.hexdigest())
+
+
+def _parse(name: str, text: str, where: str) -> tuple[str, str]:
+    system, rule, user = text.partition("\n---\n")
+    if not rule:
+        raise UserError("the prompt has no line '---' between system and user message", where=where, do="add it")
+    template = string.Template(text)
+    if not template.is_valid():
+        raise UserError("the prompt has a '$' that starts no placeholder", where=where, do="write '$$' for a dollar")
+    found = set(template.get_identifiers())
+    if missing := sorted(PLACEHOLDERS[name] - found):
+        raise UserError(f"the prompt lacks ${', $'.join(missing)}", where=where, do="add the placeholder")
+    if unknown := sorted(found - PLACEHOLDERS[name] - SHARED):
+        raise UserError(
+            f"the prompt has unknown placeholders ${', $'.join(unknown)}",
+            where=where,
+            do=f"use {', '.join('$' + known for known in sorted(PLACEHOLDERS[name] | SHARED))}",
+        )
+    return system.strip(), user.strip() + "\n"
+
+
+def quote(title: str) -> str:
+    """A title as one line between quotes, whatever it contains: JSON, cut after 160 characters."""
+    plain = " ".join("".join(c if c.isprintable() else " " for c in title).split())
+    return json.dumps(plain if len(plain) <= MAX_TITLE else plain[: MAX_TITLE - 1] + "…", ensure_ascii=False)
+
+
+def rating_lines(items: Sequence[Item], domain: Domain) -> str:
+    """One line an item: title and rating."""
+    return "\n".join(f"{quote(item['title'])}: {_said(item['rating'], domain)}" for item in items)
+
+
+def discrepancy_lines(items: Sequence[Item], predicted: Sequence[float] | None, domain: Domain) -> str:
+    """One line an item: title, predicted rating (rounded to the scale) and actual rating.
+
+    Args:
+        items: The window.
+        predicted: Predicted points, one an item, or None where there is no prediction.
+        domain: Gives the scale.
+    """
+    guesses = ["unknown"] * len(items)
+    if predicted is not None:
+        guesses = [domain.scale.labels[i] for i in domain.scale.index(predicted)]  # type: ignore[arg-type]
+    return "\n".join(
+        f"{quote(item['title'])}: predicted {guess}, actual {_said(item['rating'], domain)}"
+        for item, guess in zip(items, guesses, strict=True)
+    )
+
+
+def _said(rating: float, domain: Domain) -> str:
+    return "not rated" if rating in domain.unrated else f"{rating:g}"

@@ -1,0 +1,100 @@
+"""Writing personas: identical prompts once, leaks checked with one retry, failures kept visible."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from deeper.engine import Completion, Engine, Prompt, Sampling
+from deeper.persona.leaks import find_leaks
+from deeper.persona.prompts import Prompts
+
+RETRY_TEMPERATURE = 0.7
+
+
+@dataclass(frozen=True)
+class Writer:
+    """A policy: the engine that writes personas, and how.
+
+    Attributes:
+        engine: The engine.
+        prompts: The templates.
+        max_tokens: Length limit of a persona, in tokens.
+        seed: Seed of the retries.
+    """
+
+    engine: Engine
+    prompts: Prompts
+    max_tokens: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class Draft:
+    """One persona to write.
+
+    Attributes:
+        prompt: What the policy is asked.
+        titles: Titles that it has seen, directly or through an older persona.
+        fallback: The text to keep if the engine gives none (the parent's).
+    """
+
+    prompt: Prompt
+    titles: frozenset[str]
+    fallback: str = ""
+
+
+@dataclass(frozen=True)
+class Written:
+    """One persona's text, with what was found in it."""
+
+    text: str
+    tokens: int
+    leaks: tuple[str, ...]
+    failure: str
+
+
+def write(writer: Writer, drafts: Sequence[Draft]) -> list[Written]:
+    """Write all drafts greedily; one that leaks is sampled once more, and the text with fewer leaks is kept."""
+    sampling = Sampling(writer.max_tokens, seed=writer.seed)
+    unique = list(dict.fromkeys(draft.prompt for draft in drafts))
+    answers = dict(zip(unique, writer.engine.generate(unique, sampling), strict=True))
+    written = [_read(answers[draft.prompt], draft) for draft in drafts]
+
+    leaking = list(dict.fromkeys(d.prompt for d, w in zip(drafts, written, strict=True) if w.leaks))
+    retry = replace(sampling, temperature=RETRY_TEMPERATURE)
+    answers = dict(zip(leaking, writer.engine.generate(leaking, retry), strict=True)) if leaking else {}
+    for i, draft in enumerate(drafts):
+        if written[i].leaks and draft.prompt in answers:
+            again = _read(answers[draft.prompt], draft)
+            if not again.failure and len(again.leaks) < len(written[i].leaks):
+                written[i] = again
+    return written
+
+
+def persona_row(writer: Writer, written: Written, **keys: Any) -> dict[str, Any]:
+    """A row of `PERSONA`; `keys` are user, domain, method, k, stage and parent."""
+    row = {
+        **keys,
+        "text": written.text,
+        "engine": writer.engine.fingerprint,
+        "prompt_version": writer.prompts.version,
+        "seed": writer.seed,
+        "tokens": written.tokens,
+        "leaks": list(written.leaks),
+        "failure": written.failure,
+    }
+    return {"id": persona_id(row), **row}
+
+
+def persona_id(row: dict[str, Any]) -> str:
+    """Content hash of a persona: who, how and what, in 16 hexadecimal digits."""
+    fields = ("user", "domain", "method", "k", "stage", "text", "parent", "engine", "prompt_version", "seed")
+    return hashlib.blake2b("\x1f".join(str(row[field]) for field in fields).encode(), digest_size=8).hexdigest()
+
+
+def _read(completion: Completion, draft: Draft) -> Written:
+    if completion.failure:
+        return Written(draft.fallback, 0, (), completion.failure)
+    text = " ".join(completion.texts[0].split())
+    return Written(text, completion.tokens[0], tuple(find_leaks(text, draft.titles)), "")

@@ -1,0 +1,99 @@
+"""The local executor: runs a stage shard by shard and skips shards that are already there."""
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from deeper.engine import Engine, Usage
+from deeper.pipeline.progress import RunProgress
+from deeper.pipeline.run_folder import RunFolder
+
+COST = pa.schema(
+    [
+        pa.field("stage", pa.string(), nullable=False),
+        pa.field("shard", pa.string(), nullable=False),
+        pa.field("calls", pa.int64(), nullable=False),
+        pa.field("tokens_prompt", pa.int64(), nullable=False),
+        pa.field("tokens_cached", pa.int64(), nullable=False),
+        pa.field("tokens_generated", pa.int64(), nullable=False),
+        pa.field("seconds", pa.float64(), nullable=False),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A function from a table to a table.
+
+    Attributes:
+        name: Names the stage's folder.
+        version: Raised when the function's output changes for the same input.
+        function: The function; rows of different shards must not depend on each other.
+        schema: Of the output.
+        settings: Everything else that decides the output (prompt version, engine fingerprint, seed …).
+        shard_rows: Rows of a shard.
+    """
+
+    name: str
+    version: int
+    function: Callable[[pa.Table], pa.Table]
+    schema: pa.Schema
+    settings: Mapping[str, Any]
+    shard_rows: int
+
+
+class LocalExecutor:
+    """Runs stages one after another in this process."""
+
+    def __init__(self, folder: RunFolder, progress: RunProgress, engines: Mapping[str, Engine]) -> None:
+        """Run in `folder`; `engines` are asked what each shard has cost."""
+        self._folder, self._progress = folder, progress
+        self._engines = {id(engine): engine for engine in engines.values()}.values()
+        self.costs: list[dict[str, Any]] = []
+
+    def run(self, stage: Stage, table: pa.Table) -> pa.Table:
+        """Run a stage over a table; the output keeps the order of the shards."""
+        parts: list[pa.Table] = []
+        with self._progress.stage(stage.name, table.num_rows) as progress:
+            for index, start in enumerate(range(0, table.num_rows, stage.shard_rows)):
+                shard = table.slice(start, stage.shard_rows)
+                name = f"{index:05d}-{_digest(stage, shard)}"
+                path, cost_path = f"{stage.name}/{name}.parquet", f"cost/{stage.name}-{name}.parquet"
+                if self._folder.has(path):
+                    progress.advance(shard.num_rows, None, 0.0)
+                else:
+                    before, began = self._usage(), time.monotonic()
+                    result = stage.function(shard).cast(stage.schema)
+                    usage, seconds = self._usage() - before, time.monotonic() - began
+                    cost = {"stage": stage.name, "shard": name, **vars(usage), "seconds": seconds}
+                    self._folder.write_table(cost_path, pa.Table.from_pylist([cost], schema=COST))
+                    self._folder.write_table(path, result)
+                    progress.advance(shard.num_rows, usage, seconds)
+                parts.append(self._folder.read_table(path))
+                self.costs += self._folder.read_table(cost_path).to_pylist()
+        return pa.concat_tables(parts) if parts else stage.schema.empty_table()
+
+    def _usage(self) -> Usage:
+        total = Usage()
+        for engine in self._engines:
+            used = engine.usage
+            total = Usage(**{name: getattr(total, name) + value for name, value in vars(used).items()})
+        return total
+
+
+def _digest(stage: Stage, shard: pa.Table) -> str:
+    """Hash of all that decides a shard's output."""
+    digest = hashlib.blake2b(digest_size=8)
+    digest.update(json.dumps([stage.name, stage.version, dict(stage.settings)], sort_keys=True).encode())
+    # Equal tables may be chunked or sliced differently in memory: take() lays the rows out anew.
+    compact = shard.take(pa.array(range(shard.num_rows), pa.int64())).combine_chunks()
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, compact.schema) as writer:
+        writer.write_table(compact)
+    digest.update(memoryview(sink.getvalue()))
+    return digest.hexdigest()

@@ -1,0 +1,61 @@
+"""Who is in a run: eval users that are judged, and train users that calibrate the predictor."""
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from deeper.behaviour.load import Loaded
+
+Key = tuple[str, str]
+"""Domain and user."""
+Windows = Mapping[Key, Sequence[Sequence[Mapping[str, Any]]]]
+"""W_0, W_1, … of each user, each a list of items."""
+
+
+@dataclass(frozen=True)
+class Population:
+    """The users of a run, sorted by domain and user, with their windows.
+
+    Attributes:
+        eval: Users whose personas are judged.
+        calibration: Train users whose S_0 → W_1 calibrates the predictor.
+        table: WINDOW rows of the eval users above and of all train users: what baselines may be fitted on.
+    """
+
+    eval: Windows
+    calibration: Windows
+    table: pa.Table
+
+
+def choose_population(loaded: Loaded, users: int, calibration_users: int) -> Population:
+    """Choose users by a hash of their id, so that a smaller run is a part of a larger one.
+
+    Args:
+        loaded: The data.
+        users: Eval users of each domain, at most.
+        calibration_users: Train users of each domain, at most.
+    """
+    rows = loaded.windows.to_pylist()
+    users_of: dict[Key, set[str]] = {}
+    for row in rows:
+        users_of.setdefault((row["domain"], row["split"]), set()).add(row["user"])
+    limits = {"eval": users, "train": calibration_users}
+    chosen = {
+        (domain, split, user)
+        for (domain, split), found in users_of.items()
+        for user in _first_by_hash(found, limits[split])
+    }
+    windows: dict[str, dict[Key, list[Any]]] = {"eval": {}, "train": {}}
+    for row in rows:
+        if (row["domain"], row["split"], row["user"]) in chosen:
+            windows[row["split"]].setdefault((row["domain"], row["user"]), []).append(row["items"])
+    judged = windows["eval"]
+    keep = [row["split"] == "train" or (row["domain"], row["user"]) in judged for row in rows]
+    return Population(windows["eval"], windows["train"], loaded.windows.filter(pa.array(keep)))
+
+
+def _first_by_hash(users: Iterable[str], count: int) -> list[str]:
+    return sorted(users, key=lambda user: hashlib.blake2b(user.encode(), digest_size=8).digest())[:count]

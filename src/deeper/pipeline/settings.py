@@ -1,0 +1,114 @@
+"""The settings of a run: one definition for flags, configuration files and Python arguments."""
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from deeper.errors import UserError
+from deeper.evaluation.schema import BASELINES, CONTROLS, ROLES, UPDATERS
+
+CHOICES = (*UPDATERS, "frozen", *CONTROLS, *BASELINES)
+
+
+class Settings(BaseModel):
+    """What `deeper evaluate` does. Descriptions are the help texts of flags and of the configuration file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    data: str = Field(
+        default="movielens_small",
+        description="Whose behaviour: movielens_small (bundled), or a folder with behaviour.csv or .parquet, or one "
+        "in a published layout.",
+    )
+    domains: tuple[str, ...] = Field(
+        default=(), description="Domains to evaluate, by id; all that the data has by default."
+    )
+    users: int = Field(default=100, ge=1, description="Eval users of each domain, at most.")
+    calibration_users: int = Field(
+        default=32, ge=1, description="Train users of each domain that calibrate the predictor."
+    )
+    rounds: int = Field(default=4, ge=1, le=100, description="Refinements of each persona.")
+    methods: tuple[str, ...] = Field(
+        default=CHOICES, description=f"Updaters, controls and baselines to compare: {', '.join(CHOICES)}."
+    )
+    roles: tuple[str, ...] = Field(
+        default=ROLES,
+        description="Windows to judge a persona on: future (held out, always), and in-sample current and previous.",
+    )
+    policy_engine: str = Field(
+        default="embedded",
+        description="Engine that writes personas: embedded, embedded:PATH.gguf, openai:MODEL (address and key from "
+        "OPENAI_BASE_URL and OPENAI_API_KEY) or scripted.",
+    )
+    predictor_engine: str = Field(default="embedded", description="Engine that reads personas; the same choices.")
+    readout: Literal["distribution", "structured"] = Field(
+        default="distribution",
+        description="How a prediction is read: distribution (probabilities of the labels) or structured (JSON).",
+    )
+    calibration: Literal["on", "off"] = Field(
+        default="on", description="Map the predictor's distribution to real ratings, fitted on train users."
+    )
+    max_persona_tokens: int = Field(
+        default=120, ge=8, le=4096, description="Length limit of a persona, for all methods."
+    )
+    prompts: str = Field(default="", description="Folder of own prompts that replace built-in ones of the same name.")
+    seed: int = Field(default=1, ge=0, lt=2**31, description="Seed of everything random.")
+
+    @field_validator("methods")
+    @classmethod
+    def _known(cls, methods: tuple[str, ...]) -> tuple[str, ...]:
+        if unknown := [method for method in methods if method not in CHOICES]:
+            raise ValueError(f"unknown method {', '.join(unknown)}; choose from {', '.join(CHOICES)}")
+        if not methods:
+            raise ValueError("no method is left; name at least one")
+        return tuple(choice for choice in CHOICES if choice in methods)
+
+    @field_validator("roles")
+    @classmethod
+    def _known_roles(cls, roles: tuple[str, ...]) -> tuple[str, ...]:
+        if unknown := [role for role in roles if role not in ROLES]:
+            raise ValueError(f"unknown role {', '.join(unknown)}; choose from {', '.join(ROLES)}")
+        return tuple(role for role in ROLES if role in roles or role == "future")
+
+    def to_toml(self, comments: bool = False) -> str:
+        """All settings as TOML, with their descriptions as comments if asked for."""
+        lines: list[str] = []
+        for name, field in type(self).model_fields.items():
+            if comments:
+                lines += ["", f"# {field.description}"]
+            value: Any = getattr(self, name)
+            lines.append(f"{name} = {json.dumps(value, ensure_ascii=False)}")
+        return "\n".join(lines).strip() + "\n"
+
+
+def resolve_settings(config: Path | None, flags: dict[str, Any], preset: dict[str, Any] | None = None) -> Settings:
+    """Settings from defaults < preset < configuration file < flags.
+
+    Args:
+        config: A TOML file, or None.
+        flags: Flags that were given.
+        preset: Defaults of the command.
+
+    Raises:
+        UserError: The file cannot be read, or a value is not valid; the message names each bad setting.
+    """
+    try:
+        stored = tomllib.loads(config.read_text("utf-8")) if config is not None else {}
+    except FileNotFoundError as error:
+        raise UserError(
+            "there is no such configuration file", where=str(config), do="write one with deeper init-config"
+        ) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise UserError(f"not a TOML file that can be read ({error})", where=str(config)) from error
+    try:
+        return Settings(**{**(preset or {}), **stored, **flags})
+    except ValidationError as error:
+        problems: list[str] = []
+        for problem in error.errors():
+            name = ".".join(str(part) for part in problem["loc"])
+            origin = f"{config}: {name}" if name.split(".")[0] in stored.keys() - flags.keys() else name
+            problems.append(f"{origin}: {problem['msg'].removeprefix('Value error, ')}")
+        raise UserError("; ".join(problems), do="correct it; deeper evaluate --help explains each setting") from error

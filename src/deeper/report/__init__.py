@@ -1,0 +1,5 @@
+"""Results shown to people."""
+
+from deeper.report.terminal import print_results
+
+__all__ = ["print_results"]

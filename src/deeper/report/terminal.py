@@ -1,0 +1,219 @@
+"""The results as tables in a terminal: plain ASCII, readable at 80 columns and without colour."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from rich.box import Box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from deeper.evaluation.schema import BASELINES, CONTROLS, METHODS, UPDATERS
+from deeper.report.footer import footer
+
+Results = Mapping[str, Any]
+Cells = Mapping[tuple[str, str, int, str], Mapping[str, Any]]
+"""Entries of `errors` by (domain, method, round, role)."""
+
+WIDE = 110
+_BOX = Box("    \n    \n -  \n    \n -  \n    \n    \n    \n", ascii=True)
+"""A rule under the head and between sections, in ASCII."""
+SECTIONS = {
+    "the user median": BASELINES[:1],
+    "numbers only": BASELINES[1:],
+    "controls, same model": CONTROLS,
+    "personas": ("frozen", *UPDATERS),
+}
+
+
+def print_results(results: Results, console: Console | None = None) -> None:
+    """Print the tables of a run.
+
+    First the error on the held-out next window by round, the user median on top; then, at the last round,
+    paired differences, other measures, domains, and what is in-sample; then what failed, leaked or was not
+    available.
+
+    Args:
+        results: What `evaluation.results.summarise` gives.
+        console: Where to print; standard output by default.
+    """
+    console = console or Console()
+    if not results["errors"]:
+        console.print(Text("There is no error to show: no prediction could be compared with a rating."))
+    else:
+        for part in _parts(results, console.width):
+            console.print(Text(part.title, style="bold"))
+            console.print(part.table)
+            console.print(Text(f"{part.caption}\n" if part.caption else "", style="dim"))
+    for line in footer(results):
+        console.print(Text(line))
+
+
+class Part(NamedTuple):
+    """A table with a line above and one below it."""
+
+    title: str
+    table: Table
+    caption: str
+
+
+def _parts(results: Results, width: int) -> list[Part]:
+    cells = {(e["domain"], e["method"], e["round"], e["role"]): e for e in results["errors"]}
+    domain = "mean" if any(key[0] == "mean" for key in cells) else next(iter(cells))[0]
+    last = max(t for _, _, t, _ in cells)
+    parts = [
+        _by_round(cells, domain, last, width, sum(results["users"].values())),
+        _differences(results["paired"], domain, last),
+        _measures(cells, results["reduction"], domain, last),
+        *(_by_domain(cells, last, width) if domain == "mean" else ()),
+        _in_sample(cells, domain, last),
+    ]
+    return [part for part in parts if part.table.row_count]
+
+
+def _by_round(cells: Cells, domain: str, last: int, width: int, users: int) -> Part:
+    wide = width >= WIDE
+    fitting = max(2, (width - 21) // (18 if wide else 10))
+    rounds = list(range(last + 1))
+    if len(rounds) > fitting:
+        rounds = [0, *rounds[-(fitting - 1) :]]
+    table = _table()
+    for t in rounds:
+        table.add_column(Text(f"round {t}\non W{t + 1}"), justify="right", no_wrap=True)
+
+    def row(method: str) -> list[str] | None:
+        entries = [cells.get((domain, method, t, "future")) for t in rounds]
+        return [_with_range(entry, wide) for entry in entries] if any(entries) else None
+
+    return Part(
+        f"HELD OUT: error on the next window (MAE, lower is better), {_named(domain)}, {users} users",
+        _fill(table, row),
+        "The persona of round t has seen W0..Wt and is judged on W(t+1). Ranges: 95 % over users.",
+    )
+
+
+def _differences(entries: Sequence[Mapping[str, Any]], domain: str, last: int) -> Part:
+    chosen = {(e["method"], e["against"]): e for e in entries if e["domain"] == domain and e["round"] == last}
+    counts = sorted({e["users"] for e in chosen.values()})
+    users = " to ".join(str(count) for count in dict.fromkeys((counts[0], counts[-1]))) if counts else "no"
+    table = _table()
+    againsts = [name for name in ("user_median", "frozen") if any(key[1] == name for key in chosen)]
+    for against in againsts:
+        name = against.replace("_", " ")
+        for header in (f"- {name}", "interval", "improved"):
+            table.add_column(Text(header), justify="right")
+
+    def row(method: str) -> list[str] | None:
+        found = [chosen.get((method, against)) for against in againsts]
+        return [text for entry in found for text in _difference(entry)] if any(found) else None
+
+    return Part(
+        f"HELD OUT, round {last}: difference to the user median and to the frozen persona, {_named(domain)}",
+        _fill(table, row),
+        f"MAE of the method minus the other's, paired by user ({users} users); below 0 is better. "
+        "Interval: 95 %. improved: share of users with a lower error.",
+    )
+
+
+def _measures(cells: Cells, reduction: Results, domain: str, last: int) -> Part:
+    table = _table()
+    headers = ("RMSE", "CRPS", "rank\naccuracy", "across\nwindows", f"on W{last + 1}", "users", "ratings")
+    for header in headers:
+        table.add_column(Text(header), justify="right")
+
+    def row(method: str) -> list[str] | None:
+        entry = cells.get((domain, method, last, "future"))
+        if entry is None:
+            return None
+        numbers = [_number(entry[name]) for name in ("rmse", "crps", "rank_accuracy")]
+        reduced = [reduction[kind].get(method, {}).get(domain) for kind in ("across_windows", "same_window")]
+        percent = ["-" if share is None else f"{share:.1f}%" for share in reduced]
+        return [*numbers, *percent, str(entry["users"]), str(entry["ratings"])]
+
+    return Part(
+        f"HELD OUT, round {last}: other measures, and the reduction of the error, {_named(domain)}",
+        _fill(table, row),
+        "RMSE, CRPS: lower is better. Rank accuracy: share of a user's pairs in the right order; higher is "
+        f"better, .5 is chance. Reduction across windows: from round 0 on W1 to round {last} on W{last + 1} "
+        f"(partly free: more is known); on W{last + 1}: against S0 on the same window. Higher is better.",
+    )
+
+
+def _by_domain(cells: Cells, last: int, width: int) -> list[Part]:
+    """Held-out errors of the last round with the domains as columns, in as many tables as the width needs."""
+    domains = list(dict.fromkeys(key[0] for key in cells))
+    parts = math.ceil(len(domains) / max(1, (width - 21) // 11))
+    return [_of_domains(cells, [str(name) for name in part], last) for part in np.array_split(domains, parts)]
+
+
+def _of_domains(cells: Cells, domains: Sequence[str], last: int) -> Part:
+    table = _table()
+    for name in domains:
+        table.add_column(Text(name.replace("_", "\n")), justify="right", width=10)
+
+    def row(method: str) -> list[str] | None:
+        entries = [cells.get((name, method, last, "future")) for name in domains]
+        return [_number(entry["mae"] if entry else None) for entry in entries] if any(entries) else None
+
+    return Part(f"HELD OUT, round {last}: error by domain (MAE, lower is better)", _fill(table, row), "")
+
+
+def _in_sample(cells: Cells, domain: str, last: int) -> Part:
+    table = _table()
+    for header in (f"current W{last}", f"previous W{last - 1}"):
+        table.add_column(Text(header), justify="right")
+
+    def row(method: str) -> list[str] | None:
+        entries = [cells.get((domain, method, last, role)) for role in ("current", "previous")]
+        return [_with_range(entry, True) for entry in entries] if any(entries) else None
+
+    return Part(
+        f"IN-SAMPLE, round {last}: error on windows already seen (MAE), {_named(domain)}",
+        _fill(table, row),
+        "Not a test: these ratings were known when the personas of this round were written.",
+    )
+
+
+def _table() -> Table:
+    table = Table(box=_BOX, padding=0, show_edge=False)
+    table.add_column("method", no_wrap=True)
+    return table
+
+
+def _fill(table: Table, row: Callable[[str], list[str] | None]) -> Table:
+    """Add the rows of all methods, section by section; a method without a row is left out."""
+    for name, methods in SECTIONS.items():
+        rows = {method: values for method in METHODS if method in methods and (values := row(method))}
+        if rows:
+            table.add_row(Text(name, style="italic"))
+        for method, values in rows.items():
+            table.add_row(Text(f" {method}"), *map(Text, values), end_section=method == list(rows)[-1])
+    return table
+
+
+def _named(domain: str) -> str:
+    return "mean over domains" if domain == "mean" else domain
+
+
+def _with_range(entry: Mapping[str, Any] | None, wide: bool) -> str:
+    if entry is None:
+        return "-"
+    low, high = entry["ci"]
+    if low is None:
+        return _number(entry["mae"])
+    mae, interval = _number(entry["mae"]), f"{low:.2f}-{high:.2f}"
+    return f"{mae} ({interval})" if wide else f"{mae}\n{interval}"
+
+
+def _difference(entry: Mapping[str, Any] | None) -> list[str]:
+    if entry is None:
+        return ["-", "", ""]
+    low, high = entry["ci"]
+    interval = "" if low is None else f"{low:+.3f}..{high:+.3f}"
+    return [f"{entry['difference']:+.3f}", interval, f"{entry['improved']:.0%}"]
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"

@@ -1,0 +1,181 @@
+import importlib
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+
+from deeper.evaluation.baselines import PREDICTORS, predict_next, user_histogram
+from deeper.evaluation.errors import baseline_errors
+from deeper.evaluation.factorisation import NotAvailable
+from deeper.evaluation.schema import BASELINES
+from deeper.evaluation.visible import visible_at
+
+NEEDS_CORNAC = pytest.param("matrix_factorisation", marks=pytest.mark.usefixtures("cornac"))
+ALL = [*PREDICTORS, NEEDS_CORNAC]
+
+
+@pytest.fixture
+def cornac():
+    pytest.importorskip("cornac", reason="needs the extra `baselines`")
+
+
+def rewrite(windows, change):
+    """The same windows with each row's ratings replaced by change(row, ratings)."""
+    rows = windows.to_pylist()
+    for row in rows:
+        ratings = change(row, [item["rating"] for item in row["items"]])
+        for item, rating in zip(row["items"], ratings, strict=True):
+            item["rating"] = rating
+    return pa.Table.from_pylist(rows, schema=windows.schema)
+
+
+def test_every_baseline_has_a_function():
+    assert {*PREDICTORS, "matrix_factorisation"} == set(BASELINES)
+
+
+@pytest.mark.parametrize("method", ALL)
+@pytest.mark.parametrize("t", [0, 2])
+def test_a_signal_planted_in_the_future_is_invisible(tables, many_windows, method, t):
+    def plant(row, ratings):
+        later = row["split"] == "eval" and row["k"] > t
+        return [6 - rating for rating in ratings] if later else ratings
+
+    planted = rewrite(many_windows, plant)
+    assert planted != many_windows
+    for domain in (tables.stars, tables.halves):
+        before = predict_next(method, many_windows, domain, t)
+        after = predict_next(method, planted, domain, t)
+        assert before.keys() == after.keys() and len(before) == 12
+        for user, points in before.items():
+            np.testing.assert_array_equal(points, after[user])
+
+
+@pytest.mark.parametrize("method", [m for m in ALL if m != "always_top"])
+@pytest.mark.parametrize("t", [0, 2])
+def test_a_signal_planted_in_the_past_is_seen(tables, many_windows, method, t):
+    lower = rewrite(many_windows, lambda row, ratings: [1.0] * 6 if row["k"] <= t else ratings)
+    before = np.concatenate(list(predict_next(method, many_windows, tables.stars, t).values()))
+    after = np.concatenate(list(predict_next(method, lower, tables.stars, t).values()))
+    assert after.mean() < before.mean()
+
+
+@pytest.mark.parametrize("method", ALL)
+def test_the_other_domain_is_not_seen(tables, many_windows, method):
+    alone = many_windows.filter(pc.field("domain") == "halves")
+    before = predict_next(method, many_windows, tables.halves, 1)
+    after = predict_next(method, alone, tables.halves, 1)
+    for user, points in before.items():
+        np.testing.assert_array_equal(points, after[user])
+
+
+@pytest.mark.parametrize("method", ALL)
+def test_two_runs_are_equal_and_points_are_on_the_scale(tables, many_windows, method):
+    first = predict_next(method, many_windows, tables.halves, 3, seed=7)
+    second = predict_next(method, many_windows, tables.halves, 3, seed=7)
+    for user, points in first.items():
+        np.testing.assert_array_equal(points, second[user])
+        assert points.shape == (6,)
+        assert (points >= 0.5).all() and (points <= 5).all()
+
+
+@pytest.mark.parametrize("method", ALL)
+def test_ratings_that_mean_no_rating_are_not_used(tables, many_windows, method):
+    """Zeros in place of half of the ratings predict what those ratings' absence predicts."""
+
+    def with_zeros(row, ratings):
+        return [0.0 if i % 2 else rating for i, rating in enumerate(ratings)]
+
+    zeros = rewrite(many_windows, with_zeros)
+    rows = zeros.to_pylist()
+    for row in rows:
+        if row["k"] != 3 or row["split"] == "train":
+            row["items"] = [item for item in row["items"] if item["rating"]]
+    absent = pa.Table.from_pylist(rows, schema=zeros.schema)
+    before = predict_next(method, zeros, tables.stars, 2)
+    after = predict_next(method, absent, tables.stars, 2)
+    for user, points in before.items():
+        np.testing.assert_array_equal(points, after[user])
+
+
+@pytest.fixture
+def small(tables):
+    return tables.windows(
+        [
+            ("stars", "eval", "ann", 0, [5, 4, 4]),
+            ("stars", "eval", "ann", 1, [1, 0, 2]),
+            ("stars", "eval", "ann", 2, [3, 3]),
+            ("stars", "eval", "bob", 0, [0, 0, 0]),
+            ("stars", "eval", "bob", 1, [2, 3, 4]),
+            ("stars", "train", "tom", 0, [5, 5, 5]),
+        ]
+    )
+
+
+@pytest.mark.parametrize(
+    "method, t, expected",
+    [
+        ("always_top", 0, {"ann": 5, "bob": 5}),
+        ("domain_median", 0, {"ann": 5, "bob": 5}),  # of 5 4 4 5 5 5
+        ("user_median", 0, {"ann": 4, "bob": 5}),  # bob has no rating yet: the domain's median
+        ("user_median", 1, {"ann": 4}),  # of 5 4 4 1 2
+        ("user_mean", 1, {"ann": 3.2}),
+        ("last_window_median", 1, {"ann": 1.5}),
+        ("user_histogram", 1, {"ann": 4}),
+    ],
+)
+def test_points_by_hand(tables, small, method, t, expected):
+    points = predict_next(method, small, tables.stars, t)
+    assert {user: values.tolist() for user, values in points.items()} == {
+        user: pytest.approx([value] * (3 if t == 0 else 2)) for user, value in expected.items()
+    }
+
+
+def test_item_mean_by_hand(tables, small):
+    # Seen at round 0: items 0, 1, 2 of W_0: 5 4 4 and 5 5 5, mean 28/6; W_1 holds items 1, 2, 3.
+    mean = 28 / 6
+    shrunk = (9 + 5 * mean) / 7
+    points = predict_next("item_mean", small, tables.stars, 0)["ann"]
+    np.testing.assert_allclose(points, [shrunk, shrunk, mean])
+
+
+def test_histogram_can_be_interpolated(tables, small):
+    visible = visible_at(small, tables.stars, 1)
+    plain, smooth = user_histogram(visible)[0][0], user_histogram(visible, interpolated=True)[0][0]
+    assert plain == 4
+    assert 3.5 < smooth < 4.5 and smooth != plain
+
+
+def test_what_cannot_be_fitted_is_not_available(tables):
+    windows = tables.windows([("stars", "eval", "bob", 0, [0, 0]), ("stars", "eval", "bob", 1, [2, 3])])
+    with pytest.raises(NotAvailable, match="no rating"):
+        predict_next("matrix_factorisation", windows, tables.stars, 0)
+    assert predict_next("user_median", windows, tables.stars, 0)["bob"].tolist() == [3, 3]
+
+
+def test_a_missing_library_is_listed_with_its_reason(tables, small, monkeypatch):
+    def missing(name):
+        raise ModuleNotFoundError(f"No module named {name!r}")
+
+    monkeypatch.setattr(importlib, "import_module", missing)
+    errors, not_available = baseline_errors(
+        small, {"stars": tables.stars}, 1, ["user_median", "matrix_factorisation"], seed=0
+    )
+    assert set(errors["method"].to_pylist()) == {"user_median"}
+    [entry] = not_available
+    assert entry[:2] == ("matrix_factorisation", "stars")
+    assert "No module named 'cornac.data'" in entry.reason and "pip install" in entry.reason
+
+
+@pytest.mark.usefixtures("cornac")
+def test_factorisation_learns_who_rates_high_and_which_item_is_liked(tables):
+    rows = [
+        ("stars", "train", f"t{u}", k, [5, 3, 4, 2] if u % 2 else [4, 2, 3, 1]) for u in range(30) for k in (0,)
+    ]
+    rows += [("stars", "eval", name, 0, r) for name, r in (("high", [5, 3, 4, 2]), ("low", [4, 2, 3, 1]))]
+    rows += [("stars", "eval", name, 1, [3, 3, 3, 3]) for name in ("high", "low")]
+    points = predict_next("matrix_factorisation", tables.windows(rows), tables.stars, 0)
+    # W_1 holds items 1, 2, 3, 0 whose train means are 2.5, 3.5, 1.5, 4.5.
+    for values in points.values():
+        assert np.argsort(values).tolist() == [2, 0, 1, 3]
+    assert points["high"].mean() > points["low"].mean() + 0.1
