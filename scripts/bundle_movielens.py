@@ -69,8 +69,8 @@ def download(folder: Path) -> Path:
 
 
 def full_title(item: int, title: object, year: float) -> str:
-    """Title and year as MovieLens writes them: "Heat (1995)"."""
-    return TITLES_LOST_UPSTREAM[item] if pd.isna(title) else f"{str(title).strip()} ({int(year)})"
+    """Title and year as MovieLens writes them ("Heat (1995)"), without needless blanks."""
+    return TITLES_LOST_UPSTREAM[item] if pd.isna(title) else f"{' '.join(str(title).split())} ({int(year)})"
 
 
 def select(ratings: pd.DataFrame) -> pa.Table:

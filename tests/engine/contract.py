@@ -137,14 +137,10 @@ class EngineContract:
     @pytest.mark.parametrize("kind", NASTY)
     def test_nasty_text_survives(self, engine: Engine, kind: str) -> None:
         text = NASTY[kind]
-        [completion] = engine.generate(
-            [Prompt(SYSTEM, f"Describe the movie: {text}")], Sampling(max_tokens=8)
-        )
+        [completion] = engine.generate([Prompt(SYSTEM, f"Describe the movie: {text}")], Sampling(max_tokens=8))
         assert completion.failure == ""
         assert completion.texts[0].strip()
-        request = ScoreRequest(
-            Prompt(SYSTEM, text), (f"{text}\nRate it from 1 to 5. Answer with one digit.",), STARS
-        )
+        request = ScoreRequest(Prompt(SYSTEM, text), (f"{text}\nRate it from 1 to 5. Answer with one digit.",), STARS)
         [scores] = engine.score([request])
         assert np.isfinite(scores).all()
 

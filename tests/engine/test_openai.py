@@ -152,6 +152,19 @@ def test_an_address_that_is_none_is_refused(url: str) -> None:
         OpenAIEngine("tiny", url)
 
 
+@pytest.mark.parametrize("key", ["sk-ключ", "sk-one two", "sk-a\nb"])
+def test_a_key_that_is_none_is_refused_without_showing_it(key: str) -> None:
+    with pytest.raises(UserError, match="OPENAI_API_KEY") as caught:
+        OpenAIEngine("tiny", "http://localhost/v1", key)
+    assert key not in str(caught.value)
+
+
+def test_blanks_around_a_key_are_no_part_of_it() -> None:
+    with serve(in_turn(GOOD)) as server:
+        engine = OpenAIEngine("tiny", server.url, f" {KEY}\n")
+        assert engine.generate(PROMPTS[:1], PLAIN)[0].texts == ("fine",)
+
+
 def test_the_key_is_in_no_message_and_in_no_fingerprint(caplog: pytest.LogCaptureFixture) -> None:
     echo = Reply({"error": {"message": f"bad\n thing for {KEY}"}}, 400)
     with serve(in_turn(echo)) as server:

@@ -26,9 +26,7 @@ def test_openai_takes_address_and_key_from_the_environment(monkeypatch: pytest.M
     assert make_engine("openai:m").fingerprint == "openai:m@api.openai.com"
 
 
-@pytest.mark.parametrize(
-    ("spec", "weights"), [("embedded", None), ("embedded:/a b/m.gguf", Path("/a b/m.gguf"))]
-)
+@pytest.mark.parametrize(("spec", "weights"), [("embedded", None), ("embedded:/a b/m.gguf", Path("/a b/m.gguf"))])
 def test_embedded_takes_a_path(monkeypatch: pytest.MonkeyPatch, spec: str, weights: Path | None) -> None:
     stub = SimpleNamespace(EmbeddedEngine=lambda weights: ("embedded", weights))
     monkeypatch.setitem(sys.modules, "deeper.engine.embedded", stub)

@@ -75,9 +75,7 @@ def test_what_was_asked_is_recorded_in_order() -> None:
 
 def test_digest_texts_are_varied_and_free_of_digits() -> None:
     prompts = [Prompt("s", f"user {number}") for number in range(50)]
-    texts = [
-        completion.texts[0] for completion in ScriptedEngine().generate(prompts, Sampling(max_tokens=60))
-    ]
+    texts = [completion.texts[0] for completion in ScriptedEngine().generate(prompts, Sampling(max_tokens=60))]
     assert len(set(texts)) > 40
     assert not any(re.search(r"\d", text) for text in texts)
     assert all(text.endswith(".") and 8 <= len(text.split()) <= 30 for text in texts)

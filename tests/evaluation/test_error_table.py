@@ -38,16 +38,14 @@ def personas(tables):
 
 
 def errors_of(tables, windows, personas, predictions, rounds=2):
-    table = error_table(
-        tables.predictions(predictions), personas, windows, {"stars": tables.stars}, rounds, "scripted"
-    )
+    table = error_table(tables.predictions(predictions), personas, windows, {"stars": tables.stars}, rounds, "scripted")
     assert table.schema == ERROR
     rows = table.to_pylist()
     return {tuple(row[key] for key in KEYS): row for row in rows}, rows
 
 
 def test_where_each_prediction_stands(tables, windows, personas):
-    """The points are 10 * persona + window, reduced to the scale, so that every MAE names its prediction."""
+    """The ratings of W_k are k + 1, so the points say which error is expected where."""
     predictions = [
         ("initialise", "final", 0, 0, [1, 1]),
         ("initialise", "final", 0, 1, [3, 3]),

@@ -21,9 +21,7 @@ scales = st.sampled_from([STARS, HALVES])
 @st.composite
 def distributions(draw):
     scale = draw(scales)
-    weights = draw(
-        st.lists(st.floats(0, 1), min_size=len(scale), max_size=len(scale)).filter(lambda w: sum(w) > 1e-3)
-    )
+    weights = draw(st.lists(st.floats(0, 1), min_size=len(scale), max_size=len(scale)).filter(lambda w: sum(w) > 1e-3))
     return np.array(weights) / sum(weights), scale
 
 

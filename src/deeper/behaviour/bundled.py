@@ -18,7 +18,7 @@ from deeper.errors import UserError
 MOVIELENS_SMALL = "movielens_small"
 """The name of the bundled data, its domain, and the salt of its split."""
 
-SHA256 = "098c46d5d70d94c6b7149653bf7c822cd8fd57797cf4d1950089862e50666fa1"
+SHA256 = "8178b76b567df37962d0ed89bb4da0127e86b03a8fbcca455a7a7e1ad7f9727c"
 
 
 def movielens_small() -> pa.Table:
@@ -45,9 +45,7 @@ def bundled_behaviour() -> pa.Table:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise UserError(
-            f"the bundled data cannot be read ({error.strerror})", where=str(path), do=remedy
-        ) from error
+        raise UserError(f"the bundled data cannot be read ({error.strerror})", where=str(path), do=remedy) from error
     if sha256(content).hexdigest() != SHA256:
         raise UserError("the bundled data is damaged", where=str(path), do=remedy)
     table = pq.read_table(BytesIO(content))

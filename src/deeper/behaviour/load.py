@@ -155,9 +155,7 @@ def _not_there(missing: list[str], present: list[str], where: str) -> UserError:
 
 def _notes(quirks: Quirks, folder: Path) -> list[str]:
     counts = {name: getattr(quirks, name) for name in QUIRKS}
-    return [
-        f"{folder.resolve().name}: {words}: {counts[name]}" for name, words in QUIRKS.items() if counts[name]
-    ]
+    return [f"{folder.resolve().name}: {words}: {counts[name]}" for name, words in QUIRKS.items() if counts[name]]
 
 
 def _choices() -> str:

@@ -13,12 +13,12 @@ it, all rows are of `domain.toml`. Other columns are ignored. Anything that cann
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from deeper.behaviour.own_values import parse_rating, parse_text, parse_time
+from deeper.behaviour.own_values import parse_position, parse_rating, parse_text, parse_time
 from deeper.behaviour.published_files import csv_rows
 from deeper.behaviour.schema import BEHAVIOUR
 from deeper.behaviour.titles import clean_title, has_title
@@ -98,9 +98,7 @@ def read_own(folder: Path, size: int = WINDOW_SIZE, count: int = WINDOW_COUNT) -
     if short:
         notes.append(f"users left out for fewer than {least} behaviours: {len(short)} of {len(users)}")
     windows = to_windows(behaviour, size, count, split=_split(users - short))
-    return OwnFiles(
-        windows, {name: known[name] for name in sorted({name for name, _ in users - short})}, notes
-    )
+    return OwnFiles(windows, {name: known[name] for name in sorted({name for name, _ in users - short})}, notes)
 
 
 def _split(users: set[tuple[str, str]]) -> dict[str, str]:
@@ -133,8 +131,8 @@ def _read_events(path: Path, known: dict[str, Domain], own: Domain | None) -> tu
             item = title if row.get(name) in (None, "") else parse_text(row[name])
             if "position" in row:
                 name = "position"
-                columns.setdefault(name, []).append(int(cast(int, row[name])))
-        except (TypeError, ValueError) as error:
+                columns.setdefault(name, []).append(parse_position(row[name]))
+        except ValueError as error:
             raise UserError(f"the {name} {error}", where=where, do="mend or remove that row") from error
         cleaned += title != text
         untitled += not has_title(title)
@@ -200,17 +198,13 @@ def _parquet_rows(path: Path) -> Iterator[Row]:
                 row += 1
                 yield f"{path}, row {row}", values
     except (OSError, pa.ArrowException) as error:
-        raise UserError(
-            f"not a readable Parquet file ({error})", where=str(path), do="write it again"
-        ) from error
+        raise UserError(f"not a readable Parquet file ({error})", where=str(path), do="write it again") from error
 
 
 def _plain_times(batch: pa.RecordBatch) -> pa.RecordBatch:
     """The batch with timestamps in microseconds, the finest that Python's datetime holds."""
     fields = [
-        pa.field(field.name, pa.timestamp("us", field.type.tz))
-        if pa.types.is_timestamp(field.type)
-        else field
+        pa.field(field.name, pa.timestamp("us", field.type.tz)) if pa.types.is_timestamp(field.type) else field
         for field in batch.schema
     ]
     return batch.cast(pa.schema(fields), safe=False)

@@ -1,4 +1,4 @@
-"""Single values of own behaviour files: text, rating and time, or a `ValueError` that says what is wrong."""
+"""Single values of own behaviour files: text, rating, position and time, or a `ValueError` that says what is wrong."""
 
 import re
 from datetime import UTC, date, datetime, timedelta
@@ -44,6 +44,17 @@ def parse_rating(value: object, domain: Domain) -> float:
     return rating
 
 
+def parse_position(value: object) -> int:
+    """The place of an event among a user's events.
+
+    Raises:
+        ValueError: It is no whole number.
+    """
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise ValueError(f"is {value!r}, which is no whole number")
+    return value
+
+
 def parse_time(value: object) -> datetime:
     """A time in UTC: ISO 8601 text (UTC where it names no zone), a date or datetime, or Unix seconds.
 
@@ -53,9 +64,7 @@ def parse_time(value: object) -> datetime:
     if isinstance(value, str):
         value = value.strip()
         if _CALENDAR_DAY.fullmatch(value):
-            raise ValueError(
-                f"is {value!r}, which can be a day or seconds; write {value[:4]}-{value[4:6]}-{value[6:]}"
-            )
+            raise ValueError(f"is {value!r}, which can be a day or seconds; write {value[:4]}-{value[4:6]}-{value[6:]}")
         try:
             value = float(value)
         except ValueError:

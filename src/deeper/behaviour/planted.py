@@ -5,8 +5,8 @@ They test the measuring itself. A rating is the nearest value of the scale to
     clip(level_k + taste(kind) + noise),    level_k = level + drift_per_window · min(k, 6)
 
 in window k, where taste is +spread for liked kinds, −spread for disliked ones and 0 for others, and the noise
-is Gaussian. A user's taste may turn, too: from window `turn` on, one of the liked kinds is liked no longer. The
-kind stands in the title ("The Silent Harbour: A Mystery"), so that a reader of words can use it. What was
+is Gaussian. A user's taste may turn, too: from window `turn` on, one of the liked kinds is liked no longer.
+The kind stands in the title ("The Silent Harbour: A Mystery"), so that a reader of words can use it. What was
 planted is written beside the behaviours; `planted_words` says it in words.
 """
 
@@ -61,7 +61,7 @@ PLANTED = Domain("planted", "Planted tastes", "film", Scale(0.5, 5, 0.5))
 DRIFTS = {"cools quickly": -0.5, "cools": -0.25, "steady": 0.0, "warms": 0.25, "warms quickly": 0.5}
 """Change of the level from window to window, in steps of the scale."""
 DRIFT_WINDOWS = 6
-"""After so many windows a level moves no further: otherwise long histories would end at an end of the scale."""
+"""After so many windows a level moves no further, or long histories would end at an end of the scale."""
 
 TRUTH = pa.schema(
     [
@@ -134,13 +134,9 @@ def plant_users(
                 "time": time.replace(microsecond=0),
                 "position": position,
             }
-            for position, (item, rating, time) in enumerate(
-                zip(items.tolist(), ratings.tolist(), times, strict=True)
-            )
+            for position, (item, rating, time) in enumerate(zip(items.tolist(), ratings.tolist(), times, strict=True))
         ]
-    return Planted(
-        pa.Table.from_pylist(events, schema=BEHAVIOUR), pa.Table.from_pylist(truth, schema=TRUTH), domain
-    )
+    return Planted(pa.Table.from_pylist(events, schema=BEHAVIOUR), pa.Table.from_pylist(truth, schema=TRUTH), domain)
 
 
 def liked_at(truth: Mapping[str, Any], k: int) -> list[str]:

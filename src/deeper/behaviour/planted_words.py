@@ -64,8 +64,8 @@ def word_reader(scale: Scale) -> Callable[[Prompt, str, Sequence[str]], Floats]:
 
     The judge takes a prompt (the persona stands in its user message), a continuation (the item's title stands
     in it) and the labels; it returns their natural log-probabilities, shape (labels,): a discretised Gaussian
-    around the verdict on the kind of item that the title names, or a flat distribution where no verdict can be
-    read.
+    around the verdict on the kind of item that the title names, or a flat distribution where no verdict can
+    be read.
 
     Raises:
         UserError: The scale has more values than there are words.

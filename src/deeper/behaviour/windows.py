@@ -66,17 +66,13 @@ def in_time_order(events: pa.Table) -> pa.Table:
     else:
         pairs = zip(strings(events, "user"), strings(events, "item"), strict=True)
         ties = np.fromiter((_hash(user, item) for user, item in pairs), np.uint64, events.num_rows)
-    ordered = events.take(
-        np.lexsort((ties, _times(events), _ranks(events, "user"), _ranks(events, "domain")))
-    )
+    ordered = events.take(np.lexsort((ties, _times(events), _ranks(events, "user"), _ranks(events, "domain"))))
     position = pa.array(_position(_starts(ordered), ordered.num_rows), pa.int32())
     columns = [ordered[name] for name in BEHAVIOUR.names if name != "position"]
     return pa.Table.from_arrays([*columns, position], names=BEHAVIOUR.names).cast(BEHAVIOUR)
 
 
-def to_windows(
-    behaviour: pa.Table, size: int = WINDOW_SIZE, count: int = WINDOW_COUNT, *, split: Split
-) -> pa.Table:
+def to_windows(behaviour: pa.Table, size: int = WINDOW_SIZE, count: int = WINDOW_COUNT, *, split: Split) -> pa.Table:
     """Cut behaviours into windows of consecutive events.
 
     Only whole windows are made, and only users with at least two of them are kept: `short_users` names the

@@ -25,7 +25,7 @@ CONFIG = click.option(
 @CONFIG
 @OUT
 def command(config: Path | None, out: Path | None, **flags: Any) -> None:
-    r"""Refine personas of eval users round after round and judge each by the next, held-out window.
+    """Refine personas of eval users round after round and judge each by the next, held-out window.
 
     \b
     Examples:
@@ -35,7 +35,7 @@ def command(config: Path | None, out: Path | None, **flags: Any) -> None:
 
     Prints a table; lower errors are better. The run folder holds personas, predictions and errors as Parquet, and
     results.json. A killed run continues where it was, and a finished one costs nothing to repeat.
-    """
+    """  # noqa: D301 (click wants the character)
     run("evaluate", {}, config, out, given(flags))
 
 

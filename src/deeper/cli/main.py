@@ -6,7 +6,6 @@ import os
 import sys
 import tempfile
 import traceback
-from pathlib import Path
 
 import click
 
@@ -44,14 +43,14 @@ class LazyGroup(click.Group):
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(package_name="deeper-persona", prog_name="deeper")
 def cli() -> None:
-    r"""Keep a readable persona of every user, refine it from prediction errors, and measure whether it got better.
+    """Keep a readable persona of every user, refine it from prediction errors, and measure whether it got better.
 
     \b
     Start here:
       deeper demo                 16 users, four rounds, about ten minutes on two cores
       deeper evaluate --help      every setting, with its default
       deeper doctor               what works on this machine
-    """
+    """  # noqa: D301 (click wants the character)
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
     logging.getLogger("deeper").setLevel(logging.INFO)
 
@@ -78,11 +77,17 @@ def _run() -> int:
     except Exception as error:  # the last resort: whatever reaches this line is a bug of ours
         if os.environ.get("DEEPER_DEBUG"):
             raise
-        handle, name = tempfile.mkstemp(prefix="deeper-bug-", suffix=".txt")
-        os.close(handle)
-        Path(name).write_text(traceback.format_exc(), "utf-8")
-        click.echo(
-            f"deeper: a bug of ours: {type(error).__name__}: {error}.\n  → Details for a report: {name}",
-            err=True,
-        )
+        click.echo(f"deeper: a bug of ours: {type(error).__name__}: {error}.\n  → {_keep_details()}", err=True)
         return 1
+
+
+def _keep_details() -> str:
+    details = traceback.format_exc()
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w", encoding="utf-8", prefix="deeper-bug-", suffix=".txt", delete=False
+        ) as file:
+            file.write(details)
+    except OSError as error:
+        return f"No details were kept ({error.strerror}); set DEEPER_DEBUG=1 to see them."
+    return f"Details for a report: {file.name}"

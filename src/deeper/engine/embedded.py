@@ -1,7 +1,8 @@
 """The embedded engine: a small model on this machine's CPU through OpenVINO, no key and no network.
 
-`generate` runs on OpenVINO GenAI's continuous-batching pipeline (prefix caching, n samples for one prompt, JSON
-schema); `score` on the same model with a paged cache of our own (`paged.py`), because the pipeline returns the
+`generate` runs on OpenVINO GenAI's continuous-batching pipeline (n samples cost one prompt, JSON schema), without its
+prefix cache: what a cache holds depends on what was asked before, it changes the last digits of the logits, and so a
+continued run would write other texts than an undisturbed one. `score` on the same model with a paged cache of our own (`paged.py`), because the pipeline returns the
 log-probability of the sampled token only.
 """
 
@@ -60,7 +61,7 @@ class EmbeddedEngine:
     @cached_property
     def _pipeline(self) -> genai.ContinuousBatchingPipeline:
         scheduler = genai.SchedulerConfig()
-        scheduler.enable_prefix_caching = True
+        scheduler.enable_prefix_caching = False
         scheduler.cache_size = CACHE_GIB
         scheduler.max_num_seqs = MAX_SEQUENCES
         scheduler.max_num_batched_tokens = MAX_BATCHED_TOKENS

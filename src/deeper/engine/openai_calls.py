@@ -35,7 +35,7 @@ PASSING_STATUS = frozenset({408, 409, 425, 429})
 REFUSING_STATUS = {
     401: "set OPENAI_API_KEY to a key of this server",
     403: "use a key that may use this model",
-    404: "check the model's name and that OPENAI_BASE_URL ends as the server's documentation says ",
+    404: "check the model's name, and that OPENAI_BASE_URL ends as the server wants it (mostly in /v1)",
 }
 
 
@@ -73,7 +73,10 @@ class Server:
     has_answered: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse an address that no request can be sent to."""
+        """Refuse an address or a key that no request can be sent with."""
+        self.api_key = self.api_key.strip()
+        if not (self.api_key.isascii() and self.api_key.isprintable() and " " not in self.api_key):
+            raise UserError("the key holds characters that no key has", where="OPENAI_API_KEY", do="copy it again")
         try:
             parts = urlsplit(self.base_url)
             is_address = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0

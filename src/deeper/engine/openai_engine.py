@@ -95,23 +95,19 @@ class OpenAIEngine:
         One call for each continuation; a server shows the 20 likeliest alternatives at each position of one
         greedy answer. How labels are read from them: `label_log_probabilities`.
 
-        Raises: UserError: The server cannot be reached, refuses the key or the model, or gives no log-
-            probabilities.
+        Raises:
+            UserError: The server cannot be reached, refuses the key or model, or gives no log-probabilities.
         """
         rows = self._run(
             lambda session: [
-                self._row(
-                    session, Prompt(request.prompt.system, request.prompt.user + continuation), request.labels
-                )
+                self._row(session, Prompt(request.prompt.system, request.prompt.user + continuation), request.labels)
                 for request in requests
                 for continuation in request.continuations
             ]
         )
         ends = np.cumsum([len(request.continuations) for request in requests])
         return [
-            np.array(rows[end - len(request.continuations) : end], np.float64).reshape(
-                -1, len(request.labels)
-            )
+            np.array(rows[end - len(request.continuations) : end], np.float64).reshape(-1, len(request.labels))
             for request, end in zip(requests, ends, strict=True)
         ]
 

@@ -12,9 +12,10 @@ KINDS = ("embedded", "embedded:PATH.gguf", "openai:MODEL", "scripted")
 def make_engine(spec: str) -> Engine:
     """Make an engine.
 
-    Args: spec: `embedded` (the small model), `embedded:PATH.gguf` (an own model file), `openai:MODEL` (a
-        server that speaks the OpenAI API; its address and key from OPENAI_BASE_URL and OPENAI_API_KEY), or
-        `scripted` (deterministic nonsense, for tests).
+    Args:
+        spec: `embedded` (the small model), `embedded:PATH.gguf` (an own model file), `openai:MODEL` (a server
+            that speaks the OpenAI API; its address and key from OPENAI_BASE_URL and OPENAI_API_KEY), or
+            `scripted` (deterministic nonsense, for tests).
 
     Raises:
         UserError: There is no such engine, or it cannot be made.

@@ -75,10 +75,7 @@ class ScriptedEngine:
         self._reply, self._judge = reply, judge
         self._usage = Usage()
         self.asked: list[GenerateCall | ScoreRequest] = []
-        queues = [
-            None if queue is None else [str(entry) for entry in queue]
-            for queue in (self._texts, self._scores)
-        ]
+        queues = [None if queue is None else [str(entry) for entry in queue] for queue in (self._texts, self._scores)]
         self.fingerprint = f"scripted:{_digest(queues, _name(reply), _name(judge)).hex()[:12]}"
 
     @property
@@ -130,9 +127,7 @@ class ScriptedEngine:
         if self._scores is not None:
             matrix = _next(self._scores, "score matrix", request.prompt)
             if matrix.shape != shape:
-                raise LookupError(
-                    f"the next scripted score matrix has shape {matrix.shape}, asked for {shape}"
-                )
+                raise LookupError(f"the next scripted score matrix has shape {matrix.shape}, asked for {shape}")
             return matrix
         rows = np.full(shape, np.nan)
         for row, continuation in zip(rows, request.continuations, strict=True):
@@ -161,9 +156,7 @@ def _instance(schema: Mapping[str, Any], digest: bytes) -> Any:
         return schema["enum"][digest[0] % len(schema["enum"])]
     match schema.get("type"):
         case "object":
-            return {
-                key: _instance(value, _digest(digest, key)) for key, value in schema["properties"].items()
-            }
+            return {key: _instance(value, _digest(digest, key)) for key, value in schema["properties"].items()}
         case "array":
             first: list[Any] = schema.get("prefixItems", [])
             length = max(len(first), schema.get("minItems", 0))

@@ -63,9 +63,7 @@ def user_histogram(visible: Visible, interpolated: bool = False) -> Points:
     domain = _histogram(visible, visible.rating)
     prior = SHRINKAGE * domain / max(domain.sum(), 1)
     median = interpolated_median if interpolated else weighted_median
-    return _by_user(
-        visible, lambda ratings, _: float(median(_histogram(visible, ratings) + prior, scale.values))
-    )
+    return _by_user(visible, lambda ratings, _: float(median(_histogram(visible, ratings) + prior, scale.values)))
 
 
 def item_mean(visible: Visible) -> Points:
@@ -90,9 +88,7 @@ PREDICTORS: dict[str, Callable[[Visible], Points]] = {
 """The baselines that need nothing but numpy."""
 
 
-def predict_next(
-    method: str, windows: pa.Table, domain: Domain, round: int, seed: int = 0
-) -> dict[str, Floats]:
+def predict_next(method: str, windows: pa.Table, domain: Domain, round: int, seed: int = 0) -> dict[str, Floats]:
     """Predict W_{t+1} of the eval users from what round t may see.
 
     Args:
@@ -125,9 +121,7 @@ def _constant(visible: Visible, points: list[float]) -> Points:
 
 def _by_user(visible: Visible, point: Callable[[Floats, NDArray[np.int64]], float]) -> Points:
     unknown = _domain_median(visible)
-    return _constant(
-        visible, [point(ratings, k) if len(ratings) else unknown for ratings, k in visible.by_user]
-    )
+    return _constant(visible, [point(ratings, k) if len(ratings) else unknown for ratings, k in visible.by_user])
 
 
 def _domain_median(visible: Visible) -> float:

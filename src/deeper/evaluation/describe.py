@@ -35,8 +35,7 @@ def count_failures(predictions: pa.Table, personas: pa.Table) -> dict[str, dict[
 def leak_rates(personas: pa.Table) -> dict[str, float]:
     """Share of personas that hold a title or a rating, by method."""
     return {
-        method: float(np.mean([bool(row["leaks"]) for row in rows]))
-        for method, rows in _by_method(personas).items()
+        method: float(np.mean([bool(row["leaks"]) for row in rows])) for method, rows in _by_method(personas).items()
     }
 
 

@@ -83,9 +83,7 @@ def error_table(
         for i, key in enumerate(read.personas)
         if key in versions and key[1:] in users and not read.failures[i]
     ]
-    beyond = {
-        read.personas[i][1] for i, (method, _) in shown if method == "initialise" and read.windows[i] > 1
-    }
+    beyond = {read.personas[i][1] for i, (method, _) in shown if method == "initialise" and read.windows[i] > 1}
 
     rows: list[dict[str, Any]] = []
     for i, (method, k) in shown:
@@ -143,9 +141,7 @@ def count_unrated(windows: pa.Table, domains: Mapping[str, Domain], rounds: int)
     return counts
 
 
-def _places(
-    method: str, k: int, window: int, rounds: int, updaters: Iterable[str], frozen: bool
-) -> Iterator[Place]:
+def _places(method: str, k: int, window: int, rounds: int, updaters: Iterable[str], frozen: bool) -> Iterator[Place]:
     """Where the error of S_k of a method on a window stands."""
     if method == "initialise":
         roles = {1: "future", 0: "current"}

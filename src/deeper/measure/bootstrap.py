@@ -69,9 +69,7 @@ def domain_mean_interval(
     mean = float(np.mean([values.mean() for values in domains]))
     if any(len(values) == 1 for values in domains):
         return Interval(mean, float("nan"), float("nan"))
-    means = np.mean(
-        [_resampling(len(values), seed, i, samples) @ values for i, values in enumerate(domains)], axis=0
-    )
+    means = np.mean([_resampling(len(values), seed, i, samples) @ values for i, values in enumerate(domains)], axis=0)
     low, high = np.quantile(means, [(1 - confidence) / 2, (1 + confidence) / 2])
     return Interval(mean, float(low), float(high))
 

@@ -69,9 +69,9 @@ def rank_accuracy(points: ArrayLike, actual: ArrayLike) -> float:
         The share, or NaN where no pair differs.
     """
     predicted, true = _aligned(points, actual)
-    first, second = np.triu_indices(len(true), 1)
-    order = np.sign(true[first] - true[second])
-    guess = np.sign(predicted[first] - predicted[second])
+    # Each pair stands twice in these matrices (items, items), with the same verdict.
+    order = np.sign(true[:, None] - true)
+    guess = np.sign(predicted[:, None] - predicted)
     differs = order != 0
     return float(((order * guess)[differs] + 1).mean() / 2) if differs.any() else float("nan")
 

@@ -3,9 +3,12 @@
 import re
 from collections.abc import Iterable
 
-NUMBER_WORDS = "zero|half|one|two|three|four|five|six|seven|eight|nine|ten|hundred"
+NUMBER = "(?:zero|half|one|two|three|four|five|six|seven|eight|nine|ten|hundred)"
+GAP = r"[\s\-\u2010\u2011]"
+# "at one point" and "one out of many" are no ratings.
 RATING = re.compile(
-    rf"\d+(?:[.,/]\d+)*|\b(?:{NUMBER_WORDS})(?:[ -]and[ -]a[ -]half)?[ -](?:stars?\b|out[ -]of\b|points?\b)",
+    rf"\d+(?:[.,/]\d+)*|\b{NUMBER}(?:{GAP}and{GAP}a{GAP}half)?{GAP}(?:stars?|points)\b"
+    rf"|\b(?:{NUMBER}{GAP})?out{GAP}of{GAP}{NUMBER}\b",
     re.IGNORECASE,
 )
 ARTICLE_BEHIND = re.compile(r"^(.*), (The|A|An|Les?|La|El|Der|Die|Das)$", re.IGNORECASE)

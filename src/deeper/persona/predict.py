@@ -8,7 +8,6 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from deeper.behaviour.schema import ITEM
 from deeper.domains import Domain
 from deeper.engine import Engine, Prompt, Sampling, ScoreRequest
 from deeper.measure.errors import interpolated_median
@@ -20,7 +19,7 @@ Floats = NDArray[np.float64]
 TARGET = pa.struct(
     [
         pa.field("k", pa.int16(), nullable=False),
-        pa.field("items", pa.list_(ITEM), nullable=False),
+        pa.field("titles", pa.list_(pa.string()), nullable=False),
     ]
 )
 PREDICT_INPUT = pa.schema(
@@ -32,7 +31,7 @@ PREDICT_INPUT = pa.schema(
         pa.field("targets", pa.list_(TARGET), nullable=False),
     ]
 )
-"""A persona's text and the windows to predict from it. Only the titles of a target reach the engine."""
+"""A persona's text and the windows to predict from it: the titles alone, so that no rating can reach the engine."""
 UNKNOWN = "Nothing is known."
 """What the predictor reads in the place of an empty persona."""
 ATTEMPTS = (0.0, 1.0)
@@ -75,7 +74,7 @@ def _distribution(
     requests: list[ScoreRequest] = []
     for row in rows:
         domain = domains[row["domain"]]
-        titles = dict.fromkeys(quote(item["title"]) for target in row["targets"] for item in target["items"])
+        titles = dict.fromkeys(quote(title) for target in row["targets"] for title in target["titles"])
         prompt = prompts.render("predict", domain, persona=row["persona"] or UNKNOWN)
         requests.append(ScoreRequest(prompt, tuple(titles), domain.scale.labels))
     results: list[list[Answer]] = []
@@ -83,8 +82,8 @@ def _distribution(
         found = dict(zip(request.continuations, scores, strict=True))
         windows: list[Answer] = []
         for target in row["targets"]:
-            matrix = np.stack([found[quote(item["title"])] for item in target["items"]])
-            if np.isnan(matrix).any():
+            matrix = np.stack([found[quote(title)] for title in target["titles"]])
+            if not np.isfinite(matrix.max(axis=1)).all():
                 windows.append((np.empty((0, 0)), "the engine gave no log-probabilities for an item"))
             else:
                 weights = np.exp(matrix - matrix.max(axis=1, keepdims=True))
@@ -102,8 +101,8 @@ def _structured(
     groups: dict[tuple[str, int], list[tuple[int, int, Prompt]]] = {}
     for i, row in enumerate(rows):
         for j, target in enumerate(row["targets"]):
-            items = "\n".join(quote(item["title"]) for item in target["items"])
-            count = len(target["items"])
+            items = "\n".join(quote(title) for title in target["titles"])
+            count = len(target["titles"])
             persona = row["persona"] or UNKNOWN
             prompt = prompts.render("predict_list", domains[row["domain"]], persona=persona, items=items, count=count)
             groups.setdefault((row["domain"], count), []).append((i, j, prompt))
@@ -140,7 +139,7 @@ def read_answer(text: str, domain: Domain, count: int) -> Answer:
     nothing = np.empty((0, 0))
     try:
         answer: Any = json.loads(text)
-    except (json.JSONDecodeError, RecursionError):
+    except (ValueError, RecursionError):  # Python refuses to read numbers of thousands of digits
         return nothing, "the answer is not JSON"
     ratings: Any = answer.get("ratings") if isinstance(answer, dict) else None
     if not isinstance(ratings, list) or len(ratings) != count:
@@ -148,8 +147,9 @@ def read_answer(text: str, domain: Domain, count: int) -> Answer:
     numbers: Sequence[Any] = ratings
     if any(isinstance(n, bool) or not isinstance(n, int | float) for n in numbers):
         return nothing, "the answer holds something other than numbers"
-    if not all(domain.scale.contains(float(number)) for number in numbers):
+    scale = domain.scale
+    if not all(scale.minimum <= number <= scale.maximum and scale.contains(number) for number in numbers):
         return nothing, "the answer holds a rating off the scale"
-    one_hot = np.zeros((count, len(domain.scale.values)))
-    one_hot[np.arange(count), domain.scale.index(np.array(numbers, np.float64))] = 1.0
+    one_hot = np.zeros((count, len(scale.values)))
+    one_hot[np.arange(count), scale.index(np.array(numbers, np.float64))] = 1.0
     return one_hot, ""

@@ -67,7 +67,8 @@ def load_prompts(folder: Path | None = None) -> Prompts:
     """Read the built-in prompts, those of `folder` in their place where it has a file of the same name.
 
     Raises:
-        UserError: The folder does not exist, holds a prompt of no use, or one that lacks a placeholder.
+        UserError: The folder does not exist, or holds a prompt of no use, one that cannot be read, or one that lacks
+            a placeholder.
     """
     if folder is not None and not folder.is_dir():
         raise UserError("there is no such folder of prompts", where=str(folder), do="give an existing folder")
@@ -82,9 +83,13 @@ def load_prompts(folder: Path | None = None) -> Prompts:
     digest = hashlib.blake2b(digest_size=4)
     for name in PLACEHOLDERS:
         source = own.get(name) or files("deeper.persona").joinpath("prompts", f"{name}.txt")
-        text = source.read_text("utf-8")
+        try:
+            text = source.read_text("utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            do = "write it as a text file in UTF-8"
+            raise UserError(f"the prompt cannot be read ({error})", where=str(source), do=do) from error
         templates[name] = _parse(name, text, str(source))
-        digest.update(text.encode())
+        digest.update(repr((name, text)).encode())
     return Prompts(templates, digest.hexdigest())
 
 

@@ -61,11 +61,11 @@ def write(writer: Writer, drafts: Sequence[Draft]) -> list[Written]:
     answers = dict(zip(unique, writer.engine.generate(unique, sampling), strict=True))
     written = [_read(answers[draft.prompt], draft) for draft in drafts]
 
-    leaking = list(dict.fromkeys(d.prompt for d, w in zip(drafts, written, strict=True) if w.leaks))
+    leaking = list(dict.fromkeys(d.prompt for d, w in zip(drafts, written, strict=True) if w.leaks and not w.failure))
     retry = replace(sampling, temperature=RETRY_TEMPERATURE)
     answers = dict(zip(leaking, writer.engine.generate(leaking, retry), strict=True)) if leaking else {}
     for i, draft in enumerate(drafts):
-        if written[i].leaks and draft.prompt in answers:
+        if draft.prompt in answers:
             again = _read(answers[draft.prompt], draft)
             if not again.failure and len(again.leaks) < len(written[i].leaks):
                 written[i] = again
@@ -94,7 +94,8 @@ def persona_id(row: dict[str, Any]) -> str:
 
 
 def _read(completion: Completion, draft: Draft) -> Written:
-    if completion.failure:
-        return Written(draft.fallback, 0, (), completion.failure)
-    text = " ".join(completion.texts[0].split())
+    text = "" if completion.failure else " ".join(completion.texts[0].split())
+    failure = completion.failure or ("" if text else "the engine gave an empty text")
+    if failure:
+        return Written(draft.fallback, 0, tuple(find_leaks(draft.fallback, draft.titles)), failure)
     return Written(text, completion.tokens[0], tuple(find_leaks(text, draft.titles)), "")

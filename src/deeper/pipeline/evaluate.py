@@ -45,11 +45,11 @@ def evaluate(settings: Settings, out: Path, console: Console) -> dict[str, Any]:
     population = choose_population(loaded, settings.users, settings.calibration_users)
     if not population.eval:
         raise UserError("there is no eval user", where=settings.data, do="choose data or domains with eval users")
-    folder = RunFolder(out, settings)
     for note in loaded.notes:
         console.print(f"note: {note}", markup=False, highlight=False)
 
     engines = {spec: make_engine(spec) for spec in (settings.policy_engine, settings.predictor_engine)}
+    folder = RunFolder(out, settings)
     policy, predictor = engines[settings.policy_engine], engines[settings.predictor_engine]
     progress = RunProgress(console)
     executor = LocalExecutor(folder, progress, engines)

@@ -64,7 +64,7 @@ class LocalExecutor:
                 shard = table.slice(start, stage.shard_rows)
                 name = f"{index:05d}-{_digest(stage, shard)}"
                 path, cost_path = f"{stage.name}/{name}.parquet", f"cost/{stage.name}-{name}.parquet"
-                if self._folder.has(path):
+                if self._folder.has(path) and self._folder.has(cost_path):
                     progress.advance(shard.num_rows, None, 0.0)
                 else:
                     before, began = self._usage(), time.monotonic()

@@ -81,7 +81,7 @@ class OnlineLoop:
         wanted = [(row, seen if self._key(row) in windows else [1]) for row in first]
         raw = self._predict("predict-0", wanted, {**windows, **population.calibration})
         judged = [self._key(row) in windows for row in raw.select(["domain", "user"]).to_pylist()]
-        own, others = pa.array(judged), pa.array([not mine for mine in judged])
+        own, others = pa.array(judged, pa.bool_()), pa.array([not mine for mine in judged], pa.bool_())
         calibration = self._fit(raw.filter(others), population.calibration)
         personas: list[Row] = list(texts.values())
         predictions = [calibrate(raw.filter(own), calibration, self.domains)]
@@ -158,7 +158,7 @@ class OnlineLoop:
         rows: list[Row] = []
         for persona, ks in wanted:
             own = windows[self._key(persona)]
-            targets = [{"k": k, "items": own[k]} for k in ks if k < len(own)]
+            targets = [{"k": k, "titles": [item["title"] for item in own[k]]} for k in ks if k < len(own)]
             if targets:
                 names = {"persona_id": persona["id"], "user": persona["user"], "domain": persona["domain"]}
                 rows.append({**names, "persona": persona["text"], "targets": targets})

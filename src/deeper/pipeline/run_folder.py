@@ -2,6 +2,7 @@
 
 import json
 import os
+import tomllib
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -47,7 +48,7 @@ class RunFolder:
         path = self.path / name
         try:
             return pq.read_table(path)
-        except (pa.ArrowInvalid, OSError) as error:
+        except (pa.ArrowException, OSError) as error:
             raise UserError(
                 "the file is damaged", where=str(path), do="delete it and start again; the rest is kept"
             ) from error
@@ -67,20 +68,32 @@ class RunFolder:
         self._write(name, text.encode())
 
     def _write(self, name: str, content: bytes) -> None:
-        """Temporary name, fsync, rename: after a crash the file is whole or absent."""
         path = self.path / name
-        part = path.with_name(f".{path.name}.{os.getpid()}.part")
         with _disk_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                with part.open("wb") as stream:
-                    stream.write(content)
-                    stream.flush()
-                    os.fsync(stream.fileno())
-                part.replace(path)
-            except OSError:
-                part.unlink(missing_ok=True)
-                raise
+            write_atomically(path, content)
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file through a temporary name, fsync and rename: after a crash it is whole, absent or as before.
+
+    Args:
+        path: The file, in a folder that exists.
+        content: All of it.
+
+    Raises:
+        OSError: It cannot be written; nothing is left behind.
+    """
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with part.open("wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        part.replace(path)
+    except OSError:
+        part.unlink(missing_ok=True)
+        raise
 
 
 @contextmanager
@@ -97,12 +110,14 @@ def _disk_errors(path: Path) -> Generator[None]:
 
 
 def _check_same(config: Path, settings: Settings) -> None:
-    stored, wanted = config.read_text("utf-8"), settings.to_toml()
-    if stored != wanted:
-        old, new = stored.splitlines(), wanted.splitlines()
-        changed = [f"{b} (was: {a})" for a, b in zip(old, new, strict=False) if a != b]
-        raise UserError(
-            f"the run folder was made with other settings: {'; '.join(changed) or 'of another version'}",
-            where=str(config.parent),
-            do="choose another --out, or delete the folder to start anew",
-        )
+    do = "choose another --out, or delete the folder to start anew"
+    try:
+        old = tomllib.loads(config.read_text("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"the settings of the run cannot be read ({error})", where=str(config), do=do) from error
+    new = json.loads(settings.model_dump_json())
+    if old != new:
+        names = [name for name in {**new, **old} if old.get(name) != new.get(name)]
+        changed = [f"{name} = {json.dumps(new.get(name))} (was {json.dumps(old.get(name))})" for name in names]
+        what = f"the run folder was made with other settings: {'; '.join(changed)}"
+        raise UserError(what, where=str(config.parent), do=do)

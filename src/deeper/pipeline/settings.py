@@ -102,7 +102,8 @@ def resolve_settings(config: Path | None, flags: dict[str, Any], preset: dict[st
             "there is no such configuration file", where=str(config), do="write one with deeper init-config"
         ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
-        raise UserError(f"not a TOML file that can be read ({error})", where=str(config)) from error
+        do = "correct it, or write a new one with deeper init-config"
+        raise UserError(f"not a TOML file that can be read ({error})", where=str(config), do=do) from error
     try:
         return Settings(**{**(preset or {}), **stored, **flags})
     except ValidationError as error:

@@ -81,7 +81,7 @@ def _by_round(cells: Cells, domain: str, last: int, width: int, users: int) -> P
         rounds = [0, *rounds[-(fitting - 1) :]]
     table = _table()
     for t in rounds:
-        table.add_column(Text(f"round {t}\non W{t + 1}"), justify="right", no_wrap=True)
+        table.add_column(Text(f"round {t}\non W{t + 1}"), justify="right")
 
     def row(method: str) -> list[str] | None:
         entries = [cells.get((domain, method, t, "future")) for t in rounds]
@@ -101,8 +101,8 @@ def _differences(entries: Sequence[Mapping[str, Any]], domain: str, last: int) -
     table = _table()
     againsts = [name for name in ("user_median", "frozen") if any(key[1] == name for key in chosen)]
     for against in againsts:
-        name = against.replace("_", " ")
-        for header in (f"- {name}", "interval", "improved"):
+        name = against.removeprefix("user_")
+        for header in (f"against\n{name}", "interval", "users\nlower"):
             table.add_column(Text(header), justify="right")
 
     def row(method: str) -> list[str] | None:
@@ -113,7 +113,7 @@ def _differences(entries: Sequence[Mapping[str, Any]], domain: str, last: int) -
         f"HELD OUT, round {last}: difference to the user median and to the frozen persona, {_named(domain)}",
         _fill(table, row),
         f"MAE of the method minus the other's, paired by user ({users} users); below 0 is better. "
-        "Interval: 95 %. improved: share of users with a lower error.",
+        "Interval: 95 %. Users lower: share of users with a lower error.",
     )
 
 
@@ -172,7 +172,8 @@ def _in_sample(cells: Cells, domain: str, last: int) -> Part:
     return Part(
         f"IN-SAMPLE, round {last}: error on windows already seen (MAE), {_named(domain)}",
         _fill(table, row),
-        "Not a test: these ratings were known when the personas of this round were written.",
+        "Not a test: these ratings were known when the personas of this round were written (all but "
+        "`frozen`, which has seen W0 only).",
     )
 
 

@@ -1,0 +1,182 @@
+import json
+import time
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from deeper.evaluation.errors import NotAvailableBaseline
+from deeper.evaluation.results import summarise
+from deeper.evaluation.schema import ERROR, METHODS
+from deeper.persona.schema import PERSONA, PREDICTION
+
+
+def error(user, method, t, mae, *, domain="stars", role="future", n=10, rank=0.5, calibrated="off"):
+    keys = {"user": user, "domain": domain, "method": method, "round": t, "role": role, "n": n}
+    measures = {"mae": mae, "rmse": 2 * mae, "crps": mae / 2, "rank_accuracy": rank}
+    return {**keys, **measures, "readout": "r", "calibrated": calibrated, "predictor": "p", "search_n": 0}
+
+
+@pytest.fixture
+def summary(tables):
+    def run(rows, rounds=1, personas=None, predictions=None, windows=None, not_available=()):
+        result = summarise(
+            pa.Table.from_pylist(rows, schema=ERROR),
+            personas if personas is not None else PERSONA.empty_table(),
+            predictions if predictions is not None else PREDICTION.empty_table(),
+            windows if windows is not None else tables.windows([]),
+            {"stars": tables.stars, "halves": tables.halves},
+            rounds,
+            seed=3,
+            not_available=not_available,
+        )
+        json.dumps(result, allow_nan=False)
+        return result
+
+    return run
+
+
+def entry(entries, **keys):
+    [found] = [e for e in entries if all(e[key] == value for key, value in keys.items())]
+    return found
+
+
+def test_errors_are_means_over_users_not_over_ratings(summary):
+    result = summary([error("ann", "refine", 0, 1.0, n=1), error("bob", "refine", 0, 0.0, n=9, rank=None)])
+    [found] = result["errors"]
+    assert found["mae"] == 0.5 and found["rmse"] == 1.0 and found["crps"] == 0.25
+    assert found["rank_accuracy"] == 0.5
+    assert (found["users"], found["ratings"]) == (2, 10)
+    assert found["ci"] == [0.0, 1.0]
+    assert result["users"] == {"stars": 2}
+
+
+def test_one_user_has_no_interval_and_json_no_nan(summary):
+    found = summary([error("ann", "refine", 0, 1.0, rank=None)])["errors"][0]
+    assert found["ci"] == [None, None]
+    assert found["rank_accuracy"] is None
+
+
+def test_means_over_domains(summary):
+    rows = [error(f"s{i}", "refine", 0, 1.0, calibrated="domain") for i in range(8)]
+    rows += [error(f"h{i}", "refine", 0, 0.0, domain="halves", calibrated="pooled") for i in range(2)]
+    rows += [error("s0", "frozen", 0, 1.0)]
+    errors = summary(rows)["errors"]
+    mean = entry(errors, domain="mean", method="refine")
+    assert (mean["mae"], mean["ci"], mean["users"]) == (0.5, [0.5, 0.5], 10)
+    assert mean["calibrated"] == "domain+pooled"
+    assert entry(errors, domain="mean_seen", method="refine")["mae"] == 1
+    assert entry(errors, domain="mean_unseen", method="refine")["mae"] == 0
+    # A mean over fewer domains would not compare: frozen has no error in the other domain.
+    assert {e["domain"] for e in errors if e["method"] == "frozen"} == {"stars", "mean_seen"}
+
+
+def test_one_domain_has_no_mean(summary):
+    assert {e["domain"] for e in summary([error("ann", "refine", 0, 1.0)])["errors"]} == {"stars"}
+
+
+def test_paired_differences_are_of_the_users_that_both_have(summary):
+    rows = [error(u, "user_median", 1, m) for u, m in (("a", 0.5), ("b", 0.5), ("c", 0.5), ("d", 0.5))]
+    rows += [error(u, "refine", 1, m) for u, m in (("a", 0.4), ("b", 0.5), ("c", 0.9), ("x", 0.0))]
+    rows += [error("a", "refine", 1, 0.0, role="current"), error("z", "frozen", 1, 0.1)]
+    result = summary(rows)["paired"]
+    found = entry(result, method="refine", against="user_median", round=1)
+    assert found["difference"] == pytest.approx(0.1)
+    assert found["improved"] == pytest.approx(1 / 3, abs=1e-6)
+    assert found["users"] == 3
+    assert found["ci"][0] <= 0.1 <= found["ci"][1]
+    mirrored = entry(result, method="user_median", against="frozen") if len(result) > 1 else None
+    assert mirrored is None  # no user has both
+
+
+def test_a_method_is_not_compared_with_itself(summary):
+    rows = [error(u, m, 0, 0.5) for u in "ab" for m in ("user_median", "frozen")]
+    assert {(e["method"], e["against"]) for e in summary(rows)["paired"]} == {
+        ("frozen", "user_median"),
+        ("user_median", "frozen"),
+    }
+
+
+def test_reductions_of_both_kinds(summary):
+    rows = [error(u, "refine", 0, 1.0) for u in "ab"] + [error(u, "refine", 1, 0.6) for u in "ab"]
+    rows += [error(u, "frozen", 1, 0.8) for u in "ab"] + [error(u, "user_median", 0, 0.0) for u in "ab"]
+    rows += [error(u, "user_median", 1, 0.5) for u in "ab"]
+    reduction = summary(rows)["reduction"]
+    assert reduction["across_windows"] == {"refine": {"stars": 40.0}, "user_median": {"stars": None}}
+    assert reduction["same_window"] == {"refine": {"stars": 25.0}}
+
+
+def test_failures_leaks_and_what_is_missing_are_counted(tables, summary):
+    personas = tables.personas(
+        [
+            {"method": "initialise", "k": 0, "leaks": ["Moss & {Stone}"]},
+            {"method": "refine", "k": 1, "failure": "timeout"},
+            {"method": "refine", "k": 2},
+            {"method": "hierarchical_merge", "k": 1, "stage": "short_term", "leaks": ["4.5"]},
+            {"method": "raw_history", "k": 0, "leaks": ["Moss & {Stone}"]},
+        ]
+    )
+    predictions = tables.predictions(
+        [
+            ("initialise", "final", 0, 1, None),
+            ("initialise", "final", 0, 2, None),
+            ("refine", "final", 1, 1, [3]),
+            ("raw_history", "final", 0, 1, None),
+        ]
+    )
+    result = summary(
+        [error("ann", "refine", 1, 0.5)],
+        personas=personas,
+        predictions=predictions,
+        windows=tables.windows([("stars", "eval", "ann", 1, [0, 0]), ("stars", "eval", "ann", 2, [0, 5])]),
+        not_available=[NotAvailableBaseline("matrix_factorisation", "stars", "not installed")],
+    )
+    assert result["failures"] == {"initialise": 2, "refine": 0, "hierarchical_merge": 0, "raw_history": 1}
+    assert result["persona_failures"] == {"initialise": 0, "refine": 1, "hierarchical_merge": 0}
+    assert result["leaks"] == {"initialise": 1.0, "refine": 0.0}
+    assert result["unrated"] == {"stars": 1}
+    assert result["not_available"] == [{"method": "matrix_factorisation", "domain": "stars", "reason": "not installed"}]
+
+
+def test_texts_are_described(tables, summary):
+    personas = tables.personas(
+        [
+            {"method": "initialise", "k": 0, "text": "quiet drama", "tokens": 2},
+            {"method": "refine", "k": 1, "text": "quiet comedy", "tokens": 3},
+            {"method": "refine", "k": 2, "text": "quiet comedy noir", "tokens": 4},
+            {"method": "initialise", "k": 0, "user": "bob", "text": "horror"},
+            {"method": "refine", "k": 1, "user": "bob", "text": "horror"},
+            {"method": "refine", "k": 2, "user": "bob", "text": "horror noir"},
+            {"method": "no_persona", "k": 0, "text": ""},
+        ]
+    )
+    text = summary([error("ann", "refine", 1, 0.5)], personas=personas)["text"]
+    assert set(text) == {"initialise", "refine"}
+    assert text["initialise"]["retention"] is None
+    assert text["initialise"]["tokens"] == 3.5
+    # ann keeps quiet (1/2), then both; bob keeps all.
+    assert text["refine"]["retention"] == pytest.approx((0.5 + 1 + 1 + 1) / 4)
+    assert text["refine"]["words"] == pytest.approx((2 + 3 + 1 + 2) / 4)
+    assert text["refine"]["distinctness"] == pytest.approx(1 - 1 / 4)
+    assert text["refine"]["redundancy"] == 0
+
+
+def test_two_errors_in_one_place_are_refused(summary):
+    with pytest.raises(ValueError, match="two errors"):
+        summary([error("ann", "refine", 0, 1.0), error("ann", "refine", 0, 0.5)])
+
+
+def test_a_hundred_users_take_seconds(summary):
+    rng = np.random.default_rng(0)
+    rows = [
+        error(f"u{u}", method, t, rng.uniform(), domain=domain)
+        for domain in ("stars", "halves")
+        for method in METHODS
+        for t in range(5)
+        for u in range(100)
+    ]
+    began = time.perf_counter()
+    first = summary(rows, rounds=4)
+    assert time.perf_counter() - began < 10
+    assert first == summary(rows, rounds=4)
+    assert len(first["errors"]) == 5 * len(METHODS) * 5

@@ -1,0 +1,211 @@
+import json
+import re
+import shutil
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from persona_cases import FOOD, HALVES, ODD_TITLES, STARS, items
+
+from deeper.engine import Prompt
+from deeper.errors import UserError
+from deeper.persona.prompts import (
+    MAX_TITLE,
+    PLACEHOLDERS,
+    Prompts,
+    discrepancy_lines,
+    load_prompts,
+    quote,
+    rating_lines,
+)
+
+VALUES = {
+    "ratings": "RATINGS",
+    "discrepancies": "DISCREPANCIES",
+    "persona": "PERSONA",
+    "short_term": "SHORT",
+    "items": "ITEMS",
+    "count": 7,
+}
+
+
+@pytest.fixture(scope="module")
+def prompts() -> Prompts:
+    return load_prompts()
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Path:
+    """A folder with a copy of all built-in prompts."""
+    folder = tmp_path / "prompts"
+    shutil.copytree(str(files("deeper.persona").joinpath("prompts")), folder)
+    return folder
+
+
+def filled(prompts: Prompts, name: str, **values: object) -> Prompt:
+    chosen = {key: value for key, value in VALUES.items() if key in PLACEHOLDERS[name]}
+    return prompts.render(name, STARS, 120, **{**chosen, **values})
+
+
+@pytest.mark.parametrize("title", ODD_TITLES)
+def test_an_odd_title_is_one_line_that_json_reads_back(title: str) -> None:
+    quoted = quote(title)
+    assert len(quoted.splitlines()) == 1
+    read = json.loads(quoted)
+    assert read.isprintable()
+    assert len(read) <= MAX_TITLE
+    whole = " ".join("".join(c if c.isprintable() else " " for c in title).split())
+    assert read == whole or (len(whole) > len(read) == MAX_TITLE and whole.startswith(read.removesuffix("…")))
+
+
+@given(st.text())
+def test_any_title_is_one_line_that_json_reads_back(title: str) -> None:
+    quoted = quote(title)
+    assert len(quoted.splitlines()) == 1
+    assert json.loads(quoted).isprintable()
+    assert quote(json.loads(quoted)) == quoted
+    quoted.encode()
+
+
+def test_lines_are_one_an_item_in_order_with_title_and_ratings_that_can_be_read_back() -> None:
+    window = items(ODD_TITLES, [i % 5 + 1 for i in range(len(ODD_TITLES))])
+    predicted = [5 - i % 5 for i in range(len(ODD_TITLES))]
+    lines = rating_lines(window, STARS).splitlines()
+    wrong = discrepancy_lines(window, predicted, STARS).splitlines()
+    assert len(lines) == len(wrong) == len(ODD_TITLES)
+    decoder = json.JSONDecoder()
+    for item, guess, line, error in zip(window, predicted, lines, wrong, strict=True):
+        title, end = decoder.raw_decode(line)
+        assert (quote(title), line[end:]) == (quote(item["title"]), f": {item['rating']}")
+        title, end = decoder.raw_decode(error)
+        assert (quote(title), error[end:]) == (
+            quote(item["title"]),
+            f": predicted {guess}, actual {item['rating']}",
+        )
+
+
+@pytest.mark.parametrize("title", ODD_TITLES)
+@pytest.mark.parametrize(("name", "place"), [("initialise", "ratings"), ("refine", "discrepancies")])
+def test_nothing_but_the_items_line_changes_with_its_title(
+    prompts: Prompts, name: str, place: str, title: str
+) -> None:
+    def asked(text: str) -> Prompt:
+        window = items(["Plain", text, "Last"], [1, 2, 3])
+        lines = rating_lines(window, STARS) if place == "ratings" else discrepancy_lines(window, [3, 3, 3], STARS)
+        return filled(prompts, name, **{place: lines})
+
+    odd, plain = asked(title), asked("Unremarkable")
+    assert odd.system == plain.system
+    assert odd.user.splitlines() == [
+        line.replace(quote("Unremarkable"), quote(title)) for line in plain.user.splitlines()
+    ]
+
+
+@pytest.mark.parametrize("name", PLACEHOLDERS)
+def test_a_rendered_prompt_holds_its_values_as_they_are(prompts: Prompts, name: str) -> None:
+    rendered = filled(prompts, name, **{key: f"${key} {{x}} $$ $nope" for key in PLACEHOLDERS[name]})
+    for key in PLACEHOLDERS[name]:
+        assert f"${key} {{x}} $$ $nope" in rendered.system + rendered.user
+    plain = filled(prompts, name)
+    assert "$" not in plain.system + plain.user
+    assert "pebble" in plain.user
+    assert rendered.user.endswith("\n")
+
+
+def test_the_length_limit_is_told_in_words(prompts: Prompts) -> None:
+    assert "84 words" in " ".join(prompts.render("initialise", STARS, 120, ratings="x").user.split())
+    assert "10 words" in " ".join(prompts.render("initialise", STARS, 8, ratings="x").user.split())
+
+
+def test_the_scale_is_told_as_people_write_it(prompts: Prompts) -> None:
+    user = " ".join(prompts.render("predict", HALVES, persona="x").user.split())
+    assert "0.5, 1, 1.5, 2, 2.5, 3, 3.5, 4, 4.5, 5" in user
+    assert rating_lines(items(["a", "b"], [0.5, 4.0]), HALVES) == '"a": 0.5\n"b": 4'
+
+
+def test_marks_of_no_rating_and_failed_predictions_are_said_in_words() -> None:
+    window = items(["a", "b"], [0.0, 4.0])
+    assert rating_lines(window, FOOD) == '"a": not rated\n"b": 4'
+    assert discrepancy_lines(window, None, FOOD) == (
+        '"a": predicted unknown, actual not rated\n"b": predicted unknown, actual 4'
+    )
+
+
+def test_predictions_are_rounded_to_the_scale() -> None:
+    lines = discrepancy_lines(items(["a", "b", "c"], [3.5, 1.0, 5.0]), [3.26, 0.2, 4.74], HALVES)
+    assert re.findall(r"predicted ([\d.]+)", lines) == ["3.5", "0.5", "4.5"]
+
+
+def test_an_own_prompt_replaces_the_built_in_one_alone(own: Path, prompts: Prompts) -> None:
+    for path in own.iterdir():
+        if path.name != "refine.txt":
+            path.unlink()
+    (own / "refine.txt").write_text("Be brief.\n---\n$$5 for $persona and $discrepancies", "utf-8")
+    mine = load_prompts(own)
+    assert filled(mine, "refine") == Prompt("Be brief.", "$5 for PERSONA and DISCREPANCIES\n")
+    assert all(mine.templates[name] == prompts.templates[name] for name in PLACEHOLDERS if name != "refine")
+    assert mine.version != prompts.version
+
+
+def test_windows_line_ends_do_not_matter(own: Path, prompts: Prompts) -> None:
+    path = own / "refine.txt"
+    path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+    assert load_prompts(own) == prompts
+
+
+@pytest.mark.parametrize("name", PLACEHOLDERS)
+def test_the_version_is_that_of_every_prompts_content(own: Path, prompts: Prompts, name: str) -> None:
+    assert load_prompts(own).version == prompts.version
+    path = own / f"{name}.txt"
+    path.write_text(path.read_text("utf-8").replace("\n---\n", " Truly.\n---\n"), "utf-8")
+    assert load_prompts(own).version != prompts.version
+
+
+def test_text_moved_from_one_prompt_to_another_is_another_version(own: Path) -> None:
+    first, second = own / "initialise.txt", own / "refine.txt"
+    old = first.read_text("utf-8"), second.read_text("utf-8")
+    first.write_text(old[0] + "Tail", "utf-8")
+    one = load_prompts(own).version
+    first.write_text(old[0], "utf-8")
+    second.write_text("Tail" + old[1], "utf-8")
+    assert load_prompts(own).version != one
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"System\n---\n$persona", r"lacks \$discrepancies"),
+        (b"System\n---\nnothing", r"lacks \$discrepancies, \$persona"),
+        (b"System\n---\n$persona $discrepancies $mood", r"unknown placeholders \$mood"),
+        (b"System\n---\n$persona $discrepancies $ratings", r"unknown placeholders \$ratings"),
+        (b"System $persona $discrepancies", "no line '---'"),
+        (b"", "no line '---'"),
+        (b"System\n---\n$persona $discrepancies costs $5", r"'\$' that starts no placeholder"),
+        (b"S $\n---\n$persona $discrepancies", r"'\$' that starts no placeholder"),
+        (b"System\n---\n$persona $discrepancies caf\xe9", "cannot be read"),
+    ],
+)
+def test_a_bad_own_prompt_is_named(tmp_path: Path, content: bytes, message: str) -> None:
+    (tmp_path / "refine.txt").write_bytes(content)
+    with pytest.raises(UserError, match=message) as caught:
+        load_prompts(tmp_path)
+    assert str(tmp_path / "refine.txt") in str(caught.value)
+    assert caught.value.do
+
+
+def test_an_own_prompt_of_no_use_and_a_missing_folder_are_named(tmp_path: Path) -> None:
+    (tmp_path / "refined.txt").write_text("x", "utf-8")
+    with pytest.raises(UserError, match="no prompt is called refined") as caught:
+        load_prompts(tmp_path)
+    assert str(tmp_path) in str(caught.value)
+    assert "refine" in caught.value.do
+    with pytest.raises(UserError, match="no such folder"):
+        load_prompts(tmp_path / "nowhere")
+
+
+def test_a_folder_called_like_a_prompt_is_named(tmp_path: Path) -> None:
+    (tmp_path / "merge.txt").mkdir()
+    with pytest.raises(UserError, match=r"merge\.txt: the prompt cannot be read"):
+        load_prompts(tmp_path)

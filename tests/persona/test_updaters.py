@@ -1,0 +1,141 @@
+"""What each updater may see (DESIGN.md, section 4), as one contract."""
+
+import json
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import pytest
+from persona_cases import FOOD, ODD_TITLES, PERCENT, items
+
+from deeper.engine import Prompt
+from deeper.persona.prompts import Prompts, load_prompts
+from deeper.persona.updaters import MERGING, UPDATERS, Case
+
+PERSONA, SHORT_TERM = "fond of granite", "lately drawn to slate"
+SIZE = 4
+
+
+@pytest.fixture(scope="module")
+def prompts() -> Prompts:
+    return load_prompts()
+
+
+def case_at(t: int) -> Case:
+    """Round t; rating and title of item i of W_k are marked by k and i, the prediction of item i is 91 + i."""
+    windows = [items([f"Mark {k} {i}" for i in range(SIZE)], [10 * k + i + 1 for i in range(SIZE)]) for k in range(t + 1)]
+    return Case(PERCENT, PERSONA, windows, [91.0 + i for i in range(SIZE)], SHORT_TERM, 120)
+
+
+def lines_of(prompt: Prompt) -> dict[str, str]:
+    """What stands behind each title."""
+    found: dict[str, str] = {}
+    for line in f"{prompt.system}\n{prompt.user}".splitlines():
+        if line.startswith('"'):
+            title, end = json.JSONDecoder().raw_decode(line)
+            assert title not in found
+            found[title] = line[end:]
+    return found
+
+
+class UpdaterContract:
+    """One subclass an updater; `windows` tells which windows it sees at round t."""
+
+    name: str
+    windows: Callable[[int], Sequence[int]]
+    sees_persona = False
+    sees_prediction = False
+    sees_short_term = False
+
+    def ask(self, prompts: Prompts, case: Case) -> Prompt:
+        return UPDATERS[self.name](prompts, case)
+
+    @pytest.mark.parametrize("t", [1, 2, 4])
+    def test_it_sees_its_windows_and_no_other(self, prompts: Prompts, t: int) -> None:
+        prompt = self.ask(prompts, case_at(t))
+        expected = {f"Mark {k} {i}": f"{10 * k + i + 1}" for k in type(self).windows(t) for i in range(SIZE)}
+        seen = lines_of(prompt)
+        assert list(seen) == list(expected)
+        for title, rating in expected.items():
+            assert re.fullmatch(rf": (predicted \d+, actual )?{rating}", seen[title])
+        assert prompt.user.count("Mark") == len(expected)
+
+    @pytest.mark.parametrize("t", [1, 3])
+    def test_it_sees_texts_and_predictions_only_where_it_should(self, prompts: Prompts, t: int) -> None:
+        prompt = self.ask(prompts, case_at(t))
+        whole = prompt.system + prompt.user
+        assert whole.count(PERSONA) == self.sees_persona
+        assert whole.count(SHORT_TERM) == self.sees_short_term
+        guesses = [int(guess) for guess in re.findall(r"predicted (\d+),", whole)]
+        assert guesses == ([91, 92, 93, 94] if self.sees_prediction else [])
+
+    def test_what_it_does_not_see_changes_nothing(self, prompts: Prompts) -> None:
+        case = case_at(3)
+        hidden = [k for k in range(4) if k not in type(self).windows(3)]
+        windows = [items(["Other"] * SIZE, [77] * SIZE) if k in hidden else w for k, w in enumerate(case.windows)]
+        changes = {
+            "windows": windows,
+            **({} if self.sees_persona else {"persona": "someone else"}),
+            **({} if self.sees_short_term else {"short_term": "someone else"}),
+            **({} if self.sees_prediction else {"predicted": None}),
+        }
+        assert self.ask(prompts, replace(case, **changes)) == self.ask(prompts, case)
+
+    def test_marks_of_no_rating_are_shown_as_not_rated(self, prompts: Prompts) -> None:
+        windows = [items(["Rated", "Unrated"], [4, 0]) for _ in range(2)]
+        windows[0] = items(["Old", "Old unrated"], [0, 0])
+        prompt = self.ask(prompts, Case(FOOD, PERSONA, windows, [3.0, 3.0], SHORT_TERM, 120))
+        seen = lines_of(prompt)
+        for title, said in {"Rated": "4", "Unrated": "not rated", "Old": "not rated"}.items():
+            if title in seen:
+                assert seen[title].split(" ", 1)[1].removeprefix("predicted 3, actual ") == said
+        assert ("Unrated" in seen) == (1 in type(self).windows(1))
+        assert not re.search(r"(: |actual )0$", prompt.user, re.MULTILINE)
+
+    def test_a_failed_prediction_is_shown_as_unknown(self, prompts: Prompts) -> None:
+        prompt = self.ask(prompts, replace(case_at(2), predicted=None))
+        assert prompt.user.count("predicted unknown,") == (SIZE if self.sees_prediction else 0)
+
+    def test_odd_titles_are_one_line_each(self, prompts: Prompts) -> None:
+        plain = Case(PERCENT, PERSONA, [items(["a"] * len(ODD_TITLES), [7] * len(ODD_TITLES))] * 2, None, SHORT_TERM, 120)
+        odd = replace(plain, windows=[items(ODD_TITLES, [7] * len(ODD_TITLES))] * 2)
+        assert len(self.ask(prompts, odd).user.splitlines()) == len(self.ask(prompts, plain).user.splitlines())
+
+    def test_the_noun_the_scale_and_the_length_are_told(self, prompts: Prompts) -> None:
+        words = " ".join(self.ask(prompts, case_at(1)).user.split())
+        assert "jar" in words
+        assert "84 words" in words
+
+
+class TestRefine(UpdaterContract):
+    name = "refine"
+    windows = staticmethod(lambda t: [t])
+    sees_persona = sees_prediction = True
+
+
+class TestIncrementalUpdate(UpdaterContract):
+    name = "incremental_update"
+    windows = staticmethod(lambda t: [t])
+    sees_persona = True
+
+
+class TestHierarchicalMerge(UpdaterContract):
+    name = "hierarchical_merge"
+    windows = staticmethod(lambda t: [])
+    sees_persona = sees_short_term = True
+
+
+class TestFullRegeneration(UpdaterContract):
+    name = "full_regeneration"
+    windows = staticmethod(lambda t: list(range(t + 1)))
+
+
+class TestSlideRegeneration(UpdaterContract):
+    name = "slide_regeneration"
+    windows = staticmethod(lambda t: [t])
+
+
+def test_every_updater_keeps_the_contract() -> None:
+    contracts = {contract.name: contract for contract in UpdaterContract.__subclasses__()}
+    assert contracts.keys() == UPDATERS.keys()
+    assert {name for name, contract in contracts.items() if contract.sees_short_term} == MERGING

@@ -1,0 +1,122 @@
+import io
+import json
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from rich.console import Console
+
+from deeper.behaviour.schema import WINDOW
+from deeper.domains import Domain, Scale
+from deeper.evaluation.errors import NotAvailableBaseline
+from deeper.evaluation.results import summarise
+from deeper.evaluation.schema import BASELINES, CONTROLS, ERROR, METHODS, UPDATERS
+from deeper.persona.schema import PERSONA, PREDICTION
+from deeper.report import print_results
+
+DOMAINS = {
+    name: Domain(name, name, "shell", Scale(1, 5, 1), seen=seen)
+    for name, seen in (("shore_shells", True), ("river_pebbles", True), ("sea_glass", False))
+}
+
+
+def results(domains, methods=METHODS, rounds=4):
+    rng = np.random.default_rng(1)
+    rows = []
+    for domain in domains:
+        for method in methods:
+            for t in range(rounds + 1):
+                roles = ["future"]
+                if method not in (*BASELINES, *CONTROLS):
+                    roles += ["current"] + ["previous"] * (t > 0)
+                for role in roles:
+                    for user in range(6):
+                        mae = float(rng.uniform(0.3, 0.9))
+                        model = method not in BASELINES
+                        rows.append(
+                            {
+                                **{"user": f"u{user}", "domain": domain, "method": method, "round": t},
+                                **{"role": role, "mae": mae, "rmse": mae, "crps": mae, "rank_accuracy": 0.5},
+                                **{"n": 10, "readout": "distribution" if model else "none", "search_n": 0},
+                                **{"calibrated": "pooled" if model else "off", "predictor": "p"},
+                            }
+                        )
+    return summarise(
+        pa.Table.from_pylist(rows, schema=ERROR),
+        PERSONA.empty_table(),
+        PREDICTION.empty_table(),
+        WINDOW.empty_table(),
+        DOMAINS,
+        rounds,
+        seed=0,
+        not_available=[NotAvailableBaseline("matrix_factorisation", domains[0], "no library")],
+    )
+
+
+def printed(result, width, encoding="ascii"):
+    raw = io.BytesIO()
+    stream = io.TextIOWrapper(raw, encoding=encoding, write_through=True)
+    print_results(json.loads(json.dumps(result)), Console(file=stream, width=width))
+    return raw.getvalue().decode(encoding)
+
+
+@pytest.mark.parametrize("width", [80, 120])
+@pytest.mark.parametrize("domains", [["sea_glass"], list(DOMAINS)])
+def test_nothing_is_cut_or_coloured_and_plain_ascii_is_enough(width, domains):
+    text = printed(results(domains), width)
+    assert "\x1b" not in text
+    assert "…" not in text and "..." not in text
+    assert max(map(len, text.splitlines())) <= width
+    for method in METHODS:
+        assert method in text
+
+
+def test_the_user_median_is_first_and_baselines_come_before_controls_before_personas():
+    headline = printed(results(["sea_glass"]), 120).split("difference to the user median")[0]
+    order = ["user_median", *BASELINES[1:], *CONTROLS, "frozen", *UPDATERS]
+    places = [headline.index(f"\n {method} ") for method in order]
+    assert places == sorted(places)
+    assert "HELD OUT" in headline and "lower is better" in headline
+    assert "round 0" in headline and "on W5" in headline
+
+
+def test_in_sample_errors_are_marked_and_of_personas_only():
+    text = printed(results(["sea_glass"]), 120)
+    in_sample = text.split("IN-SAMPLE")[1].split("Error: mean over users")[0]
+    assert "Not a test" in in_sample and "current W4" in in_sample and "previous W3" in in_sample
+    assert "refine" in in_sample
+    assert "user_median" not in in_sample and "no_persona" not in in_sample
+
+
+def test_numbers_are_those_of_the_results():
+    result = results(["sea_glass"])
+    text = printed(result, 120)
+    [entry] = [e for e in result["errors"] if (e["method"], e["round"], e["role"]) == ("refine", 4, "future")]
+    low, high = entry["ci"]
+    row = next(line for line in text.splitlines() if line.startswith(" refine "))
+    assert row.endswith(f"{entry['mae']:.3f} ({low:.2f}-{high:.2f})")
+
+
+def test_several_domains_have_a_mean_and_a_table_of_all():
+    text = printed(results(list(DOMAINS)), 120)
+    assert "mean over domains, 18 users" in text
+    assert "error by domain" in text
+    assert "unseen" in text and "pebbles" in text
+
+
+def test_the_footer_says_what_is_missing_and_how_it_was_calibrated():
+    text = printed(results(["sea_glass"]), 120)
+    assert "Not available: matrix_factorisation in sea_glass (no library)." in text
+    assert "Calibration: sea_glass: fitted on other domains' train users." in text
+    assert "Predictions that could not be read: none." in text
+
+
+def test_too_many_rounds_for_the_width_keep_the_first_and_the_last():
+    text = printed(results(["sea_glass"], methods=("user_median", "refine"), rounds=9), 80)
+    headline = text.split("difference to the user median")[0]
+    assert "round 0" in headline and "round 9" in headline and "round 2" not in headline
+    assert max(map(len, text.splitlines())) <= 80
+
+
+def test_a_run_without_any_error_says_so():
+    assert "no error to show" in printed(results(["sea_glass"], methods=()), 80)
