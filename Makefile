@@ -6,7 +6,7 @@ TORCH ?= torch==2.13.0
 BIN := $(VENV)/bin
 PIP := -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test check fast requirements data clean
+.PHONY: demo test check fast readme requirements data clean
 
 demo: $(VENV)/.demo
 	$(BIN)/deeper demo
@@ -42,6 +42,12 @@ $(REFERENCE)/.ready: requirements/reference.txt
 	$(REFERENCE)/bin/python $(PIP) $(TORCH)
 	$(REFERENCE)/bin/python $(PIP) -r requirements/reference.txt
 	touch $@
+
+readme: $(VENV)/.demo ## run the demo anew and put its output into the README
+	rm -rf runs/readme
+	$(BIN)/deeper demo --out runs/readme
+	mkdir -p docs/results && cp runs/readme/results.json docs/results/demo.json
+	$(BIN)/python scripts/readme_results.py
 
 requirements: ## pin anew, with hashes, for all platforms
 	$(PYTHON) -m venv .venv-pin && .venv-pin/bin/python $(PIP) uv

@@ -25,7 +25,7 @@ from deeper.behaviour.windows import strings, to_windows
 from deeper.domains import Domain, Scale
 from deeper.engine import Prompt
 from deeper.errors import UserError
-from deeper.measure.errors import interpolated_median
+from deeper.measure.errors import weighted_median
 from deeper.persona.leaks import find_leaks
 
 WHOLE = Domain("whole", "Whole stars", "film", Scale(1, 5, 1))
@@ -239,7 +239,7 @@ def read_errors(planted: Planted, whose: NDArray[np.int64]) -> Floats:
         for k in range(WINDOWS - 1):
             prompt = Prompt("", f"About the person:\n{truth_persona(rows[other], k, scale)}\n\nWhich score?")
             scores = np.array([judge(prompt, title, scale.labels) for title in titles[user, k + 1]])
-            points = interpolated_median(np.exp(scores), scale.values)
+            points = weighted_median(np.exp(scores), scale.values)
             errors[user, k] = np.abs(points - actual[user, k + 1]).mean()
     return errors.mean(axis=1)
 

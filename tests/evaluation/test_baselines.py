@@ -137,13 +137,6 @@ def test_item_mean_by_hand(tables, small):
     np.testing.assert_allclose(points, [shrunk, shrunk, mean])
 
 
-def test_histogram_can_be_interpolated(tables, small):
-    visible = visible_at(small, tables.stars, 1)
-    plain, smooth = user_histogram(visible)[0][0], user_histogram(visible, interpolated=True)[0][0]
-    assert plain == 4
-    assert 3.5 < smooth < 4.5 and smooth != plain
-
-
 def test_what_cannot_be_fitted_is_not_available(tables):
     windows = tables.windows([("stars", "eval", "bob", 0, [0, 0]), ("stars", "eval", "bob", 1, [2, 3])])
     with pytest.raises(NotAvailable, match="no rating"):

@@ -5,7 +5,6 @@ from hypothesis import strategies as st
 
 from deeper.measure.errors import (
     crps,
-    interpolated_median,
     mean_absolute_error,
     rank_accuracy,
     root_mean_square_error,
@@ -81,38 +80,22 @@ def test_rank_accuracy_bounds(actual):
     assert rank_accuracy([3] * len(actual), actual) == 0.5
 
 
-def test_interpolated_median_by_hand():
-    assert interpolated_median([0, 0, 0.2, 0.3, 0.5], STARS) == pytest.approx(4.5)
-    # 4.5 + (.5 - .4) / .6 = 4.6667
-    assert interpolated_median([0, 0, 0, 0.4, 0.6], STARS) == pytest.approx(4.5 + 0.1 / 0.6)
-    # The same on a scale of half stars, with half the step.
-    assert interpolated_median([0, 0.4, 0.6], [4, 4.5, 5]) == pytest.approx(4.75 + 0.5 * 0.1 / 0.6)
-
-
-def test_interpolated_median_is_clipped_to_the_scale():
-    assert interpolated_median([0.9, 0.1], [1, 2]) == pytest.approx(1.5 - 0.4 / 0.9)
-    assert interpolated_median([0, 0, 0, 0, 1], STARS) == 5
-    assert interpolated_median([1, 0], [1, 2]) == 1
-
-
-def test_interpolated_median_in_a_gap_is_its_middle():
-    assert interpolated_median([0.5, 0, 0, 0, 0.5], STARS) == 3
+def test_weighted_median_in_a_gap_is_its_middle():
+    assert weighted_median([0.5, 0, 0, 0, 0.5], STARS) == 3
 
 
 @given(distributions())
-def test_interpolated_median_bounds_and_symmetry(case):
+def test_weighted_median_has_the_least_expected_error_and_mirrors(case):
     shares, scale = case
-    median = interpolated_median(shares, scale)
-    step = scale[1] - scale[0]
+    median = weighted_median(shares, scale)
     assert scale[0] <= median <= scale[-1]
-    assert abs(median - weighted_median(shares, scale)) <= step / 2 + 1e-6
-    mirrored = scale[0] + scale[-1] - interpolated_median(shares[::-1], scale)
-    assert median == pytest.approx(mirrored, abs=1e-6)
+    errors = [shares @ np.abs(scale - point) for point in (*scale, median)]
+    assert errors[-1] == pytest.approx(min(errors), abs=1e-6)
+    assert median == pytest.approx(scale[0] + scale[-1] - weighted_median(shares[::-1], scale), abs=1e-6)
 
 
-def test_medians_take_any_leading_shape():
+def test_weighted_median_takes_any_leading_shape():
     shares = np.eye(5).reshape(1, 5, 5)
-    np.testing.assert_array_equal(interpolated_median(shares, STARS), STARS[None])
     np.testing.assert_array_equal(weighted_median(shares, STARS), STARS[None])
 
 

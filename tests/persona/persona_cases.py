@@ -13,7 +13,7 @@ DOMAINS = {domain.id: domain for domain in (STARS, HALVES, FOOD, PERCENT)}
 
 ODD_TITLES = (
     'The "Quoted" Harbour',
-    "\"Herb\" Quillen's Diner, 12 Elm St, Utica, NY 13501",
+    '"Herb" Quillen\'s Diner, 12 Elm St, Utica, NY 13501',
     "'Cesarina, 9 W 3rd St",
     "[ Salt BY Moor, Ann ( Author ) ] { Paperback } 2014",
     "$ratings for $5 or ${persona} $$ $words",

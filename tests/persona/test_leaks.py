@@ -6,11 +6,12 @@ from hypothesis import strategies as st
 
 from deeper.persona.leaks import find_leaks
 
-ORDINARY = (
+TALK = (
     "this person at one point enjoys quiet stories and one of the few who points out stars of the stage for the "
     "better half often returns to old places in two minds about loud spectacle second to none a starry sky tends "
     "to be strict with weak plots out of habit outstanding someone alone stone content often heightened no one"
-).split()
+)
+ORDINARY = sorted(set(TALK.split()) - {"one", "two", "half"})
 
 
 @pytest.mark.parametrize(
@@ -43,6 +44,7 @@ def test_ratings_are_found_as_they_stand(text: str, found: list[str]) -> None:
         "Moved out of town stories, points of view matter.",
         "Enjoys a starring role and starry nights; someone with often high praise.",
         "A person of two minds.",
+        TALK,
         "",
     ],
 )
@@ -99,7 +101,7 @@ def test_each_is_named_once_and_sorted() -> None:
     ]
 
 
-@given(st.lists(st.sampled_from([word for word in ORDINARY if word not in {"one", "two", "half"}])))
+@given(st.lists(st.sampled_from(ORDINARY)))
 def test_ordinary_words_never_leak(words: list[str]) -> None:
     assert find_leaks(" ".join(words), ["Zinnia Quartet", "Xylographs", "Quarry, The (1999)", "", "P"]) == []
 

@@ -88,9 +88,7 @@ def test_lines_are_one_an_item_in_order_with_title_and_ratings_that_can_be_read_
 
 @pytest.mark.parametrize("title", ODD_TITLES)
 @pytest.mark.parametrize(("name", "place"), [("initialise", "ratings"), ("refine", "discrepancies")])
-def test_nothing_but_the_items_line_changes_with_its_title(
-    prompts: Prompts, name: str, place: str, title: str
-) -> None:
+def test_nothing_but_the_items_line_changes_with_its_title(prompts: Prompts, name: str, place: str, title: str) -> None:
     def asked(text: str) -> Prompt:
         window = items(["Plain", text, "Last"], [1, 2, 3])
         lines = rating_lines(window, STARS) if place == "ratings" else discrepancy_lines(window, [3, 3, 3], STARS)

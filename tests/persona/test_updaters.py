@@ -23,7 +23,9 @@ def prompts() -> Prompts:
 
 def case_at(t: int) -> Case:
     """Round t; rating and title of item i of W_k are marked by k and i, the prediction of item i is 91 + i."""
-    windows = [items([f"Mark {k} {i}" for i in range(SIZE)], [10 * k + i + 1 for i in range(SIZE)]) for k in range(t + 1)]
+    windows = [
+        items([f"Mark {k} {i}" for i in range(SIZE)], [10 * k + i + 1 for i in range(SIZE)]) for k in range(t + 1)
+    ]
     return Case(PERCENT, PERSONA, windows, [91.0 + i for i in range(SIZE)], SHORT_TERM, 120)
 
 
@@ -53,7 +55,7 @@ class UpdaterContract:
     @pytest.mark.parametrize("t", [1, 2, 4])
     def test_it_sees_its_windows_and_no_other(self, prompts: Prompts, t: int) -> None:
         prompt = self.ask(prompts, case_at(t))
-        expected = {f"Mark {k} {i}": f"{10 * k + i + 1}" for k in type(self).windows(t) for i in range(SIZE)}
+        expected = {f"Mark {k} {i}": f"{10 * k + i + 1}" for k in self.windows(t) for i in range(SIZE)}
         seen = lines_of(prompt)
         assert list(seen) == list(expected)
         for title, rating in expected.items():
@@ -71,7 +73,7 @@ class UpdaterContract:
 
     def test_what_it_does_not_see_changes_nothing(self, prompts: Prompts) -> None:
         case = case_at(3)
-        hidden = [k for k in range(4) if k not in type(self).windows(3)]
+        hidden = [k for k in range(4) if k not in self.windows(3)]
         windows = [items(["Other"] * SIZE, [77] * SIZE) if k in hidden else w for k, w in enumerate(case.windows)]
         changes = {
             "windows": windows,
@@ -89,7 +91,7 @@ class UpdaterContract:
         for title, said in {"Rated": "4", "Unrated": "not rated", "Old": "not rated"}.items():
             if title in seen:
                 assert seen[title].split(" ", 1)[1].removeprefix("predicted 3, actual ") == said
-        assert ("Unrated" in seen) == (1 in type(self).windows(1))
+        assert ("Unrated" in seen) == (1 in self.windows(1))
         assert not re.search(r"(: |actual )0$", prompt.user, re.MULTILINE)
 
     def test_a_failed_prediction_is_shown_as_unknown(self, prompts: Prompts) -> None:
@@ -97,11 +99,13 @@ class UpdaterContract:
         assert prompt.user.count("predicted unknown,") == (SIZE if self.sees_prediction else 0)
 
     def test_odd_titles_are_one_line_each(self, prompts: Prompts) -> None:
-        plain = Case(PERCENT, PERSONA, [items(["a"] * len(ODD_TITLES), [7] * len(ODD_TITLES))] * 2, None, SHORT_TERM, 120)
+        plain = Case(
+            PERCENT, PERSONA, [items(["a"] * len(ODD_TITLES), [7] * len(ODD_TITLES))] * 2, None, SHORT_TERM, 120
+        )
         odd = replace(plain, windows=[items(ODD_TITLES, [7] * len(ODD_TITLES))] * 2)
         assert len(self.ask(prompts, odd).user.splitlines()) == len(self.ask(prompts, plain).user.splitlines())
 
-    def test_the_noun_the_scale_and_the_length_are_told(self, prompts: Prompts) -> None:
+    def test_the_noun_and_the_length_are_told(self, prompts: Prompts) -> None:
         words = " ".join(self.ask(prompts, case_at(1)).user.split())
         assert "jar" in words
         assert "84 words" in words

@@ -50,6 +50,8 @@ def parse_position(value: object) -> int:
     Raises:
         ValueError: It is no whole number.
     """
+    if isinstance(value, str) and value.strip().isdecimal():
+        return int(value)
     if not isinstance(value, int) or isinstance(value, bool):
         raise ValueError(f"is {value!r}, which is no whole number")
     return value

@@ -11,8 +11,8 @@ from deeper.cli.settings_options import given, settings_options
 PRESET: dict[str, Any] = {
     "users": 16,
     "calibration_users": 16,
-    "max_persona_tokens": 64,
-    "roles": ("future", "current"),
+    "max_persona_tokens": 48,
+    "roles": ("future",),
 }
 
 

@@ -5,19 +5,20 @@ import click
 
 @click.command("doctor")
 def command() -> None:
-    """Say what works on this machine: engines, extras, weights, disk, and a self-test of a few seconds.
+    """Say what works on this machine: engines, extras, weights, disk, and a short self-test.
 
     Exit code 0 if the embedded engine works, 2 if not.
     """
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     from deeper.pipeline.doctor import examine
 
     checks = examine()
     table = Table("", "check", "finding", box=None, padding=(0, 1))
     for check in checks:
-        table.add_row({"ok": "✓", "missing": "–", "broken": "✗"}[check.state], check.name, check.finding)
+        table.add_row({"ok": "✓", "missing": "–", "broken": "✗"}[check.state], Text(check.name), Text(check.finding))
     Console().print(table)
     if any(check.state == "broken" for check in checks):
         raise SystemExit(2)

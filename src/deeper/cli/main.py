@@ -91,3 +91,7 @@ def _keep_details() -> str:
     except OSError as error:
         return f"No details were kept ({error.strerror}); set DEEPER_DEBUG=1 to see them."
     return f"Details for a report: {file.name}"
+
+
+if __name__ == "__main__":
+    main()

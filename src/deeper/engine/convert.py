@@ -11,24 +11,22 @@ from gguf import GGMLQuantizationType, GGUFReader, GGUFValueType, GGUFWriter, Ll
 from gguf.constants import TokenType
 from gguf.quants import dequantize, quantize
 
-EXACT = {
-    GGMLQuantizationType.Q8_0,
-    GGMLQuantizationType.F16,
-    GGMLQuantizationType.BF16,
-    GGMLQuantizationType.F32,
-}
-"""Tensor types that OpenVINO reads without changing the logits (Q8_0: within .06 nat of the dequantised weights)."""
+EXACT = {GGMLQuantizationType.Q8_0, GGMLQuantizationType.F16}
+"""Types of matrices that OpenVINO reads and does not spoil (Q8_0: within .06 nat of the dequantised weights).
+
+Q4_1 gives wrong logits, F32 and BF16 are refused.
+"""
 REWRITTEN = {"general.architecture", "general.file_type", "general.quantization_version"}
 
 
 def requantise(source: Path, target: Path) -> None:
-    """Write `source` with all matrices in Q8_0 and all vectors in F32; a file that is exact already is linked.
+    """Write `source` with all matrices in Q8_0 and all vectors in F32; a file that OpenVINO reads as it is is linked.
 
     Raises:
         ValueError: `source` is not a GGUF file.
     """
     reader = GGUFReader(source)
-    if all(tensor.tensor_type in EXACT for tensor in reader.tensors):
+    if all(tensor.tensor_type in EXACT for tensor in reader.tensors if len(tensor.shape) > 1):
         try:
             os.symlink(source.resolve(), target)
         except OSError:
@@ -76,7 +74,13 @@ def write_openvino(path: Path) -> None:
 
     Raises:
         RuntimeError: OpenVINO does not support the model.
+        OSError: The files could not be written.
     """
     scheduler = openvino_genai.SchedulerConfig()
     scheduler.num_kv_blocks = 1
-    openvino_genai.ContinuousBatchingPipeline(path, scheduler, "CPU", {"enable_save_ov_model": True})
+    try:
+        openvino_genai.ContinuousBatchingPipeline(path, scheduler, "CPU", {"enable_save_ov_model": True})
+    except RuntimeError as error:
+        if "iostream error" in str(error):
+            raise OSError(f"OpenVINO could not write its files: {error}") from error
+        raise

@@ -2,8 +2,8 @@
 
 `generate` runs on OpenVINO GenAI's continuous-batching pipeline (n samples cost one prompt, JSON schema), without its
 prefix cache: what a cache holds depends on what was asked before, it changes the last digits of the logits, and so a
-continued run would write other texts than an undisturbed one. `score` on the same model with a paged cache of our own (`paged.py`), because the pipeline returns the
-log-probability of the sampled token only.
+continued run would write other texts than an undisturbed one. `score` runs the same model with a paged cache of our own
+(`paged.py`), because the pipeline returns the log-probability of the sampled token only.
 """
 
 import json
@@ -29,6 +29,8 @@ Floats = NDArray[np.float64]
 CACHE_GIB = 2
 MAX_SEQUENCES = 64
 MAX_BATCHED_TOKENS = 2048
+TOKENISER_LIMIT = 8192
+"""OpenVINO's tokeniser cuts longer texts without a word; a sequence of this length may be one that was cut."""
 
 
 class EmbeddedEngine:
@@ -45,6 +47,7 @@ class EmbeddedEngine:
         """
         self._weights = prepare_weights(weights)
         self._tokenizer = genai.Tokenizer(self._weights.gguf)
+        self._context_tokens = min(self._weights.context_tokens, TOKENISER_LIMIT)
         self._usage = Usage()
         self._label_tree = lru_cache(maxsize=64)(self._build_label_tree)
 
@@ -74,19 +77,13 @@ class EmbeddedEngine:
     def generate(self, prompts: Sequence[Prompt], sampling: Sampling) -> list[Completion]:
         """Answer each prompt `sampling.n` times; see `Engine.generate`."""
         sequences = [self._encode(prompt) for prompt in prompts]
-        room = self._weights.context_tokens - sampling.max_tokens
+        room = self._context_tokens - sampling.max_tokens
         fitting = [i for i, sequence in enumerate(sequences) if len(sequence) <= room]
-        answers = self._pipeline.generate(
-            [openvino.Tensor(np.array([sequences[i]], np.int64)) for i in fitting],
-            [self._generation_config(sampling, i) for i in fitting],
-        )
-        completions = [
-            Completion((), failure=f"the prompt has {len(sequence)} tokens, {room} fit") for sequence in sequences
-        ]
-        for i, answer in zip(fitting, answers, strict=True):
-            ids = answer.m_generation_ids
+        completions = [Completion((), failure=f"the prompt has more than the {room} tokens that fit")] * len(sequences)
+        answers = self._answers([sequences[i] for i in fitting], sampling)
+        for i, ids in zip(fitting, answers, strict=True):
             texts = tuple(self._tokenizer.decode(list(sample), skip_special_tokens=True).strip() for sample in ids)
-            empty = "" if all(texts) else "the model gave an empty answer"
+            empty = "" if len(texts) == sampling.n and all(texts) else "the model gave an empty answer"
             completions[i] = Completion(() if empty else texts, tuple(map(len, ids)), empty)
             self._usage.calls += 1
             self._usage.tokens_prompt += len(sequences[i])
@@ -106,12 +103,28 @@ class EmbeddedEngine:
             self._usage.calls += 1
             self._usage.tokens_prompt += sum(map(len, whole))
             self._usage.tokens_cached += len(prefix) * max(0, len(tails) - 1)
-        return score_questions(self._paged, questions)
+        return score_questions(self._paged, questions, self._context_tokens)
 
-    def _generation_config(self, sampling: Sampling, index: int) -> genai.GenerationConfig:
+    def _answers(self, sequences: Sequence[Sequence[int]], sampling: Sampling) -> list[list[list[int]]]:
+        """Token ids of the samples of each sequence."""
+        if not sequences:  # which the pipeline cannot answer
+            return []
+        n = 1 if sampling.temperature == 0 else sampling.n
+        # The samples of one request share one state of the grammar, and so break it: each gets a request of its own.
+        apart = n if sampling.json_schema is not None else 1
+        asked = [sequence for sequence in sequences for _ in range(apart)]
+        answers = self._pipeline.generate(
+            [openvino.Tensor(np.array([sequence], np.int64)) for sequence in asked],
+            [self._generation_config(sampling, n // apart, index) for index in range(len(asked))],
+        )
+        groups = [answers[at : at + apart] for at in range(0, len(answers), apart)]
+        # Greedy samples are all the same.
+        return [[ids for answer in group for ids in answer.m_generation_ids] * (sampling.n // n) for group in groups]
+
+    def _generation_config(self, sampling: Sampling, n: int, index: int) -> genai.GenerationConfig:
         config = genai.GenerationConfig(
             max_new_tokens=sampling.max_tokens,
-            num_return_sequences=sampling.n,
+            num_return_sequences=n,
             do_sample=sampling.temperature > 0,
             rng_seed=(sampling.seed * 1_000_003 + index) % 2**32,
             eos_token_id=self._tokenizer.get_eos_token_id(),

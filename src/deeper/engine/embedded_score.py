@@ -3,6 +3,7 @@
 What the prefixes of a call share (the instructions) is computed once too.
 """
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,6 +14,8 @@ from deeper.engine.label_tree import LabelTree, combine
 from deeper.engine.paged import BLOCK, PagedModel, Row, blocks_for
 
 Floats = NDArray[np.float64]
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -36,44 +39,41 @@ def split_prefix(
     return first[:shared], tuple(sequence[shared:] for sequence in sequences)
 
 
-def score_questions(model: PagedModel, questions: Sequence[Question]) -> list[Floats]:
-    """Log-probabilities of the labels; for each question a matrix (continuations, labels).
+def score_questions(model: PagedModel, questions: Sequence[Question], context_tokens: int) -> list[Floats]:
+    """Log-probabilities of the labels.
 
     Questions are packed into as few calls as the pool of blocks allows; a question that does not fit even alone
     has its continuations spread over several calls.
 
-    Raises:
-        ValueError: One continuation alone needs more blocks than the pool has.
+    Args:
+        model: The model and its pool of blocks.
+        questions: What is asked.
+        context_tokens: Longest sequence the model can read, with a token of the answer.
+
+    Returns:
+        For each question a matrix (continuations, labels); the row of a continuation that does not fit is NaN.
     """
     results = [np.full((len(q.tails), len(q.tree.paths)), np.nan) for q in questions]
     chunk: list[tuple[int, int]] = []
     used = 0
     for i, question in enumerate(questions):
         for j, tail in enumerate(question.tails):
-            own, prefix = _tail_blocks(question, tail), blocks_for(len(question.prefix))
+            length, prefix = len(question.prefix) + len(tail), blocks_for(0, len(question.prefix))
+            branches = question.tree.branches
+            own = blocks_for(len(question.prefix), len(tail)) + sum(blocks_for(length, len(b)) for b in branches)
+            if length + max(map(len, branches), default=0) >= context_tokens or own + prefix > model.pool:
+                log.warning("a prompt of %d tokens is not scored: it does not fit the context or the cache", length)
+                continue
             # The first prefix of a call counts twice: what it shares with the others has blocks of its own.
             shared = 2 * prefix if not chunk else (0 if chunk[-1][0] == i else prefix)
             if chunk and used + own + shared > model.pool:
                 _score_chunk(model, questions, chunk, results)
                 chunk, used, shared = [], 0, 2 * prefix
-            if own + shared > model.pool:
-                raise ValueError(f"a prompt of {len(question.prefix) + len(tail)} tokens exceeds the cache")
             chunk.append((i, j))
             used += own + shared
     if chunk:
         _score_chunk(model, questions, chunk, results)
     return results
-
-
-def _own_blocks(question: Question, extra: int) -> int:
-    """Blocks behind the prefix's full ones for `extra` more tokens."""
-    return blocks_for(len(question.prefix) + extra) - len(question.prefix) // BLOCK
-
-
-def _tail_blocks(question: Question, tail: Sequence[int]) -> int:
-    length = len(question.prefix) + len(tail)
-    branches = sum(blocks_for(length + len(branch)) - length // BLOCK for branch in question.tree.branches)
-    return _own_blocks(question, len(tail)) + branches
 
 
 def _score_chunk(
@@ -84,7 +84,7 @@ def _score_chunk(
     def extend(blocks: list[int], past: int, new: int) -> list[int]:
         """Blocks for `new` tokens behind `past`: full ones are shared, a partly filled one is copied."""
         full = past // BLOCK
-        own = [next(free) for _ in range(blocks_for(past + new) - full)]
+        own = [next(free) for _ in range(blocks_for(past, new))]
         if past % BLOCK and own:
             model.copy_block(blocks[full], own[0])
         return blocks[:full] + own

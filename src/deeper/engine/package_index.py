@@ -21,9 +21,9 @@ def download_wheel(package: str, version: str, folder: Path) -> Path:
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
         python = sys.executable if find_spec("pip") else _python_with_pip(Path(scratch) / "venv")
         wheels = Path(scratch) / "wheels"
-        command = [python, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--quiet"]
+        command = [python, "-m", "pip", "--disable-pip-version-check", "--no-input", "--quiet", "download"]
         outcome = subprocess.run(
-            [*command, "--dest", str(wheels), f"{package}=={version}"],
+            [*command, "--no-deps", "--only-binary=:all:", "--dest", str(wheels), f"{package}=={version}"],
             capture_output=True,
             text=True,
             check=False,
@@ -40,7 +40,7 @@ def download_wheel(package: str, version: str, folder: Path) -> Path:
 
 def _python_with_pip(folder: Path) -> str:
     try:
-        venv.create(folder, with_pip=True)
+        venv.create(folder, with_pip=True, symlinks=os.name != "nt")
     except subprocess.CalledProcessError as error:
         raise UserError(
             "this Python has neither pip nor the ensurepip module",

@@ -9,7 +9,6 @@ asked for alone.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import openvino as ov
@@ -17,7 +16,6 @@ from numpy.typing import NDArray
 from openvino import opset13
 from openvino._offline_transformations import paged_attention_transformation
 
-Ints = NDArray[np.int64]
 Floats32 = NDArray[np.float32]
 
 BLOCK = 32
@@ -42,23 +40,22 @@ class Row:
     wanted: Sequence[int]
 
 
-def blocks_for(tokens: int) -> int:
-    """Blocks that a sequence needs."""
-    return -(-tokens // BLOCK)
+def blocks_for(past: int, new: int) -> int:
+    """Blocks that `new` tokens need behind `past` ones, with a copy of the past's last block if it is not full."""
+    return -(-(past + new) // BLOCK) - past // BLOCK
 
 
 class PagedModel:
     """The compiled model and its pool of blocks."""
 
-    def __init__(self, path: Path, threads: int | None = None) -> None:
+    def __init__(self, path: Path) -> None:
         """Compile the model (about two seconds for 135M parameters)."""
         core = ov.Core()
         model = core.read_model(path)
         paged_attention_transformation(model)
         _head_at_wanted_positions(model)
-        options: dict[str, Any] = {"KV_CACHE_PRECISION": "f32"}
-        if threads:
-            options["INFERENCE_NUM_THREADS"] = threads
+        # Processors with bfloat16 would use it and give other numbers.
+        options = {"KV_CACHE_PRECISION": "f32", "INFERENCE_PRECISION_HINT": "f32"}
         compiled = core.compile_model(model, "CPU", options)
         self._request = compiled.create_infer_request()
         inputs = {i.any_name: i for i in compiled.inputs if "cache" in i.any_name}

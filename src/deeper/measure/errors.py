@@ -1,4 +1,4 @@
-"""Errors of predicted ratings, and the medians that turn a distribution into a point.
+"""Errors of predicted ratings, and the median that turns a distribution into a point.
 
 Nothing here masks: the caller leaves out ratings that mean "no rating" first.
 """
@@ -76,31 +76,10 @@ def rank_accuracy(points: ArrayLike, actual: ArrayLike) -> float:
     return float(((order * guess)[differs] + 1).mean() / 2) if differs.any() else float("nan")
 
 
-def interpolated_median(distribution: ArrayLike, values: ArrayLike) -> Floats:
-    """Median of distributions over an equidistant scale, each label's mass spread evenly over ± half a step.
-
-    With F the cumulated shares, p the shares, s the step and j the first label with F_j ≥ ½, it is
-    v_j − s/2 + s·(½ − F_{j−1}) / p_j, clipped to the scale. Where F stays at ½ over labels without mass,
-    every point between is a median and the middle of them is taken, so that mirroring the scale mirrors the
-    result.
-
-    Args:
-        distribution: Shares of the labels, shape (…, labels), normalised here.
-        values: The labels' ratings, ascending and equidistant, at least two, shape (labels,).
-
-    Returns:
-        Medians, shape (…).
-    """
-    scale = np.asarray(values, np.float64)
-    shares = _normalised(distribution)
-    step = scale[1] - scale[0]
-    lower = scale[0] + step * _reaches_half(shares)
-    upper = scale[-1] - step * _reaches_half(shares[..., ::-1])
-    return np.clip((lower + upper) / 2, scale[0], scale[-1])
-
-
 def weighted_median(distribution: ArrayLike, values: ArrayLike) -> Floats:
     """The value where half of the mass is reached; the middle of two where both are medians.
+
+    It is the point of least expected absolute error.
 
     Args:
         distribution: Weights of the values, shape (…, labels), normalised here.
@@ -114,15 +93,6 @@ def weighted_median(distribution: ArrayLike, values: ArrayLike) -> Floats:
     lower = scale[np.argmax(cumulated >= _HALF - _TOLERANCE, axis=-1)]
     upper = scale[np.argmax(cumulated > _HALF + _TOLERANCE, axis=-1)]
     return (lower + upper) / 2
-
-
-def _reaches_half(shares: Floats) -> Floats:
-    """Where half of the mass is reached from the left, in steps from the first value; −½ is its edge."""
-    cumulated = np.cumsum(shares, axis=-1)
-    label = np.argmax(cumulated >= _HALF - _TOLERANCE, axis=-1)[..., None]
-    mass = np.take_along_axis(shares, label, axis=-1)
-    missing = _HALF - (np.take_along_axis(cumulated, label, axis=-1) - mass)
-    return (label - _HALF + missing / mass)[..., 0]
 
 
 def _normalised(distribution: ArrayLike) -> Floats:

@@ -3,8 +3,8 @@
 With p the readout's distribution, m its mean over the calibration ratings and c the distribution of those ratings,
 the calibrated distribution is  q_j ∝ c_j · (p_j / m_j)^b.  At b = 0 it is the domain's own distribution of ratings,
 at b = 1 the readout with its habitual bias replaced by the true base rate (contextual calibration, Zhao et al. 2021,
-arXiv 2102.09690, with the base rate put back). b is the one free number, chosen by the CRPS. The point is the
-interpolated median of q.
+arXiv 2102.09690, with the base rate put back). b is the one free number, chosen by the CRPS. The point is
+the median of q.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from deeper.domains import Domain
-from deeper.measure.errors import crps, interpolated_median
+from deeper.measure.errors import crps, weighted_median
 from deeper.persona.schema import PREDICTION
 
 Floats = NDArray[np.float64]
@@ -99,7 +99,7 @@ def calibrate(table: pa.Table, calibration: Calibration, domains: Mapping[str, D
         if one is not None and not row["failure"]:
             distribution = one.apply(np.array(row["distribution"], np.float64))
             row["distribution"] = distribution.tolist()
-            row["points"] = interpolated_median(distribution, domains[row["domain"]].scale.values).tolist()
+            row["points"] = weighted_median(distribution, domains[row["domain"]].scale.values).tolist()
             row["calibrated"] = kind
     return pa.Table.from_pylist(rows, schema=PREDICTION)
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from deeper.domains import Domain
 from deeper.engine import Engine, Prompt, Sampling, ScoreRequest
-from deeper.measure.errors import interpolated_median
+from deeper.measure.errors import weighted_median
 from deeper.persona.prompts import Prompts, quote
 from deeper.persona.schema import PREDICTION
 
@@ -55,7 +55,7 @@ def predict(
                 {
                     **{key: row[key] for key in ("persona_id", "user", "domain")},
                     "k": target["k"],
-                    "points": [] if failure else interpolated_median(distribution, values).tolist(),
+                    "points": [] if failure else weighted_median(distribution, values).tolist(),
                     "distribution": distribution.tolist(),
                     "readout": readout,
                     "calibrated": "off",

