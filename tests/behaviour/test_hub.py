@@ -63,9 +63,7 @@ class TestContexts:
             *(("google_local", "train", "t", k) for k in range(3)),
         ]
         assert table.to_pylist()[0]["items"][0]["title"] == "Lantern & e00"
-        assert quirks == Quirks(
-            users_read=4, users_kept=4, users_vanishing=1, users_shortened=1, entities=140
-        )
+        assert quirks == Quirks(users_read=4, users_kept=4, users_vanishing=1, users_shortened=1, entities=140)
 
     def test_writing_and_reading_gives_the_same_table(self, hub: Path, tmp_path: Path) -> None:
         table, _ = read_hub(hub)

@@ -313,18 +313,14 @@ class TestBadContexts:
             (_with("I1", ["other"] * 10), "titles of this window differ"),
         ],
     )
-    def test_names_file_and_line(
-        self, folder: Path, spoil: Callable[[dict[str, Any]], object], message: str
-    ) -> None:
+    def test_names_file_and_line(self, folder: Path, spoil: Callable[[dict[str, Any]], object], message: str) -> None:
         bad = context("a", 2)
         spoil(bad)
         directory = folder / "test_iterations"
         directory.mkdir(parents=True)
         good = "".join(json.dumps(context(user, 1)) + "\n" for user in "ab")
         (directory / "test_iteration_1.jsonl").write_text(good)
-        (directory / "test_iteration_2.jsonl").write_text(
-            json.dumps(context("b", 2)) + "\n" + json.dumps(bad)
-        )
+        (directory / "test_iteration_2.jsonl").write_text(json.dumps(context("b", 2)) + "\n" + json.dumps(bad))
         with pytest.raises(UserError, match=message) as caught:
             read_published(folder)
         assert f"{directory / 'test_iteration_2.jsonl'}, line 2" in caught.value.where
@@ -487,9 +483,7 @@ class TestWriting:
         write_published(table, tmp_path / "out")
         (tmp_path / "out" / "split_data" / "test_dataset.csv").unlink()
         assert read_published(tmp_path / "out")[0].equals(table)
-        written = [
-            record for _, record in json_records(tmp_path / "out/test_iterations/test_iteration_2.jsonl")
-        ]
+        written = [record for _, record in json_records(tmp_path / "out/test_iterations/test_iteration_2.jsonl")]
         assert [list(record) for record in written] == [list(context("a", 2))] * 2
 
     def test_own_domain_with_a_fine_scale(self, tmp_path: Path) -> None:
@@ -507,9 +501,7 @@ class TestWriting:
             write_published(table, folder)
         assert [path.name for path in folder.iterdir()] == ["test_iterations"]
 
-    def test_nothing_half_written(
-        self, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_nothing_half_written(self, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         write_contexts(folder, context("a", 1))
         write_rows(folder, "train", wide("t"))
         table, _ = read_published(folder)
@@ -578,9 +570,7 @@ class TestRealFiles:
 
     def test_nobody_is_lost_silently_and_windows_round_trip(self, real: Path, tmp_path: Path) -> None:
         table, quirks = read_once(real)
-        ids = {
-            str(record["id"]) for path in real.glob("test_iterations/*") for _, record in json_records(path)
-        }
+        ids = {str(record["id"]) for path in real.glob("test_iterations/*") for _, record in json_records(path)}
         ids |= {row["id"] for path in real.glob("split_data/*") for _, row in csv_rows(path)}
         assert quirks.users_read == len(ids)
         assert quirks.users_kept == len(users(table))

@@ -190,7 +190,7 @@ def test_a_disk_that_fills_up_during_a_run_keeps_what_is_whole(
         patch.setattr(os, "fsync", fsync)
         result = deeper(*words)
     assert_one_message(result, "No space left", "continues where it was")
-    assert len(files(Path("run"))) == 4
+    assert len(files(Path("run")).keys() - {".lock"}) == 4
     assert deeper(*words).code == 0
     interrupted = files(Path("run"))
     assert deeper(*words[:3], "--out", "other", *words[5:]).code == 0

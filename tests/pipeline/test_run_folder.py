@@ -162,3 +162,20 @@ def test_numbers_that_json_lacks_are_refused(folder: RunFolder) -> None:
     with pytest.raises(ValueError, match="not JSON compliant"):
         folder.write_json("results.json", {"mae": float("nan")})
     assert not folder.has("results.json")
+
+
+def test_two_processes_cannot_run_in_one_folder(tmp_path: Path) -> None:
+    first, second = RunFolder(tmp_path / "run", Settings()), RunFolder(tmp_path / "run", Settings())
+    with first.held(), pytest.raises(UserError, match="another process is running"), second.held():
+        pass
+    with second.held():
+        assert second.has("config.toml")
+
+
+def test_what_a_killed_process_left_half_written_is_swept_up(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "run", Settings())
+    left = tmp_path / "run" / "update-1" / ".00000.parquet.123.part"
+    left.parent.mkdir()
+    left.write_bytes(b"half")
+    with folder.held():
+        assert not left.exists()

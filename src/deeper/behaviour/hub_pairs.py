@@ -71,9 +71,7 @@ def _pair(record: Mapping[str, object], where: str) -> dict[str, str]:
     elif "instruction" in record:
         _refuse_history(record, where)
         system = ""
-        prompt = "\n".join(
-            filter(None, (need_text(record, "instruction", where), _text(record, "input", where)))
-        )
+        prompt = "\n".join(filter(None, (need_text(record, "instruction", where), _text(record, "input", where))))
     else:
         raise UserError(
             "the record has neither 'instruction' nor 'conversations'",
@@ -120,6 +118,4 @@ def _message(value: object, where: str) -> tuple[str, str]:
 
 def _answer(record: Mapping[str, object], key: str, where: str) -> str:
     value = need(record, key, where)
-    return (
-        _message(cast(object, value), where)[1] if isinstance(value, dict) else need_text(record, key, where)
-    )
+    return _message(cast(object, value), where)[1] if isinstance(value, dict) else need_text(record, key, where)

@@ -93,9 +93,7 @@ def read_personas(folder: Path) -> pa.Table:
             user, domain = need_name(record, "id", where), _domain_id(record, where)
             numbers = [int(match[1]) for key in record if (match := _KEY.fullmatch(key))]
             if not numbers:
-                raise UserError(
-                    "the record has no persona ('S0', 'S1', …)", where=where, do="remove the record"
-                )
+                raise UserError("the record has no persona ('S0', 'S1', …)", where=where, do="remove the record")
             for k in numbers:
                 text = need_text(record, f"S{k}", where)
                 held, held_where = texts.setdefault((domain, method, user, k), (text, where))

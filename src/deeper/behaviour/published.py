@@ -32,9 +32,7 @@ def find_published(root: Path) -> list[Path]:
     return sorted(folder for folder in levels if _context_files(folder) or _csv_files(folder))
 
 
-def read_published(
-    folder: Path, domain: Domain | None = None, size: int = WINDOW_SIZE
-) -> tuple[pa.Table, Quirks]:
+def read_published(folder: Path, domain: Domain | None = None, size: int = WINDOW_SIZE) -> tuple[pa.Table, Quirks]:
     """Read the published folder of one domain.
 
     Args:
@@ -83,9 +81,7 @@ def read_published(
             where=str(folder),
             do="give each domain a folder of its own",
         )
-    return table, replace(
-        quirks, users_read=quirks.users_read + len(unassigned), users_unassigned=len(unassigned)
-    )
+    return table, replace(quirks, users_read=quirks.users_read + len(unassigned), users_unassigned=len(unassigned))
 
 
 def write_published(windows: pa.Table, folder: Path, domain: Domain | None = None) -> None:
@@ -111,9 +107,7 @@ def write_published(windows: pa.Table, folder: Path, domain: Domain | None = Non
     files: dict[str, str] = {}
     for split, name in (("train", "train"), ("eval", "test")):
         records = [
-            Record(user[2], None, {**other, "split": split}, run)
-            for user, run in users.items()
-            if user[1] == split
+            Record(user[2], None, {**other, "split": split}, run) for user, run in users.items() if user[1] == split
         ]
         if records:
             columns = max(len(record.windows) for record in records)
@@ -131,9 +125,7 @@ def write_published(windows: pa.Table, folder: Path, domain: Domain | None = Non
 
 def _context_files(folder: Path) -> list[Path]:
     numbered = {
-        int(match[1]): path
-        for path in folder.glob("test_iterations/*.jsonl")
-        if (match := _NAME.fullmatch(path.name))
+        int(match[1]): path for path in folder.glob("test_iterations/*.jsonl") if (match := _NAME.fullmatch(path.name))
     }
     return [numbered[k] for k in sorted(numbered)]
 

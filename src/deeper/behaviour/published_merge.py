@@ -242,14 +242,10 @@ def _vanishing(users: Mapping[Key, _User]) -> int:
     iterations: dict[tuple[str, str], set[int]] = {}
     for (domain, _), user in users.items():
         iterations.setdefault((domain, user.split), set()).update(user.iterations)
-    return sum(
-        0 < len(user.iterations) < len(iterations[domain, user.split]) for (domain, _), user in users.items()
-    )
+    return sum(0 < len(user.iterations) < len(iterations[domain, user.split]) for (domain, _), user in users.items())
 
 
-def _rows(
-    key: Key, split: str, run: list[_Held], domain: Domain, counts: Counter[str]
-) -> Iterable[dict[str, object]]:
+def _rows(key: Key, split: str, run: list[_Held], domain: Domain, counts: Counter[str]) -> Iterable[dict[str, object]]:
     seen: set[str] = set()
     for k, held in enumerate(run):
         window = held.window

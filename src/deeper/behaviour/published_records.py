@@ -148,9 +148,7 @@ def parse_wide(row: Mapping[str, str], where: str) -> Record:
         user=need_name(row, "id", where),
         iteration=None,
         other=_other(row, {"id", *(f"windows_{k}" for k in cells)}, where),
-        windows={
-            k: parse_literal(cell, f"{where}, windows_{k}") for k, cell in sorted(cells.items()) if cell
-        },
+        windows={k: parse_literal(cell, f"{where}, windows_{k}") for k, cell in sorted(cells.items()) if cell},
     )
 
 
@@ -164,10 +162,7 @@ def format_wide(record: Record, columns: int) -> dict[str, str]:
     return {
         "id": record.user,
         **{column: str(value) for column, value in record.other.items()},
-        **{
-            f"windows_{k}": format_literal(record.windows[k]) if k in record.windows else ""
-            for k in range(columns)
-        },
+        **{f"windows_{k}": format_literal(record.windows[k]) if k in record.windows else "" for k in range(columns)},
     }
 
 
@@ -188,9 +183,7 @@ def parse_literal(cell: str, where: str) -> RawWindow:
     except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError) as error:
         raise UserError("the cell is not a Python literal", where=where, do=_AS_PUBLISHED) from error
     if not isinstance(value, dict) or set(cast(dict[object, object], value)) != {"items", "ratings"}:
-        raise UserError(
-            "the cell is not {'items': […], 'ratings': […]}", where=where, do="write a window in that form"
-        )
+        raise UserError("the cell is not {'items': […], 'ratings': […]}", where=where, do="write a window in that form")
     window = cast(dict[str, object], value)
     return RawWindow(_titles(window["items"], where), _ratings(window["ratings"], where))
 

@@ -28,9 +28,7 @@ def runs(windows: pa.Table) -> dict[User, dict[int, RawWindow]]:
         titles = tuple(str(item["title"]) for item in row["items"])
         # Six digits: a float32 that stands for 0.1 would be written as 0.10000000149.
         ratings = tuple(round(float(item["rating"]), 6) for item in row["items"])
-        users.setdefault((row["domain"], row["split"], row["user"]), {})[row["k"]] = RawWindow(
-            titles, ratings
-        )
+        users.setdefault((row["domain"], row["split"], row["user"]), {})[row["k"]] = RawWindow(titles, ratings)
     if not users:
         raise UserError("there are no windows to write")
     for (domain, _, user), run in users.items():

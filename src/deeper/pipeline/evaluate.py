@@ -62,7 +62,8 @@ def evaluate(settings: Settings, out: Path, console: Console) -> dict[str, Any]:
     executor = LocalExecutor(folder, progress, engines)
     loop = OnlineLoop(settings, executor, policy, predictor, prompts, loaded.domains)
     progress.stages = loop.stages()
-    outcome = loop.run(population)
+    with folder.held():
+        outcome = loop.run(population)
 
     errors = error_table(
         outcome.predictions,

@@ -10,6 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from filelock import FileLock, Timeout
 
 from deeper.errors import UserError
 from deeper.pipeline.settings import Settings
@@ -29,11 +30,30 @@ class RunFolder:
         with _disk_errors(path):
             if config.exists():
                 _check_same(config, settings)
-            elif path.exists() and (not path.is_dir() or any(p for p in path.iterdir() if p.suffix != ".part")):
+            elif path.exists() and (not path.is_dir() or any(p for p in path.iterdir() if p.name[0] != ".")):
                 raise UserError("the folder is not empty and holds no run", where=str(path), do="choose another --out")
             else:
                 path.mkdir(parents=True, exist_ok=True)
                 self.write_text("config.toml", settings.to_toml())
+
+    @contextmanager
+    def held(self) -> Generator[None]:
+        """Keep other processes out, and sweep up what a killed one has left half-written.
+
+        Raises:
+            UserError: Another process holds the folder.
+        """
+        try:
+            with FileLock(self.path / ".lock", timeout=0):
+                for part in self.path.rglob("*.part"):
+                    part.unlink()
+                yield
+        except Timeout as error:
+            raise UserError(
+                "another process is running in this folder",
+                where=str(self.path),
+                do="wait for it, or choose another --out",
+            ) from error
 
     def has(self, name: str) -> bool:
         """Whether a file is there, whole."""
