@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import openvino_genai as genai
 import pytest
 from contract import HALF_STARS, NASTY, PROMPTS, QUESTIONS, RATER, STARS, SYSTEM, EngineContract, assert_same_scores
 from tiny_gguf import write_tiny_gguf
@@ -36,6 +37,22 @@ class TestEmbedded(EngineContract):
     @classmethod
     def engine(cls, embedded: EmbeddedEngine) -> EmbeddedEngine:
         return embedded
+
+    def test_json_schema_is_obeyed(self, engine: EmbeddedEngine) -> None:
+        """With room for blanks: the grammar allows any number of them, and above temperature 0 they are used."""
+        names = ["b", "a", "Don't {look} <back> | or & ñ"]
+        schema = {
+            "type": "object",
+            "properties": {name: {"type": "number", "enum": [0.5, 1, 1.5]} for name in names},
+            "required": names,
+            "additionalProperties": False,
+        }
+        completions = engine.generate(PROMPTS[:2], Sampling(max_tokens=150, temperature=0.7, n=3, json_schema=schema))
+        assert [len(completion.texts) for completion in completions] == [3, 3]
+        for text in (text for completion in completions for text in completion.texts):
+            answer = json.loads(text)
+            assert list(answer) == names
+            assert set(answer.values()) <= {0.5, 1, 1.5}
 
 
 @pytest.mark.parametrize("text", [NASTY["control"], "<|endoftext|>", "<<|im_end|>|im_end|>", "<repo_name><file_sep>"])
@@ -75,22 +92,6 @@ def test_more_samples_than_sequences_run_at_once(embedded: EmbeddedEngine) -> No
     assert len(completion.texts) == len(completion.tokens) == 70
 
 
-def test_each_sample_obeys_the_schema(embedded: EmbeddedEngine) -> None:
-    names = ["b", "a", "Don't {look} <back> | or & ñ"]
-    schema = {
-        "type": "object",
-        "properties": {name: {"type": "number", "enum": [0.5, 1, 1.5]} for name in names},
-        "required": names,
-        "additionalProperties": False,
-    }
-    completions = embedded.generate(PROMPTS[:2], Sampling(max_tokens=150, temperature=0.7, n=3, json_schema=schema))
-    assert [len(completion.texts) for completion in completions] == [3, 3]
-    for text in (text for completion in completions for text in completion.texts):
-        answer = json.loads(text)
-        assert list(answer) == names
-        assert set(answer.values()) <= {0.5, 1, 1.5}
-
-
 class TestTooLong:
     def test_the_others_of_the_batch_are_answered(self, tiny: EmbeddedEngine) -> None:
         long = Prompt("s", "x" * 300)
@@ -100,6 +101,15 @@ class TestTooLong:
         assert failed.failure == "the prompt has more than the 251 tokens that fit"
         assert [before.failure, after.failure] == ["", ""]
         assert tiny.generate([long], sampling) == [failed]
+
+    def test_a_full_cache_is_a_failure(self, tiny: EmbeddedEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+        scheduler = genai.SchedulerConfig()
+        scheduler.num_kv_blocks, scheduler.cache_size = 2, 0
+        pipeline = genai.ContinuousBatchingPipeline(tiny._weights.folder, tiny._tokenizer, scheduler, "CPU")
+        monkeypatch.setattr(tiny, "_pipeline", pipeline)
+        [completion] = tiny.generate([Prompt("s", "x" * 150)], Sampling(max_tokens=5, temperature=1.0, n=2))
+        assert completion.texts == ()
+        assert completion.failure == "the model gave an empty answer"
 
     def test_prompt_and_answer_share_the_context(self, tiny: EmbeddedEngine) -> None:
         length = len(tiny._encode(PROMPTS[0]))

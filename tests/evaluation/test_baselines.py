@@ -6,11 +6,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from deeper.evaluation.baselines import PREDICTORS, predict_next, user_histogram
+from deeper.evaluation.baselines import PREDICTORS, predict_next
 from deeper.evaluation.errors import baseline_errors
 from deeper.evaluation.factorisation import NotAvailable
 from deeper.evaluation.schema import BASELINES
-from deeper.evaluation.visible import visible_at
 
 cornac = pytest.mark.skipif(find_spec("cornac") is None, reason="needs the extra `baselines`")
 ALL = [*PREDICTORS, pytest.param("matrix_factorisation", marks=cornac)]

@@ -99,7 +99,7 @@ def test_numbers_are_those_of_the_results():
 
 def test_several_domains_have_a_mean_and_a_table_of_all():
     text = printed(results(list(DOMAINS)), 120)
-    assert "mean over domains, 18 users" in text
+    assert "mean over domains, users: 18" in text
     assert "error by domain" in text
     assert "unseen" in text and "pebbles" in text
 

@@ -88,7 +88,7 @@ def _by_round(cells: Cells, domain: str, last: int, width: int, users: int) -> P
         return [_with_range(entry, wide) for entry in entries] if any(entries) else None
 
     return Part(
-        f"HELD OUT: error on the next window (MAE, lower is better), {_named(domain)}, {users} user{'s' * (users != 1)}",
+        f"HELD OUT: error on the next window (MAE, lower is better), {_named(domain)}, users: {users}",
         _fill(table, row),
         "The persona of round t has seen W0..Wt and is judged on W(t+1). Ranges: 95 % over users.",
     )
