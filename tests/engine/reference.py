@@ -8,6 +8,7 @@ import json
 import sys
 
 import torch
+from tokenizers import pre_tokenizers
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 
@@ -31,6 +32,10 @@ def score(model, prompt: list[int], labels: list[list[int]], end: int) -> list[f
 def main() -> None:
     asked = json.load(sys.stdin)
     tokenizer = AutoTokenizer.from_pretrained(asked["folder"], gguf_file="model.gguf")
+    # The conversion from GGUF forgets that SmolLM takes each digit for itself.
+    tokenizer.backend_tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
+    )
     model = AutoModelForCausalLM.from_pretrained(asked["folder"], gguf_file="model.gguf", dtype=torch.float32).eval()
 
     def encode(text: str) -> list[int]:

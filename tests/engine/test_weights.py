@@ -138,8 +138,8 @@ def wait_for(condition: Callable[[], bool]) -> None:
 def test_a_killed_process_leaves_nothing_that_lasts(
     wheel: Path, downloads: list[str], cache: Path, tmp_path: Path
 ) -> None:
-    journal = tmp_path / "journal"
-    process = spawn.Process(target=prepare_slowly, args=(wheel, journal, 600, spawn.Barrier(1)))
+    journal, start = tmp_path / "journal", spawn.Barrier(1)
+    process = spawn.Process(target=prepare_slowly, args=(wheel, journal, 600, start))
     process.start()
     wait_for(journal.exists)
     process.kill()
