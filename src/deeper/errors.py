@@ -1,6 +1,11 @@
 """Errors that a user can mend: what was wrong, where, and what to do next."""
 
 
+def printable(text: str) -> str:
+    """Text for a terminal: every character that is not printable, but a line's end, becomes a question mark."""
+    return "".join(c if c.isprintable() or c == "\n" else "?" for c in text)
+
+
 class UserError(Exception):
     """Something that the user can put right; the command line prints it in one message and exits with 2."""
 
@@ -18,4 +23,4 @@ class UserError(Exception):
     def __str__(self) -> str:
         """One line of what and where, and one of what to do."""
         head = f"{self.where}: {self.what}" if self.where else self.what
-        return f"{head}.\n  → {self.do}." if self.do else f"{head}."
+        return printable(f"{head}.\n  → {self.do}." if self.do else f"{head}.")

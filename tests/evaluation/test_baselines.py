@@ -11,8 +11,8 @@ from deeper.evaluation.errors import baseline_errors
 from deeper.evaluation.factorisation import NotAvailable
 from deeper.evaluation.schema import BASELINES
 
-cornac = pytest.mark.skipif(find_spec("cornac") is None, reason="needs the extra `baselines`")
-ALL = [*PREDICTORS, pytest.param("matrix_factorisation", marks=cornac)]
+myfm = pytest.mark.skipif(find_spec("myfm") is None, reason="needs the extra `baselines`")
+ALL = [*PREDICTORS, pytest.param("matrix_factorisation", marks=myfm)]
 
 
 def rewrite(windows, change):
@@ -154,10 +154,10 @@ def test_a_missing_library_is_listed_with_its_reason(tables, small, monkeypatch)
     assert set(errors["method"].to_pylist()) == {"user_median"}
     [entry] = not_available
     assert entry[:2] == ("matrix_factorisation", "stars")
-    assert "No module named 'cornac.data'" in entry.reason and "pip install" in entry.reason
+    assert "No module named 'myfm'" in entry.reason and "pip install" in entry.reason
 
 
-@cornac
+@myfm
 def test_factorisation_learns_who_rates_high_and_which_item_is_liked(tables):
     rows = [("stars", "train", f"t{u}", k, [5, 3, 4, 2] if u % 2 else [4, 2, 3, 1]) for u in range(30) for k in (0,)]
     rows += [("stars", "eval", name, 0, r) for name, r in (("high", [5, 3, 4, 2]), ("low", [4, 2, 3, 1]))]
@@ -167,3 +167,30 @@ def test_factorisation_learns_who_rates_high_and_which_item_is_liked(tables):
     for values in points.values():
         assert np.argsort(values).tolist() == [2, 0, 1, 3]
     assert points["high"].mean() > points["low"].mean() + 0.1
+
+
+@myfm
+def test_factorisation_prints_nothing(tables, many_windows, capfd):
+    predict_next("matrix_factorisation", many_windows, tables.stars, 1)
+    assert capfd.readouterr() == ("", "")
+
+
+@myfm
+def test_a_user_or_an_item_not_seen_has_no_effect_of_its_own(tables):
+    """Bob has no rating yet: he gets the items' levels, the same for all such users; items not seen are alike."""
+    rows = [("stars", "train", f"t{u}", 0, [5, 1, 4]) for u in range(20)]
+    rows += [("stars", "eval", name, 0, [0, 0, 0]) for name in ("bob", "cid")]
+    rows += [("stars", "eval", name, 1, [3, 3, 3, 3]) for name in ("bob", "cid")]
+    points = predict_next("matrix_factorisation", tables.windows(rows), tables.stars, 0)
+    # W_1 holds items 1, 2, 3, 0; item 3 is new.
+    assert np.argsort(points["bob"]).tolist() == [0, 2, 1, 3]
+    np.testing.assert_array_equal(points["bob"], points["cid"])
+
+
+def test_a_library_that_does_not_load_says_why(tables, small, monkeypatch):
+    def broken(name):
+        raise ImportError("libgomp.so.1: cannot open shared object file")
+
+    monkeypatch.setattr(importlib, "import_module", broken)
+    with pytest.raises(NotAvailable, match=r"libgomp.so.1: cannot open.*pip install 'deeper-persona\[baselines\]'"):
+        predict_next("matrix_factorisation", small, tables.stars, 0)

@@ -161,6 +161,25 @@ def test_texts_are_described(tables, summary):
     assert text["refine"]["redundancy"] == 0
 
 
+def test_personas_that_failed_are_not_described(tables, summary):
+    """They carry their parent's text and no tokens; the next one's retention is from that text."""
+    good = [
+        {"method": "initialise", "k": 0, "text": "quiet drama", "tokens": 2},
+        {"method": "refine", "k": 1, "text": "quiet comedy", "tokens": 4},
+    ]
+    failed = [
+        {"method": "refine", "k": 2, "text": "quiet comedy", "tokens": 0, "failure": "timeout"},
+        {"method": "summarise", "k": 1, "text": "quiet drama", "tokens": 0, "failure": "timeout"},
+    ]
+    after = [{"method": "refine", "k": 3, "text": "quiet", "tokens": 2}]
+    errors = [error("ann", "refine", 1, 0.5)]
+    text = summary(errors, personas=tables.personas([*good, *failed, *after]))["text"]
+    assert set(text) == {"initialise", "refine"}
+    assert text["refine"]["tokens"] == 3
+    assert text["refine"]["words"] == 1.5
+    assert text["refine"]["retention"] == pytest.approx((0.5 + 0.5) / 2)
+
+
 def test_two_errors_in_one_place_are_refused(summary):
     with pytest.raises(ValueError, match="two errors"):
         summary([error("ann", "refine", 0, 1.0), error("ann", "refine", 0, 0.5)])

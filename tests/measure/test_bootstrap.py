@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from deeper.measure.bootstrap import difference_interval, domain_mean_interval, mean_interval
+from deeper.measure.bootstrap import domain_mean_interval, mean_interval
 
 VALUES = np.random.default_rng(3).normal(0.6, 0.2, 100)
 
@@ -22,16 +22,6 @@ def test_the_same_seed_gives_the_same_interval_and_another_seed_another():
 def test_less_confidence_is_narrower():
     wide, narrow = mean_interval(VALUES, 1), mean_interval(VALUES, 1, confidence=0.5)
     assert wide.low < narrow.low < narrow.high < wide.high
-
-
-def test_pairs_are_resampled_together():
-    interval = difference_interval(VALUES - 0.1, VALUES, seed=1)
-    assert (interval.mean, interval.low, interval.high) == pytest.approx((-0.1, -0.1, -0.1))
-
-
-def test_pairs_need_equal_shapes():
-    with pytest.raises(ValueError, match="equal shapes"):
-        difference_interval(VALUES, VALUES[1:], seed=1)
 
 
 def test_domains_weigh_the_same_whatever_their_users():

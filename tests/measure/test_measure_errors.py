@@ -103,3 +103,9 @@ def test_weighted_median_takes_any_leading_shape():
 def test_weighted_median_of_counts_is_the_median_of_the_ratings(ratings):
     counts = np.bincount(np.array(ratings) - 1, minlength=5)
     assert weighted_median(counts, STARS) == np.median(ratings)
+
+
+@pytest.mark.parametrize("shares", [[0.1, 0.4, 0.3, 0.2, 0], [0.3, 0.2, 0.4, 0.1, 0], [0.2, 0.3, 0.1, 0.4, 0]])
+def test_half_the_mass_is_half_in_float32_too(shares):
+    """The median lies between two labels, as it does in exact numbers."""
+    assert weighted_median(np.array(shares, np.float32), STARS) == 2.5

@@ -181,13 +181,13 @@ def test_an_update_of_nobody_is_an_empty_table() -> None:
     assert update(table(), writer(ScriptedEngine()), DOMAINS) == PERSONA.empty_table()
 
 
-def test_controls_are_an_empty_text_and_the_last_twenty_ratings() -> None:
+def test_controls_are_an_empty_text_and_the_last_ten_ratings() -> None:
     windows = [window("ann", k, size=8) for k in range(3)]
     rows = [row("ann", "no_persona", 0), row("ann", "raw_history", 2, windows=windows, parent=None, persona="")]
     [empty, history] = controls(table(*rows), DOMAINS).to_pylist()
     assert (empty["text"], empty["k"], empty["engine"]) == ("", 0, "")
     lines = history["text"].splitlines()
-    expected = [item for one in windows for item in one][-20:]
+    expected = [item for one in windows for item in one][-10:]
     assert lines == [f'"{item["title"]}": {item["rating"]:g}' for item in expected]
     assert (history["k"], history["leaks"], history["parent"]) == (2, [], None)
     assert empty["id"] != history["id"]

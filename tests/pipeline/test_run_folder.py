@@ -179,3 +179,10 @@ def test_what_a_killed_process_left_half_written_is_swept_up(tmp_path: Path) -> 
     left.write_bytes(b"half")
     with folder.held():
         assert not left.exists()
+
+
+def test_a_folder_that_cannot_be_locked_is_the_users_error(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "run", Settings())
+    (tmp_path / "run" / ".lock").mkdir()
+    with pytest.raises(UserError, match="cannot be written"), folder.held():
+        pass

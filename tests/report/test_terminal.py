@@ -20,7 +20,7 @@ DOMAINS = {
 }
 
 
-def results(domains, methods=METHODS, rounds=4):
+def results(domains, methods=METHODS, rounds=4, has_row=lambda domain, method, t, user: True, reason="no library"):
     rng = np.random.default_rng(1)
     rows = []
     for domain in domains:
@@ -31,6 +31,8 @@ def results(domains, methods=METHODS, rounds=4):
                     roles += ["current"] + ["previous"] * (t > 0)
                 for role in roles:
                     for user in range(6):
+                        if not has_row(domain, method, t, user):
+                            continue
                         mae = float(rng.uniform(0.3, 0.9))
                         model = method not in BASELINES
                         rows.append(
@@ -49,7 +51,7 @@ def results(domains, methods=METHODS, rounds=4):
         DOMAINS,
         rounds,
         seed=0,
-        not_available=[NotAvailableBaseline("matrix_factorisation", domains[0], "no library")],
+        not_available=[NotAvailableBaseline("matrix_factorisation", domains[0], reason)],
     )
 
 
@@ -116,6 +118,55 @@ def test_too_many_rounds_for_the_width_keep_the_first_and_the_last():
     headline = text.split("difference to the user median")[0]
     assert "round 0" in headline and "round 9" in headline and "round 2" not in headline
     assert max(map(len, text.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_each_round_has_its_users_and_a_method_with_fewer_is_marked(width):
+    """Users leave as rounds go on, as in real data; refine failed for two more of them."""
+
+    def has_row(domain, method, t, user):
+        return user < {0: 6, 1: 5, 2: 1}[t] and not (method == "refine" and t == 1 and user in (0, 3))
+
+    text = printed(results(["sea_glass"], rounds=2, has_row=has_row), width)
+    head, _, rest = text.partition("----")
+    assert head.index("6 users") < head.index("5 users") < head.index("1 user")
+    headline = rest.split("difference to the user median")[0]
+    lines = headline.splitlines()
+    assert [line.strip() for line in lines if line.strip().startswith("(")] == ["(3)"]
+    [marked] = [i for i, line in enumerate(lines) if line.strip() == "(3)"]
+    methods = [line for line in lines[:marked] if line.startswith(" ") and line[1:2].strip()]
+    assert methods[-1].startswith(" refine ")
+    assert " ".join(headline.split()).count("(n): over n users only") == 1
+    assert max(map(len, text.splitlines())) <= width
+
+
+def test_no_mark_is_explained_where_there_is_none():
+    assert "over n users only" not in printed(results(["sea_glass"]), 80)
+
+
+def test_a_domain_with_fewer_windows_ends_the_means_and_is_named():
+    def has_row(domain, method, t, user):
+        return t <= (1 if domain == "sea_glass" else 3)
+
+    text = " ".join(printed(results(list(DOMAINS), rounds=3, has_row=has_row), 80).split())
+    assert "HELD OUT, round 1: difference" in text and "HELD OUT, round 1: other measures" in text
+    assert "HELD OUT, round 1: error by domain" in text and "IN-SAMPLE, round 1" in text
+    assert "round 2 on" not in text
+    assert "Rounds 2 to 3 are not shown: no error after round 1 in sea_glass." in text
+
+
+def test_domains_of_equal_length_need_no_such_line():
+    assert "not shown" not in printed(results(list(DOMAINS)), 80)
+
+
+def test_control_characters_in_the_data_do_not_reach_the_terminal():
+    result = results(["sea_glass"], reason="no \x1b[2Jlibrary")
+    hostile = json.loads(json.dumps(result).replace("sea_glass", "sea\\u001b]0;glass"))
+    text = printed(hostile, 120)
+    assert "\x1b" not in text
+    assert "sea?]0;glass" in text and "no ?[2Jlibrary" in text
+    two = json.loads(json.dumps(results(list(DOMAINS))).replace("sea_glass", "sea\\u001bglass"))
+    assert "\x1b" not in printed(two, 80)
 
 
 def test_a_run_without_any_error_says_so():

@@ -11,8 +11,6 @@ planted is written beside the behaviours; `planted_words` says it in words.
 """
 
 import json
-import os
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -23,10 +21,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from deeper.behaviour.new_folder import new_folder
 from deeper.behaviour.schema import BEHAVIOUR
 from deeper.behaviour.windows import WINDOW_SIZE
 from deeper.domains import Domain, Scale
-from deeper.errors import UserError
 
 KINDS = (
     "Mystery",
@@ -173,24 +171,10 @@ def write_planted(planted: Planted, folder: Path) -> None:
     Raises:
         UserError: The folder holds something, or cannot be written.
     """
-    partial = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
-    try:
-        if folder.exists() and any(folder.iterdir()):
-            raise UserError("the folder is not empty", where=str(folder), do="choose another, or empty it")
-        try:
-            partial.mkdir(parents=True)
-            pq.write_table(planted.behaviour, partial / "behaviour.parquet", compression="zstd")
-            pq.write_table(planted.truth, partial / "truth.parquet", compression="zstd")
-            (partial / "domain.toml").write_text(_domain_toml(planted.domain), "utf-8")
-            for path in partial.iterdir():
-                with path.open("rb") as file:
-                    os.fsync(file.fileno())
-            partial.replace(folder)
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
-    except OSError as error:
-        what = f"cannot be written ({error.strerror or error})"
-        raise UserError(what, where=str(folder), do="choose another place") from error
+    with new_folder(folder) as staging:
+        pq.write_table(planted.behaviour, staging / "behaviour.parquet", compression="zstd")
+        pq.write_table(planted.truth, staging / "truth.parquet", compression="zstd")
+        (staging / "domain.toml").write_text(_domain_toml(planted.domain), "utf-8")
 
 
 def _taste(rng: np.random.Generator, scale: Scale, windows: int) -> dict[str, Any]:

@@ -4,11 +4,11 @@ import csv
 import io
 import json
 import os
-import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import cast
 
+from deeper.behaviour.new_folder import new_folder, not_written
 from deeper.behaviour.published_records import MAX_CELL_CHARACTERS
 from deeper.errors import UserError
 
@@ -135,12 +135,15 @@ def write_text(path: Path, text: str) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            _write(partial, text)
+            with partial.open("w", encoding="utf-8", newline="") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
             partial.replace(path)
         finally:
             partial.unlink(missing_ok=True)
     except OSError as error:
-        raise _not_written(path, error) from error
+        raise not_written(path, error) from error
 
 
 def write_folder(folder: Path, files: Mapping[str, str]) -> None:
@@ -153,28 +156,7 @@ def write_folder(folder: Path, files: Mapping[str, str]) -> None:
     Raises:
         UserError: The folder holds something, or cannot be written (read-only, disk full).
     """
-    folder = folder.resolve()
-    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
-        raise UserError("the folder is not empty", where=str(folder), do="choose another, or empty it")
-    partial = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
-    try:
-        try:
-            for name, text in files.items():
-                (partial / name).parent.mkdir(parents=True, exist_ok=True)
-                _write(partial / name, text)
-            partial.replace(folder)
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
-    except OSError as error:
-        raise _not_written(folder, error) from error
-
-
-def _write(path: Path, text: str) -> None:
-    with path.open("w", encoding="utf-8", newline="") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _not_written(path: Path, error: OSError) -> UserError:
-    return UserError(f"cannot be written ({error.strerror})", where=str(path), do="choose another place")
+    with new_folder(folder) as staging:
+        for name, text in files.items():
+            (staging / name).parent.mkdir(parents=True, exist_ok=True)
+            (staging / name).write_text(text, "utf-8", newline="")

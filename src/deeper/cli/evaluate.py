@@ -34,7 +34,7 @@ def command(config: Path | None, out: Path | None, **flags: Any) -> None:
       deeper evaluate --policy-engine openai:gpt-4o-mini --predictor-engine openai:gpt-4o-mini --readout structured
 
     Prints a table; lower errors are better. The run folder holds personas, predictions and errors as Parquet, and
-    results.json. A killed run continues where it was, and a finished one costs nothing to repeat.
+    results.json. A killed run continues where it was, and a finished one calls no model when it is repeated.
     """  # noqa: D301 (click wants the character)
     run("evaluate", {}, config, out, given(flags))
 

@@ -1,6 +1,7 @@
 """A domain: one source of behaviour, with its item noun and its rating scale."""
 
 import math
+import re
 import tomllib
 from dataclasses import dataclass
 from functools import cached_property
@@ -33,6 +34,8 @@ class Scale:
             raise UserError("the scale's range is not a whole number of steps", where=repr(self))
         if round(steps) + 1 > MAX_LABELS:
             raise UserError(f"the scale has more than {MAX_LABELS} values", where=repr(self))
+        if len(set(self.labels)) < len(self.labels) or any("e" in label for label in self.labels):
+            raise UserError("the scale's values need more than six digits to be told apart", where=repr(self))
 
     @cached_property
     def values(self) -> Floats:
@@ -55,8 +58,11 @@ class Scale:
         return self.values[self.index(points)]
 
     def contains(self, rating: float) -> bool:
-        """Whether a rating is one of the scale's values (within a thousandth of a step)."""
-        return math.isfinite(rating) and abs(float(self.round(np.array([rating]))[0]) - rating) <= self.step / 1000
+        """Whether a rating is one of the scale's values, within a thousandth of a step or what float32 can tell."""
+        if not math.isfinite(rating):
+            return False
+        nearest = self.round(np.array([rating]))[0]
+        return bool(abs(nearest - rating) <= max(self.step / 1000, np.spacing(np.float32(abs(nearest)))))
 
 
 @dataclass(frozen=True)
@@ -82,12 +88,13 @@ class Domain:
     seen: bool | None = None
 
     def is_rated(self, ratings: Floats) -> NDArray[np.bool_]:
-        """Which ratings are real ones; the same shape as `ratings`."""
-        return ~np.isin(np.asarray(ratings, np.float64), self.unrated)
+        """Which ratings are real ones; the same shape as `ratings`, compared in float32, as tables hold them."""
+        with np.errstate(over="ignore"):
+            return ~np.isin(np.asarray(ratings).astype(np.float32), np.array(self.unrated, np.float32))
 
     def accepts(self, rating: float) -> bool:
         """Whether a rating is on the scale or means "no rating"."""
-        return rating in self.unrated or self.scale.contains(rating)
+        return not self.is_rated(np.array([rating]))[0] or self.scale.contains(rating)
 
 
 def parse_domain(table: dict[str, Any], where: str) -> Domain:
@@ -99,28 +106,60 @@ def parse_domain(table: dict[str, Any], where: str) -> Domain:
         where: The file, for messages.
 
     Raises:
-        UserError: A key is missing, unknown, or of the wrong kind.
+        UserError: A key is missing, unknown, or of the wrong kind; the id is not a plain word or begins with
+            "mean", which names the means over domains; or the scale's values cannot be written as labels.
     """
     required, optional = {"id", "name", "item_noun", "scale"}, {"unrated", "aliases", "seen"}
     if missing := sorted(required - table.keys()):
         raise UserError(f"the domain lacks {', '.join(missing)}", where=where, do="add the missing keys")
     if unknown := sorted(table.keys() - required - optional):
         raise UserError(f"the domain has unknown keys {', '.join(unknown)}", where=where, do="remove them")
+    _check_words(table, where)
     try:
         minimum, maximum, step = (float(number) for number in table["scale"])
         return Domain(
-            id=str(table["id"]),
-            name=str(table["name"]),
-            item_noun=str(table["item_noun"]),
+            id=table["id"],
+            name=table["name"],
+            item_noun=table["item_noun"],
             scale=Scale(minimum, maximum, step),
             unrated=tuple(float(number) for number in table.get("unrated", ())),
             aliases=tuple(str(alias) for alias in table.get("aliases", ())),
             seen=table.get("seen"),
         )
-    except (TypeError, ValueError) as error:
+    except UserError as error:
+        raise UserError(
+            f"{error.what} ({table['scale']})", where=f"{where}, scale", do="write scale = [minimum, maximum, step]"
+        ) from error
+    except (TypeError, ValueError, OverflowError) as error:
         raise UserError(
             f"the domain cannot be read ({error})", where=where, do="write scale = [minimum, maximum, step]"
         ) from error
+
+
+def _check_words(table: dict[str, Any], where: str) -> None:
+    """Refuse what cannot stand in a command, a table's head or a prompt."""
+    if not (isinstance(table["id"], str) and re.fullmatch("[a-z0-9_]+", table["id"])):
+        raise UserError(
+            f"the domain's id {table['id']!r} is not a plain word",
+            where=f"{where}, id",
+            do="use small letters, digits and underscores only",
+        )
+    if table["id"].startswith("mean"):
+        raise UserError(
+            f"the domain's id {table['id']!r} begins with 'mean', which names the means over domains",
+            where=f"{where}, id",
+            do="choose another id",
+        )
+    for key in ("name", "item_noun"):
+        value = table[key]
+        if not (isinstance(value, str) and value.strip() and value.isprintable()):
+            raise UserError(
+                f"the domain's {key} {value!r} is not one line of text", where=f"{where}, {key}", do="write one line"
+            )
+    if not isinstance(table.get("seen"), bool | None):
+        raise UserError(
+            f"the domain's seen is {table['seen']!r}", where=f"{where}, seen", do="write true or false, or leave it out"
+        )
 
 
 def load_domain(path: Path) -> Domain:

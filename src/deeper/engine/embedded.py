@@ -53,8 +53,10 @@ class EmbeddedEngine:
 
     @property
     def fingerprint(self) -> str:
-        """Runtime, weights and threads."""
-        return f"embedded:{self._weights.digest}:openvino-{openvino.__version__.split('-')[0]}:cpu{os.cpu_count()}"
+        """Weights, runtime and processor: they decide the last digits of the logits, and so the texts."""
+        processor = openvino.Core().get_property("CPU", "FULL_DEVICE_NAME")
+        runtime = genai.get_version().split("-")[0]
+        return f"embedded:{self._weights.digest}:openvino-genai-{runtime}:{processor} x{os.cpu_count()}"
 
     @property
     def usage(self) -> Usage:
@@ -68,7 +70,10 @@ class EmbeddedEngine:
         scheduler.cache_size = CACHE_GIB
         scheduler.max_num_seqs = MAX_SEQUENCES
         scheduler.max_num_batched_tokens = MAX_BATCHED_TOKENS
-        return genai.ContinuousBatchingPipeline(self._weights.folder, self._tokenizer, scheduler, "CPU")
+        # Processors with bfloat16 would otherwise round more coarsely than the others.
+        return genai.ContinuousBatchingPipeline(
+            self._weights.folder, self._tokenizer, scheduler, "CPU", INFERENCE_PRECISION_HINT="f32"
+        )
 
     @cached_property
     def _paged(self) -> PagedModel:

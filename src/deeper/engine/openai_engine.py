@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from deeper.engine.openai_answers import Answer, Choice, Position
 from deeper.engine.openai_calls import OFFICIAL_URL, CallFailed, Server, UselessAnswer
 from deeper.engine.openai_logprobs import label_log_probabilities
-from deeper.engine.protocol import Completion, Prompt, Sampling, ScoreRequest, Usage
+from deeper.engine.protocol import FLOOR, Completion, Prompt, Sampling, ScoreRequest, Usage
 from deeper.errors import UserError
 
 Floats = NDArray[np.float64]
@@ -69,7 +69,7 @@ class OpenAIEngine:
     @property
     def fingerprint(self) -> str:
         """Model and server."""
-        return " ".join(f"openai:{self._model}@{self._server.host}".split())
+        return " ".join(f"openai:{self._model}@{self._server.address}".split())
 
     @property
     def usage(self) -> Usage:
@@ -160,7 +160,10 @@ class OpenAIEngine:
 
         async def attempt() -> Floats:
             answer = await self._server.ask(session.client, body)
-            return label_log_probabilities(self._positions(answer.choices[0]), labels)
+            scores = label_log_probabilities(self._positions(answer.choices[0]), labels)
+            if (scores <= FLOOR).all():
+                raise UselessAnswer("the answer is none of the labels")
+            return scores
 
         async with session.limit:
             try:

@@ -88,11 +88,6 @@ def prepare_weights(own: Path | None = None) -> Weights:
     return Weights(folder, digest, tuple(facts["control_tokens"]), int(facts["context_tokens"]))
 
 
-def gguf_path() -> Path:
-    """The small model as a Q8_0 GGUF file."""
-    return prepare_weights().gguf
-
-
 def are_prepared() -> bool:
     """Whether the small model is in the cache, without fetching it."""
     return (cache_folder() / "weights" / f"{WHEEL_SHA256[:12]}-{PREPARATION}" / "facts.json").exists()

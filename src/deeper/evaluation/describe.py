@@ -40,7 +40,7 @@ def leak_rates(personas: pa.Table) -> dict[str, float]:
 
 
 def describe_texts(personas: pa.Table) -> dict[str, dict[str, float]]:
-    """Describe the personas of each method, as means over personas.
+    """Describe the personas of each method, as means over personas; those that failed are left out.
 
     `tokens` and `words` are lengths; `redundancy` and `retention` (from the persona of the round before) are
     of `measure.text`; `distinctness` is between the users of a domain, each with the last persona that all
@@ -52,6 +52,7 @@ def describe_texts(personas: pa.Table) -> dict[str, dict[str, float]]:
         for method, rows in by_method.items()
         for row in rows
     }
+    written = {method: [row for row in rows if not row["failure"]] for method, rows in by_method.items()}
     return {
         method: {
             "tokens": float(np.mean([row["tokens"] for row in rows])),
@@ -64,7 +65,8 @@ def describe_texts(personas: pa.Table) -> dict[str, dict[str, float]]:
             ),
             "distinctness": _distinctness(rows),
         }
-        for method, rows in by_method.items()
+        for method, rows in written.items()
+        if rows
     }
 
 

@@ -1,6 +1,6 @@
 """Predictions against what the users did: one row a user, method, round and role."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from deeper.domains import Domain
 from deeper.evaluation.baselines import predict
 from deeper.evaluation.factorisation import NotAvailable
-from deeper.evaluation.schema import ERROR, UPDATERS
+from deeper.evaluation.schema import ERROR, METHODS, ROLES, UPDATERS
 from deeper.evaluation.visible import visible_at
 from deeper.measure.errors import crps, mean_absolute_error, rank_accuracy, root_mean_square_error
 
@@ -43,12 +43,14 @@ def error_table(
     domains: Mapping[str, Domain],
     rounds: int,
     predictor: str,
+    methods: Collection[str] = METHODS,
+    roles: Collection[str] = ROLES,
 ) -> pa.Table:
     """Errors of personas and controls on the eval users' windows.
 
     A prediction is an error of round t as future (W_{t+1}, held out), current (W_t) or previous (W_{t-1},
-    from round 1 on; both in-sample). S_0 is round 0 of every updater that has personas in the domain, and of
-    all rounds of `frozen` where it was predicted beyond W_1. The controls are there as future only. Failed
+    from round 1 on; both in-sample). S_0 is round 0 of every updater, and all
+    rounds of `frozen`. The controls are there as future only. Failed
     predictions, short-term personas, and windows in which every rating means "no rating" give no row.
 
     Args:
@@ -58,6 +60,8 @@ def error_table(
         domains: By id.
         rounds: The last round.
         predictor: The engine that predicted, for the table.
+        methods: Methods to judge.
+        roles: Roles to judge them in.
 
     Returns:
         ERROR rows, sorted.
@@ -71,11 +75,6 @@ def error_table(
         (row["id"], row["domain"], row["user"]): (row["method"], row["k"])
         for row in final.select(["id", "domain", "user", "method", "k"]).to_pylist()
     }
-    updaters: dict[str, list[str]] = {
-        domain: [name for name in UPDATERS if (domain, name) in used]
-        for used in [set(zip(final["domain"].to_pylist(), final["method"].to_pylist(), strict=True))]
-        for domain in domains
-    }
     read = _Predictions(predictions)
     users = {key[:2] for key in actual}
     shown = [
@@ -83,14 +82,12 @@ def error_table(
         for i, key in enumerate(read.personas)
         if key in versions and key[1:] in users and not read.failures[i]
     ]
-    beyond = {read.personas[i][1] for i, (method, _) in shown if method == "initialise" and read.windows[i] > 1}
 
     rows: list[dict[str, Any]] = []
     for i, (method, k) in shown:
         _, domain_id, user = read.personas[i]
         domain, window = domains[domain_id], read.windows[i]
-        frozen = domain_id in beyond or rounds == 0
-        places = list(_places(method, k, window, rounds, updaters[domain_id], frozen))
+        places = [p for p in _places(method, k, window, rounds) if p.method in methods and p.role in roles]
         measures = _measures(domain, read.points(i), read.distribution(i), actual[domain_id, user, window])
         if measures:
             origin = {"readout": read.readouts[i], "calibrated": read.calibrated[i], "predictor": predictor}
@@ -141,12 +138,12 @@ def count_unrated(windows: pa.Table, domains: Mapping[str, Domain], rounds: int)
     return counts
 
 
-def _places(method: str, k: int, window: int, rounds: int, updaters: Iterable[str], frozen: bool) -> Iterator[Place]:
+def _places(method: str, k: int, window: int, rounds: int) -> Iterator[Place]:
     """Where the error of S_k of a method on a window stands."""
     if method == "initialise":
         roles = {1: "future", 0: "current"}
-        yield from (Place(name, 0, roles[window]) for name in updaters if window in roles)
-        steps = (("future", window - 1), ("current", window), ("previous", window + 1)) if frozen else ()
+        yield from (Place(name, 0, roles[window]) for name in UPDATERS if window in roles)
+        steps = (("future", window - 1), ("current", window), ("previous", window + 1))
         yield from (Place("frozen", t, role) for role, t in steps if (role == "previous") <= t <= rounds)
     elif method == "no_persona":
         if 1 <= window <= rounds + 1:

@@ -37,19 +37,6 @@ def mean_interval(values: Floats, seed: int, confidence: float = 0.95, samples: 
     return domain_mean_interval([values], seed, confidence, samples)
 
 
-def difference_interval(
-    values: Floats, against: Floats, seed: int, confidence: float = 0.95, samples: int = 2000
-) -> Interval:
-    """Mean of `values − against`, both (users,) of the same users in the same order, resampled as pairs.
-
-    Raises:
-        ValueError: The shapes differ, or there is no user.
-    """
-    if values.shape != against.shape:
-        raise ValueError(f"pairs need equal shapes, not {values.shape} and {against.shape}")
-    return mean_interval(values - against, seed, confidence, samples)
-
-
 def domain_mean_interval(
     domains: Sequence[Floats], seed: int, confidence: float = 0.95, samples: int = 2000
 ) -> Interval:

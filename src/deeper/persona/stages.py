@@ -28,7 +28,7 @@ UPDATE_INPUT = pa.schema(
 )
 """What an update may see: S_{k-1} (`parent`, `persona`), W_0..W_k and the calibrated points of W_k predicted from
 S_{k-1} (null if that prediction failed). For `initialise` only W_0 is there."""
-HISTORY_ITEMS = 20
+HISTORY_ITEMS = 10
 
 
 def initialise(table: pa.Table, writer: Writer, domains: Mapping[str, Domain]) -> pa.Table:
@@ -73,7 +73,7 @@ def update(table: pa.Table, writer: Writer, domains: Mapping[str, Domain]) -> pa
 def controls(table: pa.Table, domains: Mapping[str, Domain]) -> pa.Table:
     """Controls in a persona's place, from `UPDATE_INPUT` rows to `PERSONA` rows, without an engine.
 
-    `no_persona` is an empty text; `raw_history` the last 20 ratings of W_0..W_k themselves.
+    `no_persona` is an empty text; `raw_history` the last 10 ratings of W_0..W_k themselves.
     """
     rows: list[dict[str, Any]] = []
     for row in table.to_pylist():

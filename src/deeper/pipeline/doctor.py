@@ -1,20 +1,20 @@
 """What works on this machine."""
 
+import importlib
 import os
 import platform
 import shutil
 import time
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from pathlib import Path
 from typing import Literal
 
 from deeper.engine import Prompt, Sampling, ScoreRequest
 from deeper.engine.weights import are_prepared, cache_folder
-from deeper.errors import UserError
 
 NEEDED_GIB = 1.0
-EXTRAS = {"baselines": "cornac"}
+EXTRAS = {"baselines": "myfm"}
 
 
 @dataclass(frozen=True)
@@ -63,8 +63,8 @@ def _embedded() -> Check:
         began = time.monotonic()
         answer = engine.generate([Prompt("You are brief.", "Name a colour.")], Sampling(8))[0]
         scores = engine.score([ScoreRequest(Prompt("You judge.", "Is water wet?"), ("",), ("yes", "no"))])[0]
-    except UserError as error:
-        return Check("embedded engine", "broken", str(error))
+    except Exception as error:  # whatever is wrong with this machine is the finding
+        return Check("embedded engine", "broken", f"{type(error).__name__}: {error}")
     seconds = time.monotonic() - began
     if answer.failure or not (scores < 0).all():
         return Check("embedded engine", "broken", f"self-test failed: {answer.failure or scores}")
@@ -80,6 +80,7 @@ def _openai() -> Check:
 
 def _extra(name: str, package: str) -> Check:
     try:
+        importlib.import_module(package)
         return Check(f"extra [{name}]", "ok", f"{package} {version(package)}")
-    except PackageNotFoundError:
-        return Check(f"extra [{name}]", "missing", f'install with: pip install "deeper-persona[{name}]"')
+    except ImportError as error:
+        return Check(f"extra [{name}]", "missing", f'{error}; install with: pip install "deeper-persona[{name}]"')

@@ -1,6 +1,6 @@
 """The main job: load, refine online, judge, and leave everything in the run folder."""
 
-import json
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -8,17 +8,17 @@ from typing import Any
 import pyarrow as pa
 from rich.console import Console
 
-from deeper.behaviour.load import load_windows
+from deeper.behaviour.load import Loaded, load_windows
 from deeper.engine import Engine
 from deeper.engine.registry import make_engine
-from deeper.errors import UserError
+from deeper.errors import UserError, printable
 from deeper.evaluation.errors import baseline_errors, error_table
 from deeper.evaluation.results import summarise
 from deeper.evaluation.schema import BASELINES
 from deeper.persona.calibration import Calibration
-from deeper.persona.prompts import load_prompts
+from deeper.persona.prompts import Prompts, load_prompts
 from deeper.pipeline.executor import COST, LocalExecutor
-from deeper.pipeline.online import OnlineLoop
+from deeper.pipeline.online import OnlineLoop, Outcome
 from deeper.pipeline.population import Population, choose_population
 from deeper.pipeline.progress import RunProgress
 from deeper.pipeline.provenance import provenance
@@ -52,49 +52,62 @@ def evaluate(settings: Settings, out: Path, console: Console) -> dict[str, Any]:
     if possible < settings.rounds:
         notes.append(f"rounds: {possible}, since no user has windows for more")
         settings = settings.model_copy(update={"rounds": possible})
-    for note in notes:
-        console.print(f"note: {note}", markup=False, highlight=False)
-
+    _show(notes, console)
     engines = {spec: make_engine(spec) for spec in (settings.policy_engine, settings.predictor_engine)}
     folder = RunFolder(out, settings)
+    with folder.held():
+        return _evaluate(settings, loaded, population, notes, prompts, engines, folder, console)
+
+
+def _evaluate(
+    settings: Settings,
+    loaded: Loaded,
+    population: Population,
+    notes: list[str],
+    prompts: Prompts,
+    engines: Mapping[str, Engine],
+    folder: RunFolder,
+    console: Console,
+) -> dict[str, Any]:
     policy, predictor = engines[settings.policy_engine], engines[settings.predictor_engine]
     progress = RunProgress(console)
     executor = LocalExecutor(folder, progress, engines)
     loop = OnlineLoop(settings, executor, policy, predictor, prompts, loaded.domains)
     progress.stages = loop.stages()
-    with folder.held():
-        outcome = loop.run(population)
+    outcome = loop.run(population)
+    after = _calibration_notes(settings, outcome)
+    _show(after, console)
 
+    domains, rounds, seed = loaded.domains, settings.rounds, settings.seed
     errors = error_table(
         outcome.predictions,
         outcome.personas,
         population.table,
-        loaded.domains,
-        settings.rounds,
+        domains,
+        rounds,
         predictor.fingerprint,
+        settings.methods,
+        settings.roles,
     )
     chosen = [name for name in BASELINES if name in settings.methods]
-    baselines, missing = baseline_errors(population.table, loaded.domains, settings.rounds, chosen, settings.seed)
-    errors = _only(pa.concat_tables([errors, baselines]), settings)
-    origin = provenance()
+    baselines, missing = baseline_errors(population.table, domains, rounds, chosen, seed)
+    errors = pa.concat_tables([errors, baselines])
     costs = pa.Table.from_pylist(executor.costs, schema=COST)
+    origin = {**provenance(), "seed": seed, "config": settings.model_dump(mode="json")}
     results = {
         **origin,
-        "seed": settings.seed,
-        "config": settings.model_dump(mode="json"),
         "source": loaded.source,
-        "notes": notes,
+        "notes": notes + after,
         "calibration": _described(outcome.calibration),
-        **summarise(
-            errors,
-            outcome.personas,
-            outcome.predictions,
-            population.table,
-            loaded.domains,
-            settings.rounds,
-            settings.seed,
-            missing,
-        ),
+        **summarise(errors, outcome.personas, outcome.predictions, population.table, domains, rounds, seed, missing),
+        "cost": _cost(costs),
+    }
+    manifest = {
+        **origin,
+        "engines": {"policy": policy.fingerprint, "predictor": predictor.fingerprint},
+        "prompt_version": prompts.version,
+        "eval_users": len(population.eval),
+        "calibration_users": len(population.calibration),
         "cost": _cost(costs),
     }
     folder.write_table("personas.parquet", outcome.personas)
@@ -102,20 +115,24 @@ def evaluate(settings: Settings, out: Path, console: Console) -> dict[str, Any]:
     folder.write_table("errors.parquet", errors)
     folder.write_table("cost.parquet", costs)
     folder.write_json("calibration.json", asdict(outcome.calibration))
-    folder.write_json(
-        "manifest.json", _manifest(origin, settings, population, policy, predictor, prompts.version, costs)
-    )
+    folder.write_json("manifest.json", manifest)
     folder.write_json("results.json", results)
     return results
 
 
-def _only(errors: pa.Table, settings: Settings) -> pa.Table:
-    """The rows of the methods and roles that were asked for (S_0's windows serve the others too)."""
-    keep = [
-        method in settings.methods and role in settings.roles
-        for method, role in zip(errors["method"].to_pylist(), errors["role"].to_pylist(), strict=True)
-    ]
-    return errors.filter(pa.array(keep, pa.bool_()))
+def _show(notes: Sequence[str], console: Console) -> None:
+    for note in notes:
+        console.print(printable(f"note: {note}"), markup=False, highlight=False)
+
+
+def _calibration_notes(settings: Settings, outcome: Outcome) -> list[str]:
+    """What readers must know when the calibration is not what was asked for."""
+    notes: list[str] = []
+    if outcome.unread:
+        notes.append(f"predictions of calibration users that failed, and so are in no map: {outcome.unread}")
+    if settings.calibration == "on" and outcome.calibration.pooled is None:
+        notes.append("calibration: off, since there is no train user's prediction to fit it on")
+    return notes
 
 
 def _described(calibration: Calibration) -> dict[str, Any]:
@@ -132,24 +149,3 @@ def _cost(costs: pa.Table) -> dict[str, Any]:
         for name in names:
             total[name] = round(total[name] + row[name], 3)
     return {"stages": stages, "total": {n: round(sum(s[n] for s in stages.values()), 3) for n in names}}
-
-
-def _manifest(
-    origin: dict[str, Any],
-    settings: Settings,
-    population: Population,
-    policy: Engine,
-    predictor: Engine,
-    prompt_version: str,
-    costs: pa.Table,
-) -> dict[str, Any]:
-    return {
-        **origin,
-        "seed": settings.seed,
-        "config": json.loads(settings.model_dump_json()),
-        "engines": {"policy": policy.fingerprint, "predictor": predictor.fingerprint},
-        "prompt_version": prompt_version,
-        "eval_users": len(population.eval),
-        "calibration_users": len(population.calibration),
-        "cost": _cost(costs),
-    }

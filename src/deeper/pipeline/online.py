@@ -40,11 +40,13 @@ class Outcome:
         personas: All personas of eval users, controls included (`PERSONA`).
         predictions: All calibrated predictions for eval users (`PREDICTION`).
         calibration: The fitted maps.
+        unread: Predictions for calibration users that failed, and so are in no map.
     """
 
     personas: pa.Table
     predictions: pa.Table
     calibration: Calibration
+    unread: int
 
 
 @dataclass
@@ -82,7 +84,9 @@ class OnlineLoop:
         raw = self._predict("predict-0", wanted, {**windows, **population.calibration})
         judged = [self._key(row) in windows for row in raw.select(["domain", "user"]).to_pylist()]
         own, others = pa.array(judged, pa.bool_()), pa.array([not mine for mine in judged], pa.bool_())
-        calibration = self._fit(raw.filter(others), population.calibration)
+        for_fitting = raw.filter(others)
+        calibration = self._fit(for_fitting, population.calibration)
+        unread = sum(failure != "" for failure in for_fitting["failure"].to_pylist())
         personas: list[Row] = list(texts.values())
         predictions = [calibrate(raw.filter(own), calibration, self.domains)]
 
@@ -105,7 +109,8 @@ class OnlineLoop:
             points = _points(predictions[-1])
             current = {(self._key(row), row["method"]): row for row in final}
             personas += written
-        return Outcome(pa.Table.from_pylist(personas, schema=PERSONA), pa.concat_tables(predictions), calibration)
+        table = pa.Table.from_pylist(personas, schema=PERSONA)
+        return Outcome(table, pa.concat_tables(predictions), calibration, unread)
 
     def _initialise(self, windows: Windows) -> list[Row]:
         rows = [self._case(key, "initialise", 0, None, windows, None) for key in sorted(windows)]
@@ -118,10 +123,12 @@ class OnlineLoop:
         points: Mapping[tuple[str, int], Any],
         windows: Windows,
     ) -> list[Row]:
+        # Without in-sample roles, nothing judges a persona that has no next window.
+        needed = 1 if self.settings.roles == ("future",) else 0
         rows = [
             self._case(key, method, t, parent, windows, points.get((parent["id"], t)))
             for (key, method), parent in current.items()
-            if len(windows[key]) > t
+            if len(windows[key]) > t + needed
         ]
         return self._write(f"update-{t}", update, rows)
 

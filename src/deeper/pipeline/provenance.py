@@ -7,7 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-PACKAGES = ("deeper-persona", "openvino", "openvino-genai", "openai", "numpy", "pyarrow", "gguf", "cornac")
+PACKAGES = ("deeper-persona", "openvino", "openvino-genai", "openai", "numpy", "pyarrow", "gguf", "myfm")
 
 
 def provenance() -> dict[str, Any]:

@@ -43,17 +43,23 @@ class RunFolder:
         Raises:
             UserError: Another process holds the folder.
         """
+        lock = FileLock(self.path / ".lock", timeout=0)
+        with _disk_errors(self.path):
+            try:
+                lock.acquire()
+            except Timeout as error:
+                raise UserError(
+                    "another process is running in this folder",
+                    where=str(self.path),
+                    do="wait for it, or choose another --out",
+                ) from error
         try:
-            with FileLock(self.path / ".lock", timeout=0):
+            with _disk_errors(self.path):
                 for part in self.path.rglob("*.part"):
                     part.unlink()
-                yield
-        except Timeout as error:
-            raise UserError(
-                "another process is running in this folder",
-                where=str(self.path),
-                do="wait for it, or choose another --out",
-            ) from error
+            yield
+        finally:
+            lock.release()
 
     def has(self, name: str) -> bool:
         """Whether a file is there, whole."""

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from deeper.errors import printable
 from deeper.evaluation.schema import BASELINES, CONTROLS, METHODS, UPDATERS
 from deeper.report.footer import footer
 
@@ -33,7 +34,7 @@ def print_results(results: Results, console: Console | None = None) -> None:
 
     First the error on the held-out next window by round, the user median on top; then, at the last round,
     paired differences, other measures, domains, and what is in-sample; then what failed, leaked or was not
-    available.
+    available. With several domains these are of their mean, up to the last round that all of them have.
 
     Args:
         results: What `evaluation.results.summarise` gives.
@@ -41,14 +42,16 @@ def print_results(results: Results, console: Console | None = None) -> None:
     """
     console = console or Console()
     if not results["errors"]:
-        console.print(Text("There is no error to show: no prediction could be compared with a rating."))
+        console.print(_text("There is no error to show: no prediction could be compared with a rating."))
     else:
         for part in _parts(results, console.width):
-            console.print(Text(part.title, style="bold"))
+            console.print(_text(part.title, "bold"))
             console.print(part.table)
-            console.print(Text(f"{part.caption}\n" if part.caption else "", style="dim"))
+            console.print(_text(f"{part.caption}\n" if part.caption else "", "dim"))
+        if line := _shorter(results):
+            console.print(_text(f"{line}\n"))
     for line in footer(results):
-        console.print(Text(line))
+        console.print(_text(line))
 
 
 class Part(NamedTuple):
@@ -61,16 +64,46 @@ class Part(NamedTuple):
 
 def _parts(results: Results, width: int) -> list[Part]:
     cells = {(e["domain"], e["method"], e["round"], e["role"]): e for e in results["errors"]}
-    domain = "mean" if any(key[0] == "mean" for key in cells) else next(iter(cells))[0]
-    last = max(t for _, _, t, _ in cells)
+    domain, last = _shown(cells)
+    users = results["users"]
     parts = [
-        _by_round(cells, domain, last, width, sum(results["users"].values())),
+        _by_round(cells, domain, last, width, sum(users.values()) if domain == "mean" else users[domain]),
         _differences(results["paired"], domain, last),
         _measures(cells, results["reduction"], domain, last),
         *(_by_domain(cells, last, width) if domain == "mean" else ()),
         _in_sample(cells, domain, last),
     ]
     return [part for part in parts if part.table.row_count]
+
+
+def _shown(cells: Cells) -> tuple[str, int]:
+    """The domain, or mean of domains, that the tables show, and its last round."""
+    domain = "mean" if any(key[0] == "mean" for key in cells) else next(iter(cells))[0]
+    return domain, _last_round(cells, domain)
+
+
+def _last_round(cells: Cells, domain: str) -> int:
+    """The last round with an error of the domain, on held-out ratings if it has any such."""
+    own = [(role == "future", t) for name, _, t, role in cells if name == domain]
+    return max(own)[1]
+
+
+def _shorter(results: Results) -> str:
+    """A line on the domains whose windows end before the others', and the means with them; else empty."""
+    cells = {(e["domain"], e["method"], e["round"], e["role"]): e for e in results["errors"]}
+    domain, last = _shown(cells)
+    rounds = {name: _last_round(cells, name) for name, *_ in cells if name in results["users"]}
+    end = max(rounds.values())
+    if domain != "mean" or end == last:
+        return ""
+    short = ", ".join(name for name, t in rounds.items() if t <= last)
+    later = f"Round {end} is" if end == last + 1 else f"Rounds {last + 1} to {end} are"
+    why = (
+        f"no error after round {last} in {short}"
+        if short
+        else f"no method has a later error than {last} in all domains"
+    )
+    return f"{later} not shown: {why}. The other domains' errors are in results.json."
 
 
 def _by_round(cells: Cells, domain: str, last: int, width: int, users: int) -> Part:
@@ -80,17 +113,22 @@ def _by_round(cells: Cells, domain: str, last: int, width: int, users: int) -> P
     if len(rounds) > fitting:
         rounds = [0, *rounds[-(fitting - 1) :]]
     table = _table()
-    for t in rounds:
-        table.add_column(Text(f"round {t}\non W{t + 1}"), justify="right")
+    users_of = {(m, t): e["users"] for (name, m, t, role), e in cells.items() if (name, role) == (domain, "future")}
+    most = {t: max((count for key, count in users_of.items() if key[1] == t), default=0) for t in rounds}
+    for t, count in most.items():
+        table.add_column(_text(f"round {t}\non W{t + 1}\n{count} user{'s' * (count != 1)}"), justify="right")
+    fewer = {(m, t): f"\n({count})" for (m, t), count in users_of.items() if count < most.get(t, 0)}
 
     def row(method: str) -> list[str] | None:
         entries = [cells.get((domain, method, t, "future")) for t in rounds]
-        return [_with_range(entry, wide) for entry in entries] if any(entries) else None
+        values = [_with_range(e, wide) + fewer.get((method, t), "") for t, e in zip(rounds, entries, strict=True)]
+        return values if any(entries) else None
 
+    caption = "The persona of round t has seen W0..Wt and is judged on W(t+1). Ranges: 95 % over users."
     return Part(
         f"HELD OUT: error on the next window (MAE, lower is better), {_named(domain)}, users: {users}",
         _fill(table, row),
-        "The persona of round t has seen W0..Wt and is judged on W(t+1). Ranges: 95 % over users.",
+        caption + (" (n): over n users only, fewer than the column has." if fewer else ""),
     )
 
 
@@ -103,7 +141,7 @@ def _differences(entries: Sequence[Mapping[str, Any]], domain: str, last: int) -
     for against in againsts:
         name = against.removeprefix("user_")
         for header in (f"against\n{name}", "interval", "users\nlower"):
-            table.add_column(Text(header), justify="right")
+            table.add_column(_text(header), justify="right")
 
     def row(method: str) -> list[str] | None:
         found = [chosen.get((method, against)) for against in againsts]
@@ -121,7 +159,7 @@ def _measures(cells: Cells, reduction: Results, domain: str, last: int) -> Part:
     table = _table()
     headers = ("RMSE", "CRPS", "rank\naccuracy", "across\nwindows", f"on W{last + 1}", "users", "ratings")
     for header in headers:
-        table.add_column(Text(header), justify="right")
+        table.add_column(_text(header), justify="right")
 
     def row(method: str) -> list[str] | None:
         entry = cells.get((domain, method, last, "future"))
@@ -151,7 +189,7 @@ def _by_domain(cells: Cells, last: int, width: int) -> list[Part]:
 def _of_domains(cells: Cells, domains: Sequence[str], last: int) -> Part:
     table = _table()
     for name in domains:
-        table.add_column(Text(name.replace("_", "\n")), justify="right", width=10)
+        table.add_column(_text(name.replace("_", "\n")), justify="right", width=10)
 
     def row(method: str) -> list[str] | None:
         entries = [cells.get((name, method, last, "future")) for name in domains]
@@ -163,7 +201,7 @@ def _of_domains(cells: Cells, domains: Sequence[str], last: int) -> Part:
 def _in_sample(cells: Cells, domain: str, last: int) -> Part:
     table = _table()
     for header in (f"current W{last}", f"previous W{last - 1}"):
-        table.add_column(Text(header), justify="right")
+        table.add_column(_text(header), justify="right")
 
     def row(method: str) -> list[str] | None:
         entries = [cells.get((domain, method, last, role)) for role in ("current", "previous")]
@@ -188,10 +226,15 @@ def _fill(table: Table, row: Callable[[str], list[str] | None]) -> Table:
     for name, methods in SECTIONS.items():
         rows = {method: values for method in METHODS if method in methods and (values := row(method))}
         if rows:
-            table.add_row(Text(name, style="italic"))
+            table.add_row(_text(name, "italic"))
         for method, values in rows.items():
-            table.add_row(Text(f" {method}"), *map(Text, values), end_section=method == list(rows)[-1])
+            table.add_row(_text(f" {method}"), *map(_text, values), end_section=method == list(rows)[-1])
     return table
+
+
+def _text(text: str, style: str = "") -> Text:
+    """Text without control characters, which names and reasons in the data may hold."""
+    return Text(printable(text), style)
 
 
 def _named(domain: str) -> str:

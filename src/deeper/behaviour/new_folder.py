@@ -1,0 +1,43 @@
+"""Writing a new folder whole or not at all."""
+
+import os
+import shutil
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+from deeper.errors import UserError
+
+
+@contextmanager
+def new_folder(folder: Path) -> Generator[Path]:
+    """Give a staging folder beside `folder`, which takes its place, synced to the disk, when the block ends well.
+
+    Args:
+        folder: A folder that is empty or not there yet.
+
+    Raises:
+        UserError: The folder holds something, or cannot be written (read-only, disk full).
+    """
+    folder = folder.resolve()
+    staging = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
+    try:
+        if folder.exists() and any(folder.iterdir()):
+            raise UserError("the folder is not empty", where=str(folder), do="choose another, or empty it")
+        try:
+            staging.mkdir(parents=True)
+            yield staging
+            for path in staging.rglob("*"):
+                if path.is_file():
+                    with path.open("rb") as file:
+                        os.fsync(file.fileno())
+            staging.replace(folder)
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
+    except OSError as error:
+        raise not_written(folder, error) from error
+
+
+def not_written(path: Path, error: OSError) -> UserError:
+    """The message of a file or folder that cannot be written."""
+    return UserError(f"cannot be written ({error.strerror or error})", where=str(path), do="choose another place")
