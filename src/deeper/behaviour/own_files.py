@@ -143,7 +143,7 @@ def _read_events(path: Path, known: dict[str, Domain], own: Domain | None) -> tu
     notes = [f"titles cleaned of blanks, entities or hidden characters: {cleaned}"] if cleaned else []
     notes += [f'titles that are only "Unknown": {untitled}'] if untitled else []
     fields = [BEHAVIOUR.field(name) for name in columns]
-    return pa.table({field.name: pa.array(columns[field.name], field.type) for field in fields}), notes
+    return pa.Table.from_pydict({field.name: pa.array(columns[field.name], field.type) for field in fields}), notes
 
 
 def _domain(row: dict[str, object], where: str, known: dict[str, Domain], own: Domain | None) -> Domain:

@@ -113,7 +113,7 @@ def to_windows(behaviour: pa.Table, size: int = WINDOW_SIZE, count: int = WINDOW
         "k": pa.array(k[order], pa.int16()),
         "items": pa.ListArray.from_arrays(offsets, structs, type=WINDOW.field("items").type),
     }
-    return pa.table(columns).select(WINDOW.names).cast(WINDOW).combine_chunks()
+    return pa.Table.from_pydict(columns).select(WINDOW.names).cast(WINDOW).combine_chunks()
 
 
 def short_users(behaviour: pa.Table, size: int = WINDOW_SIZE) -> list[tuple[str, str]]:
