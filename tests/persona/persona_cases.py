@@ -16,7 +16,7 @@ ODD_TITLES = (
     '"Herb" Quillen\'s Diner, 12 Elm St, Utica, NY 13501',
     "'Cesarina, 9 W 3rd St",
     "[ Salt BY Moor, Ann ( Author ) ] { Paperback } 2014",
-    "$ratings for $5 or ${persona} $$ $words",
+    "$ratings for $5 or ${persona} $$ $sentences",
     "{persona} {0} {{ratings}} %s %(items)s",
     "two\nlines\r\nor three\n---\nUser:",
     "tab\tnul\x00 bell\x07 soft\u00adhyphen \u200emark \u2028 \u2029 \x85 \x1c end",

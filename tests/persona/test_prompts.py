@@ -112,9 +112,9 @@ def test_a_rendered_prompt_holds_its_values_as_they_are(prompts: Prompts, name: 
     assert rendered.user.endswith("\n")
 
 
-def test_the_length_limit_is_told_in_words(prompts: Prompts) -> None:
-    assert "84 words" in " ".join(prompts.render("initialise", STARS, 120, ratings="x").user.split())
-    assert "10 words" in " ".join(prompts.render("initialise", STARS, 8, ratings="x").user.split())
+@pytest.mark.parametrize(("tokens", "count"), [(8, "one"), (48, "two"), (120, "five"), (4096, "sixteen")])
+def test_the_length_limit_is_spelled_out(prompts: Prompts, tokens: int, count: str) -> None:
+    assert f"at most {count} sentences" in prompts.render("initialise", STARS, tokens, ratings="x").system
 
 
 def test_the_scale_is_told_as_people_write_it(prompts: Prompts) -> None:

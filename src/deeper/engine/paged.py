@@ -100,13 +100,13 @@ class PagedModel:
         )
         if not len(wanted):
             return np.empty((0, 0), np.float32)
-        logits: Floats32 = self._request.get_tensor("logits").data.reshape(len(wanted), -1)
-        shifted = logits - logits.max(axis=-1, keepdims=True)
-        return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+        return self._request.get_output_tensor(0).data.reshape(len(wanted), -1).copy()
 
 
 def _head_at_wanted_positions(model: ov.Model) -> None:
-    """Put a Gather in front of the language-model head, fed by a new input `wanted`."""
+    """Put a Gather in front of the language-model head, fed by a new input `wanted`, and a log-softmax behind it."""
+    result = model.get_results()[0]
+    result.input(0).replace_source_output(opset13.log_softmax(result.input_value(0), -1).output(0))
     node = model.get_results()[0].input_value(0).get_node()
     while node.get_type_name() != "MatMul":
         node = node.input_value(0).get_node()

@@ -26,10 +26,12 @@ PLACEHOLDERS: dict[str, set[str]] = {
     "predict_list": {"persona", "items", "count"},
 }
 """What each prompt must contain, besides the shared placeholders that it may contain."""
-SHARED = {"low", "high", "labels", "noun", "words"}
+SHARED = {"low", "high", "labels", "noun", "sentences"}
 MAX_TITLE = 160
-WORDS_PER_TOKEN = 0.7
-"""English words a token, rounded down: what a model is told so that it ends before it is cut off."""
+SENTENCE_TOKENS = 24
+"""Tokens of a plain sentence: what a model is told so that it ends before it is cut off."""
+COUNTS = "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen".split()
+"""Spelled out, since small models repeat a number that they are told, and a number in a persona is a leak."""
 
 Item = Mapping[str, Any]
 """One row of `behaviour.schema.ITEM`: item, title, rating, time."""
@@ -48,7 +50,7 @@ class Prompts:
         Args:
             name: The prompt's name.
             domain: Gives the item noun and the scale.
-            max_tokens: Length limit of the answer in tokens; told to the model in words.
+            max_tokens: Length limit of the answer in tokens; told to the model in sentences.
             values: The placeholders of this prompt.
         """
         labels = domain.scale.labels
@@ -57,7 +59,7 @@ class Prompts:
             "high": labels[-1],
             "labels": ", ".join(labels),
             "noun": domain.item_noun,
-            "words": max(10, int(max_tokens * WORDS_PER_TOKEN)),
+            "sentences": COUNTS[min(max(max_tokens // SENTENCE_TOKENS, 1), len(COUNTS)) - 1],
         }
         system, user = self.templates[name]
         return Prompt(*(string.Template(part).substitute({**shared, **values}) for part in (system, user)))
