@@ -30,7 +30,12 @@ SHARED = {"low", "high", "labels", "noun", "sentences"}
 MAX_TITLE = 160
 SENTENCE_TOKENS = 24
 """Tokens of a plain sentence: what a model is told so that it ends before it is cut off."""
-COUNTS = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen"]
+# fmt: off
+COUNTS = (
+    "one", "two", "three", "four", "five", "six", "seven", "eight",
+    "nine", "ten", "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen",
+)
+# fmt: on
 """Spelled out, since small models repeat a number that they are told, and a number in a persona is a leak."""
 
 Item = Mapping[str, Any]
