@@ -175,7 +175,7 @@ def test_the_key_is_in_no_message_and_in_no_fingerprint(caplog: pytest.LogCaptur
     assert "a row could not be scored: HTTP 400" in caplog.text
     shown = f"{caplog.text} {engine.fingerprint} {engine!r} {vars(engine)}"
     assert KEY not in shown
-    assert engine.fingerprint == f"openai:tiny@{server.url[7:-3]}"
+    assert engine.fingerprint == f"openai:tiny@{server.url}"
 
 
 def test_order_is_kept_though_answers_overtake_one_another() -> None:
@@ -400,3 +400,14 @@ def test_a_model_that_leans_to_a_label_scores_it_highest(llama_url: str) -> None
     questions = tuple(f"Copy this number and nothing else: {n}, {n}, {n}, {n},\nThe number is" for n in (2, 4))
     [scores] = engine.score([ScoreRequest(prompt, questions, STARS)])
     assert scores.argmax(axis=1).tolist() == [1, 3]
+
+
+def test_an_answer_that_shows_no_label_is_a_failed_row_at_once(caplog: pytest.LogCaptureFixture) -> None:
+    def respond(body: dict[str, Any], number: int) -> Reply:
+        return Reply(completion("The", logprobs=logprobs({"The": 0.9, "**": 0.05})))
+
+    with serve(respond) as server:
+        [scores] = engine_on(server).score([ScoreRequest(RATER, ("? 1",), STARS)])
+        assert len(server.bodies) == 1
+    assert np.isnan(scores).all()
+    assert "none of the labels" in caplog.text

@@ -21,9 +21,9 @@ def test_openai_takes_address_and_key_from_the_environment(monkeypatch: pytest.M
     monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
     engine = make_engine("openai:org/model:7b")
     assert isinstance(engine, OpenAIEngine)
-    assert engine.fingerprint == "openai:org/model:7b@gpu-box:8000"
+    assert engine.fingerprint == "openai:org/model:7b@http://gpu-box:8000/v1"
     monkeypatch.delenv("OPENAI_BASE_URL")
-    assert make_engine("openai:m").fingerprint == "openai:m@api.openai.com"
+    assert make_engine("openai:m").fingerprint == "openai:m@https://api.openai.com/v1"
 
 
 @pytest.mark.parametrize(("spec", "weights"), [("embedded", None), ("embedded:/a b/m.gguf", Path("/a b/m.gguf"))])

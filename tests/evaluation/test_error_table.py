@@ -1,7 +1,7 @@
 import pytest
 
 from deeper.evaluation.errors import baseline_errors, count_unrated, error_table
-from deeper.evaluation.schema import ERROR
+from deeper.evaluation.schema import ERROR, ROLES
 
 KEYS = ("method", "round", "role")
 
@@ -37,8 +37,13 @@ def personas(tables):
     )
 
 
-def errors_of(tables, windows, personas, predictions, rounds=2):
-    table = error_table(tables.predictions(predictions), personas, windows, {"stars": tables.stars}, rounds, "scripted")
+ALL = ("refine", "hierarchical_merge", "frozen", "no_persona", "raw_history")
+
+
+def errors_of(tables, windows, personas, predictions, rounds=2, methods=ALL, roles=ROLES):
+    domains = {"stars": tables.stars}
+    read = tables.predictions(predictions)
+    table = error_table(read, personas, windows, domains, rounds, "scripted", methods, roles)
     assert table.schema == ERROR
     rows = table.to_pylist()
     return {tuple(row[key] for key in KEYS): row for row in rows}, rows
@@ -96,9 +101,18 @@ def test_where_each_prediction_stands(tables, windows, personas):
     assert {row["predictor"] for row in rows} == {"scripted"}
 
 
-def test_frozen_needs_predictions_beyond_the_first_window(tables, windows, personas):
-    found, _ = errors_of(tables, windows, personas, [("initialise", "final", 0, 1, [2, 2])])
-    assert {key[0] for key in found} == {"refine", "hierarchical_merge"}
+def test_only_the_methods_and_roles_asked_for_are_judged(tables, windows, personas):
+    predictions = [("initialise", "final", 0, 0, [2, 2]), ("initialise", "final", 0, 1, [2, 2])]
+    found, _ = errors_of(tables, windows, personas, predictions, methods=("refine",), roles=("future",))
+    assert set(found) == {("refine", 0, "future")}
+    found, _ = errors_of(tables, windows, personas, predictions, methods=("frozen",))
+    assert set(found) == {
+        ("frozen", 0, "future"),
+        ("frozen", 0, "current"),
+        ("frozen", 1, "current"),
+        ("frozen", 1, "previous"),
+        ("frozen", 2, "previous"),
+    }
 
 
 def test_without_rounds_the_first_persona_is_frozen(tables, windows, personas):

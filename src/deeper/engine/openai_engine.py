@@ -161,9 +161,11 @@ class OpenAIEngine:
         async def attempt() -> Floats:
             answer = await self._server.ask(session.client, body)
             scores = label_log_probabilities(self._positions(answer.choices[0]), labels)
-            if (scores <= FLOOR).all():
-                raise UselessAnswer("the answer is none of the labels")
-            return scores
+            if (scores > FLOOR).any():
+                return scores
+            # Greedy, so another try would say the same.
+            log.warning("a row could not be scored: the answer is none of the labels")
+            return np.full(len(labels), np.nan)
 
         async with session.limit:
             try:

@@ -114,6 +114,6 @@ class Engine(Protocol):
             begins as only this label can, that is with the label up to its first token that no other label
             shares, or, where the label is the beginning of another ("3" of "3.5"), with the whole label and the
             end of the answer. Rows are not normalised. A label that the engine cannot see gets `FLOOR`; a row
-            that failed is NaN.
+            that failed, or of which no label can be seen, is NaN.
         """
         ...

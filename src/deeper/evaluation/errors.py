@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from deeper.domains import Domain
 from deeper.evaluation.baselines import predict
 from deeper.evaluation.factorisation import NotAvailable
-from deeper.evaluation.schema import ERROR, METHODS, ROLES, UPDATERS
+from deeper.evaluation.schema import ERROR, UPDATERS
 from deeper.evaluation.visible import visible_at
 from deeper.measure.errors import crps, mean_absolute_error, rank_accuracy, root_mean_square_error
 
@@ -43,8 +43,8 @@ def error_table(
     domains: Mapping[str, Domain],
     rounds: int,
     predictor: str,
-    methods: Collection[str] = METHODS,
-    roles: Collection[str] = ROLES,
+    methods: Collection[str],
+    roles: Collection[str],
 ) -> pa.Table:
     """Errors of personas and controls on the eval users' windows.
 
