@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deeper.engine.embedded_score import Question, score_questions, split_prefix
-from deeper.engine.label_tree import LabelTree, label_tree
+from deeper.engine.embedded_score import Question, score_questions
+from deeper.engine.label_tree import LabelTree, label_tree, split_prefix
 from deeper.engine.paged import BLOCK, Row, blocks_for
 
 VOCABULARY = 16

@@ -11,6 +11,7 @@ from persona_cases import FOOD, HALVES, ODD_TITLES, STARS, items
 
 from deeper.engine import Prompt
 from deeper.errors import UserError
+from deeper.persona import prompts as prompts_module
 from deeper.persona.prompts import (
     MAX_TITLE,
     PLACEHOLDERS,
@@ -69,21 +70,26 @@ def test_any_title_is_one_line_that_json_reads_back(title: str) -> None:
     quoted.encode()
 
 
-def test_lines_are_one_an_item_in_order_with_title_and_ratings_that_can_be_read_back() -> None:
-    window = items(ODD_TITLES, [i % 5 + 1 for i in range(len(ODD_TITLES))])
-    predicted = [5 - i % 5 for i in range(len(ODD_TITLES))]
+def test_lines_are_one_a_rating_the_best_first_and_their_titles_can_be_read_back() -> None:
+    ratings = [i % 5 + 1 for i in range(len(ODD_TITLES))]
+    window = items(ODD_TITLES, ratings)
     lines = rating_lines(window, STARS).splitlines()
-    wrong = discrepancy_lines(window, predicted, STARS).splitlines()
-    assert len(lines) == len(wrong) == len(ODD_TITLES)
-    decoder = json.JSONDecoder()
-    for item, guess, line, error in zip(window, predicted, lines, wrong, strict=True):
-        title, end = decoder.raw_decode(line)
-        assert (quote(title), line[end:]) == (quote(item["title"]), f": {item['rating']}")
-        title, end = decoder.raw_decode(error)
-        assert (quote(title), error[end:]) == (
-            quote(item["title"]),
-            f": predicted {guess}, actual {item['rating']}",
-        )
+    wrong = discrepancy_lines(window, [3] * len(window), STARS).splitlines()
+    verdicts = {5: "too low", 4: "too low", 3: "right", 2: "too high", 1: "too high"}
+    for rating, line, error in zip([5, 4, 3, 2, 1], lines, wrong, strict=True):
+        titles = [quote(item["title"]) for item in window if item["rating"] == rating]
+        assert line == f"{rating}: {', '.join(titles)}"
+        assert error == f"actual {rating}, predicted 3, {verdicts[rating]}: {', '.join(titles)}"
+        assert json.loads(f"[{line.partition(': ')[2]}]") == [json.loads(title) for title in titles]
+
+
+def test_actual_ratings_of_several_predictions_have_a_line_each() -> None:
+    window = items(["a", "b", "c", "d"], [4, 4, 2, 4])
+    assert discrepancy_lines(window, [2, 5, 2, 2], STARS).splitlines() == [
+        'actual 4, predicted 5, too high: "b"',
+        'actual 4, predicted 2, too low: "a", "d"',
+        'actual 2, predicted 2, right: "c"',
+    ]
 
 
 @pytest.mark.parametrize("title", ODD_TITLES)
@@ -120,20 +126,25 @@ def test_the_length_limit_is_spelled_out(prompts: Prompts, tokens: int, count: s
 def test_the_scale_is_told_as_people_write_it(prompts: Prompts) -> None:
     user = " ".join(prompts.render("predict", HALVES, persona="x").user.split())
     assert "0.5, 1, 1.5, 2, 2.5, 3, 3.5, 4, 4.5, 5" in user
-    assert rating_lines(items(["a", "b"], [0.5, 4.0]), HALVES) == '"a": 0.5\n"b": 4'
+    assert rating_lines(items(["a", "b"], [0.5, 4.0]), HALVES) == '4: "b"\n0.5: "a"'
 
 
 def test_marks_of_no_rating_and_failed_predictions_are_said_in_words() -> None:
     window = items(["a", "b"], [0.0, 4.0])
-    assert rating_lines(window, FOOD) == '"a": not rated\n"b": 4'
+    assert rating_lines(window, FOOD) == '4: "b"\nnot rated: "a"'
     assert discrepancy_lines(window, None, FOOD) == (
-        '"a": predicted unknown, actual not rated\n"b": predicted unknown, actual 4'
+        'actual 4, predicted unknown: "b"\nactual not rated, predicted unknown: "a"'
     )
 
 
 def test_predictions_are_rounded_to_the_scale() -> None:
     lines = discrepancy_lines(items(["a", "b", "c"], [3.5, 1.0, 5.0]), [3.26, 0.2, 4.74], HALVES)
-    assert re.findall(r"predicted ([\d.]+)", lines) == ["3.5", "0.5", "4.5"]
+    assert re.findall(r"predicted ([\d.]+)", lines) == ["4.5", "3.5", "0.5"]
+
+
+def test_the_layout_of_lines_is_a_part_of_the_version(prompts: Prompts, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prompts_module, "LAYOUT", 99)
+    assert load_prompts().version != prompts.version
 
 
 def test_an_own_prompt_replaces_the_built_in_one_alone(own: Path, prompts: Prompts) -> None:

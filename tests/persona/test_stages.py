@@ -6,7 +6,7 @@ from persona_cases import DOMAINS, items
 
 from deeper.engine import Prompt
 from deeper.engine.scripted import GenerateCall, ScriptedEngine, ScriptedFailure
-from deeper.persona.prompts import load_prompts
+from deeper.persona.prompts import load_prompts, rating_lines
 from deeper.persona.schema import PERSONA
 from deeper.persona.stages import UPDATE_INPUT, controls, initialise, update
 from deeper.persona.write import RETRY_TEMPERATURE, Writer, persona_id
@@ -186,8 +186,7 @@ def test_controls_are_an_empty_text_and_the_last_ten_ratings() -> None:
     rows = [row("ann", "no_persona", 0), row("ann", "raw_history", 2, windows=windows, parent=None, persona="")]
     [empty, history] = controls(table(*rows), DOMAINS).to_pylist()
     assert (empty["text"], empty["k"], empty["engine"]) == ("", 0, "")
-    lines = history["text"].splitlines()
-    expected = [item for one in windows for item in one][-10:]
-    assert lines == [f'"{item["title"]}": {item["rating"]:g}' for item in expected]
+    last_ten = [item for one in windows for item in one][-10:]
+    assert history["text"] == rating_lines(last_ten, DOMAINS[history["domain"]])
     assert (history["k"], history["leaks"], history["parent"]) == (2, [], None)
     assert empty["id"] != history["id"]

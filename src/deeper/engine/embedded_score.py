@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from deeper.engine.label_tree import LabelTree, combine
+from deeper.engine.label_tree import LabelTree, combine, split_prefix
 from deeper.engine.paged import BLOCK, PagedModel, Row, blocks_for
 
 Floats = NDArray[np.float64]
@@ -25,18 +25,6 @@ class Question:
     prefix: tuple[int, ...]
     tails: tuple[tuple[int, ...], ...]
     tree: LabelTree
-
-
-def split_prefix(
-    sequences: Sequence[tuple[int, ...]],
-) -> tuple[tuple[int, ...], tuple[tuple[int, ...], ...]]:
-    """The longest common beginning of token sequences that leaves each at least one token, and the rests."""
-    first, last = min(sequences), max(sequences)
-    limit = min(map(len, sequences)) - 1
-    shared = 0
-    while shared < limit and first[shared] == last[shared]:
-        shared += 1
-    return first[:shared], tuple(sequence[shared:] for sequence in sequences)
 
 
 def score_questions(model: PagedModel, questions: Sequence[Question], context_tokens: int) -> list[Floats]:

@@ -41,6 +41,18 @@ def label_tree(labels: Sequence[Sequence[int]], end: int) -> LabelTree:
     return LabelTree(tuple(paths), tuple(branches))
 
 
+def split_prefix(
+    sequences: Sequence[tuple[int, ...]],
+) -> tuple[tuple[int, ...], tuple[tuple[int, ...], ...]]:
+    """The longest common beginning of token sequences that leaves each at least one token, and the rests."""
+    first, last = min(sequences), max(sequences)
+    limit = min(map(len, sequences)) - 1
+    shared = 0
+    while shared < limit and first[shared] == last[shared]:
+        shared += 1
+    return first[:shared], tuple(sequence[shared:] for sequence in sequences)
+
+
 def _common(one: Tokens, other: Tokens) -> int:
     length = 0
     while length < min(len(one), len(other)) and one[length] == other[length]:

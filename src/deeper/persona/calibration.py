@@ -68,7 +68,7 @@ class Calibration:
         if self.pooled is None:
             return "off", None
         count = len(domain.scale.values)
-        base, mean = (tuple(_regrid(np.array(part), count)) for part in (self.pooled.base, self.pooled.mean))
+        base, mean = (tuple(regrid(np.array(part), count)) for part in (self.pooled.base, self.pooled.mean))
         return "pooled", Map(base, mean, self.pooled.exponent, self.pooled.ratings)
 
 
@@ -131,14 +131,14 @@ def _best_exponent(parts: Sequence[tuple[Floats, Floats, Floats, Floats, Floats]
 
 def _fitted(cells: Floats, distribution: Floats) -> Floats:
     count = distribution.shape[-1]
-    return cells if len(cells) == count else _regrid(cells, count)
+    return cells if len(cells) == count else regrid(cells, count)
 
 
 def _normalised(one: Map) -> tuple[Floats, Floats]:
-    return _regrid(np.array(one.base), CELLS), _regrid(np.array(one.mean), CELLS)
+    return regrid(np.array(one.base), CELLS), regrid(np.array(one.mean), CELLS)
 
 
-def _regrid(masses: Floats, count: int) -> Floats:
+def regrid(masses: Floats, count: int) -> Floats:
     """Masses on equal cells of [0, 1], spread evenly within a cell, summed onto `count` equal cells."""
     cumulative = np.concatenate([[0.0], np.cumsum(masses)])
     edges = np.interp(np.linspace(0, 1, count + 1), np.linspace(0, 1, len(masses) + 1), cumulative)

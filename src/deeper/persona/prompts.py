@@ -7,11 +7,13 @@ once and never read as templates, so braces and dollars in titles are harmless.
 import hashlib
 import json
 import string
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from deeper.domains import Domain
 from deeper.engine import Prompt
@@ -37,6 +39,9 @@ COUNTS = (
 )
 # fmt: on
 """Spelled out, since small models repeat a number that they are told, and a number in a persona is a leak."""
+
+LAYOUT = 2
+"""Raise when the lines of items change: they are a part of the prompts' version."""
 
 Item = Mapping[str, Any]
 """One row of `behaviour.schema.ITEM`: item, title, rating, time."""
@@ -87,7 +92,7 @@ def load_prompts(folder: Path | None = None) -> Prompts:
             do=f"use {', '.join(PLACEHOLDERS)}",
         )
     templates: dict[str, tuple[str, str]] = {}
-    digest = hashlib.blake2b(digest_size=4)
+    digest = hashlib.blake2b(bytes([LAYOUT]), digest_size=4)
     for name in PLACEHOLDERS:
         source = own.get(name) or files("deeper.persona").joinpath("prompts", f"{name}.txt")
         try:
@@ -126,24 +131,44 @@ def quote(title: str) -> str:
 
 
 def rating_lines(items: Sequence[Item], domain: Domain) -> str:
-    """One line an item: title and rating."""
-    return "\n".join(f"{quote(item['title'])}: {_said(item['rating'], domain)}" for item in items)
+    """One line a rating, the best first, with the titles that got it in time order."""
+    return _grouped((-item["rating"], _said(item["rating"], domain), item["title"]) for item in items)
 
 
 def discrepancy_lines(items: Sequence[Item], predicted: Sequence[float] | None, domain: Domain) -> str:
-    """One line an item: title, predicted rating (rounded to the scale) and actual rating.
+    """One line an actual and a predicted rating, the best first, with the direction of the error and the titles.
 
     Args:
         items: The window.
         predicted: Predicted points, one an item, or None where there is no prediction.
-        domain: Gives the scale.
+        domain: Gives the scale; predictions are rounded to it.
     """
-    guesses = ["unknown"] * len(items)
-    if predicted is not None:
-        guesses = [domain.scale.labels[i] for i in domain.scale.index(predicted)]  # type: ignore[arg-type]
+    scale = domain.scale
+    points = scale.round(np.array(predicted)).tolist() if predicted is not None else [None] * len(items)
+    lines: list[tuple[Any, str, str]] = []
+    for item, point in zip(items, points, strict=True):
+        head = f"actual {_said(item['rating'], domain)}, "
+        if point is None:
+            head += "predicted unknown"
+        else:
+            head += f"predicted {point:g}"
+            if item["rating"] not in domain.unrated:
+                head += _direction(point - item["rating"])
+        lines.append(((-item["rating"], -(point or 0)), head, item["title"]))
+    return _grouped(lines)
+
+
+def _direction(error: float) -> str:
+    return ", right" if error == 0 else ", too high" if error > 0 else ", too low"
+
+
+def _grouped(lines: Iterable[tuple[Any, str, str]]) -> str:
+    """Lines of (order, head, title), with the titles of equal heads on one line."""
+    titles: dict[tuple[Any, str], list[str]] = {}
+    for order, head, title in lines:
+        titles.setdefault((order, head), []).append(quote(title))
     return "\n".join(
-        f"{quote(item['title'])}: predicted {guess}, actual {_said(item['rating'], domain)}"
-        for item, guess in zip(items, guesses, strict=True)
+        f"{head}: {', '.join(group)}" for (_, head), group in sorted(titles.items(), key=lambda entry: entry[0])
     )
 
 

@@ -24,7 +24,8 @@ PERSONA = pa.schema(
 in the text; `failure` is empty or says why the engine gave no text (then `text` is the parent's).
 
 `method` is "initialise" for S_0, which all updaters share, else the updater that wrote it. The controls are rows
-too: "no_persona" (k 0, empty text) and "raw_history" (k, the last ratings up to W_k as text)."""
+too: "no_persona" (k 0, empty text), "raw_history" (k, the last ratings up to W_k as text) and, with
+`--prediction history`, "history_only" (k, empty text)."""
 
 PREDICTION = pa.schema(
     [

@@ -73,13 +73,13 @@ def update(table: pa.Table, writer: Writer, domains: Mapping[str, Domain]) -> pa
 def controls(table: pa.Table, domains: Mapping[str, Domain]) -> pa.Table:
     """Controls in a persona's place, from `UPDATE_INPUT` rows to `PERSONA` rows, without an engine.
 
-    `no_persona` is an empty text; `raw_history` the last 10 ratings of W_0..W_k themselves.
+    `no_persona` and `history_only` are an empty text; `raw_history` the last 10 ratings of W_0..W_k themselves.
     """
     rows: list[dict[str, Any]] = []
     for row in table.to_pylist():
         domain = domains[row["domain"]]
         items: list[Item] = [item for window in row["windows"] for item in window][-HISTORY_ITEMS:]
-        text = "" if row["method"] == "no_persona" else rating_lines(items, domain)
+        text = rating_lines(items, domain) if row["method"] == "raw_history" else ""
         out: dict[str, Any] = {
             **{key: row[key] for key in ("user", "domain", "method", "k")},
             **{"stage": "final", "text": text, "parent": None, "engine": "", "prompt_version": "", "seed": 0},

@@ -20,13 +20,15 @@ class Writer:
         engine: The engine.
         prompts: The templates.
         max_tokens: Length limit of a persona, in tokens.
-        seed: Seed of the retries.
+        seed: Seed of the retries, and of all that is sampled.
+        temperature: 0 writes greedily, above 0 samples.
     """
 
     engine: Engine
     prompts: Prompts
     max_tokens: int
     seed: int
+    temperature: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -55,8 +57,8 @@ class Written:
 
 
 def write(writer: Writer, drafts: Sequence[Draft]) -> list[Written]:
-    """Write all drafts greedily; one that leaks is sampled once more, and the text with fewer leaks is kept."""
-    sampling = Sampling(writer.max_tokens, seed=writer.seed)
+    """Write all drafts; one that leaks is sampled once more, and the text with fewer leaks is kept."""
+    sampling = Sampling(writer.max_tokens, writer.temperature, seed=writer.seed)
     unique = list(dict.fromkeys(draft.prompt for draft in drafts))
     answers = dict(zip(unique, writer.engine.generate(unique, sampling), strict=True))
     written = [_read(answers[draft.prompt], draft) for draft in drafts]
