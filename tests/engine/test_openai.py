@@ -58,6 +58,15 @@ PASSING_FAULTS = {
 }
 
 
+def test_an_adapter_is_asked_for_by_its_name() -> None:
+    with serve(in_turn(GOOD)) as server:
+        engine = engine_on(server, adapter="my-lora")
+        engine.generate(PROMPTS[:1], PLAIN)
+        assert [body["model"] for body in server.bodies] == ["my-lora"]
+        assert engine.fingerprint == f"openai:tiny+my-lora@{server.url}"
+        assert engine.fingerprint != engine_on(server, adapter="another").fingerprint
+
+
 @pytest.mark.parametrize("fault", PASSING_FAULTS)
 def test_a_passing_fault_is_retried(fault: str) -> None:
     with serve(in_turn(PASSING_FAULTS[fault][0], GOOD)) as server:

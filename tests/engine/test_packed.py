@@ -1,5 +1,7 @@
 """Packed sequences against one sequence for each item and label."""
 
+import copy
+
 import pytest
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
@@ -64,3 +66,12 @@ def test_gradients_equal_those_of_each_item_alone(model: LlamaForCausalLM) -> No
     together, apart = gradient(tails), gradient(*((tail,) for tail in tails))
     assert together.abs().max() > 1e-3
     torch.testing.assert_close(together, apart, atol=1e-4, rtol=1e-4)
+
+
+def test_a_model_in_bfloat16_does_not_round_the_logits(model: LlamaForCausalLM) -> None:
+    coarse = copy.deepcopy(model).bfloat16()
+    prompt = (11, 12, 13, 14)
+    [scores] = label_log_probs(coarse, [pack(prompt[:3], (prompt[3:],), DIGITS)])
+    hidden = coarse.model(torch.tensor([prompt])).last_hidden_state[0, -1].float()
+    exact = (coarse.lm_head.weight.float() @ hidden).log_softmax(dim=0)
+    torch.testing.assert_close(scores[0], exact[1:4], atol=1e-3, rtol=0)

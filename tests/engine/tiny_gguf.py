@@ -28,6 +28,7 @@ def write_tiny_gguf(
     context_tokens: int = 512,
     architecture: str = "llama",
     seed: int = 0,
+    key_heads: int = HEADS,
 ) -> Path:
     """Write a model whose matrices are of one type; the same seed gives the same values before quantisation."""
     printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
@@ -39,7 +40,7 @@ def write_tiny_gguf(
     writer.add_block_count(1)
     writer.add_feed_forward_length(FEED_FORWARD)
     writer.add_head_count(HEADS)
-    writer.add_head_count_kv(HEADS)
+    writer.add_head_count_kv(key_heads)
     writer.add_layer_norm_rms_eps(1e-5)
     writer.add_rope_freq_base(10_000.0)
     writer.add_rope_dimension_count(WIDTH // HEADS)
@@ -61,7 +62,8 @@ def write_tiny_gguf(
         "output_norm": (WIDTH,),
         "blk.0.attn_norm": (WIDTH,),
         "blk.0.ffn_norm": (WIDTH,),
-        **{f"blk.0.attn_{name}": (WIDTH, WIDTH) for name in ("q", "k", "v", "output")},
+        **{f"blk.0.attn_{name}": (WIDTH, WIDTH) for name in ("q", "output")},
+        **{f"blk.0.attn_{name}": (WIDTH // HEADS * key_heads, WIDTH) for name in ("k", "v")},
         **{f"blk.0.ffn_{name}": (FEED_FORWARD, WIDTH) for name in ("gate", "up")},
         "blk.0.ffn_down": (WIDTH, FEED_FORWARD),
     }

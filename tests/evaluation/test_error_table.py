@@ -1,7 +1,9 @@
+import pyarrow as pa
 import pytest
 
 from deeper.evaluation.errors import baseline_errors, count_unrated, error_table
 from deeper.evaluation.schema import ERROR, ROLES
+from deeper.persona.schema import PREDICTION
 
 KEYS = ("method", "round", "role")
 
@@ -98,7 +100,7 @@ def test_where_each_prediction_stands(tables, windows, personas):
     }
     assert found["frozen", 2, "future"]["n"] == 1
     assert found["frozen", 1, "future"]["n"] == 2
-    assert {row["predictor"] for row in rows} == {"scripted"}
+    assert {(row["predictor"], row["prediction"]) for row in rows} == {("scripted", "persona")}
 
 
 def test_only_the_methods_and_roles_asked_for_are_judged(tables, windows, personas):
@@ -128,6 +130,28 @@ def test_measures_by_hand(tables, personas):
     # Pairs: 5 > 3 tied, 5 > 4 wrong, 4 > 3 right.
     assert row["rank_accuracy"] == 0.5
     assert (row["readout"], row["calibrated"], row["search_n"]) == ("distribution", "domain", 0)
+
+
+def test_searched_directions_stand_with_the_updaters_only(tables, windows, personas):
+    predictions = [("initialise", "final", 0, 1, [2, 2]), ("initialise", "final", 0, 2, [2, 2])]
+    predictions += [("refine", "final", 1, 2, [2, 2]), ("no_persona", "final", 0, 1, [2, 2])]
+    read, domains = tables.predictions(predictions), {"stars": tables.stars}
+    table = error_table(read, personas, windows, domains, 2, "scripted", ALL, ROLES, search_n=7, prediction="history")
+    found = {(row["method"], row["round"], row["role"]): row["search_n"] for row in table.to_pylist()}
+    assert found["refine", 1, "future"] == 7
+    assert set(found.values()) == {0, 7} and [key for key, n in found.items() if n] == [("refine", 1, "future")]
+    assert set(table["prediction"].to_pylist()) == {"history"}
+
+
+def test_history_only_is_of_no_predictor(tables, windows):
+    personas = tables.personas([{"method": "history_only", "k": 1}])
+    predictions = tables.predictions([("history_only", "final", 1, 2, [3, 3])]).to_pylist()
+    read = pa.Table.from_pylist([{**row, "readout": "none"} for row in predictions], schema=PREDICTION)
+    [row] = error_table(
+        read, personas, windows, {"stars": tables.stars}, 2, "scripted", ["history_only"], ["future"], 3, "history"
+    ).to_pylist()
+    assert (row["method"], row["round"], row["role"], row["mae"]) == ("history_only", 1, "future", 0)
+    assert (row["readout"], row["predictor"], row["search_n"], row["prediction"]) == ("none", "", 0, "history")
 
 
 def test_rank_accuracy_is_null_where_all_ratings_are_equal(tables, windows, personas):
@@ -164,5 +188,7 @@ def test_baselines_are_future_only_and_skip_what_is_no_rating(tables, windows):
         ("user_median", 1, "future", 1.5, 2),
         ("user_median", 2, "future", 2, 1),
     ]
-    assert {(r["readout"], r["calibrated"], r["predictor"]) for r in rows} == {("none", "off", "")}
+    assert {(r["readout"], r["calibrated"], r["predictor"], r["prediction"]) for r in rows} == {
+        ("none", "off", "", "none")
+    }
     assert all(r["crps"] == r["mae"] for r in rows)

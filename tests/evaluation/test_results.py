@@ -11,10 +11,11 @@ from deeper.evaluation.schema import ERROR, METHODS
 from deeper.persona.schema import PERSONA, PREDICTION
 
 
-def error(user, method, t, mae, *, domain="stars", role="future", n=10, rank=0.5, calibrated="off"):
+def error(user, method, t, mae, *, domain="stars", role="future", n=10, rank=0.5, calibrated="off", **more):
     keys = {"user": user, "domain": domain, "method": method, "round": t, "role": role, "n": n}
     measures = {"mae": mae, "rmse": 2 * mae, "crps": mae / 2, "rank_accuracy": rank}
-    return {**keys, **measures, "readout": "r", "calibrated": calibrated, "predictor": "p", "search_n": 0}
+    origin = {"readout": "r", "calibrated": calibrated, "predictor": "p", "search_n": 0, "prediction": "persona"}
+    return {**keys, **measures, **origin, **more}
 
 
 @pytest.fixture
@@ -95,6 +96,31 @@ def test_a_method_is_not_compared_with_itself(summary):
         ("frozen", "user_median"),
         ("user_median", "frozen"),
     }
+
+
+def test_predictions_with_history_stand_beside_those_from_the_persona_alone(summary):
+    rows = [error(u, "user_median", 1, 0.5, prediction="none") for u in "abc"]
+    rows += [error(u, "refine", 1, 0.9) for u in "abc"]
+    rows += [error(u, "refine", 1, 0.3, prediction="history", search_n=4) for u in "ab"]
+    rows += [error(u, "history_only", 1, 0.4, prediction="history") for u in "abc"]
+    result = summary(rows)
+    found = {(e["method"], e["prediction"]): (e["mae"], e["users"], e["search_n"]) for e in result["errors"]}
+    assert found == {
+        ("user_median", "none"): (0.5, 3, 0),
+        ("refine", "persona"): (0.9, 3, 0),
+        ("refine", "history"): (0.3, 2, 4),
+        ("history_only", "history"): (0.4, 3, 0),
+    }
+    differences = {
+        (e["method"], e["against"], e["prediction"]): (e["difference"], e["users"]) for e in result["paired"]
+    }
+    assert differences == {
+        ("refine", "user_median", "persona"): (0.4, 3),
+        ("refine", "user_median", "history"): (-0.2, 2),
+        ("refine", "history_only", "history"): (-0.1, 2),
+        ("history_only", "user_median", "history"): (-0.1, 3),
+    }
+    assert result["reduction"]["across_windows"] == {}
 
 
 def test_reductions_of_both_kinds(summary):

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from deeper.measure.bootstrap import domain_mean_interval, mean_interval
+from deeper.measure.bootstrap import Interval, domain_mean_interval, domain_ratio_interval, mean_interval
 
 VALUES = np.random.default_rng(3).normal(0.6, 0.2, 100)
 
@@ -45,3 +45,20 @@ def test_one_user_has_no_interval():
 def test_no_user_is_refused(domains):
     with pytest.raises(ValueError, match="at least one user"):
         domain_mean_interval(domains, seed=1)
+
+
+class TestDomainRatio:
+    def test_of_equal_numbers_is_one_without_doubt(self) -> None:
+        users = [np.array([0.2, 0.9, 0.4]), np.array([1.0, 3.0])]
+        assert domain_ratio_interval(users, users, seed=1) == Interval(1.0, 1.0, 1.0)
+
+    def test_is_of_the_means_over_domains(self) -> None:
+        above, below = [np.array([1.0, 3.0]), np.array([4.0])], [np.array([1.0, 1.0]), np.array([2.0])]
+        found = domain_ratio_interval(above, below, seed=1)
+        assert found.mean == pytest.approx((2 + 4) / (1 + 2))
+        assert found.low == pytest.approx((1 + 4) / 3)
+        assert found.high == pytest.approx((3 + 4) / 3)
+
+    def test_needs_users(self) -> None:
+        with pytest.raises(ValueError, match="at least one user"):
+            domain_ratio_interval([np.array([])], [np.array([])], seed=1)

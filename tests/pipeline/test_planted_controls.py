@@ -14,6 +14,7 @@ from deeper.engine import Prompt
 from deeper.engine.scripted import ScriptedEngine
 from deeper.persona.prompts import load_prompts
 from deeper.persona.updaters import describe
+from deeper.pipeline import engines as engine_choice
 from deeper.pipeline import evaluate as pipeline
 from deeper.pipeline.settings import Settings
 
@@ -36,7 +37,7 @@ def paired_with_median(folder: Path, out: Path, shift: int, monkeypatch: pytest.
         if row["k"] == 0
     }
     engine = ScriptedEngine(reply=lambda prompt, _: said[prompt], judge=word_reader(domain.scale))
-    monkeypatch.setattr(pipeline, "make_engine", lambda spec: engine)
+    monkeypatch.setattr(engine_choice, "make_engine", lambda spec, adapter: engine)
     settings = Settings(
         data=str(folder),
         rounds=1,

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deeper.errors import UserError
-from deeper.evaluation.schema import METHODS, ROLES
+from deeper.evaluation.schema import HISTORY_ONLY, METHODS, ROLES
 from deeper.pipeline.settings import CHOICES, Settings, resolve_settings
 
 
@@ -28,8 +28,8 @@ def test_flags_win_over_the_file_over_the_preset_over_the_defaults(config: Path)
     assert resolve_settings(None, {}) == Settings()
 
 
-def test_every_method_can_be_chosen() -> None:
-    assert set(CHOICES) == set(METHODS)
+def test_every_method_can_be_chosen_but_the_one_that_comes_with_history() -> None:
+    assert set(CHOICES) == set(METHODS) - {HISTORY_ONLY}
 
 
 def test_lists_have_one_order_and_no_repeats() -> None:
@@ -49,6 +49,8 @@ def test_lists_have_one_order_and_no_repeats() -> None:
         ('methods = "refine"', "methods: Input should be a valid tuple"),
         ('roles = ["past"]', "roles: unknown role past; choose from future, current, previous"),
         ('readout = "tarot"', "readout: Input should be 'distribution' or 'structured'"),
+        ('prediction = "guess"', "prediction: Input should be 'persona' or 'history'"),
+        ("search_n = -1", "search_n: Input should be greater than or equal to 0"),
         ("seed = -1", "seed: Input should be greater than or equal to 0"),
         ("usres = 3", "usres: Extra inputs are not permitted"),
         ("[users]\nmany = 3", "users: Input should be a valid integer"),
@@ -103,6 +105,8 @@ def test_a_missing_file_and_a_folder_are_named(tmp_path: Path) -> None:
             "roles": st.lists(st.sampled_from(ROLES)),
             "readout": st.sampled_from(["distribution", "structured"]),
             "calibration": st.sampled_from(["on", "off"]),
+            "policy_adapter": st.text(st.characters(codec="utf-8", exclude_characters="\x7f")),
+            "predictor_adapter": st.sampled_from(["", "runs/mine", "C:\\adapters\\mine", "org/lora"]),
             "seed": st.integers(0, 2**31 - 1),
         },
     ),

@@ -10,7 +10,7 @@ from deeper.behaviour.schema import WINDOW
 from deeper.domains import Domain, Scale
 from deeper.evaluation.errors import NotAvailableBaseline
 from deeper.evaluation.results import summarise
-from deeper.evaluation.schema import BASELINES, CONTROLS, ERROR, METHODS, UPDATERS
+from deeper.evaluation.schema import BASELINES, CONTROLS, ERROR, HISTORY_ONLY, METHODS, UPDATERS
 from deeper.persona.schema import PERSONA, PREDICTION
 from deeper.report import print_results
 
@@ -20,7 +20,17 @@ DOMAINS = {
 }
 
 
-def results(domains, methods=METHODS, rounds=4, has_row=lambda domain, method, t, user: True, reason="no library"):
+CHOSEN = tuple(method for method in METHODS if method != HISTORY_ONLY)
+
+
+def results(
+    domains,
+    methods=CHOSEN,
+    rounds=4,
+    has_row=lambda domain, method, t, user: True,
+    reason="no library",
+    with_history=False,
+):
     rng = np.random.default_rng(1)
     rows = []
     for domain in domains:
@@ -41,8 +51,14 @@ def results(domains, methods=METHODS, rounds=4, has_row=lambda domain, method, t
                                 **{"role": role, "mae": mae, "rmse": mae, "crps": mae, "rank_accuracy": 0.5},
                                 **{"n": 10, "readout": "distribution" if model else "none", "search_n": 0},
                                 **{"calibrated": "pooled" if model else "off", "predictor": "p"},
+                                **{"prediction": "persona" if model else "none"},
                             }
                         )
+    if with_history:
+        held_out = [row for row in rows if row["prediction"] == "persona" and row["role"] == "future"]
+        rows += [{**row, "mae": row["mae"] / 2, "prediction": "history"} for row in held_out]
+        alone = [{**row, "method": HISTORY_ONLY} for row in held_out if row["method"] == "frozen"]
+        rows += [{**row, "mae": row["mae"] / 3, "readout": "none", "prediction": "history"} for row in alone]
     return summarise(
         pa.Table.from_pylist(rows, schema=ERROR),
         PERSONA.empty_table(),
@@ -69,8 +85,41 @@ def test_nothing_is_cut_or_coloured_and_plain_ascii_is_enough(width, domains):
     assert "\x1b" not in text
     assert "…" not in text and "..." not in text
     assert max(map(len, text.splitlines())) <= width
-    for method in METHODS:
+    for method in CHOSEN:
         assert method in text
+    assert HISTORY_ONLY not in text and "HISTORY" not in text
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_predictions_with_history_have_tables_of_their_own(width):
+    plain, both = (printed(results(["sea_glass"], with_history=flag), width) for flag in (False, True))
+    assert max(map(len, both.splitlines())) <= width
+    assert "..." not in both
+    before, by_round, after = both.split("HELD OUT, WITH HISTORY")
+    differences, rest = after.split("HELD OUT, round 4: other measures")
+    assert (before + "HELD OUT, round 4: other measures" + rest) == plain, "the other tables stay as they are"
+    for part in (by_round, differences):
+        lines = [line.split()[0] for line in part.splitlines() if line.startswith(" ") and line[1:2].strip()]
+        expected = [HISTORY_ONLY, *CONTROLS, "frozen", *UPDATERS]
+        found = [line for line in lines if line in METHODS]
+        assert found == (["user_median", *expected] if part is by_round else expected)
+    assert "to the same without a persona" in " ".join(differences.split())
+
+
+def test_history_numbers_are_those_of_the_results():
+    result = results(["sea_glass"], with_history=True)
+    key = {"method": "refine", "round": 4, "role": "future", "prediction": "history"}
+    [entry] = [e for e in result["errors"] if all(e[name] == value for name, value in key.items())]
+    part = printed(result, 120).split("HELD OUT, WITH HISTORY")[1]
+    [line] = [line for line in part.splitlines() if line.startswith(" refine ")]
+    assert f"{entry['mae']:.3f} (" in line.rsplit("  ", 1)[-1]
+
+
+def test_the_footer_says_what_history_was_combined_by():
+    fit = {"fitted_on": "pooled", "shrinkage": 5.0, "history": 1.0, "persona": 0.25, "ratings": 90}
+    text = printed({**results(["sea_glass"]), "history": {"sea_glass": {"with_persona": fit}}}, 120)
+    said = "History in sea_glass: with persona: weights history 1, persona 0.25, shrinkage 5 ratings, fitted on other"
+    assert said in " ".join(text.split())
 
 
 def test_the_user_median_is_first_and_baselines_come_before_controls_before_personas():

@@ -14,6 +14,9 @@ from deeper.errors import UserError
 COMMANDS = {
     "demo": "Refine personas of real users on this machine, in minutes.",
     "evaluate": "Refine personas and judge them by what the users did next.",
+    "train": "Train the models that read and write personas.",
+    "sample": "Sample refinements of train users' personas.",
+    "reward": "Reward them, and say whether the reward is real.",
     "synth": "Make users whose taste is known.",
     "doctor": "Say what works on this machine.",
     "init-config": "Write a configuration file with every setting explained.",

@@ -5,22 +5,23 @@ from typing import Any, TypeVar, get_args, get_origin
 
 import click
 
-from deeper.pipeline.settings import Settings
+from deeper.pipeline.settings import RunSettings, Settings
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def settings_options(preset: dict[str, Any]) -> Callable[[F], F]:
+def settings_options(preset: dict[str, Any], kind: type[RunSettings] = Settings) -> Callable[[F], F]:
     """Add one option for each setting.
 
     Args:
         preset: Defaults of the command that differ from the settings' own; shown in its help.
+        kind: The settings' class.
     """
 
     def decorate(function: F) -> F:
-        for name, field in reversed(Settings.model_fields.items()):
+        for name, field in reversed(kind.model_fields.items()):
             default = preset.get(name, field.default)
-            shown = ",".join(default) if isinstance(default, tuple) else str(default)
+            shown = ",".join(map(str, default)) if isinstance(default, tuple) else str(default)
             is_list = isinstance(default, tuple)
             explained = "" if name == "methods" or not shown else f"  [default: {shown}]"
             choices = get_args(field.annotation) if get_origin(field.annotation) not in (tuple, None) else ()
@@ -36,11 +37,11 @@ def settings_options(preset: dict[str, Any]) -> Callable[[F], F]:
     return decorate
 
 
-def given(flags: dict[str, Any]) -> dict[str, Any]:
+def given(flags: dict[str, Any], kind: type[RunSettings] = Settings) -> dict[str, Any]:
     """The flags that were given, lists split at commas."""
     found: dict[str, Any] = {}
     for name, value in flags.items():
         if value is not None:
-            is_list = isinstance(Settings.model_fields[name].default, tuple)
+            is_list = isinstance(kind.model_fields[name].default, tuple)
             found[name] = tuple(part.strip() for part in value.split(",") if part.strip()) if is_list else value
     return found

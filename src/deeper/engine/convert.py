@@ -2,15 +2,17 @@
 
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import openvino
 import openvino_genai
-from gguf import GGMLQuantizationType, GGUFReader, GGUFValueType, GGUFWriter, LlamaFileType
+from gguf import GGMLQuantizationType, GGUFReader, GGUFValueType, GGUFWriter, LlamaFileType, ReaderTensor
 from gguf.constants import TokenType
 from gguf.quants import dequantize, quantize
+from numpy.typing import NDArray
 from openvino.passes import ConstantFolding, Manager
 
 EXACT = {GGMLQuantizationType.Q8_0, GGMLQuantizationType.F16}
@@ -36,21 +38,41 @@ def requantise(source: Path, target: Path) -> None:
         except OSError:
             shutil.copyfile(source, target)
         return
+
+    def in_q8_0(tensor: ReaderTensor) -> tuple[NDArray[Any], GGMLQuantizationType]:
+        values = dequantize(tensor.data, tensor.tensor_type).astype(np.float32)
+        if values.ndim == 1:
+            return values, GGMLQuantizationType.F32
+        return quantize(values, GGMLQuantizationType.Q8_0), GGMLQuantizationType.Q8_0
+
+    write_gguf(reader, target, in_q8_0, LlamaFileType.MOSTLY_Q8_0)
+
+
+def write_gguf(
+    reader: GGUFReader,
+    target: Path,
+    change: Callable[[ReaderTensor], tuple[NDArray[Any], GGMLQuantizationType]],
+    file_type: int,
+) -> None:
+    """Write a GGUF file with the facts of another one and changed tensors.
+
+    Args:
+        reader: The other file.
+        target: The file to write.
+        change: Gives the data of a tensor, packed as the type beside it says.
+        file_type: What most matrices are, as a `LlamaFileType`.
+    """
     writer = GGUFWriter(target, reader.fields["general.architecture"].contents())
     for name, field in reader.fields.items():
         if not name.startswith("GGUF.") and name not in REWRITTEN:
             kind = field.types[0]
             element = field.types[-1] if kind == GGUFValueType.ARRAY else None
             writer.add_key_value(name, field.contents(), kind, sub_type=element)
-    writer.add_file_type(LlamaFileType.MOSTLY_Q8_0)
+    writer.add_file_type(file_type)
     writer.add_quantization_version(2)
     for tensor in reader.tensors:
-        values = dequantize(tensor.data, tensor.tensor_type).astype(np.float32)
-        if values.ndim == 1:
-            writer.add_tensor(tensor.name, values)
-        else:
-            packed = quantize(values, GGMLQuantizationType.Q8_0)
-            writer.add_tensor(tensor.name, packed, raw_dtype=GGMLQuantizationType.Q8_0)
+        data, type_ = change(tensor)
+        writer.add_tensor(tensor.name, data, raw_dtype=type_)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()

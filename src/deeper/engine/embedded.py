@@ -18,8 +18,9 @@ import openvino
 import openvino_genai as genai
 from numpy.typing import NDArray
 
-from deeper.engine.embedded_score import Question, score_questions, split_prefix
-from deeper.engine.label_tree import LabelTree, label_tree
+from deeper.engine.control_tokens import as_text
+from deeper.engine.embedded_score import Question, score_questions
+from deeper.engine.label_tree import LabelTree, label_tree, split_prefix
 from deeper.engine.paged import PagedModel
 from deeper.engine.protocol import Completion, Prompt, Sampling, ScoreRequest, Usage
 from deeper.engine.weights import prepare_weights
@@ -36,16 +37,17 @@ TOKENISER_LIMIT = 8192
 class EmbeddedEngine:
     """A GGUF model on OpenVINO."""
 
-    def __init__(self, weights: Path | None = None) -> None:
+    def __init__(self, weights: Path | None = None, adapter: Path | None = None) -> None:
         """Prepare the weights (once) and load the tokeniser; the two models are compiled at their first use.
 
         Args:
             weights: A GGUF file; None takes the small model SmolLM2-135M-Instruct.
+            adapter: Folder of an adapter to merge into the weights.
 
         Raises:
-            UserError: The weights cannot be had.
+            UserError: The weights cannot be had, or the adapter does not fit them.
         """
-        self._weights = prepare_weights(weights)
+        self._weights = prepare_weights(weights, adapter)
         self._tokenizer = genai.Tokenizer(self._weights.gguf)
         self._context_tokens = min(self._weights.context_tokens, TOKENISER_LIMIT)
         self._usage = Usage()
@@ -53,7 +55,7 @@ class EmbeddedEngine:
 
     @property
     def fingerprint(self) -> str:
-        """Weights, runtime and processor: they decide the last digits of the logits, and so the texts."""
+        """Weights, adapter, runtime and processor: they decide the last digits of the logits, and so the texts."""
         processor = openvino.Core().get_property("CPU", "FULL_DEVICE_NAME")
         runtime = genai.get_version().split("-")[0]
         return f"embedded:{self._weights.digest}:openvino-genai-{runtime}:{processor} x{os.cpu_count()}"
@@ -150,10 +152,7 @@ class EmbeddedEngine:
         return self._tokens(text)
 
     def _plain(self, text: str) -> str:
-        for token in self._weights.control_tokens:
-            if token in text:
-                text = text.replace(token, f"{token[0]} {token[1:]}")
-        return text
+        return as_text(text, self._weights.control_tokens)
 
     def _tokens(self, text: str) -> tuple[int, ...]:
         return tuple(self._tokenizer.encode(text, add_special_tokens=False).input_ids.data[0].tolist())

@@ -44,6 +44,7 @@ class OpenAIEngine:
         base_url: str | None = None,
         api_key: str | None = None,
         *,
+        adapter: str = "",
         concurrency: int = 16,
         timeout_seconds: float = 60,
         retries: int = 4,
@@ -51,9 +52,10 @@ class OpenAIEngine:
         """Describe the server; nothing is sent before the first request.
 
         Args:
-            model: The model's (or LoRA adapter's) name on the server.
+            model: The model's name on the server.
             base_url: Address that ends where `/chat/completions` begins; None is OpenAI's own.
             api_key: None for servers without keys.
+            adapter: Name of a LoRA adapter on the server; requests name it in the model's place.
             concurrency: Most requests in flight at once.
             timeout_seconds: Bound of one try.
             retries: Tries after the first.
@@ -61,15 +63,16 @@ class OpenAIEngine:
         Raises:
             UserError: The address is not one.
         """
-        self._model = model
+        self._model = adapter or model
+        self._name = f"{model}+{adapter}" if adapter else model
         self._server = Server(base_url or OFFICIAL_URL, api_key or "", timeout_seconds, retries)
         self._concurrency = concurrency
         self._has_given_logprobs = False
 
     @property
     def fingerprint(self) -> str:
-        """Model and server."""
-        return " ".join(f"openai:{self._model}@{self._server.address}".split())
+        """Model, adapter and server."""
+        return " ".join(f"openai:{self._name}@{self._server.address}".split())
 
     @property
     def usage(self) -> Usage:

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from deeper.engine.label_tree import LabelTree
 
@@ -105,7 +106,10 @@ def label_log_probs(model: Any, batch: Sequence[Packed]) -> list[Tensor]:
         use_cache=False,
     ).last_hidden_state
     wanted = torch.cat([hidden[row, packed.nodes.to(device)] for row, packed in enumerate(batch)])
-    log_probs = causal.get_output_embeddings()(wanted).float().log_softmax(dim=-1)
+    head = causal.get_output_embeddings()
+    bias = None if head.bias is None else head.bias.float()
+    # A head that computes in bfloat16 rounds logits to sixteenths, and labels differ by less.
+    log_probs = functional.linear(wanted.float(), head.weight.float(), bias).log_softmax(dim=-1)
     parts = log_probs.split([len(packed.nodes) for packed in batch])
     return [_labels(packed, part) for packed, part in zip(batch, parts, strict=True)]
 

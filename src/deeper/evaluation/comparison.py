@@ -13,8 +13,6 @@ from deeper.measure.bootstrap import domain_mean_interval
 Table = Mapping[tuple[str, str, int, str], Mapping[str, dict[str, Any]]]
 """Error rows by (domain, method, round, role) and then by user."""
 
-AGAINST = ("user_median", "frozen")
-
 
 class Group(NamedTuple):
     """A domain, or a mean over several."""
@@ -38,33 +36,42 @@ def table_of(errors: pa.Table) -> Table:
     return table
 
 
-def paired(table: Table, groups: Sequence[Group], rounds: int, seed: int) -> list[dict[str, Any]]:
-    """Differences in held-out MAE against the user median and against `frozen`, by user.
+def paired(
+    table: Table, against: Mapping[str, Table], groups: Sequence[Group], rounds: int, seed: int
+) -> list[dict[str, Any]]:
+    """Differences in held-out MAE against some methods, by user.
 
     Only users with a row of both methods count: `users` says how many. `improved` is the share of them with a
     lower error (not an equal one), averaged over the domains like the difference.
+
+    Args:
+        table: Errors of the methods.
+        against: The methods to compare them with, and the errors of each.
+        groups: Domains and means over domains.
+        rounds: The last round.
+        seed: Seed of the bootstrap.
     """
     rows: list[dict[str, Any]] = []
     for group in groups:
-        for against in AGAINST:
+        for other, others in against.items():
             for method in METHODS:
-                for t in range(rounds + 1) if method != against else ():
-                    first, second = (method, t, "future"), (against, t, "future")
-                    pairs = _pairs(table, group, first, second)
+                for t in range(rounds + 1) if method != other else ():
+                    pairs = _pairs((table, others), group, (method, t, "future"), (other, t, "future"))
                     if pairs is None:
                         continue
-                    differences = [mine - other for mine, other in pairs]
+                    differences = [mine - theirs for mine, theirs in pairs]
                     interval = domain_mean_interval(differences, seed)
                     rows.append(
                         {
                             "domain": group.name,
                             "method": method,
-                            "against": against,
+                            "against": other,
                             "round": t,
                             "difference": interval.mean,
                             "ci": [interval.low, interval.high],
                             "improved": float(np.mean([(values < 0).mean() for values in differences])),
                             "users": sum(map(len, differences)),
+                            "prediction": _prediction(table, (group.domains[0], method, t, "future")),
                         }
                     )
     return rows
@@ -93,7 +100,7 @@ Cell = tuple[str, int, str]
 def _reduced(table: Table, groups: Sequence[Group], before: Cell, after: Cell) -> dict[str, float]:
     percent: dict[str, float] = {}
     for group in groups:
-        pairs = _pairs(table, group, before, after)
+        pairs = _pairs((table, table), group, before, after)
         if pairs is not None:
             start = float(np.mean([first.mean() for first, _ in pairs]))
             end = float(np.mean([second.mean() for _, second in pairs]))
@@ -102,14 +109,19 @@ def _reduced(table: Table, groups: Sequence[Group], before: Cell, after: Cell) -
 
 
 def _pairs(
-    table: Table, group: Group, first: Cell, second: Cell
+    tables: tuple[Table, Table], group: Group, first: Cell, second: Cell
 ) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]] | None:
     """MAE of the users whom both have, for each domain; None if a domain has no such user."""
     pairs: list[tuple[NDArray[np.float64], NDArray[np.float64]]] = []
     for domain in group.domains:
-        left, right = table.get((domain, *first), {}), table.get((domain, *second), {})
+        left, right = tables[0].get((domain, *first), {}), tables[1].get((domain, *second), {})
         users = [user for user in left if user in right]
         if not users:
             return None
         pairs.append((np.array([left[u]["mae"] for u in users]), np.array([right[u]["mae"] for u in users])))
     return pairs
+
+
+def _prediction(table: Table, place: tuple[str, str, int, str]) -> str:
+    """Of what predictions an error is; the same for all users of a place."""
+    return next(iter(table[place].values()))["prediction"]

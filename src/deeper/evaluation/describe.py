@@ -8,10 +8,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from deeper.evaluation.schema import CONTROLS
+from deeper.evaluation.schema import CONTROLS, HISTORY_ONLY
 from deeper.measure.text import distinctness, redundancy, retention, words
 
 Row = dict[str, Any]
+
+NOT_WRITTEN = (*CONTROLS, HISTORY_ONLY)
 
 
 def count_failures(predictions: pa.Table, personas: pa.Table) -> dict[str, dict[str, int]]:
@@ -28,7 +30,7 @@ def count_failures(predictions: pa.Table, personas: pa.Table) -> dict[str, dict[
     unwritten = Counter(row["method"] for row in rows if row["failure"])
     return {
         "failures": {method: unread[method] for method in methods},
-        "persona_failures": {method: unwritten[method] for method in methods if method not in CONTROLS},
+        "persona_failures": {method: unwritten[method] for method in methods if method not in NOT_WRITTEN},
     }
 
 
@@ -74,7 +76,7 @@ def _by_method(personas: pa.Table) -> dict[str, list[Row]]:
     """Final personas by the method that wrote them; controls are none."""
     rows: dict[str, list[Row]] = {}
     for row in personas.to_pylist():
-        if row["stage"] == "final" and row["method"] not in CONTROLS:
+        if row["stage"] == "final" and row["method"] not in NOT_WRITTEN:
             rows.setdefault(row["method"], []).append(row)
     return rows
 

@@ -45,6 +45,8 @@ def error_table(
     predictor: str,
     methods: Collection[str],
     roles: Collection[str],
+    search_n: int = 0,
+    prediction: str = "persona",
 ) -> pa.Table:
     """Errors of personas and controls on the eval users' windows.
 
@@ -62,6 +64,8 @@ def error_table(
         predictor: The engine that predicted, for the table.
         methods: Methods to judge.
         roles: Roles to judge them in.
+        search_n: Directions searched for each update; stands with the updaters from round 1 on, 0 with the rest.
+        prediction: "persona", or "history" where `predictions` are combined with the user's own ratings.
 
     Returns:
         ERROR rows, sorted.
@@ -90,8 +94,12 @@ def error_table(
         places = [p for p in _places(method, k, window, rounds) if p.method in methods and p.role in roles]
         measures = _measures(domain, read.points(i), read.distribution(i), actual[domain_id, user, window])
         if measures:
-            origin = {"readout": read.readouts[i], "calibrated": read.calibrated[i], "predictor": predictor}
-            rows += _rows(domain_id, user, places, measures, origin)
+            by_model = read.readouts[i] != "none"
+            origin = {
+                **{"readout": read.readouts[i], "calibrated": read.calibrated[i], "prediction": prediction},
+                **{"predictor": predictor if by_model else ""},
+            }
+            rows += _rows(domain_id, user, places, measures, origin, search_n)
     return _sorted(rows)
 
 
@@ -113,7 +121,7 @@ def baseline_errors(
     actual = _actual(windows)
     rows: list[dict[str, Any]] = []
     missing: dict[tuple[str, str], NotAvailableBaseline] = {}
-    origin = {"readout": "none", "calibrated": "off", "predictor": ""}
+    origin = {"readout": "none", "calibrated": "off", "predictor": "", "prediction": "none"}
     for domain in domains.values():
         for t in range(rounds + 1):
             visible = visible_at(windows, domain, t)
@@ -202,10 +210,16 @@ def _measures(domain: Domain, points: Floats, distribution: Floats | None, actua
 
 
 def _rows(
-    domain: str, user: str, places: Iterable[Place], measures: dict[str, Any], origin: dict[str, str]
+    domain: str,
+    user: str,
+    places: Iterable[Place],
+    measures: dict[str, Any],
+    origin: dict[str, str],
+    search_n: int = 0,
 ) -> list[dict[str, Any]]:
-    keys = {"user": user, "domain": domain, "search_n": 0}
-    return [{**keys, **place._asdict(), **measures, **origin} for place in places]
+    keys = {"user": user, "domain": domain}
+    searched = {place: search_n if place.round and place.method in UPDATERS else 0 for place in places}
+    return [{**keys, **place._asdict(), **measures, **origin, "search_n": n} for place, n in searched.items()]
 
 
 def _sorted(rows: list[dict[str, Any]]) -> pa.Table:

@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from deeper.domains import Domain
 from deeper.evaluation.comparison import Group, Table, paired, reduction, table_of
 from deeper.evaluation.describe import count_failures, describe_texts, leak_rates
 from deeper.evaluation.errors import NotAvailableBaseline, count_unrated
-from deeper.evaluation.schema import METHODS, ROLES
+from deeper.evaluation.schema import HISTORY_ONLY, METHODS, ROLES
 from deeper.measure.bootstrap import domain_mean_interval
 
 DIGITS = 6
@@ -31,7 +32,9 @@ def summarise(
 
     An error is the mean over users of the user's mean over ratings. The domains `mean`, `mean_seen` and
     `mean_unseen` (where there is more than one domain) are means over domains of those, and only there where
-    all of their domains have a value. Intervals are 95 % percentile bootstraps over users.
+    all of their domains have a value. Intervals are 95 % percentile bootstraps over users. Differences are
+    against the user median and `frozen`; of predictions with history against the user median and `history_only`.
+    Reductions are of predictions from the persona alone.
 
     Args:
         errors: ERROR rows of personas, controls and baselines.
@@ -47,14 +50,18 @@ def summarise(
         `users`, `errors`, `paired`, `reduction`, `failures`, `persona_failures`, `leaks`, `text`, `unrated`
         and `not_available`, all of it JSON: no NaN, numbers rounded to 6 digits.
     """
-    table = table_of(errors)
+    is_combined = pc.field("prediction") == "history"
+    table, combined = table_of(errors.filter(~is_combined)), table_of(errors.filter(is_combined))
     present = set(errors["domain"].to_pylist())
     used = [name for name in domains if name in present]
     groups = _groups([domains[name] for name in used])
     summary = {
         "users": {name: len(users) for name, users in _users(errors, used).items()},
-        "errors": _errors(table, groups, rounds, seed),
-        "paired": paired(table, groups, rounds, seed),
+        "errors": [*_errors(table, groups, rounds, seed), *_errors(combined, groups, rounds, seed)],
+        "paired": [
+            *paired(table, {"user_median": table, "frozen": table}, groups, rounds, seed),
+            *paired(combined, {"user_median": table, HISTORY_ONLY: combined}, groups, rounds, seed),
+        ],
         "reduction": reduction(table, groups, rounds),
         **count_failures(predictions, personas),
         "leaks": leak_rates(personas),
@@ -105,7 +112,7 @@ def _entry(cells: Sequence[Mapping[str, dict[str, Any]]], seed: int) -> dict[str
         **{name: _mean(cells, name) for name in ("rmse", "crps", "rank_accuracy")},
         "users": len(rows),
         "ratings": sum(row["n"] for row in rows),
-        **{name: _all_of(rows, name) for name in ("calibrated", "predictor", "readout")},
+        **{name: _all_of(rows, name) for name in ("calibrated", "predictor", "readout", "prediction")},
         "search_n": max(row["search_n"] for row in rows),
     }
 

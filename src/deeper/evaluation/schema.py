@@ -18,12 +18,14 @@ ERROR = pa.schema(
         pa.field("calibrated", pa.string(), nullable=False),
         pa.field("predictor", pa.string(), nullable=False),
         pa.field("search_n", pa.int16(), nullable=False),
+        pa.field("prediction", pa.string(), nullable=False),
     ]
 )
 """Error of one method on one window of one user, over the `n` ratings that are ratings. `role` is "future"
 (W_{t+1} of round t: held out), "current" (W_t) or "previous" (W_{t-1}): both in-sample. `rank_accuracy` is
 null where no two ratings differ. `search_n` is the number of directions searched at test time, 0 for none.
-Rows are sorted by (domain, method, round, role, user)."""
+`prediction` is "persona", "history" (combined with the user's own ratings up to W_t: `future` only) or, of
+baselines, "none". Rows are sorted by (domain, method, round, role, user)."""
 
 UPDATERS = (
     "refine",
@@ -43,7 +45,9 @@ BASELINES = (
     "item_mean",
     "matrix_factorisation",
 )
-METHODS = (*BASELINES, *CONTROLS, "frozen", *UPDATERS)
+HISTORY_ONLY = "history_only"
+"""Control of predictions with history: the same shrinkage without a persona. It is there with these, not chosen."""
+METHODS = (*BASELINES, HISTORY_ONLY, *CONTROLS, "frozen", *UPDATERS)
 """All methods, in the order in which they are shown."""
 
 ROLES = ("future", "current", "previous")

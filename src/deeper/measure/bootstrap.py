@@ -56,13 +56,38 @@ def domain_mean_interval(
     mean = float(np.mean([values.mean() for values in domains]))
     if any(len(values) == 1 for values in domains):
         return Interval(mean, float("nan"), float("nan"))
-    means = np.mean([_resampling(len(values), seed, i, samples) @ values for i, values in enumerate(domains)], axis=0)
+    means = np.mean([resampling(len(values), seed, i, samples) @ values for i, values in enumerate(domains)], axis=0)
     low, high = np.quantile(means, [(1 - confidence) / 2, (1 + confidence) / 2])
     return Interval(mean, float(low), float(high))
 
 
+def domain_ratio_interval(
+    numerators: Sequence[Floats], denominators: Sequence[Floats], seed: int, samples: int = 2000
+) -> Interval:
+    """Ratio of two means over domains of the means over the same users, with a 95 % interval.
+
+    Args:
+        numerators: For each domain one number a user, shape (users,).
+        denominators: The same of what is compared with, users in the same order.
+        seed: Seed of the resampling; users are resampled within their domain, in pairs.
+        samples: Bootstrap samples.
+
+    Raises:
+        ValueError: There is no domain, or one without users.
+    """
+    if not numerators or any(len(values) == 0 for values in numerators):
+        raise ValueError("a ratio needs at least one user of each domain")
+    above, below = (
+        np.mean([resampling(len(values), seed, i, samples) @ values for i, values in enumerate(part)], axis=0)
+        for part in (numerators, denominators)
+    )
+    value = np.mean([v.mean() for v in numerators]) / np.mean([v.mean() for v in denominators])
+    low, high = np.quantile(above / below, [0.025, 0.975])
+    return Interval(float(value), float(low), float(high))
+
+
 @lru_cache(maxsize=16)
-def _resampling(users: int, seed: int, domain: int, samples: int) -> Floats:
+def resampling(users: int, seed: int, domain: int, samples: int) -> Floats:
     """Share of each user in each bootstrap sample, shape (samples, users)."""
     draws = np.random.default_rng([seed, domain]).integers(users, size=(samples, users))
     draws += np.arange(samples)[:, None] * users

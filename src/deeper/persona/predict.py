@@ -65,6 +65,19 @@ def predict(
     return pa.Table.from_pylist(rows, schema=PREDICTION)
 
 
+def score_request(prompts: Prompts, domain: Domain, persona: str, titles: Sequence[str]) -> ScoreRequest:
+    """What the predictor is asked: the ratings of items, each but once, behind one persona.
+
+    Args:
+        prompts: The templates.
+        domain: Gives the item noun and the labels.
+        persona: The persona's text; empty where nothing is known.
+        titles: Titles of the items.
+    """
+    prompt = prompts.render("predict", domain, persona=persona or UNKNOWN)
+    return ScoreRequest(prompt, tuple(dict.fromkeys(map(quote, titles))), domain.scale.labels)
+
+
 def _distribution(
     table: pa.Table, engine: Engine, prompts: Prompts, domains: Mapping[str, Domain], seed: int
 ) -> list[list[Answer]]:
@@ -73,10 +86,8 @@ def _distribution(
     rows = table.to_pylist()
     requests: list[ScoreRequest] = []
     for row in rows:
-        domain = domains[row["domain"]]
-        titles = dict.fromkeys(quote(title) for target in row["targets"] for title in target["titles"])
-        prompt = prompts.render("predict", domain, persona=row["persona"] or UNKNOWN)
-        requests.append(ScoreRequest(prompt, tuple(titles), domain.scale.labels))
+        titles = [title for target in row["targets"] for title in target["titles"]]
+        requests.append(score_request(prompts, domains[row["domain"]], row["persona"], titles))
     results: list[list[Answer]] = []
     for row, request, scores in zip(rows, requests, engine.score(requests), strict=True):
         found = dict(zip(request.continuations, scores, strict=True))

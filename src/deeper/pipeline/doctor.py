@@ -5,16 +5,17 @@ import os
 import platform
 import shutil
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from deeper.engine import Prompt, Sampling, ScoreRequest
 from deeper.engine.weights import are_prepared, cache_folder
 
 NEEDED_GIB = 1.0
-EXTRAS = {"baselines": "myfm"}
+EXTRAS = {"baselines": ("myfm",), "train": ("torch", "transformers", "peft", "trl", "llguidance")}
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,8 @@ def examine() -> list[Check]:
         _weights(),
         _embedded(),
         _openai(),
-        *(_extra(name, package) for name, package in EXTRAS.items()),
+        *(_extra(name, packages) for name, packages in EXTRAS.items()),
+        _gpu(),
     ]
 
 
@@ -78,9 +80,24 @@ def _openai() -> Check:
     return Check("openai engine", "ok", f"set up for {address or 'the default address'}; not called")
 
 
-def _extra(name: str, package: str) -> Check:
+def _extra(name: str, packages: Sequence[str]) -> Check:
     try:
-        importlib.import_module(package)
-        return Check(f"extra [{name}]", "ok", f"{package} {version(package)}")
+        for package in packages:
+            importlib.import_module(package)
     except ImportError as error:
-        return Check(f"extra [{name}]", "missing", f'{error}; install with: pip install "deeper-persona[{name}]"')
+        first = "PyTorch, then " if "torch" in packages else ""
+        return Check(
+            f"extra [{name}]", "missing", f'{error}; install with: {first}pip install "deeper-persona[{name}]"'
+        )
+    return Check(f"extra [{name}]", "ok", ", ".join(f"{package} {version(package)}" for package in packages))
+
+
+def _gpu() -> Check:
+    try:
+        import torch
+    except ImportError as error:
+        return Check("GPU", "missing", f"{error}; only the extra [train] uses one")
+    if not torch.cuda.is_available():
+        return Check("GPU", "missing", "none that PyTorch can use; the engine transformers runs on the processor")
+    facts: Any = torch.cuda.get_device_properties(0)
+    return Check("GPU", "ok", f"{facts.name}, {facts.total_memory / 2**30:.0f} GiB, CUDA {torch.version.cuda}")

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,17 +10,20 @@ import pyarrow as pa
 from rich.console import Console
 
 from deeper.behaviour.load import Loaded, load_windows
+from deeper.domains import Domain
 from deeper.engine import Engine
-from deeper.engine.registry import make_engine
+from deeper.engine.adapter import load_adapter
 from deeper.errors import UserError, printable
 from deeper.evaluation.errors import baseline_errors, error_table
 from deeper.evaluation.results import summarise
-from deeper.evaluation.schema import BASELINES
+from deeper.evaluation.schema import BASELINES, HISTORY_ONLY
 from deeper.persona.calibration import Calibration
+from deeper.persona.history import History, fit_history, with_history
 from deeper.persona.prompts import Prompts, load_prompts
+from deeper.pipeline.engines import make_engines
 from deeper.pipeline.executor import COST, LocalExecutor
 from deeper.pipeline.online import OnlineLoop, Outcome
-from deeper.pipeline.population import Population, choose_population
+from deeper.pipeline.population import Population, choose_population, on_validation
 from deeper.pipeline.progress import RunProgress
 from deeper.pipeline.provenance import provenance
 from deeper.pipeline.run_folder import RunFolder
@@ -42,18 +46,28 @@ def evaluate(settings: Settings, out: Path, console: Console) -> dict[str, Any]:
     """
     prompts = load_prompts(Path(settings.prompts) if settings.prompts else None)
     loaded = load_windows(settings.data, settings.domains or None)
-    population = choose_population(loaded, settings.users, settings.calibration_users)
+    if settings.split == "validation":
+        loaded = on_validation(loaded)
+    population = choose_population(loaded, settings.users, settings.calibration_users, _read_before(settings))
     possible = max((len(windows) for windows in population.eval.values()), default=0) - 2
     if possible < 0:
         raise UserError(
-            "there is no eval user with two windows", where=settings.data, do="choose data or domains with eval users"
+            f"there is no {settings.split} user with two windows",
+            where=settings.data,
+            do=f"choose data or domains with {settings.split} users",
         )
     notes = list(loaded.notes)
     if possible < settings.rounds:
         notes.append(f"rounds: {possible}, since no user has windows for more")
         settings = settings.model_copy(update={"rounds": possible})
     _show(notes, console)
-    engines = {spec: make_engine(spec) for spec in (settings.policy_engine, settings.predictor_engine)}
+    engines = make_engines(
+        {
+            "policy": (settings.policy_engine, settings.policy_adapter),
+            "predictor": (settings.predictor_engine, settings.predictor_adapter),
+        },
+        prompts.version,
+    )
     folder = RunFolder(out, settings)
     with folder.held():
         return _evaluate(settings, loaded, population, notes, prompts, engines, folder, console)
@@ -69,29 +83,26 @@ def _evaluate(
     folder: RunFolder,
     console: Console,
 ) -> dict[str, Any]:
-    policy, predictor = engines[settings.policy_engine], engines[settings.predictor_engine]
+    policy, predictor = engines["policy"], engines["predictor"]
     progress = RunProgress(console)
     executor = LocalExecutor(folder, progress, engines)
     loop = OnlineLoop(settings, executor, policy, predictor, prompts, loaded.domains)
     progress.stages = loop.stages()
     outcome = loop.run(population)
-    after = _calibration_notes(settings, outcome)
+    domains, rounds, seed = loaded.domains, settings.rounds, settings.seed
+    history = combined = None
+    if settings.prediction == "history":
+        history = fit_history(outcome.fitting, population.calibration, domains)
+        combined = with_history(outcome.predictions, outcome.personas, population.eval, history, domains)
+        folder.write_json("history.json", asdict(history))
+        folder.write_table("history.parquet", combined)
+    after = _calibration_notes(settings, outcome, history)
     _show(after, console)
 
-    domains, rounds, seed = loaded.domains, settings.rounds, settings.seed
-    errors = error_table(
-        outcome.predictions,
-        outcome.personas,
-        population.table,
-        domains,
-        rounds,
-        predictor.fingerprint,
-        settings.methods,
-        settings.roles,
-    )
     chosen = [name for name in BASELINES if name in settings.methods]
     baselines, missing = baseline_errors(population.table, domains, rounds, chosen, seed)
-    errors = pa.concat_tables([errors, baselines])
+    by_model = _errors_by_model(settings, outcome, combined, population, domains, predictor)
+    errors = pa.concat_tables([*by_model, baselines])
     costs = pa.Table.from_pylist(executor.costs, schema=COST)
     origin = {**provenance(), "seed": seed, "config": settings.model_dump(mode="json")}
     results = {
@@ -99,6 +110,7 @@ def _evaluate(
         "source": loaded.source,
         "notes": notes + after,
         "calibration": _described(outcome.calibration),
+        "history": _history(history, domains),
         **summarise(errors, outcome.personas, outcome.predictions, population.table, domains, rounds, seed, missing),
         "cost": _cost(costs),
     }
@@ -113,6 +125,8 @@ def _evaluate(
     folder.write_table("personas.parquet", outcome.personas)
     folder.write_table("predictions.parquet", outcome.predictions)
     folder.write_table("errors.parquet", errors)
+    if settings.search_n:
+        folder.write_table("search.parquet", outcome.search)
     folder.write_table("cost.parquet", costs)
     folder.write_json("calibration.json", asdict(outcome.calibration))
     folder.write_json("manifest.json", manifest)
@@ -120,18 +134,52 @@ def _evaluate(
     return results
 
 
+def _read_before(settings: Settings) -> frozenset[str]:
+    """Hashes of the users that the predictor was trained on; of an adapter on a server nothing is known."""
+    if not settings.predictor_adapter or settings.predictor_engine.startswith("openai:"):
+        return frozenset()
+    return load_adapter(Path(settings.predictor_adapter)).users
+
+
+def _errors_by_model(
+    settings: Settings,
+    outcome: Outcome,
+    combined: pa.Table | None,
+    population: Population,
+    domains: Mapping[str, Domain],
+    predictor: Engine,
+) -> list[pa.Table]:
+    """Errors of personas and controls, and of their predictions with history where there are any."""
+    judge = partial(
+        error_table,
+        personas=outcome.personas,
+        windows=population.table,
+        domains=domains,
+        rounds=settings.rounds,
+        predictor=predictor.fingerprint,
+        search_n=settings.search_n,
+    )
+    tables = [judge(outcome.predictions, methods=settings.methods, roles=settings.roles)]
+    if combined is not None:
+        methods = (*settings.methods, HISTORY_ONLY)
+        tables.append(judge(combined, methods=methods, roles=("future",), prediction="history"))
+    return tables
+
+
 def _show(notes: Sequence[str], console: Console) -> None:
     for note in notes:
         console.print(printable(f"note: {note}"), markup=False, highlight=False)
 
 
-def _calibration_notes(settings: Settings, outcome: Outcome) -> list[str]:
+def _calibration_notes(settings: Settings, outcome: Outcome, history: History | None) -> list[str]:
     """What readers must know when the calibration is not what was asked for."""
     notes: list[str] = []
     if outcome.unread:
         notes.append(f"predictions of calibration users that failed, and so are in no map: {outcome.unread}")
     if settings.calibration == "on" and outcome.calibration.pooled is None:
         notes.append("calibration: off, since there is no train user's prediction to fit it on")
+    if history is not None and history.alone.pooled is None:
+        notes.append("prediction: persona only, since there is no train user's prediction to fit the history on")
     return notes
 
 
@@ -139,6 +187,21 @@ def _described(calibration: Calibration) -> dict[str, Any]:
     """What readers of the results need of the maps; the maps themselves are in calibration.json."""
     maps = {**calibration.domains, **({"pooled": calibration.pooled} if calibration.pooled else {})}
     return {name: {"exponent": one.exponent, "ratings": one.ratings} for name, one in maps.items()}
+
+
+def _history(history: History | None, domains: Mapping[str, Domain]) -> dict[str, Any]:
+    """By domain what predictions with history and `history_only` use; empty without them."""
+    if history is None:
+        return {}
+    found: dict[str, Any] = {}
+    for name, domain in domains.items():
+        for label, pools in (("with_persona", history.with_persona), (HISTORY_ONLY, history.alone)):
+            kind, pool = pools.find(domain)
+            if pool is not None:
+                weights = {"history": pool.history, "persona": pool.persona}
+                entry = {"fitted_on": kind, "shrinkage": pool.shrinkage, **weights, "ratings": pool.ratings}
+                found.setdefault(name, {})[label] = entry
+    return found
 
 
 def _cost(costs: pa.Table) -> dict[str, Any]:

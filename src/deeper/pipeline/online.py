@@ -2,23 +2,25 @@
 
     S_0 from W_0 ─▶ P_1 from S_0 ─▶ calibration (train users) ─▶ for t = 1…: S_t from S_{t-1} and W_t ─▶ P_{t+1}
 
-Each arrow is a stage: a function from a table to a table, run shard by shard by the executor.
+Each arrow is a stage: a function from a table to a table, run shard by shard by the executor. With a search of
+directions, S_t takes two stages: candidates are drawn, and predicted from to be judged.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
 from deeper.domains import Domain
 from deeper.engine import Engine
-from deeper.evaluation.schema import CONTROLS, UPDATERS
-from deeper.persona.calibration import Calibration, calibrate, fit
+from deeper.evaluation.schema import CONTROLS, HISTORY_ONLY, UPDATERS
+from deeper.learning.contexts import fit_calibration
+from deeper.persona.calibration import Calibration, calibrate
 from deeper.persona.predict import PREDICT_INPUT, predict
 from deeper.persona.prompts import Prompts
 from deeper.persona.schema import PERSONA, PREDICTION
+from deeper.persona.search import CANDIDATE, SEARCH, choose, draw, halves, to_judge
 from deeper.persona.stages import UPDATE_INPUT, controls, initialise, update
 from deeper.persona.write import Writer
 from deeper.pipeline.executor import LocalExecutor, Stage
@@ -40,13 +42,21 @@ class Outcome:
         personas: All personas of eval users, controls included (`PERSONA`).
         predictions: All calibrated predictions for eval users (`PREDICTION`).
         calibration: The fitted maps.
-        unread: Predictions for calibration users that failed, and so are in no map.
+        fitting: Calibrated predictions for calibration users (`PREDICTION`): of W_1, and of what comes after it
+            where history is to be fitted.
+        search: What a search of directions decided (`SEARCH`); no rows without one.
     """
 
     personas: pa.Table
     predictions: pa.Table
     calibration: Calibration
-    unread: int
+    fitting: pa.Table
+    search: pa.Table
+
+    @property
+    def unread(self) -> int:
+        """Predictions for calibration users that failed, and so are in no map."""
+        return sum(failure != "" for failure in self.fitting["failure"].to_pylist())
 
 
 @dataclass
@@ -71,7 +81,8 @@ class OnlineLoop:
 
     def stages(self) -> int:
         """How many stages `run` has."""
-        return 2 + bool(self._chosen(CONTROLS)) + 2 * self.settings.rounds * bool(self._chosen(UPDATERS))
+        round_stages = (3 if self.settings.search_n else 2) * bool(self._chosen(UPDATERS))
+        return 2 + bool(self._chosen(CONTROLS)) + self.settings.rounds * round_stages
 
     def run(self, population: Population) -> Outcome:
         """Run all rounds."""
@@ -80,18 +91,23 @@ class OnlineLoop:
         texts = {(row["domain"], row["user"]): row for row in first if (row["domain"], row["user"]) in windows}
         seen = range(rounds + 2) if "frozen" in self.settings.methods else [0, 1]
         seen = [k for k in seen if k or "current" in self.settings.roles or "previous" in self.settings.roles]
-        wanted = [(row, seen if self._key(row) in windows else [1]) for row in first]
+        fitted = range(1, rounds + 2) if self.settings.prediction == "history" else [1]
+        wanted = [(row, seen if self._key(row) in windows else fitted) for row in first]
         raw = self._predict("predict-0", wanted, {**windows, **population.calibration})
         judged = [self._key(row) in windows for row in raw.select(["domain", "user"]).to_pylist()]
         own, others = pa.array(judged, pa.bool_()), pa.array([not mine for mine in judged], pa.bool_())
         for_fitting = raw.filter(others)
-        calibration = self._fit(for_fitting, population.calibration)
-        unread = sum(failure != "" for failure in for_fitting["failure"].to_pylist())
+        calibration = Calibration({}, None)
+        if self.settings.calibration == "on":
+            calibration = fit_calibration(for_fitting, population.calibration, self.domains)
+        fitting = calibrate(for_fitting, calibration, self.domains)
         personas: list[Row] = list(texts.values())
         predictions = [calibrate(raw.filter(own), calibration, self.domains)]
 
+        if self.settings.prediction == "history":
+            personas += self._controls(windows, [HISTORY_ONLY])
         if self._chosen(CONTROLS):
-            rows = self._controls(windows)
+            rows = self._controls(windows, self._chosen(CONTROLS))
             targets = [(row, range(1, rounds + 2) if row["method"] == "no_persona" else [row["k"] + 1]) for row in rows]
             predictions.append(
                 calibrate(self._predict("predict-controls", targets, windows), calibration, self.domains)
@@ -100,8 +116,14 @@ class OnlineLoop:
 
         current = {(key, method): row for key, row in texts.items() for method in self._chosen(UPDATERS)}
         points = _points(predictions[0])
+        searches = [SEARCH.empty_table()]
         for t in range(1, rounds + 1) if current else ():
-            written = self._update(t, current, points, windows)
+            rows = self._cases(t, current, points, windows)
+            if self.settings.search_n:
+                written, decided = self._search(t, rows, current, calibration)
+                searches.append(decided)
+            else:
+                written = self._write(f"update-{t}", update, rows)
             final = [row for row in written if row["stage"] == "final"]
             ks = [t + AHEAD[role] for role in self.settings.roles]
             raw = self._predict(f"predict-{t}", [(row, ks) for row in final], windows)
@@ -110,13 +132,13 @@ class OnlineLoop:
             current = {(self._key(row), row["method"]): row for row in final}
             personas += written
         table = pa.Table.from_pylist(personas, schema=PERSONA)
-        return Outcome(table, pa.concat_tables(predictions), calibration, unread)
+        return Outcome(table, pa.concat_tables(predictions), calibration, fitting, pa.concat_tables(searches))
 
     def _initialise(self, windows: Windows) -> list[Row]:
         rows = [self._case(key, "initialise", 0, None, windows, None) for key in sorted(windows)]
         return self._write("initialise", initialise, rows)
 
-    def _update(
+    def _cases(
         self,
         t: int,
         current: Mapping[tuple[Key, str], Row],
@@ -125,20 +147,39 @@ class OnlineLoop:
     ) -> list[Row]:
         # Without in-sample roles, nothing judges a persona that has no next window.
         needed = 1 if self.settings.roles == ("future",) else 0
-        rows = [
+        return [
             self._case(key, method, t, parent, windows, points.get((parent["id"], t)))
             for (key, method), parent in current.items()
             if len(windows[key]) > t + needed
         ]
-        return self._write(f"update-{t}", update, rows)
+
+    def _search(
+        self, t: int, rows: list[Row], current: Mapping[tuple[Key, str], Row], calibration: Calibration
+    ) -> tuple[list[Row], pa.Table]:
+        """Personas of round t, and what was decided."""
+        table = pa.Table.from_pylist(rows, schema=UPDATE_INPUT)
+        split = halves(table, self.settings.seed, self.settings.search_n)
+        drawn = self.executor.run(self._written(f"candidates-{t}", draw, CANDIDATE), split)
+        raw = self.executor.run(self._read(f"judge-{t}"), to_judge(table, split, drawn))
+        judged = calibrate(raw, calibration, self.domains)
+        parents = {row["id"]: row for row in current.values()}
+        personas, decided = choose(table, split, drawn, judged, parents, self._writer(), self.domains)
+        return personas.to_pylist(), decided
 
     def _write(self, name: str, function: Callable[..., pa.Table], rows: list[Row]) -> list[Row]:
-        writer = Writer(self.policy, self.prompts, self.settings.max_persona_tokens, self.settings.seed)
-        stage = Stage(
+        stage = self._written(name, function, PERSONA)
+        return self.executor.run(stage, pa.Table.from_pylist(rows, schema=UPDATE_INPUT)).to_pylist()
+
+    def _writer(self) -> Writer:
+        return Writer(self.policy, self.prompts, self.settings.max_persona_tokens, self.settings.seed)
+
+    def _written(self, name: str, function: Callable[..., pa.Table], schema: pa.Schema) -> Stage:
+        writer = self._writer()
+        return Stage(
             name=name,
             version=1,
             function=lambda table: function(table, writer, self.domains),
-            schema=PERSONA,
+            schema=schema,
             settings={
                 "engine": writer.engine.fingerprint,
                 "prompts": writer.prompts.version,
@@ -148,15 +189,13 @@ class OnlineLoop:
             },
             shard_rows=WRITE_ROWS,
         )
-        return self.executor.run(stage, pa.Table.from_pylist(rows, schema=UPDATE_INPUT)).to_pylist()
 
-    def _controls(self, windows: Windows) -> list[Row]:
-        ks = {"no_persona": [0], "raw_history": list(range(self.settings.rounds + 1))}
+    def _controls(self, windows: Windows, methods: Sequence[str]) -> list[Row]:
         rows = [
             self._case(key, method, k, None, windows, None)
             for key in sorted(windows)
-            for method in self._chosen(CONTROLS)
-            for k in ks[method]
+            for method in methods
+            for k in (range(self.settings.rounds + 1) if method != "no_persona" else [0])
             if len(windows[key]) > k
         ]
         return controls(pa.Table.from_pylist(rows, schema=UPDATE_INPUT), self.domains).to_pylist()
@@ -169,8 +208,11 @@ class OnlineLoop:
             if targets:
                 names = {"persona_id": persona["id"], "user": persona["user"], "domain": persona["domain"]}
                 rows.append({**names, "persona": persona["text"], "targets": targets})
+        return self.executor.run(self._read(name), pa.Table.from_pylist(rows, schema=PREDICT_INPUT))
+
+    def _read(self, name: str) -> Stage:
         readout, seed = self.settings.readout, self.settings.seed
-        stage = Stage(
+        return Stage(
             name=name,
             version=1,
             function=lambda table: predict(table, self.predictor, self.prompts, self.domains, readout, seed),
@@ -184,25 +226,6 @@ class OnlineLoop:
             },
             shard_rows=READ_ROWS,
         )
-        return self.executor.run(stage, pa.Table.from_pylist(rows, schema=PREDICT_INPUT))
-
-    def _fit(self, raw: pa.Table, windows: Windows) -> Calibration:
-        """Fit on S_0 → W_1 of train users, unless calibration is off."""
-        if self.settings.calibration == "off":
-            return Calibration({}, None)
-        readouts: dict[str, list[Any]] = {}
-        ratings: dict[str, list[float]] = {}
-        for row in raw.to_pylist():
-            actual = [item["rating"] for item in windows[self._key(row)][row["k"]]]
-            if not row["failure"]:
-                readouts.setdefault(row["domain"], []).extend(row["distribution"])
-                ratings.setdefault(row["domain"], []).extend(actual)
-        samples: list[tuple[Domain, Any, Any]] = []
-        for name in sorted(readouts):
-            actual = np.array(ratings[name])
-            rated = self.domains[name].is_rated(actual)
-            samples.append((self.domains[name], np.array(readouts[name])[rated], actual[rated]))
-        return fit(samples)
 
     def _case(
         self,

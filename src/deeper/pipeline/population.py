@@ -2,12 +2,13 @@
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pyarrow as pa
 
 from deeper.behaviour.load import Loaded
+from deeper.learning.splits import part, user_hash
 
 Key = tuple[str, str]
 """Domain and user."""
@@ -30,18 +31,33 @@ class Population:
     table: pa.Table
 
 
-def choose_population(loaded: Loaded, users: int, calibration_users: int) -> Population:
+def on_validation(loaded: Loaded) -> Loaded:
+    """The data with validation users in the place of eval users, who are left out: for choices, never for results."""
+    rows = loaded.windows.to_pylist()
+    split = ["eval" if part(row["domain"], row["user"]) == "validation" else "train" for row in rows]
+    index = loaded.windows.schema.get_field_index("split")
+    relabelled = loaded.windows.set_column(index, loaded.windows.schema.field(index), pa.array(split))
+    kept = relabelled.filter(pa.array([row["split"] == "train" for row in rows]))
+    return replace(loaded, windows=kept, source=f"{loaded.source}, validation users")
+
+
+def choose_population(
+    loaded: Loaded, users: int, calibration_users: int, read_before: frozenset[str] = frozenset()
+) -> Population:
     """Choose users by a hash of their id, so that a smaller run is a part of a larger one.
 
     Args:
         loaded: The data.
         users: Eval users of each domain, at most.
         calibration_users: Train users of each domain, at most.
+        read_before: Hashes (`user_hash`) of users that the predictor was trained on: it remembers their ratings, so
+            that they calibrate nothing.
     """
     rows = loaded.windows.to_pylist()
     users_of: dict[Key, set[str]] = {}
     for row in rows:
-        users_of.setdefault((row["domain"], row["split"]), set()).add(row["user"])
+        if row["split"] == "eval" or user_hash(row["domain"], row["user"]) not in read_before:
+            users_of.setdefault((row["domain"], row["split"]), set()).add(row["user"])
     limits = {"eval": users, "train": calibration_users}
     chosen = {
         (domain, split, user)

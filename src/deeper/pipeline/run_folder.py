@@ -13,13 +13,13 @@ import pyarrow.parquet as pq
 from filelock import FileLock, Timeout
 
 from deeper.errors import UserError
-from deeper.pipeline.settings import Settings
+from deeper.pipeline.settings import RunSettings
 
 
 class RunFolder:
     """A folder that a run can be killed in and started again in."""
 
-    def __init__(self, path: Path, settings: Settings) -> None:
+    def __init__(self, path: Path, settings: RunSettings) -> None:
         """Open or create the folder.
 
         Raises:
@@ -79,6 +79,10 @@ class RunFolder:
                 "the file is damaged", where=str(path), do="delete it and start again; the rest is kept"
             ) from error
 
+    def read_json(self, name: str) -> dict[str, Any]:
+        """Read a JSON file."""
+        return json.loads((self.path / name).read_text("utf-8"))
+
     def write_table(self, name: str, table: pa.Table) -> None:
         """Write a Parquet file atomically."""
         sink = pa.BufferOutputStream()
@@ -135,7 +139,7 @@ def _disk_errors(path: Path) -> Generator[None]:
         ) from error
 
 
-def _check_same(config: Path, settings: Settings) -> None:
+def _check_same(config: Path, settings: RunSettings) -> None:
     do = "choose another --out, or delete the folder to start anew"
     try:
         old = tomllib.loads(config.read_text("utf-8"))

@@ -3,7 +3,7 @@
 import json
 import tomllib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
@@ -13,10 +13,31 @@ from deeper.evaluation.schema import BASELINES, CONTROLS, ROLES, UPDATERS
 CHOICES = (*UPDATERS, "frozen", *CONTROLS, *BASELINES)
 
 
-class Settings(BaseModel):
-    """What `deeper evaluate` does. Descriptions are the help texts of flags and of the configuration file."""
+class RunSettings(BaseModel):
+    """Settings that belong to a run folder. Descriptions are the help texts of flags and of the configuration file."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+    command: ClassVar[str]
+    """The command whose --help explains them."""
+
+    def to_toml(self, comments: bool = False) -> str:
+        """All settings as TOML, with their descriptions as comments if asked for."""
+        lines: list[str] = []
+        for name, field in type(self).model_fields.items():
+            if comments:
+                lines += ["", f"# {field.description}"]
+            value: Any = getattr(self, name)
+            lines.append(f"{name} = {json.dumps(value, ensure_ascii=False)}")
+        return "\n".join(lines).strip() + "\n"
+
+
+AnySettings = TypeVar("AnySettings", bound=RunSettings)
+
+
+class Settings(RunSettings):
+    """What `deeper evaluate` does."""
+
+    command = "evaluate"
 
     data: str = Field(
         default="movielens_small",
@@ -26,7 +47,12 @@ class Settings(BaseModel):
     domains: tuple[str, ...] = Field(
         default=(), description="Domains to evaluate, by id; all that the data has by default."
     )
-    users: int = Field(default=100, ge=1, description="Eval users of each domain, at most.")
+    split: Literal["eval", "validation"] = Field(
+        default="eval",
+        description="Who is judged: eval users, for results, or validation users (a fifth of the train users, which "
+        "no training sees), for choices.",
+    )
+    users: int = Field(default=100, ge=1, description="Users of each domain that are judged, at most.")
     calibration_users: int = Field(
         default=32, ge=1, description="Train users of each domain that calibrate the predictor."
     )
@@ -44,12 +70,31 @@ class Settings(BaseModel):
         "OPENAI_BASE_URL and OPENAI_API_KEY) or scripted.",
     )
     predictor_engine: str = Field(default="embedded", description="Engine that reads personas; the same choices.")
+    policy_adapter: str = Field(
+        default="",
+        description="Trained adapter of the engine that writes personas: its folder, or on a server its name.",
+    )
+    predictor_adapter: str = Field(
+        default="", description="Trained adapter of the engine that reads personas; the same choices."
+    )
     readout: Literal["distribution", "structured"] = Field(
         default="distribution",
         description="How a prediction is read: distribution (probabilities of the labels) or structured (JSON).",
     )
     calibration: Literal["on", "off"] = Field(
         default="on", description="Map the predictor's distribution to real ratings, fitted on train users."
+    )
+    prediction: Literal["persona", "history"] = Field(
+        default="persona",
+        description="What predicts: the persona alone, or in addition the persona combined with the user's own past "
+        "ratings, fitted on train users (history).",
+    )
+    search_n: int = Field(
+        default=0,
+        ge=0,
+        le=1000,
+        description="Directions searched for each update: candidates of which the best on ratings that they have not "
+        "read is kept; 0 writes one, greedily.",
     )
     max_persona_tokens: int = Field(
         default=120, ge=8, le=4096, description="Length limit of a persona, for all methods."
@@ -73,21 +118,19 @@ class Settings(BaseModel):
             raise ValueError(f"unknown role {', '.join(unknown)}; choose from {', '.join(ROLES)}")
         return tuple(role for role in ROLES if role in roles or role == "future")
 
-    def to_toml(self, comments: bool = False) -> str:
-        """All settings as TOML, with their descriptions as comments if asked for."""
-        lines: list[str] = []
-        for name, field in type(self).model_fields.items():
-            if comments:
-                lines += ["", f"# {field.description}"]
-            value: Any = getattr(self, name)
-            lines.append(f"{name} = {json.dumps(value, ensure_ascii=False)}")
-        return "\n".join(lines).strip() + "\n"
-
 
 def resolve_settings(config: Path | None, flags: dict[str, Any], preset: dict[str, Any] | None = None) -> Settings:
+    """The settings of `deeper evaluate`; see `resolve`."""
+    return resolve(Settings, config, flags, preset)
+
+
+def resolve(
+    kind: type[AnySettings], config: Path | None, flags: dict[str, Any], preset: dict[str, Any] | None = None
+) -> AnySettings:
     """Settings from defaults < preset < configuration file < flags.
 
     Args:
+        kind: The settings' class.
         config: A TOML file, or None.
         flags: Flags that were given.
         preset: Defaults of the command.
@@ -105,11 +148,12 @@ def resolve_settings(config: Path | None, flags: dict[str, Any], preset: dict[st
         do = "correct it, or write a new one with deeper init-config"
         raise UserError(f"not a TOML file that can be read ({error})", where=str(config), do=do) from error
     try:
-        return Settings(**{**(preset or {}), **stored, **flags})
+        return kind(**{**(preset or {}), **stored, **flags})
     except ValidationError as error:
         problems: list[str] = []
         for problem in error.errors():
             name = ".".join(str(part) for part in problem["loc"])
             origin = f"{config}: {name}" if name.split(".")[0] in stored.keys() - flags.keys() else name
             problems.append(f"{origin}: {problem['msg'].removeprefix('Value error, ')}")
-        raise UserError("; ".join(problems), do="correct it; deeper evaluate --help explains each setting") from error
+        do = f"correct it; deeper {kind.command} --help explains each setting"
+        raise UserError("; ".join(problems), do=do) from error

@@ -17,6 +17,7 @@ def footer(results: Mapping[str, Any]) -> list[str]:
         _counted("Personas that name a title or a rating", leaks),
         _counted("Windows without any rating (left out)", _above_zero(results["unrated"])),
         f"Calibration: {_calibration(results)}.",
+        *(f"History in {name}: {_history(fits)}." for name, fits in results.get("history", {}).items()),
         *(f"Not available: {missing}." for missing in _reasons(results["not_available"])),
     ]
 
@@ -50,6 +51,15 @@ def _calibration(results: Mapping[str, Any]) -> str:
         for kind, domains in kinds.items()
     ]
     return "; ".join(said) or "no prediction by a model"
+
+
+def _history(fits: Mapping[str, Mapping[str, Any]]) -> str:
+    """What predictions with history were combined by, and `history_only` too."""
+    said: list[str] = []
+    for label, fit in fits.items():
+        weights = f"history {fit['history']:g}, persona {fit['persona']:g}, shrinkage {fit['shrinkage']:g} ratings"
+        said.append(f"{label.replace('_', ' ')}: weights {weights}, {CALIBRATIONS[fit['fitted_on']]}")
+    return "; ".join(said)
 
 
 def _reasons(missing: list[dict[str, str]]) -> list[str]:

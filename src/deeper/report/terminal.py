@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from deeper.errors import printable
-from deeper.evaluation.schema import BASELINES, CONTROLS, METHODS, UPDATERS
+from deeper.evaluation.schema import BASELINES, CONTROLS, HISTORY_ONLY, METHODS, UPDATERS
 from deeper.report.footer import footer
 
 Results = Mapping[str, Any]
@@ -24,8 +24,15 @@ _BOX = Box("    \n    \n -  \n    \n -  \n    \n    \n    \n", ascii=True)
 SECTIONS = {
     "the user median": BASELINES[:1],
     "numbers only": BASELINES[1:],
+    "without a persona": (HISTORY_ONLY,),
     "controls, same model": CONTROLS,
     "personas": ("frozen", *UPDATERS),
+}
+WITH_HISTORY = "HELD OUT, WITH HISTORY"
+OTHERS = {
+    "user_median": "the user median",
+    "frozen": "the frozen persona",
+    HISTORY_ONLY: "the same without a persona",
 }
 
 
@@ -34,7 +41,8 @@ def print_results(results: Results, console: Console | None = None) -> None:
 
     First the error on the held-out next window by round, the user median on top; then, at the last round,
     paired differences, other measures, domains, and what is in-sample; then what failed, leaked or was not
-    available. With several domains these are of their mean, up to the last round that all of them have.
+    available. Predictions with history have two tables of their own. With several domains these are of their
+    mean, up to the last round that all of them have.
 
     Args:
         results: What `evaluation.results.summarise` gives.
@@ -63,17 +71,34 @@ class Part(NamedTuple):
 
 
 def _parts(results: Results, width: int) -> list[Part]:
-    cells = {(e["domain"], e["method"], e["round"], e["role"]): e for e in results["errors"]}
+    cells = _cells(results, "persona", "none")
     domain, last = _shown(cells)
-    users = results["users"]
+    users = sum(results["users"].values()) if domain == "mean" else results["users"][domain]
+    combined = _cells(results, "history")
+    median = {key: entry for key, entry in cells.items() if key[1] == "user_median" and combined}
+    differences = [
+        [e for e in results["paired"] if (_prediction(e) == "history") is is_combined] for is_combined in (False, True)
+    ]
     parts = [
-        _by_round(cells, domain, last, width, sum(users.values()) if domain == "mean" else users[domain]),
-        _differences(results["paired"], domain, last),
+        _by_round(cells, domain, last, width, users, "HELD OUT"),
+        _differences(differences[0], domain, last, "HELD OUT", ("user_median", "frozen")),
+        _by_round({**median, **combined}, domain, last, width, users, WITH_HISTORY),
+        _differences(differences[1], domain, last, WITH_HISTORY, ("user_median", HISTORY_ONLY)),
         _measures(cells, results["reduction"], domain, last),
         *(_by_domain(cells, last, width) if domain == "mean" else ()),
         _in_sample(cells, domain, last),
     ]
     return [part for part in parts if part.table.row_count]
+
+
+def _cells(results: Results, *predictions: str) -> Cells:
+    return {
+        (e["domain"], e["method"], e["round"], e["role"]): e for e in results["errors"] if _prediction(e) in predictions
+    }
+
+
+def _prediction(entry: Mapping[str, Any]) -> str:
+    return entry.get("prediction", "persona")  # results of earlier versions do not have it
 
 
 def _shown(cells: Cells) -> tuple[str, int]:
@@ -90,7 +115,7 @@ def _last_round(cells: Cells, domain: str) -> int:
 
 def _shorter(results: Results) -> str:
     """A line on the domains whose windows end before the others', and the means with them; else empty."""
-    cells = {(e["domain"], e["method"], e["round"], e["role"]): e for e in results["errors"]}
+    cells = _cells(results, "persona", "none")
     domain, last = _shown(cells)
     rounds = {name: _last_round(cells, name) for name, *_ in cells if name in results["users"]}
     end = max(rounds.values())
@@ -106,7 +131,7 @@ def _shorter(results: Results) -> str:
     return f"{later} not shown: {why}. The other domains' errors are in results.json."
 
 
-def _by_round(cells: Cells, domain: str, last: int, width: int, users: int) -> Part:
+def _by_round(cells: Cells, domain: str, last: int, width: int, users: int, title: str) -> Part:
     wide = width >= WIDE
     fitting = max(2, (width - 21) // (18 if wide else 10))
     rounds = list(range(last + 1))
@@ -126,20 +151,22 @@ def _by_round(cells: Cells, domain: str, last: int, width: int, users: int) -> P
 
     caption = "The persona of round t has seen W0..Wt and is judged on W(t+1). Ranges: 95 % over users."
     return Part(
-        f"HELD OUT: error on the next window (MAE, lower is better), {_named(domain)}, users: {users}",
+        f"{title}: error on the next window (MAE, lower is better), {_named(domain)}, users: {users}",
         _fill(table, row),
         caption + (" (n): over n users only, fewer than the column has." if fewer else ""),
     )
 
 
-def _differences(entries: Sequence[Mapping[str, Any]], domain: str, last: int) -> Part:
+def _differences(
+    entries: Sequence[Mapping[str, Any]], domain: str, last: int, title: str, against_names: Sequence[str]
+) -> Part:
     chosen = {(e["method"], e["against"]): e for e in entries if e["domain"] == domain and e["round"] == last}
     counts = sorted({e["users"] for e in chosen.values()})
     users = " to ".join(str(count) for count in dict.fromkeys((counts[0], counts[-1]))) if counts else "no"
     table = _table()
-    againsts = [name for name in ("user_median", "frozen") if any(key[1] == name for key in chosen)]
+    againsts = [name for name in against_names if any(key[1] == name for key in chosen)]
     for against in againsts:
-        name = against.removeprefix("user_")
+        name = against.removeprefix("user_").replace("_", "\n")
         for header in (f"against\n{name}", "interval", "users\nlower"):
             table.add_column(_text(header), justify="right")
 
@@ -148,7 +175,7 @@ def _differences(entries: Sequence[Mapping[str, Any]], domain: str, last: int) -
         return [text for entry in found for text in _difference(entry)] if any(found) else None
 
     return Part(
-        f"HELD OUT, round {last}: difference to the user median and to the frozen persona, {_named(domain)}",
+        f"{title}, round {last}: difference to {' and to '.join(map(OTHERS.__getitem__, againsts))}, {_named(domain)}",
         _fill(table, row),
         f"MAE of the method minus the other's, paired by user ({users} users); below 0 is better. "
         "Interval: 95 %. Users lower: share of users with a lower error.",

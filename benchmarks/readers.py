@@ -1,0 +1,247 @@
+"""What the tuned predictor and the cold-started policy are worth on validation users: `docs/results/readers.json`.
+
+    python benchmarks/readers.py --predictor RUNS/predictor --data movielens_small --data FOLDER \
+        --evaluated RUNS/movielens --evaluated RUNS/published --rewarded RUNS/sampled --speedup speedup.json \
+        --out docs/results/readers.json
+
+The predictor reads the describer's personas of W_0..W_k, and those of another user of the domain, and predicts
+W_{k+1}; it is calibrated on train users that it was not trained on. What a policy writes comes from runs of
+`deeper evaluate --split validation --policy-adapter POLICY --predictor-adapter PREDICTOR`, reward and head-room from
+a run of `deeper sample` and `deeper reward`, the speed-up from `benchmarks/sample_reward.py`.
+"""
+
+import argparse
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from deeper.behaviour.load import load_windows
+from deeper.domains import Domain
+from deeper.engine.adapter import load_adapter
+from deeper.engine.registry import make_engine
+from deeper.learning.contexts import Key, choose_users, fit_calibration
+from deeper.learning.describer import describe
+from deeper.learning.splits import user_hash
+from deeper.measure.bootstrap import Interval, domain_mean_interval, domain_ratio_interval
+from deeper.measure.errors import mean_absolute_error, rank_accuracy
+from deeper.persona.calibration import calibrate
+from deeper.persona.predict import PREDICT_INPUT, predict
+from deeper.persona.prompts import load_prompts
+from deeper.pipeline.provenance import provenance
+
+SEED = 1
+CALIBRATION_USERS = 16
+Row = dict[str, Any]
+ByUser = dict[Key, dict[str, float]]
+"""Mean over a user's windows, by what is measured."""
+
+
+def main() -> None:
+    """Measure, and write the JSON."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--predictor", required=True, help="folder of the predictor's adapter")
+    parser.add_argument("--data", required=True, action="append", help="as for deeper evaluate; repeatable")
+    parser.add_argument("--domains", default="", help="domains with train users, separated by commas")
+    parser.add_argument("--users", type=int, default=40, help="validation users of each domain")
+    parser.add_argument("--evaluated", required=True, action="append", type=Path, help="run folder; repeatable")
+    parser.add_argument("--rewarded", required=True, type=Path, help="run folder of deeper sample and deeper reward")
+    parser.add_argument("--speedup", required=True, type=Path, help="output of benchmarks/sample_reward.py")
+    parser.add_argument("--out", required=True, type=Path)
+    given = parser.parse_args()
+
+    results = {
+        **provenance(),
+        "seed": SEED,
+        **reader(given.predictor, given.data, given.domains.split(",") if given.domains else [], given.users),
+        **policy(given.evaluated),
+        **rewards(json.loads((given.rewarded / "reward.json").read_text("utf-8"))),
+        "sample_reward_speedup": json.loads(given.speedup.read_text("utf-8")),
+    }
+    given.out.parent.mkdir(parents=True, exist_ok=True)
+    given.out.write_text(json.dumps(results, indent=1, allow_nan=False) + "\n", "utf-8")
+
+
+def reader(adapter: str, data: Sequence[str], chosen: Sequence[str], users: int) -> Row:
+    """The predictor on the describer's personas, on swapped ones, and the user median on the same windows."""
+    trained = load_adapter(Path(adapter)).users
+    people: dict[Key, list[Any]] = {}
+    others: dict[Key, list[Any]] = {}
+    domains: dict[str, Domain] = {}
+    for source in data:
+        loaded = load_windows(source)
+        wanted = {name: domain for name, domain in loaded.domains.items() if not chosen or name in chosen}
+        domains |= wanted
+        for parts, count, found in ((["validation"], users, people), (["a", "b"], 10**6, others)):
+            own = choose_users(loaded.windows, parts, count)
+            found |= {key: windows for key, windows in own.items() if key[0] in wanted}
+    others = {key: windows for key, windows in others.items() if user_hash(*key) not in trained}
+    calibrating = [
+        key for name in domains for key in [key for key in sorted(others) if key[0] == name][:CALIBRATION_USERS]
+    ]
+    assert not any(user_hash(*key) in trained for key in people), "a validation user was trained on"
+
+    rows = [_row(key, key, 0, others, domains, "calibration") for key in calibrating]
+    for key, windows in people.items():
+        last = len(windows) - 2
+        rows += [_row(key, key, k, people, domains, "own") for k in sorted({0, last})]
+        rows.append(_row(key, _neighbour(key, people), last, people, domains, "swapped"))
+    prompts = load_prompts()
+    engine = make_engine("embedded", adapter)
+    raw = predict(pa.Table.from_pylist(rows, schema=PREDICT_INPUT), engine, prompts, domains, "distribution", SEED)
+    mine = pa.array([row["persona_id"].startswith("calibration") for row in raw.to_pylist()])
+    maps = fit_calibration(raw.filter(mine), others, domains)
+    found = calibrate(raw.filter(pa.array([not one for one in mine.to_pylist()])), maps, domains).to_pylist()
+
+    by_user: ByUser = {}
+    measured: dict[Key, dict[str, list[float]]] = {}
+    for row in found:
+        key = (row["domain"], row["user"])
+        windows, domain = people[key], domains[row["domain"]]
+        actual = np.array([item["rating"] for item in windows[row["k"]]])
+        rated = domain.is_rated(actual)
+        if row["failure"] or not rated.any():
+            continue
+        past = np.array([item["rating"] for window in windows[: row["k"]] for item in window])
+        past = past[domain.is_rated(past)]
+        kind = row["persona_id"].partition(" ")[0]
+        points = np.array(row["points"])[rated]
+        expected = np.array(row["distribution"])[rated] @ domain.scale.values
+        mine_here = measured.setdefault(key, {})
+        mine_here.setdefault(kind, []).append(mean_absolute_error(points, actual[rated]))
+        last = row["k"] == len(windows) - 1
+        if kind == "own":
+            if len(past):
+                median = np.full(rated.sum(), np.median(past))
+                mine_here.setdefault("median", []).append(mean_absolute_error(median, actual[rated]))
+            mine_here.setdefault("rank", []).append(rank_accuracy(expected, actual[rated]))
+            if last:
+                mine_here.setdefault("own_last", []).append(mean_absolute_error(points, actual[rated]))
+    for key, values in measured.items():
+        by_user[key] = {name: float(np.nanmean(v)) for name, v in values.items() if not np.isnan(v).all()}
+    both = [key for key, values in by_user.items() if {"own", "median"} <= values.keys()]
+    swapped = [key for key, values in by_user.items() if {"own_last", "swapped"} <= values.keys()]
+    ranked = [key for key, values in by_user.items() if "rank" in values]
+    difference = {key: by_user[key]["swapped"] - by_user[key]["own_last"] for key in swapped}
+    spread = float(np.std(list(difference.values()), ddof=1))
+    swap = domain_mean_interval(_by_domain(swapped, difference), SEED)
+    return {
+        "predictor_vs_user_median": {
+            **_said(
+                domain_ratio_interval(
+                    _by_domain(both, {key: by_user[key]["own"] for key in both}),
+                    _by_domain(both, {key: by_user[key]["median"] for key in both}),
+                    SEED,
+                )
+            ),
+            "users": len(both),
+            "domains": {
+                name: {
+                    kind: round(float(np.mean([by_user[key][kind] for key in both if key[0] == name])), 4)
+                    for kind in ("own", "median")
+                }
+                for name in sorted({key[0] for key in both})
+            },
+        },
+        "persona_swap_effect": {**_said(swap), "effect_size": round(swap.mean / spread, 3), "users": len(swapped)},
+        "rank_accuracy": {
+            **_said(domain_mean_interval(_by_domain(ranked, {key: by_user[key]["rank"] for key in ranked}), SEED)),
+            "chance": 0.5,
+            "users": len(ranked),
+        },
+        "calibration": {name: asdict(one)["exponent"] for name, one in maps.domains.items()},
+    }
+
+
+def policy(runs: Sequence[Path]) -> Row:
+    """What `refine` costs and leaks, all rounds together, beside the user median on the same windows."""
+    errors: list[Row] = []
+    personas: list[Row] = []
+    config: list[Row] = []
+    for run in runs:
+        results = json.loads((run / "results.json").read_text("utf-8"))
+        if results["config"]["split"] != "validation":
+            raise SystemExit(f"{run} was not judged on validation users")
+        config.append({name: results["config"][name] for name in ("data", "users", "rounds", "max_persona_tokens")})
+        errors += pq.read_table(run / "errors.parquet").to_pylist()
+        personas += pq.read_table(run / "personas.parquet").to_pylist()
+    cells: dict[str, dict[Key, dict[int, float]]] = {"refine": {}, "user_median": {}, "frozen": {}}
+    for row in errors:
+        if row["method"] in cells and row["role"] == "future" and row["prediction"] != "history":
+            cells[row["method"]].setdefault((row["domain"], row["user"]), {})[row["round"]] = row["mae"]
+    rounds = {key: sorted(cells["refine"][key].keys() & cells["user_median"].get(key, {})) for key in cells["refine"]}
+
+    def means(method: str, first: bool) -> dict[Key, float]:
+        return {
+            key: float(np.mean([cells[method][key][t] for t in (found[:1] if first else found)]))
+            for key, found in rounds.items()
+            if found
+        }
+
+    both = [key for key, found in rounds.items() if found]
+    written = [row for row in personas if row["engine"] and row["stage"] == "final"]
+    ratios = {
+        name: _said(
+            domain_ratio_interval(
+                _by_domain(both, means("refine", first)), _by_domain(both, means("user_median", first)), SEED
+            )
+        )
+        for name, first in (("all_rounds", False), ("round_0", True))
+    }
+    leaking = {(row["domain"], row["user"], row["id"]): float(bool(row["leaks"])) for row in written}
+    values = np.array(list(leaking.values()))
+    return {
+        "policy_vs_user_median": {
+            **ratios["all_rounds"],
+            "round_0": ratios["round_0"],
+            "users": len(both),
+            "of": config,
+        },
+        "leak_rate": {"value": round(float(values.mean()), 4), "personas": len(values)},
+    }
+
+
+def rewards(report: Row) -> Row:
+    """Reliability and head-room from reward.json."""
+    chosen = [entry for entry in report["reality"] if entry["measure"] == report["config"]["reward"]][-1]
+    return {
+        "split_half_reliability": chosen["split_half_reliability"],
+        "headroom": chosen["headroom"],
+        "reward_counts": report["counts"],
+    }
+
+
+def _row(key: Key, source: Key, k: int, windows: Mapping[Key, Any], domains: Mapping[str, Domain], kind: str) -> Row:
+    seen = windows[source][: min(k + 1, len(windows[source]) - 1)]
+    text = describe(seen, domains[source[0]], seed=SEED)
+    titles = [item["title"] for item in windows[key][k + 1]]
+    return {
+        "persona_id": f"{kind} {key[1]} {k}",
+        "user": key[1],
+        "domain": key[0],
+        "persona": text,
+        "targets": [{"k": k + 1, "titles": titles}],
+    }
+
+
+def _neighbour(key: Key, people: Mapping[Key, Any]) -> Key:
+    own = sorted((other for other in people if other[0] == key[0]), key=lambda other: user_hash(*other))
+    return own[(own.index(key) + 1) % len(own)]
+
+
+def _by_domain(keys: Sequence[Key], values: Mapping[Key, float]) -> list[np.ndarray]:
+    names = sorted({key[0] for key in keys})
+    return [np.array([values[key] for key in sorted(keys) if key[0] == name]) for name in names]
+
+
+def _said(interval: Interval) -> Row:
+    return {"value": round(interval.mean, 4), "ci": [round(interval.low, 4), round(interval.high, 4)]}
+
+
+if __name__ == "__main__":
+    main()

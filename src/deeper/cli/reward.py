@@ -1,0 +1,41 @@
+"""`deeper reward`."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from deeper.cli.evaluate import CONFIG
+from deeper.cli.settings_options import given, settings_options
+from deeper.pipeline.sample_settings import RewardSettings
+
+
+@click.command("reward")
+@click.argument("run", type=click.Path(path_type=Path, file_okay=False))
+@settings_options({}, RewardSettings)
+@CONFIG
+def command(run: Path, config: Path | None, **flags: Any) -> None:
+    """Reward the directions in RUN, a run folder of deeper sample, and say whether the reward is real.
+
+    \b
+    Examples:
+      deeper reward runs/directions
+      deeper reward runs/directions --reward crps --weights 0,1,1
+      deeper reward runs/directions --predictor-adapter readers/a,readers/b
+
+    A direction is rewarded by how much better than the old persona it predicts the previous, the current and the
+    future window. Writes rewards.parquet, reward.json and reward.html into RUN; another reward or other weights call no
+    model again.
+    """  # noqa: D301 (click wants the character)
+    from rich.console import Console
+
+    from deeper.pipeline.rewarding import reward_directions
+    from deeper.pipeline.run_folder import write_atomically
+    from deeper.pipeline.settings import resolve
+    from deeper.report.reality import page, print_reality
+
+    settings = resolve(RewardSettings, config, given(flags, RewardSettings))
+    report = reward_directions(settings, run, Console(stderr=True))
+    write_atomically(run / "reward.html", page(report).encode())
+    print_reality(report, Console())
+    click.echo(f"Run folder: {run} (rewards.parquet, reward-predictions.parquet, reward.json, reward.html)")

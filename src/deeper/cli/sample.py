@@ -1,0 +1,43 @@
+"""`deeper sample`."""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import click
+
+from deeper.cli.evaluate import CONFIG, OUT
+from deeper.cli.settings_options import given, settings_options
+from deeper.pipeline.sample_settings import SampleSettings
+
+
+@click.command("sample")
+@settings_options({}, SampleSettings)
+@CONFIG
+@OUT
+def command(config: Path | None, out: Path | None, **flags: Any) -> None:
+    """Sample refinements (directions) of train users' first personas, to be rewarded and learnt from.
+
+    \b
+    Examples:
+      deeper sample --users 16 --directions 8 --max-persona-tokens 48 --out runs/directions
+      deeper reward runs/directions
+
+    The run folder holds contexts and directions as Parquet. Failures stay as rows; leaks and duplicates are marked. A
+    killed run continues where it was, and a finished one calls no model when it is repeated.
+    """  # noqa: D301 (click wants the character)
+    from rich.console import Console
+
+    from deeper.pipeline.sampling import sample_directions
+    from deeper.pipeline.settings import resolve
+
+    settings = resolve(SampleSettings, config, given(flags, SampleSettings))
+    digest = hashlib.blake2b(settings.to_toml().encode(), digest_size=4).hexdigest()
+    folder = out or Path("runs") / f"sample-{digest}"
+    counts = sample_directions(settings, folder, Console(stderr=True))["counts"]
+    click.echo(
+        f"{counts['directions']} directions for {counts['contexts']} contexts of {counts['users']} users: "
+        f"{counts['failed']} failed, {counts['duplicates']} duplicates, {counts['leaking']} with a title or rating."
+    )
+    click.echo(f"Run folder: {folder} (contexts.parquet, directions.parquet, personas.parquet, manifest.json)")
+    click.echo(f"Next: deeper reward {folder}")

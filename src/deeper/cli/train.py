@@ -1,0 +1,98 @@
+"""`deeper train`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from deeper.cli.evaluate import CONFIG
+from deeper.cli.settings_options import given, settings_options
+from deeper.pipeline.settings import resolve
+from deeper.pipeline.training_settings import PRESETS, ColdstartSettings, PredictorSettings
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+OUT = click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    required=True,
+    help="Folder of the adapter; a killed training continues in it.",
+)
+PRESET = click.option(
+    "--preset",
+    type=click.Choice(list(PRESETS)),
+    default="small",
+    show_default=True,
+    help="Other defaults: small trains the small model, smoke a tiny random one in seconds.",
+)
+
+
+@click.group("train")
+def command() -> None:
+    """Train the models that read and write personas (needs the extra [train])."""
+
+
+@command.command("predictor")
+@settings_options({}, PredictorSettings)
+@PRESET
+@CONFIG
+@OUT
+def predictor(out: Path, config: Path | None, preset: str, **flags: Any) -> None:
+    """Train a model to predict ratings from personas.
+
+    \b
+    Examples:
+      deeper train predictor --out adapters/reader
+      deeper train predictor --data movielens_small,./my-ratings --steps 400 --out adapters/mine
+      deeper train predictor --personas runs/r/personas.parquet --out adapters/of-policies
+
+    Writes a LoRA adapter (PEFT), deeper.json and metrics.json.
+    """  # noqa: D301 (click wants the character)
+    from rich.console import Console
+
+    from deeper.cli.training_progress import TrainingProgress
+    from deeper.pipeline.train import train_predictor
+
+    settings = resolve(PredictorSettings, config, given(flags, PredictorSettings), PRESETS[preset])
+    with TrainingProgress(Console(stderr=True)) as progress:
+        metrics = train_predictor(settings, out, progress.show)
+    last = metrics["validation"][-1]
+    print_summary(Console(), out, metrics, {name: last[name] for name in ("mae", "user_median", "vs_user_median")})
+
+
+@command.command("coldstart")
+@settings_options({}, ColdstartSettings)
+@PRESET
+@CONFIG
+@OUT
+def coldstart(out: Path, config: Path | None, preset: str, **flags: Any) -> None:
+    """Train a model to write personas as the describer does.
+
+    \b
+    Example:
+      deeper train coldstart --fold all --out adapters/writer
+
+    Writes a LoRA adapter (PEFT), deeper.json and metrics.json.
+    """  # noqa: D301 (click wants the character)
+    from rich.console import Console
+
+    from deeper.cli.training_progress import TrainingProgress
+    from deeper.pipeline.train import train_coldstart
+
+    settings = resolve(ColdstartSettings, config, given(flags, ColdstartSettings), PRESETS[preset])
+    with TrainingProgress(Console(stderr=True)) as progress:
+        metrics = train_coldstart(settings, out, progress.show)
+    print_summary(Console(), out, metrics, {"loss": metrics["validation"][-1]["loss"]})
+
+
+def print_summary(console: "Console", out: Path, metrics: dict[str, Any], judged: dict[str, float]) -> None:
+    """A line on how it went, and one on where the adapter is."""
+    figures = ", ".join(f"{name} {value:.4f}" for name, value in judged.items())
+    console.print(
+        f"{metrics['steps']} steps in {metrics['seconds']:.0f} s. On validation users: {figures}.\n"
+        f"Adapter: {out} (deeper.json, metrics.json)",
+        markup=False,
+        highlight=False,
+        soft_wrap=True,
+    )

@@ -1,0 +1,135 @@
+"""The describer: a persona in words from a user's windows, without a model.
+
+It is what a cold-started policy learns to write and a tuned predictor learns to read. It is deterministic, and says
+the same facts in many ways; neither titles nor ratings stand in it.
+"""
+
+import random
+from collections.abc import Sequence
+from dataclasses import replace
+from hashlib import blake2b
+
+from deeper.domains import Domain
+from deeper.learning import phrases
+from deeper.learning.facts import Facts, Window, facts
+from deeper.learning.kinds import plural
+from deeper.learning.levels import RUNGS, verdict_rungs
+from deeper.persona.leaks import find_leaks
+
+VERDICT_FIRST = 0.85
+"""Share of personas that begin with the typical verdict."""
+
+TOLD = 0.9
+"""Chance that a fact is told that says something."""
+
+TOLD_PLAIN = 0.4
+"""Chance that a fact is told that says only that all is as usual: no change, no harsh verdicts."""
+
+ATTEMPTS = 5
+"""Phrasings tried before the kinds of items, and then the rest, are left out for want of one without a title."""
+
+
+def describe(windows: Sequence[Window], domain: Domain, *, seed: int, max_words: int = 70) -> str:
+    """A persona of all windows so far.
+
+    Args:
+        windows: W_0..W_k in time order.
+        domain: The domain of all of them.
+        seed: Chooses among phrasings and orders; equal arguments give the same text for ever.
+        max_words: Upper bound on the words; what does not fit is left out, but never the verdict.
+
+    Returns:
+        Sentences without digits, titles of the windows, and words that are ratings.
+    """
+    titles = [item["title"] for window in windows for item in window]
+    known = facts(windows, domain)
+    known = replace(
+        known, pleasing=_allowed(known.pleasing, titles), disappointing=_allowed(known.disappointing, titles)
+    )
+    rng = _rng(known, domain, seed)
+    for told in (known, replace(known, pleasing=(), disappointing=())):
+        for _ in range(ATTEMPTS):
+            text = _compose(told, domain, rng, max_words)
+            if not find_leaks(text, titles):
+                return text
+    return level_only(known, domain, seed=seed)
+
+
+def level_only(known: Facts, domain: Domain, *, seed: int) -> str:
+    """The sentence with the typical verdict, and nothing else."""
+    return _verdict(known, domain, _rng(known, domain, seed))
+
+
+def _rng(known: Facts, domain: Domain, seed: int) -> random.Random:
+    """Random numbers that differ from user to user although the seed is the same."""
+    return random.Random(blake2b(f"{seed}\0{domain.id}\0{known!r}".encode()).digest())
+
+
+def _compose(known: Facts, domain: Domain, rng: random.Random, max_words: int) -> str:
+    verdict = _verdict(known, domain, rng)
+    others = [_sentence(rng.choice(forms), domain, **words) for forms, words in _others(known, domain, rng)]
+    rng.shuffle(others)
+    words = len(verdict.split())
+    kept: list[str] = []
+    for sentence in others:
+        if words + len(sentence.split()) <= max_words:
+            kept.append(sentence)
+            words += len(sentence.split())
+    place = 0 if rng.random() < VERDICT_FIRST else rng.randint(0, len(kept))
+    return " ".join([*kept[:place], verdict, *kept[place:]])
+
+
+def _verdict(known: Facts, domain: Domain, rng: random.Random) -> str:
+    if not known.count:
+        return _sentence(rng.choice(phrases.UNKNOWN), domain)
+    low, high = verdict_rungs(known.median, domain.scale)
+    words = rng.choice(RUNGS[low])
+    if low != high:
+        words = rng.choice(phrases.BETWEEN).format(low=words, high=rng.choice(RUNGS[high]))
+    return _sentence(rng.choice(phrases.VERDICT), domain, verdict=words)
+
+
+def _others(known: Facts, domain: Domain, rng: random.Random) -> list[tuple[Sequence[str], dict[str, str]]]:
+    """The facts to be told beside the verdict: phrasings, and the words that go into them."""
+    if not known.count:
+        return []
+
+    def often(value: float, starts: tuple[float, ...]) -> dict[str, str]:
+        return {"often": rng.choice(phrases.OFTEN[phrases.degree(value, starts)])}
+
+    def kinds(names: Sequence[str]) -> dict[str, str]:
+        eras, words = [[name for name in names if name.isalpha() == word] for word in (False, True)]
+        told = _fill(rng.choice(phrases.KINDS), domain, words=_listed(words)) if words else ""
+        return {"kinds": " as well as ".join(filter(None, (_listed(eras), told)))}
+
+    change = known.drift or 0.0
+    drift = phrases.RISING if change > 0 else phrases.FALLING if change < 0 else phrases.STEADY
+    spread = phrases.SPREAD[phrases.degree(known.spread, phrases.SPREAD_FROM)]
+    choices: list[tuple[float, Sequence[str], dict[str, str]]] = [
+        (TOLD, spread, {}),
+        (TOLD, phrases.LEAN[phrases.degree(known.lean, phrases.LEAN_FROM)], {}),
+        (TOLD, phrases.BEST, often(known.best, phrases.BEST_FROM)),
+        (TOLD if known.worst else TOLD_PLAIN, phrases.WORST, often(known.worst, phrases.WORST_FROM)),
+        (0 if known.drift is None else TOLD if change else TOLD_PLAIN, drift, {}),
+        (TOLD if known.pleasing else 0, phrases.PLEASING, kinds(known.pleasing)),
+        (TOLD if known.disappointing else 0, phrases.DISAPPOINTING, kinds(known.disappointing)),
+    ]
+    return [(forms, words) for chance, forms, words in choices if rng.random() < chance]
+
+
+def _sentence(form: str, domain: Domain, **words: str) -> str:
+    text = _fill(form, domain, **words)
+    return text[0].upper() + text[1:]
+
+
+def _fill(form: str, domain: Domain, **words: str) -> str:
+    return form.format(item=domain.item_noun, items=plural(domain.item_noun), **words)
+
+
+def _listed(kinds: Sequence[str]) -> str:
+    return " and ".join(filter(None, (", ".join(kinds[:-1]), *kinds[-1:])))
+
+
+def _allowed(kinds: Sequence[str], titles: Sequence[str]) -> tuple[str, ...]:
+    """The kinds that are no whole titles."""
+    return tuple(kind for kind in kinds if not find_leaks(kind, titles))

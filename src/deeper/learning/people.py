@@ -1,0 +1,67 @@
+"""Users with their windows, as trainings take them, and examples drawn from them in a balanced, repeatable order."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from random import Random
+
+from deeper.domains import Domain
+from deeper.persona.updaters import Window
+
+
+@dataclass(frozen=True)
+class Person:
+    """A user.
+
+    Attributes:
+        domain: The domain.
+        user: The user's id.
+        windows: W_0, W_1, …
+    """
+
+    domain: Domain
+    user: str
+    windows: Sequence[Window]
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A person when W_0..W_k are known; there is a W_{k+1}."""
+
+    person: Person
+    k: int
+
+
+def moments(people: Sequence[Person]) -> dict[str, list[Moment]]:
+    """All moments of all people, by domain."""
+    found: dict[str, list[Moment]] = {}
+    for person in people:
+        found.setdefault(person.domain.id, []).extend(Moment(person, k) for k in range(len(person.windows) - 1))
+    return {domain: found[domain] for domain in sorted(found) if found[domain]}
+
+
+def draw(by_domain: Mapping[str, Sequence[Moment]], seed: int) -> Iterator[tuple[Moment, Random]]:
+    """Moments for ever, with random numbers of their own: domain after domain, so that all weigh the same.
+
+    Within a domain each moment comes once before any comes again.
+
+    Args:
+        by_domain: Moments by domain, none empty.
+        seed: The same gives the same.
+    """
+    count = 0
+    queues: dict[str, list[Moment]] = {domain: [] for domain in by_domain}
+    while True:
+        for domain, found in by_domain.items():
+            rng = Random(f"{seed} {count}")
+            count += 1
+            if not queues[domain]:
+                queues[domain] = rng.sample(found, len(found))
+            yield queues[domain].pop(), rng
+
+
+def one_moment_each(people: Sequence[Person], seed: int) -> list[Moment]:
+    """One moment of each person, at random: what a model is judged on."""
+    return [
+        Moment(person, Random(f"{seed} {person.domain.id} {person.user}").randrange(len(person.windows) - 1))
+        for person in people
+    ]

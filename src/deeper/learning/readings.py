@@ -1,0 +1,192 @@
+"""What a predictor is trained and judged on: a persona of some kind, and ratings that came after it."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from random import Random
+from typing import Any, Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from deeper.domains import Domain, Scale
+from deeper.errors import UserError
+from deeper.learning.describer import describe, level_only
+from deeper.learning.facts import facts
+from deeper.learning.people import Moment, Person, draw, moments
+from deeper.persona.prompts import quote
+from deeper.persona.updaters import Window
+
+Floats = NDArray[np.float64]
+Kind = Literal["describer", "level_only", "unknown", "policy"]
+
+SHARES: Mapping[Kind, float] = {"policy": 0.4, "describer": 0.3, "level_only": 0.22, "unknown": 0.08}
+"""Of the kinds of personas. A policy's own are what is read in the end, so that they are half of the mix where there
+are any. The describer's say most; the verdict alone keeps it from being drowned by the rest; and an empty persona
+must stand for the average user, which needs few examples, being one and the same text. Without a policy's personas
+the others keep their proportions."""
+FURTHER = 0.2
+"""Share of examples whose target lies one window further ahead: a persona must hold for longer than ten items."""
+UNWRITTEN = ("no_persona", "history_only", "raw_history")
+"""Methods in a table of personas that are controls and no personas."""
+
+PolicyTexts = Mapping[tuple[str, str, int], Sequence[str]]
+"""Personas that policies wrote, by (domain, user, k)."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A persona and ratings to be predicted from it.
+
+    Attributes:
+        domain: The domain.
+        user: The user's id.
+        kind: What kind of persona it is.
+        persona: Its text; empty if nothing is known.
+        titles: Titles of the rated items of the target window.
+        ratings: Their ratings.
+        median: Median of the user's ratings up to W_k: what a prediction without language would say.
+    """
+
+    domain: Domain
+    user: str
+    kind: Kind
+    persona: str
+    titles: tuple[str, ...]
+    ratings: tuple[float, ...]
+    median: float
+
+
+def soft_labels(ratings: Sequence[float], scale: Scale) -> Floats:
+    """Ratings as distributions: all on the label, or split between its two neighbours in proportion.
+
+    Args:
+        ratings: Real ratings; shape (items,).
+        scale: The scale.
+
+    Returns:
+        Shape (items, labels).
+    """
+    last = len(scale.values) - 1
+    places = np.clip((np.array(ratings, np.float64) - scale.minimum) / scale.step, 0, last).round(3)
+    lower = np.floor(places).astype(np.int64)
+    shares = np.zeros((len(places), last + 1))
+    rows = np.arange(len(places))
+    shares[rows, lower] = 1 - (places - lower)
+    shares[rows, np.minimum(lower + 1, last)] += places - lower
+    return shares
+
+
+def training_readings(
+    people: Sequence[Person], texts: PolicyTexts, count: int, seed: int
+) -> tuple[list[Reading], Counter[str]]:
+    """Readings to train on.
+
+    Args:
+        people: Train users.
+        texts: Personas that policies wrote of them, if any.
+        count: How many.
+        seed: Seed of all choices and phrasings.
+
+    Returns:
+        The readings, and how many there are of each kind and of each domain.
+
+    Raises:
+        UserError: No window that follows another has a rating.
+    """
+    found = {domain: [m for m in ms if _rated(m, 1)[0]] for domain, ms in moments(people).items()}
+    found = {domain: ms for domain, ms in found.items() if ms}
+    if not found:
+        raise UserError("no train user has a rated window after another", do="give data of longer histories")
+    readings = list(islice(_readings(found, texts, seed), count))
+    return readings, Counter(name for reading in readings for name in (reading.kind, reading.domain.id))
+
+
+def validation_readings(chosen: Sequence[Moment], texts: PolicyTexts, seed: int) -> list[Reading]:
+    """One reading of a describer's persona for each moment, and one for each policy's persona of it."""
+    readings: list[Reading] = []
+    for moment in chosen:
+        if not _rated(moment, 1)[0]:
+            continue
+        readings.append(_reading(moment, "describer", _describe(moment, seed), 1))
+        key = (moment.person.domain.id, moment.person.user, moment.k)
+        readings += [_reading(moment, "policy", text, 1) for text in texts.get(key, ())]
+    return readings
+
+
+def read_personas(paths: Sequence[Path]) -> PolicyTexts:
+    """Final personas out of Parquet files with the columns user, domain, k and text of `PERSONA`.
+
+    Raises:
+        UserError: A file cannot be read or lacks a column.
+    """
+    texts: dict[tuple[str, str, int], list[str]] = {}
+    for path in paths:
+        try:
+            table = pq.read_table(path)
+        except (OSError, pa.ArrowException) as error:
+            do = "give a Parquet file of personas, such as personas.parquet of a run"
+            raise UserError("not a Parquet file that can be read", where=str(path), do=do) from error
+        if missing := [name for name in ("user", "domain", "k", "text") if name not in table.column_names]:
+            raise UserError(f"the table lacks {', '.join(missing)}", where=str(path), do="give a table of personas")
+        for row in table.to_pylist():
+            if _is_written(row):
+                known = texts.setdefault((row["domain"], row["user"], row["k"]), [])
+                if row["text"] not in known:
+                    known.append(row["text"])
+    return texts
+
+
+def _is_written(row: Mapping[str, Any]) -> bool:
+    final = row.get("stage", "final") == "final" and not row.get("failure")
+    return final and row.get("method") not in UNWRITTEN and bool(row["text"])
+
+
+def _readings(found: Mapping[str, Sequence[Moment]], texts: PolicyTexts, seed: int) -> Iterator[Reading]:
+    for moment, rng in draw(found, seed):
+        written = texts.get((moment.person.domain.id, moment.person.user, moment.k), ())
+        kinds: list[Kind] = [kind for kind in SHARES if kind != "policy" or written]
+        [kind] = rng.choices(kinds, [SHARES[kind] for kind in kinds])
+        further = moment.k + 2 < len(moment.person.windows) and rng.random() < FURTHER and bool(_rated(moment, 2)[0])
+        yield _reading(moment, kind, _persona(moment, kind, written, rng), 2 if further else 1)
+
+
+def _persona(moment: Moment, kind: Kind, written: Sequence[str], rng: Random) -> str:
+    if kind == "policy":
+        return rng.choice(written)
+    if kind == "describer":
+        return _describe(moment, rng.randrange(2**31))
+    if kind == "level_only":
+        domain = moment.person.domain
+        return level_only(facts(_seen(moment), domain), domain, seed=rng.randrange(2**31))
+    return ""
+
+
+def _describe(moment: Moment, seed: int) -> str:
+    return describe(_seen(moment), moment.person.domain, seed=seed)
+
+
+def _seen(moment: Moment) -> Sequence[Window]:
+    return moment.person.windows[: moment.k + 1]
+
+
+def _reading(moment: Moment, kind: Kind, persona: str, ahead: int) -> Reading:
+    titles, ratings = _rated(moment, ahead)
+    domain = moment.person.domain
+    past = np.array([item["rating"] for window in _seen(moment) for item in window], np.float64)
+    past = past[domain.is_rated(past)]
+    middle = (domain.scale.minimum + domain.scale.maximum) / 2
+    median = float(np.median(past)) if len(past) else middle
+    return Reading(domain, moment.person.user, kind, persona, titles, ratings, median)
+
+
+def _rated(moment: Moment, ahead: int) -> tuple[tuple[str, ...], tuple[float, ...]]:
+    """Titles and ratings of the items of W_{k+ahead} that have a rating, the last one where a title comes again."""
+    window = moment.person.windows[moment.k + ahead]
+    real = moment.person.domain.is_rated(np.array([item["rating"] for item in window]))
+    items = {quote(item["title"]): item for item, is_real in zip(window, real, strict=True) if is_real}
+    return tuple(item["title"] for item in items.values()), tuple(item["rating"] for item in items.values())

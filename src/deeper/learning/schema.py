@@ -1,0 +1,64 @@
+"""The Arrow schemas of contexts, directions and rewards."""
+
+import pyarrow as pa
+
+from deeper.behaviour.schema import ITEM
+
+_ITEMS = pa.list_(pa.field("element", ITEM, nullable=False))
+
+CONTEXT = pa.schema(
+    [
+        pa.field("user", pa.string(), nullable=False),
+        pa.field("domain", pa.string(), nullable=False),
+        pa.field("part", pa.string(), nullable=False),
+        pa.field("k", pa.int16(), nullable=False),
+        pa.field("parent", pa.string(), nullable=False),
+        pa.field("persona", pa.string(), nullable=False),
+        pa.field("windows", pa.list_(pa.field("element", _ITEMS, nullable=False)), nullable=False),
+        pa.field("future", _ITEMS, nullable=False),
+        pa.field("predicted", pa.list_(pa.float32())),
+    ]
+)
+"""What one refinement sees, and what it is judged by. `part` is the user's part of the train users
+(`learning.splits`); `parent` and `persona` are the id and the text of the old persona S_{k-1}; `windows` are W_0..W_k,
+the last two of them the previous and the current window; `future` is W_{k+1}, which no writer may see; `predicted`
+are the calibrated points of W_k predicted from S_{k-1}, null if that prediction failed."""
+
+DIRECTION = pa.schema(
+    [
+        pa.field("id", pa.string(), nullable=False),
+        pa.field("user", pa.string(), nullable=False),
+        pa.field("domain", pa.string(), nullable=False),
+        pa.field("k", pa.int16(), nullable=False),
+        pa.field("parent", pa.string(), nullable=False),
+        pa.field("sample", pa.int32(), nullable=False),
+        pa.field("text", pa.string(), nullable=False),
+        pa.field("engine", pa.string(), nullable=False),
+        pa.field("prompt_version", pa.string(), nullable=False),
+        pa.field("seed", pa.int64(), nullable=False),
+        pa.field("tokens", pa.int32(), nullable=False),
+        pa.field("leaks", pa.list_(pa.string()), nullable=False),
+        pa.field("duplicate", pa.bool_(), nullable=False),
+        pa.field("failure", pa.string(), nullable=False),
+    ]
+)
+"""One sampled candidate refinement of the context (user, domain, k, parent). `id` is a content hash; `leaks` lists
+titles and ratings found in the text; `duplicate` marks a text that an earlier sample of the context has, or the old
+persona; `failure` says why there is no text."""
+
+REWARD = pa.schema(
+    [
+        pa.field("direction_id", pa.string(), nullable=False),
+        pa.field("user", pa.string(), nullable=False),
+        pa.field("domain", pa.string(), nullable=False),
+        pa.field("k", pa.int16(), nullable=False),
+        pa.field("measure", pa.string(), nullable=False),
+        pa.field("r_prev", pa.float64()),
+        pa.field("r_curr", pa.float64()),
+        pa.field("r_fut", pa.float64()),
+        pa.field("r", pa.float64()),
+        pa.field("failure", pa.string(), nullable=False),
+    ]
+)
+"""The reward of a direction, by `measure` ("mae" or "crps"), in units of the rating; null where `failure` says why
+there is none."""

@@ -1,0 +1,36 @@
+"""Which train users a model may learn from, and which it is judged on.
+
+A judge that has learnt from a user remembers the answers, so that the users are parted once and for all.
+"""
+
+from hashlib import blake2b
+from typing import Literal
+
+Part = Literal["a", "b", "validation"]
+
+VALIDATION_SHARE = 0.2
+
+
+def part(domain: str, user: str) -> Part:
+    """The part of the train users that a user belongs to; the same for ever.
+
+    By default predictors are trained on "a", directions are sampled for "b", and choices are made on "validation".
+    A fifth of the users are validation users, the others are halved; the hash is BLAKE2b with a salt.
+
+    Args:
+        domain: The domain's id.
+        user: The user's id.
+    """
+    share = int.from_bytes(_digest("part", domain, user), "big") / 2**64
+    if share < VALIDATION_SHARE:
+        return "validation"
+    return "a" if share < (1 + VALIDATION_SHARE) / 2 else "b"
+
+
+def user_hash(domain: str, user: str) -> str:
+    """A name for a user of a domain that does not show the id: 16 hex digits of a salted BLAKE2b hash."""
+    return _digest("user", domain, user).hex()
+
+
+def _digest(purpose: str, domain: str, user: str) -> bytes:
+    return blake2b("\0".join((domain, user)).encode(), digest_size=8, salt=f"deeper {purpose}".encode()).digest()

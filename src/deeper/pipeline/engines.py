@@ -1,0 +1,43 @@
+"""The engines of a run's roles, with their adapters."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from deeper.engine import Engine
+from deeper.engine.adapter import Kind, load_adapter
+from deeper.engine.registry import make_engine
+from deeper.errors import UserError
+
+
+def make_engines(roles: Mapping[Kind, tuple[str, str]], prompt_version: str) -> dict[str, Engine]:
+    """Make the engine of each role; roles with the same engine and adapter share one.
+
+    Args:
+        roles: The engine and the adapter of a role, as `make_engine` takes them.
+        prompt_version: Of the prompts that the engines will be asked with.
+
+    Raises:
+        UserError: An engine cannot be made, or an adapter was trained for the other role, with other prompts or on
+            other weights. Of an adapter that a server knows by name, only the server knows these.
+    """
+    for role, (spec, adapter) in roles.items():
+        if adapter and not spec.startswith("openai:"):
+            _check(role, Path(adapter), prompt_version)
+    made = {choice: make_engine(*choice) for choice in dict.fromkeys(roles.values())}
+    return {role: made[choice] for role, choice in roles.items()}
+
+
+def _check(role: Kind, folder: Path, prompt_version: str) -> None:
+    adapter = load_adapter(folder)
+    if adapter.kind != role:
+        raise UserError(
+            f"this is the adapter of a {adapter.kind}, not of a {role}",
+            where=str(folder),
+            do=f"give it as {adapter.kind}_adapter, or train a {role}",
+        )
+    if adapter.prompt_version != prompt_version:
+        raise UserError(
+            f"the adapter was trained with the prompts {adapter.prompt_version}, and these are {prompt_version}",
+            where=str(folder),
+            do="use the prompts it was trained with (setting prompts), or train it again",
+        )

@@ -1,0 +1,109 @@
+"""Predictors that share the users: each user is read by one that was not trained on that user."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+
+from deeper.domains import Domain
+from deeper.engine import Engine
+from deeper.engine.adapter import load_adapter
+from deeper.learning.contexts import Key, Windows, fit_calibration
+from deeper.learning.reward import share_out
+from deeper.persona.calibration import Calibration, calibrate
+from deeper.persona.predict import predict
+from deeper.persona.prompts import Prompts
+from deeper.persona.schema import PREDICTION
+from deeper.pipeline.engines import make_engines
+from deeper.pipeline.executor import LocalExecutor, Stage
+
+READ_ROWS = 16
+
+
+@dataclass(frozen=True)
+class Readers:
+    """The predictors of a run, and who reads whom.
+
+    Attributes:
+        engines: The predictors.
+        shares: The users of each.
+        prompts: The templates.
+        domains: By id.
+        readout: How predictions are read.
+        calibration: "on" or "off".
+        seed: Seed of the structured readout's second attempt.
+    """
+
+    engines: Sequence[Engine]
+    shares: Sequence[Sequence[Key]]
+    prompts: Prompts
+    domains: Mapping[str, Domain]
+    readout: str
+    calibration: str
+    seed: int
+
+    def read(self, executor: LocalExecutor, name: str, rows: pa.Table) -> pa.Table:
+        """Uncalibrated `PREDICTION` rows of `PREDICT_INPUT` rows, each by its user's predictor."""
+        tables = [PREDICTION.empty_table()]
+        for engine, share in zip(self.engines, self.shares, strict=True):
+            stage = Stage(
+                name=name,
+                version=1,
+                function=lambda table, engine=engine: predict(
+                    table, engine, self.prompts, self.domains, self.readout, self.seed
+                ),
+                schema=PREDICTION,
+                settings={
+                    "engine": engine.fingerprint,
+                    "prompts": self.prompts.version,
+                    "readout": self.readout,
+                    "seed": self.seed,
+                    "domains": {name: repr(domain) for name, domain in sorted(self.domains.items())},
+                },
+                shard_rows=READ_ROWS,
+            )
+            tables.append(executor.run(stage, _of(rows, share)))
+        return pa.concat_tables(tables)
+
+    def fit(self, first: pa.Table, windows: Windows) -> list[Calibration]:
+        """The map of each predictor, fitted on its users' W_1 predicted from S_0."""
+        if self.calibration == "off":
+            return [Calibration({}, None) for _ in self.engines]
+        return [fit_calibration(_of(first, share), windows, self.domains) for share in self.shares]
+
+    def calibrate(self, predictions: pa.Table, maps: Sequence[Calibration]) -> pa.Table:
+        """Apply the maps of `fit`."""
+        shares = zip(self.shares, maps, strict=True)
+        return pa.concat_tables([calibrate(_of(predictions, share), one, self.domains) for share, one in shares])
+
+
+def make_readers(
+    spec: str, adapters: Sequence[str], prompts: Prompts, keys: Sequence[Key]
+) -> tuple[list[Engine], list[list[Key]]]:
+    """The predictors, and the users of each.
+
+    Args:
+        spec: The engine.
+        adapters: Folders, or NAME=FOLDER on a server; empty for the engine as it is.
+        prompts: What it will be asked with.
+        keys: The users.
+
+    Raises:
+        UserError: An engine cannot be made, an adapter does not fit, or a user has no predictor that was not trained
+            on that user.
+    """
+    served = spec.startswith("openai:")
+    named = [adapter.rpartition("=") if served else ("", "", adapter) for adapter in adapters]
+    cards = [load_adapter(Path(folder)) for _, _, folder in named]
+    shares = share_out(keys, [card.users for card in cards] or [frozenset()])
+    names = [name or folder for name, _, folder in named] or [""]
+    engines = [make_engines({"predictor": (spec, name)}, prompts.version)["predictor"] for name in names]
+    return engines, shares
+
+
+def _of(table: pa.Table, keys: Sequence[Key]) -> pa.Table:
+    """The rows of some users."""
+    wanted = set(keys)
+    rows = zip(table["domain"].to_pylist(), table["user"].to_pylist(), strict=True)
+    return table.filter(pa.array([row in wanted for row in rows], pa.bool_()))

@@ -1,0 +1,317 @@
+"""Trainings: from settings to an adapter in a folder that a training can be killed in and started again in."""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from importlib.util import find_spec
+from math import ceil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from deeper.behaviour.load import load_windows
+from deeper.engine.adapter import CARD, Kind, write_card
+from deeper.errors import UserError
+from deeper.learning.people import Person, moments, one_moment_each
+from deeper.learning.splits import part, user_hash
+from deeper.persona.prompts import Prompts, load_prompts
+from deeper.pipeline.provenance import provenance
+from deeper.pipeline.run_folder import RunFolder
+from deeper.pipeline.training_settings import RANDOM, ColdstartSettings, PredictorSettings, TrainingSettings
+
+if TYPE_CHECKING:
+    from deeper.learning.training import Plan, Progress
+
+log = logging.getLogger(__name__)
+
+METRICS, ORIGIN = "metrics.json", "origin.json"
+EXTRA = ("torch", "transformers", "peft", "trl", "datasets", "accelerate")
+TINY: dict[str, Any] = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
+"""Of the random model."""
+
+
+@dataclass(frozen=True)
+class Users:
+    """Users of a training.
+
+    Attributes:
+        train: To be learnt from.
+        validation: To judge by; never learnt from.
+    """
+
+    train: Sequence[Person]
+    validation: Sequence[Person]
+
+
+def train_predictor(settings: PredictorSettings, out: Path, show: "Callable[[Progress], None]") -> dict[str, Any]:
+    """Train a model to predict ratings from personas.
+
+    Args:
+        settings: What to do.
+        out: The adapter's folder; a killed training continues in it, a finished one is not repeated.
+        show: Is told after each step.
+
+    Returns:
+        The content of `metrics.json`.
+
+    Raises:
+        UserError: The data, the settings, the folder or the machine will not do.
+    """
+    return _train(settings, out, show, "predictor", _predictor)
+
+
+def train_coldstart(settings: ColdstartSettings, out: Path, show: "Callable[[Progress], None]") -> dict[str, Any]:
+    """Train a model to write personas as the describer does; arguments and result as `train_predictor`."""
+    return _train(settings, out, show, "policy", _coldstart)
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What a training of either kind starts from."""
+
+    users: Users
+    prompts: Prompts
+    model: Any
+    tokenizer: Any
+    plan: "Plan"
+    folder: Path
+    show: "Callable[[Progress], None]"
+
+
+def _train(
+    settings: TrainingSettings,
+    out: Path,
+    show: "Callable[[Progress], None]",
+    kind: Kind,
+    run: Callable[[Any, _Job], tuple[list[dict[str, Any]], dict[str, Any]]],
+) -> dict[str, Any]:
+    _check_extra()
+    folder = RunFolder(out, settings)
+    with folder.held():
+        if folder.has(CARD):
+            return folder.read_json(METRICS)
+        users = users_of(settings)
+        prompts = load_prompts(Path(settings.prompts) if settings.prompts else None)
+        from deeper.learning.training import save_adapter, with_lora
+
+        plan = plan_of(settings, sum(map(len, moments(users.train).values())))
+        base, model, tokenizer = load_base(settings)
+        _check_origin(folder, base, prompts)
+        model = with_lora(model, plan)
+        log.info(
+            "%d steps of %d examples, of %d users; validation on %d others",
+            plan.steps, plan.batch, len(users.train), len(users.validation),
+        )  # fmt: skip
+        entries, facts = run(settings, _Job(users, prompts, model, tokenizer, plan, out, show))
+        steps = [entry for entry in entries if "loss" in entry]
+        seconds = max((entry.get("seconds", 0.0) for entry in entries), default=0.0)
+        metrics: dict[str, Any] = {
+            **facts,
+            "steps": plan.steps,
+            "seconds": seconds,
+            "examples_per_second": round(plan.steps * plan.batch / seconds, 3) if seconds else None,
+            "users": _count(users.train),
+            "validation_users": _count(users.validation),
+            "loss": [{key: entry[key] for key in ("step", "loss", "learning_rate", "seconds")} for entry in steps],
+            "validation": [
+                {"step": entry["step"], **entry["validation"]} for entry in entries if "validation" in entry
+            ],
+            "base": base,
+            "prompt_version": prompts.version,
+            "seed": settings.seed,
+            "settings": settings.model_dump(mode="json"),
+            "provenance": provenance(),
+        }
+        save_adapter(model, out)
+        folder.write_json(METRICS, metrics)
+        told = ("settings", "provenance", "seed", "steps", "users")
+        hashes = [user_hash(person.domain.id, person.user) for person in users.train]
+        write_card(out, kind=kind, base=base, prompt_version=prompts.version, users=hashes,
+                   provenance={name: metrics[name] for name in told})  # fmt: skip
+        return metrics
+
+
+def _check_origin(folder: RunFolder, base: str, prompts: Prompts) -> None:
+    """Note what a training starts from, and refuse to continue it from anything else."""
+    origin = {"base": base, "prompt_version": prompts.version}
+    if not folder.has(ORIGIN):
+        folder.write_json(ORIGIN, origin)
+    elif (begun := folder.read_json(ORIGIN)) != origin:
+        changed = [f"{name} {begun[name]} is now {origin[name]}" for name in origin if begun[name] != origin[name]]
+        raise UserError(
+            f"the training was begun with another model or other prompts ({'; '.join(changed)})",
+            where=str(folder.path),
+            do="bring them back, or choose another --out",
+        )
+
+
+def _predictor(settings: PredictorSettings, job: _Job) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    from deeper.learning.predictor import Encoder, judge, swapped, train_predictor
+    from deeper.learning.readings import read_personas, training_readings, validation_readings
+
+    texts = read_personas([Path(path) for path in settings.personas])
+    wanted = job.plan.steps * job.plan.batch
+    encode = Encoder(job.tokenizer, job.prompts)
+    readings, kinds = training_readings(job.users.train, texts, wanted, settings.seed)
+    training, dropped = _fitting([encode(reading) for reading in readings], wanted, settings)
+    judged = validation_readings(one_moment_each(job.users.validation, settings.seed), texts, settings.seed)
+    validation = [encode(reading) for reading in judged]
+    entries = train_predictor(job.model, training, validation, job.plan, job.folder, job.show)
+    described = [reading for reading in judged if reading.kind == "describer"]
+    swap = [encode(reading) for reading in swapped(described)]
+    facts: dict[str, Any] = {"examples": dict(kinds), "over_cutoff": dropped}
+    if swap:
+        before = next(entry["validation"]["mae"] for entry in reversed(entries) if "validation" in entry)
+        facts["persona_swap_effect"] = round(judge(job.model, swap, job.plan.micro_batch)["mae"] - before, 5)
+    return entries, facts
+
+
+def _coldstart(settings: ColdstartSettings, job: _Job) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    from deeper.learning.coldstart import Encoder, train_coldstart
+    from deeper.learning.lessons import Teaching, training_lessons, validation_lessons
+
+    teaching = Teaching(job.prompts, settings.max_persona_tokens, settings.seed)
+    wanted = job.plan.steps * job.plan.batch
+    lessons, tasks = training_lessons(job.users.train, teaching, wanted)
+    encode = Encoder(job.tokenizer)
+    examples = [encode(lesson) for lesson in lessons]
+    short = [example for example in examples if len(example.answer) <= settings.max_persona_tokens]
+    if not short:
+        raise UserError("no persona of the describer is short enough", do="raise --max-persona-tokens")
+    training, dropped = _fitting(short, wanted, settings)
+    chosen = one_moment_each(job.users.validation, settings.seed)
+    validation = [encode(lesson) for lesson in validation_lessons(chosen, teaching)]
+    entries = train_coldstart(job.model, job.tokenizer, training, validation, job.plan, job.folder, job.show)
+    return entries, {
+        "examples": dict(tasks),
+        "over_cutoff": dropped,
+        "over_max_persona_tokens": len(examples) - len(short),
+    }
+
+
+def users_of(settings: TrainingSettings) -> Users:
+    """The train and validation users that the settings ask for, by a hash of their ids.
+
+    Raises:
+        UserError: The data cannot be read, holds no train users or no validation users, or a user is in two splits.
+    """
+    people: dict[tuple[str, str], Person] = {}
+    splits: dict[tuple[str, str], tuple[str, str]] = {}
+    found: set[str] = set()
+    for data in settings.data:
+        loaded = load_windows(data, settings.domains if len(settings.data) == 1 else None)
+        found |= loaded.domains.keys()
+        windows: dict[tuple[str, str], list[Any]] = {}
+        for row in loaded.windows.to_pylist():
+            key = (row["domain"], row["user"])
+            if splits.setdefault(key, (row["split"], data)) != (row["split"], data):
+                where = f"{splits[key][1]}, {data}" if splits[key][1] != data else data
+                raise UserError(
+                    f"user {key[1]!r} of {key[0]} is there twice ({splits[key][0]} and {row['split']})",
+                    where=where,
+                    do="give each user in one split of one folder",
+                )
+            if row["split"] == "train" and (not settings.domains or row["domain"] in settings.domains):
+                windows.setdefault(key, []).append(row["items"])
+        people |= {key: Person(loaded.domains[key[0]], key[1], listed) for key, listed in windows.items()}
+    if missing := sorted(set(settings.domains) - found):
+        raise UserError(f"the data has no domain {', '.join(missing)}", do=f"choose from {', '.join(sorted(found))}")
+    parts: dict[str, list[Person]] = {}
+    for key in sorted(people):
+        parts.setdefault(part(*key), []).append(people[key])
+    wanted = [*parts.get("a", ()), *parts.get("b", ())] if settings.fold == "all" else parts.get(settings.fold, [])
+    users = Users(_first(wanted, settings.users), _first(parts.get("validation", []), settings.validation_users))
+    for name, chosen in (("train", users.train), ("validation", users.validation)):
+        if not moments(chosen):
+            raise UserError(
+                f"there are no {name} users", where=", ".join(settings.data),
+                do="give data with train users of two windows or more, or another --fold",
+            )  # fmt: skip
+    return users
+
+
+def _fitting(examples: Sequence[Any], wanted: int, settings: TrainingSettings) -> tuple[list[Any], int]:
+    """The examples of at most `cutoff` tokens, repeated from the first up to the number wanted; how many are not."""
+    kept = [example for example in examples if example.tokens <= settings.cutoff]
+    dropped = len(examples) - len(kept)
+    if dropped and (settings.over_cutoff == "refuse" or not kept):
+        raise UserError(
+            f"{dropped} of {len(examples)} examples have more than {settings.cutoff} tokens",
+            do=f"raise --cutoff (the longest has {max(example.tokens for example in examples)}), or --over-cutoff drop",
+        )
+    return [kept[i % len(kept)] for i in range(wanted)], dropped
+
+
+def plan_of(settings: TrainingSettings, moment_count: int) -> "Plan":
+    """How to train; `moment_count` is what an epoch is made of."""
+    from deeper.learning.training import Plan
+
+    steps = settings.steps or ceil(settings.epochs * moment_count / settings.batch)
+    return Plan(
+        steps=steps,
+        batch=settings.batch,
+        micro_batch=settings.micro_batch,
+        learning_rate=settings.learning_rate,
+        warmup=ceil(settings.warmup * steps),
+        rank=settings.rank,
+        alpha=settings.alpha,
+        layers=settings.layers,
+        save_every=settings.save_every,
+        judge_every=settings.judge_every,
+        seed=settings.seed,
+        report_to=settings.report_to,
+    )
+
+
+def load_base(settings: TrainingSettings) -> tuple[str, Any, Any]:
+    """Identity of the weights, model and tokeniser of what is to be trained.
+
+    Raises:
+        UserError: The model cannot be had.
+    """
+    from deeper.engine.transformers_model import base_of, load_model
+
+    if settings.base != RANDOM:
+        source = settings.base or None
+        model, tokenizer = load_model(source)
+        return base_of(source), model, tokenizer
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    _, tokenizer = load_model(None, "cpu")
+    torch.manual_seed(settings.seed)
+    shape: dict[str, Any] = {
+        "max_position_embeddings": 8192,
+        "tie_word_embeddings": True,
+        "attn_implementation": "sdpa",
+    }
+    config = LlamaConfig(vocab_size=len(tokenizer), eos_token_id=tokenizer.eos_token_id, **shape, **TINY)
+    model: Any = LlamaForCausalLM(config)
+    return RANDOM, model.to("cuda" if torch.cuda.is_available() else "cpu"), tokenizer
+
+
+def _check_extra() -> None:
+    if missing := [name for name in EXTRA if find_spec(name) is None]:
+        raise UserError(
+            f"training needs packages that are not installed ({', '.join(missing)})",
+            do="pip install 'deeper-persona[train]'",
+        )
+
+
+def _first(people: Sequence[Person], count: int) -> list[Person]:
+    """The first `count` of each domain by a hash, so that a smaller training's users are among a larger one's."""
+    by_domain: dict[str, list[Person]] = {}
+    for person in people:
+        by_domain.setdefault(person.domain.id, []).append(person)
+    return [
+        person
+        for _, found in sorted(by_domain.items())
+        for person in sorted(found, key=lambda p: blake2b(p.user.encode(), digest_size=8).digest())[:count]
+    ]
+
+
+def _count(people: Sequence[Person]) -> Mapping[str, int]:
+    counts: dict[str, int] = {}
+    for person in people:
+        counts[person.domain.id] = counts.get(person.domain.id, 0) + 1
+    return counts

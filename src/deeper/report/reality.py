@@ -1,0 +1,186 @@
+"""Whether a reward is real, on the terminal and as one self-contained page."""
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any, NamedTuple
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from deeper.errors import printable
+
+Report = Mapping[str, Any]
+Estimate = Mapping[str, Any]
+
+STYLE = """
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #222; }
+table { border-collapse: collapse; margin: 1rem 0; }
+th, td { text-align: left; padding: .25rem .9rem .25rem 0; border-bottom: 1px solid #ddd; vertical-align: top; }
+td.number { font-variant-numeric: tabular-nums; white-space: nowrap; }
+blockquote { margin: .4rem 0 1rem; padding-left: .8rem; border-left: 3px solid #bbb; }
+"""
+SVG_WIDTH, SVG_ROW = 480, 22
+
+
+class Line(NamedTuple):
+    """One number of a report's entry: what it is, and where it stands."""
+
+    name: str
+    path: tuple[str, ...]
+
+
+RELIABILITY = Line("reliability", ("reliability",))
+LINES = (
+    RELIABILITY,
+    Line("correlation of the halves", ("half_correlation",)),
+    Line("head-room: best direction against the old persona, r", ("against_old", "r")),
+    Line("… for each rating", ("against_old", "per_rating")),
+    Line("… in % of the old error", ("against_old", "percent")),
+    Line("… in the future window", ("against_old_future",)),
+    Line("head-room: best against the mean direction, r", ("against_mean", "r")),
+    Line("… in % of the old error", ("against_mean", "percent")),
+    Line("mean direction against the old persona, r", ("mean_direction", "r")),
+    Line("… previous window", ("mean_direction", "r_prev")),
+    Line("… current window", ("mean_direction", "r_curr")),
+    Line("… future window", ("mean_direction", "r_fut")),
+    Line("correlation of r_prev and r_curr", ("correlations", "prev_curr")),
+    Line("correlation of r_prev and r_fut", ("correlations", "prev_fut")),
+    Line("correlation of r_curr and r_fut", ("correlations", "curr_fut")),
+    Line("correlation of r and length", ("correlations", "length")),
+    Line("correlation of r and leaks", ("correlations", "leaks")),
+    Line("correlation of r and redundancy", ("correlations", "redundancy")),
+    Line("correlation of r and the noise-free reward on other items", ("true",)),
+)
+
+
+def print_reality(report: Report, console: Console) -> None:
+    """Print the chosen measure's numbers of every domain, and whether the reward can be trusted."""
+    table = Table(title=f"Is the reward real? ({report['config']['reward']})", box=None, padding=(0, 1))
+    entries = _chosen(report)
+    table.add_column("")
+    for entry in entries:
+        table.add_column(Text(printable(entry["domain"])))
+    for line in LINES:
+        cells = [_told(_find(entry, line)) for entry in entries]
+        if any(cells):
+            table.add_row(Text(line.name), *map(Text, cells))
+    console.print(table)
+    for said in _notes(report):
+        console.print(said, markup=False, highlight=False)
+
+
+def page(report: Report) -> str:
+    """The report as one HTML page without scripts and without links to anything outside."""
+    sections = [
+        f"<h1>Is the reward real?</h1><p>{escape(' '.join(_notes(report)))}</p>",
+        "<h2>Reliability</h2>",
+        _intervals([(f"{e['domain']}, {e['measure']}", _find(e, RELIABILITY)) for e in report["reality"]], report),
+        *(_section(measure, report) for measure in dict.fromkeys(entry["measure"] for entry in report["reality"])),
+        f"<h2>Best and worst directions</h2>{''.join(map(_example, report['examples']))}",
+        f"<h2>Origin</h2>{_rows(_origin(report))}",
+    ]
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Is the reward real?</title>'
+        f"<style>{STYLE}</style></head><body>{''.join(sections)}</body></html>\n"
+    )
+
+
+def _chosen(report: Report) -> list[Mapping[str, Any]]:
+    return [entry for entry in report["reality"] if entry["measure"] == report["config"]["reward"]]
+
+
+def _find(entry: Mapping[str, Any], line: Line) -> Estimate | None:
+    """The number of a line; None where the entry has none."""
+    found: Any = entry
+    for key in line.path:
+        found = found.get(key)
+        if found is None:
+            return None
+    return found
+
+
+def _told(estimate: Estimate | None) -> str:
+    if estimate is None:
+        return ""
+    value, (low, high) = estimate["value"], estimate["ci"]
+    if value is None:
+        return "-"
+    return f"{value:+.3f}" if low is None else f"{value:+.3f} ({low:+.3f}..{high:+.3f})"
+
+
+def _notes(report: Report) -> list[str]:
+    counts, again = report["counts"], report["old_persona_again"]
+    verdict = "can be trusted" if report["trustworthy"] else "is not to be trusted: do not learn from it"
+    return [
+        f"The reward {verdict} (needed: a reliability of {report['min_reliability']}, its interval above zero, "
+        f"{report['min_users']} users).",
+        f"{counts['directions']} directions of {counts['contexts']} contexts, {counts['distinct']} distinct texts: "
+        f"{counts['duplicates']} duplicates, {counts['leaking']} with a title or rating, {counts['failed']} failed, "
+        f"{counts['unrewarded']} without a reward; {counts['contexts_not_judged']} contexts could not be judged.",
+        f"Old personas scored again got at most {again['largest']:.1e} of the scale's range (tolerance "
+        f"{again['tolerance']}). Units: the rating's; of all domains together, shares of the scale's range.",
+    ]
+
+
+def _section(measure: str, report: Report) -> str:
+    entries = [entry for entry in report["reality"] if entry["measure"] == measure]
+    rows = [(line.name, [_told(_find(entry, line)) for entry in entries]) for line in LINES]
+    head = ["", *(f"{e['domain']} ({e['contexts_used']} contexts, {e['users']} users)" for e in entries)]
+    cells = [[name, *values] for name, values in rows if any(values)]
+    return f"<h2>By {escape(measure)}</h2>{_rows(cells, head)}"
+
+
+def _rows(rows: Sequence[Sequence[str]], head: Sequence[str] = ()) -> str:
+    heads = "".join(f"<th>{escape(cell)}</th>" for cell in head)
+    body = "".join(
+        f"<tr><td>{escape(row[0])}</td>{''.join(f'<td class=number>{escape(cell)}</td>' for cell in row[1:])}</tr>"
+        for row in rows
+    )
+    return f"<table><tr>{heads}</tr>{body}</table>"
+
+
+def _intervals(named: Sequence[tuple[str, Estimate | None]], report: Report) -> str:
+    """Points with intervals on the scale from −1 to 1, and a line at the stated level."""
+
+    def x(value: float) -> float:
+        return 160 + (max(-1.0, min(1.0, value)) + 1) / 2 * (SVG_WIDTH - 170)
+
+    height = SVG_ROW * (len(named) + 1)
+    marks = [
+        f'<line x1="{x(at):.1f}" y1="0" x2="{x(at):.1f}" y2="{height - SVG_ROW}" stroke="{colour}"/>'
+        f'<text x="{x(at):.1f}" y="{height - 6}" font-size="11" text-anchor="middle">{at:g}</text>'
+        for at, colour in ((-1.0, "#ddd"), (0.0, "#888"), (report["min_reliability"], "#2a7"), (1.0, "#ddd"))
+    ]
+    for i, (name, estimate) in enumerate(named):
+        y = SVG_ROW * i + SVG_ROW / 2
+        marks.append(f'<text x="0" y="{y + 4:.1f}" font-size="12">{escape(name)}</text>')
+        if estimate is None or estimate["value"] is None:
+            continue
+        low, high = estimate["ci"]
+        if low is not None:
+            marks.append(
+                f'<line x1="{x(low):.1f}" y1="{y:.1f}" x2="{x(high):.1f}" y2="{y:.1f}" stroke="#357" stroke-width="2"/>'
+            )
+        marks.append(f'<circle cx="{x(estimate["value"]):.1f}" cy="{y:.1f}" r="4" fill="#357"/>')
+    return f'<svg width="{SVG_WIDTH}" height="{height}" role="img">{"".join(marks)}</svg>'
+
+
+def _example(example: Mapping[str, Any]) -> str:
+    quotes = [("the old persona", example["old"])] + [
+        (f"the {which} direction, r = {example[which]['r']:+.3f}", example[which]["text"])
+        for which in ("best", "worst")
+    ]
+    told = "".join(f"<p>{escape(name)}</p><blockquote>{escape(text)}</blockquote>" for name, text in quotes)
+    return f"<h3>{escape(example['domain'])}</h3>{told}"
+
+
+def _origin(report: Report) -> list[list[str]]:
+    named = {
+        "commit": report["commit"] or "unknown",
+        "predictors": "; ".join(report["predictors"]),
+        "seed": report["seed"],
+        "reward": report["config"],
+        "sampled": report["sampled"],
+    }
+    return [[name, str(value)] for name, value in named.items()]

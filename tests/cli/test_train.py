@@ -1,0 +1,84 @@
+"""`deeper train`: flags, and bad input that is told in one message. No training runs here."""
+
+from pathlib import Path
+
+import click
+import pytest
+from command_line import CommandLine, rows, write_data
+
+from deeper.cli.train import coldstart, predictor
+from deeper.pipeline.training_settings import PRESETS, ColdstartSettings, PredictorSettings
+
+ROOT = Path(__file__).resolve().parents[2]
+KINDS = {"predictor": (predictor, PredictorSettings), "coldstart": (coldstart, ColdstartSettings)}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_flags_are_the_settings(kind: str) -> None:
+    command, settings = KINDS[kind]
+    options = {option.name: option.opts for option in command.params if isinstance(option, click.Option)}
+    assert options.keys() == settings.model_fields.keys() | {"config", "out", "preset"}
+    for name in settings.model_fields:
+        assert options[name] == [f"--{name.replace('_', '-')}"]
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_presets_are_valid_settings(kind: str, preset: str) -> None:
+    _, settings = KINDS[kind]
+    made = settings(**PRESETS[preset])
+    assert made.base == ("random" if preset == "smoke" else "")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_document_explains_every_setting_with_its_default(kind: str) -> None:
+    _, settings = KINDS[kind]
+    document = (ROOT / "docs" / "training.md").read_text("utf-8")
+    for name, field in settings.model_fields.items():
+        [row] = [line for line in document.splitlines() if line.startswith(f"| `{name}` |")]
+        default = ", ".join(field.default) if isinstance(field.default, tuple) else str(field.default or "")
+        shown = row.split("|")[2].strip().strip("`")
+        assert shown == default or (isinstance(field.default, float) and float(shown) == field.default)
+
+
+@pytest.mark.parametrize(
+    ("flags", "parts"),
+    [
+        (("--data", "nowhere"), ("there is no such folder: nowhere",)),
+        (("--data", "{data}", "--users", "0"), ("users", "greater than or equal to 1")),
+        (("--data", "{data}", "--fold", "a", "--domains", "reefs"), ("reefs",)),
+        (("--data", "{few}"), ("there are no",)),
+        (("--data", "{data},{twice}"), ("user 'user-", "of coves is there twice", "give each user in one split")),
+        (("--data", "{data}", "--batch", "6", "--micro-batch", "4"), ("batch 6 is not a multiple of micro_batch 4",)),
+        (("--data", "{data}", "--config", "{config}"), ("stepps: Extra inputs", "train predictor --help")),
+        (("--data", "{data}", "--out", "{full}"), ("not empty and holds no run", "--out")),
+    ],
+)
+def test_bad_input_is_told_in_one_message(
+    deeper: CommandLine, tmp_path: Path, flags: tuple[str, ...], parts: tuple[str, ...]
+) -> None:
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "diary.txt").write_text("mine", "utf-8")
+    (tmp_path / "bad.toml").write_text("stepps = 3\n", "utf-8")
+    places = {
+        "data": write_data(tmp_path / "data", rows(users=30)),
+        "twice": write_data(tmp_path / "twice", rows(users=30)),
+        "few": write_data(tmp_path / "few", rows(users=2)),
+        "full": tmp_path / "full",
+        "config": tmp_path / "bad.toml",
+    }
+    result = deeper("train", "predictor", "--out", "adapter", *(flag.format(**places) for flag in flags))
+    assert result.code == 2, result
+    assert result.out == ""
+    assert result.err.count("deeper: ") == 1
+    assert "Traceback" not in result.err
+    for part in parts:
+        assert part in result.err
+    assert "\n  → " in result.err
+    assert not (Path("adapter") / "deeper.json").exists()
+
+
+def test_the_folder_of_a_training_is_required(deeper: CommandLine) -> None:
+    result = deeper("train", "coldstart")
+    assert result.code == 2
+    assert "--out" in result.err

@@ -1,0 +1,119 @@
+"""What policies are taught, and the loss on it."""
+
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+import torch
+from training_cases import COVES, REEFS, people, person
+
+from deeper.engine.transformers_model import control_tokens_of, encode_chat, load_model
+from deeper.learning.coldstart import IGNORED, Encoder, Example, judge, train_coldstart
+from deeper.learning.lessons import SHARES, Lesson, Teaching, training_lessons, validation_lessons
+from deeper.learning.people import Moment, Person
+from deeper.learning.training import Plan, with_lora
+from deeper.persona.leaks import find_leaks
+from deeper.persona.prompts import load_prompts
+from deeper.persona.updaters import UPDATERS, describe
+
+TEACHING = Teaching(load_prompts(), 120, seed=1)
+
+
+@pytest.fixture(scope="module")
+def lessons() -> list[Lesson]:
+    return training_lessons([*people(COVES, 20), *people(REEFS, 5)], TEACHING, 300)[0]
+
+
+def titles(of: Person) -> list[str]:
+    return [item["title"] for window in of.windows for item in window]
+
+
+def test_tasks_have_their_shares_and_domains_weigh_the_same() -> None:
+    _, counts = training_lessons([*people(COVES, 20), *people(REEFS, 5)], TEACHING, 300)
+    assert (counts["coves"], counts["reefs"]) == (150, 150)
+    for task, share in SHARES.items():
+        assert counts[task] / 300 == pytest.approx(share, abs=0.06)
+    assert SHARES.keys() == UPDATERS.keys() | {"initialise"}
+    assert sum(SHARES.values()) == pytest.approx(1)
+
+
+def test_answers_hold_no_title_and_fit(lessons: list[Lesson]) -> None:
+    for lesson in lessons:
+        assert lesson.answer
+        assert not find_leaks(lesson.answer, titles(lesson.person))
+        assert len(lesson.answer.split()) <= TEACHING.max_words
+
+
+def test_a_lesson_to_initialise_asks_for_one_window(lessons: list[Lesson]) -> None:
+    first = [lesson for lesson in lessons if lesson.task == "initialise"]
+    for lesson in first[:40]:
+        prompts = {
+            describe(TEACHING.prompts, lesson.person.domain, [window], TEACHING.max_tokens)
+            for window in lesson.person.windows
+        }
+        assert lesson.prompt in prompts
+
+
+def test_a_lesson_never_shows_a_window_after_what_the_answer_knows() -> None:
+    # The last window alone is bad; a describer that has not seen it cannot say so.
+    someone = person(COVES, "u", [[5.0] * 4, [5.0] * 4, [1.0] * 4])
+    lessons = training_lessons([someone], TEACHING, 200)[0]
+    last = [item["title"] for item in someone.windows[2]]
+    shows = [lesson for lesson in lessons if any(title in lesson.prompt.user for title in last)]
+    assert {lesson.task for lesson in shows} >= {"refine", "incremental_update", "full_regeneration"}
+    refining = [lesson for lesson in lessons if lesson.task == "refine"]
+    assert any(lesson in shows for lesson in refining)
+    assert any(lesson not in shows for lesson in refining)
+
+
+def test_refinements_differ_in_old_personas_and_predictions(lessons: list[Lesson]) -> None:
+    refining = [lesson for lesson in lessons if lesson.task == "refine"]
+    assert len({lesson.prompt for lesson in refining}) > 0.9 * len(refining)
+    assert any("predicted unknown" in lesson.prompt.user for lesson in refining)
+
+
+def test_equal_seeds_teach_the_same() -> None:
+    some = people(COVES, 5)
+    assert training_lessons(some, TEACHING, 30) == training_lessons(some, TEACHING, 30)
+    other = Teaching(TEACHING.prompts, TEACHING.max_tokens, seed=2)
+    assert training_lessons(some, TEACHING, 30)[0] != training_lessons(some, other, 30)[0]
+
+
+def test_validation_has_both_tasks_of_the_method() -> None:
+    [someone] = people(COVES, 1)
+    assert [lesson.task for lesson in validation_lessons([Moment(someone, 1)], TEACHING)] == ["initialise", "refine"]
+
+
+@pytest.fixture(scope="module")
+def tiny(tiny_base: Path) -> tuple[Any, Any]:
+    return load_model(str(tiny_base), "cpu", torch.float32)
+
+
+def test_prompts_are_those_of_the_engine_and_only_the_answer_counts(
+    tiny: tuple[Any, Any], lessons: list[Lesson]
+) -> None:
+    _, tokenizer = tiny
+    for lesson in Random(1).sample(lessons, 5):
+        example = Encoder(tokenizer)(lesson)
+        assert list(example.prompt) == encode_chat(tokenizer, lesson.prompt, control_tokens_of(tokenizer))
+        assert tokenizer.decode(example.answer[:-1]) == lesson.answer
+        assert example.answer[-1] == tokenizer.eos_token_id
+        row = example.row
+        assert len(row["input_ids"]) == len(row["labels"]) == example.tokens
+        assert row["labels"][: len(example.prompt)] == [IGNORED] * len(example.prompt)
+        assert row["labels"][len(example.prompt) :] == row["input_ids"][len(example.prompt) :] == list(example.answer)
+
+
+@pytest.mark.parametrize("micro_batch", [1, 2])
+def test_the_trainers_loss_is_that_of_the_answers(micro_batch: int, tiny_base: Path, tmp_path: Path) -> None:
+    model, tokenizer = load_model(str(tiny_base), "cpu", torch.float32)
+    examples = [Example((5, 6, 7, 8), (9, 10, 2)), Example((11, 12), (13, 14, 15, 16, 2))]
+    plan = Plan(1, 2, micro_batch, 1e-3, 0, 2, 4, "all", 1, 1, seed=1)
+    model = with_lora(model, plan)
+    before = judge(model, examples)
+    log = train_coldstart(model, tokenizer, examples, examples, plan, tmp_path, lambda progress: None)
+    [step] = [entry for entry in log if "loss" in entry]
+    assert step["loss"] == pytest.approx(before["loss"], abs=1e-4)
+    assert 0 <= before["hits"] <= 1
+    assert [entry["validation"] for entry in log if "validation" in entry][0] == before

@@ -1,0 +1,141 @@
+"""What predictors learn from."""
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from training_cases import COVES, REEFS, people, person
+
+from deeper.domains import Scale
+from deeper.errors import UserError
+from deeper.learning.people import Moment, one_moment_each
+from deeper.learning.readings import SHARES, read_personas, soft_labels, training_readings, validation_readings
+
+
+@pytest.mark.parametrize(
+    ("scale", "rating", "expected"),
+    [
+        (Scale(1, 5, 1), 4, {4: 1.0}),
+        (Scale(1, 5, 1), 4.5, {4: 0.5, 5: 0.5}),
+        (Scale(1, 5, 1), 4.25, {4: 0.75, 5: 0.25}),
+        (Scale(1, 5, 1), 5, {5: 1.0}),
+        (Scale(1, 5, 1), 0.5, {1: 1.0}),
+        (Scale(0.5, 5, 0.5), 4.5, {4.5: 1.0}),
+        (Scale(0.5, 5, 0.5), float(np.float32(3.3)), {3.0: 0.4, 3.5: 0.6}),
+        (Scale(0, 100, 10), 25, {20: 0.5, 30: 0.5}),
+    ],
+)
+def test_a_rating_is_its_label_or_its_neighbours_in_proportion(
+    scale: Scale, rating: float, expected: dict[float, float]
+) -> None:
+    [shares] = soft_labels([rating], scale)
+    assert shares.sum() == pytest.approx(1)
+    found = {value: share for value, share in zip(scale.values.tolist(), shares.tolist(), strict=True) if share}
+    assert found == pytest.approx(expected, abs=1e-6)
+
+
+def test_domains_weigh_the_same_and_kinds_have_their_shares() -> None:
+    readings, counts = training_readings([*people(COVES, 30), *people(REEFS, 3)], {}, 600, seed=1)
+    assert (counts["coves"], counts["reefs"]) == (300, 300)
+    rest = sum(share for kind, share in SHARES.items() if kind != "policy")
+    for kind in ("describer", "level_only", "unknown"):
+        assert counts[kind] / 600 == pytest.approx(SHARES[kind] / rest, abs=0.05)
+    assert counts["policy"] == 0
+    # Each of the 90 moments of the first 30 users once before any comes again: all windows are targets.
+    used = Counter((r.user, r.titles[0]) for r in readings if r.domain is COVES)
+    assert {user for user, _ in used} == {f"u{n}" for n in range(30)}
+
+
+def test_equal_seeds_give_equal_readings_and_a_longer_training_begins_alike() -> None:
+    some = people(COVES, 5)
+    one, _ = training_readings(some, {}, 40, seed=1)
+    assert training_readings(some, {}, 40, seed=1)[0] == one
+    assert training_readings(some, {}, 60, seed=1)[0][:40] == one
+    assert training_readings(some, {}, 40, seed=2)[0] != one
+
+
+def test_the_target_comes_after_all_that_the_persona_knows() -> None:
+    # Earlier windows are all of one rating, the last of another: a persona that knows the target would say so.
+    known = person(COVES, "u", [[5.0] * 4, [5.0] * 4, [1.0] * 4])
+    readings, _ = training_readings([known], {}, 60, seed=1)
+    for reading in readings:
+        assert reading.median == 5.0
+        assert not any(title in reading.persona for title in reading.titles)
+    last = [reading for reading in readings if reading.ratings == (1.0,) * 4]
+    assert 30 < len(last) < 60
+    assert not any(word in reading.persona for reading in last for word in ("dreadful", "abysmal", "atrocious"))
+
+
+def test_ratings_that_mean_none_are_left_out() -> None:
+    half = person(COVES, "half", [[3.0, 0.0], [0.0, 4.0], [0.0, 0.0]])
+    readings, _ = training_readings([half], {}, 8, seed=1)
+    assert {reading.ratings for reading in readings} == {(4.0,)}
+    assert {reading.titles for reading in readings} == {("Silent coves 1 1",)}
+    with pytest.raises(UserError, match="no train user has a rated window"):
+        training_readings([person(COVES, "none", [[3.0], [0.0]])], {}, 8, seed=1)
+
+
+def test_texts_of_policies_are_half_of_the_mix_where_there_are_any() -> None:
+    some = people(COVES, 4)
+    texts = {("coves", "u0", k): (f"Text {k}.", f"Other text {k}.") for k in range(3)}
+    readings, _ = training_readings(some, texts, 400, seed=1)
+    own = [reading for reading in readings if reading.user == "u0"]
+    share = sum(reading.kind == "policy" for reading in own) / len(own)
+    assert share == pytest.approx(SHARES["policy"], abs=0.1)
+    assert {r.persona for r in own if r.kind == "policy"} == {text for pair in texts.values() for text in pair}
+    assert not any(reading.kind == "policy" for reading in readings if reading.user != "u0")
+
+
+def test_validation_reads_the_describer_and_every_text_of_a_policy() -> None:
+    [chosen] = one_moment_each(people(COVES, 1), 1)
+    readings = validation_readings([chosen], {("coves", "u0", chosen.k): ("One.", "Two.")}, 1)
+    assert [reading.kind for reading in readings] == ["describer", "policy", "policy"]
+    expected = [item["rating"] for window in chosen.person.windows[: chosen.k + 1] for item in window]
+    assert {reading.median for reading in readings} == {float(np.median(expected))}
+    assert len({reading.titles for reading in readings}) == 1
+
+
+def test_every_validation_user_has_one_moment_with_a_window_after_it() -> None:
+    chosen = one_moment_each(people(COVES, 40), 1)
+    assert [moment.person.user for moment in chosen] == [f"u{n}" for n in range(40)]
+    assert {moment.k for moment in chosen} == {0, 1, 2}
+    assert chosen == one_moment_each(people(COVES, 40), 1)
+    assert isinstance(chosen[0], Moment)
+
+
+def persona_row(**changes: Any) -> dict[str, Any]:
+    row = {
+        "user": "u0",
+        "domain": "coves",
+        "k": 0,
+        "text": "Warm.",
+        "stage": "final",
+        "method": "refine",
+        "failure": "",
+    }
+    return {**row, **changes}
+
+
+def test_controls_failures_and_short_term_personas_are_not_read(tmp_path: Path) -> None:
+    rows = [
+        persona_row(),
+        persona_row(),
+        persona_row(text="Cool.", method="initialise"),
+        persona_row(method="raw_history", text="History."),
+        persona_row(stage="short_term", text="Short."),
+        persona_row(failure="the engine gave an empty text", text="Old."),
+        persona_row(k=1, text="Later."),
+    ]
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "personas.parquet")
+    texts = read_personas([tmp_path / "personas.parquet"])
+    assert texts == {("coves", "u0", 0): ["Warm.", "Cool."], ("coves", "u0", 1): ["Later."]}
+
+
+def test_a_table_without_texts_is_refused(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"user": ["u"], "domain": ["coves"]}), tmp_path / "other.parquet")
+    with pytest.raises(UserError, match="the table lacks k, text"):
+        read_personas([tmp_path / "other.parquet"])

@@ -1,0 +1,143 @@
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from context_cases import DOMAINS, context, directions_of, planted_directions, read, said_points, table, window
+
+from deeper.behaviour.planted import PLANTED
+from deeper.behaviour.planted_words import word_reader
+from deeper.engine.scripted import ScriptedEngine
+from deeper.learning.gains import MEASURES, gains
+from deeper.learning.reality import MIN_USERS, is_trustworthy, reality
+
+WEIGHTS = (1.0, 1.0, 1.0)
+
+
+@pytest.fixture(scope="module")
+def planted() -> tuple[Any, ...]:
+    return planted_directions(users=18, others=3)
+
+
+@pytest.fixture(scope="module")
+def read_truths(planted: tuple[Any, ...]) -> pa.Table:
+    """Predictions of a reader that understands the planted words."""
+    return read(planted[0], planted[1], ScriptedEngine(judge=word_reader(PLANTED.scale)))
+
+
+def described(planted: tuple[Any, ...], predictions: pa.Table, measure: Any) -> dict[str, Any]:
+    contexts, directions, expected = planted
+    compared = gains(contexts, directions, predictions, DOMAINS, measure)
+    true = gains(contexts, directions, predictions, DOMAINS, measure, expected)
+    [entry] = reality(compared, true, DOMAINS, WEIGHTS, seed=1)
+    return entry
+
+
+@pytest.mark.parametrize("measure", MEASURES)
+def test_a_reader_of_truths_gives_a_reward_that_is_real(
+    planted: tuple[Any, ...], read_truths: pa.Table, measure: str
+) -> None:
+    entry = described(planted, read_truths, measure)
+    assert entry["reliability"]["value"] > 0.8 and entry["reliability"]["ci"][0] > 0.6
+    assert entry["against_old"]["r"]["ci"][0] > 0
+    assert entry["against_mean"]["percent"]["ci"][0] > 10
+    assert entry["against_old_future"]["ci"][0] > 0
+    assert entry["true"]["ci"][0] > 0.5
+    assert is_trustworthy(entry)
+    assert (entry["contexts"], entry["contexts_used"], entry["users"], entry["texts"]) == (18, 18, 18, 72)
+
+
+def test_noise_is_called_noise(planted: tuple[Any, ...]) -> None:
+    entry = described(planted, read(planted[0], planted[1], ScriptedEngine()), "crps")
+    low, high = entry["reliability"]["ci"]
+    assert low < 0 < high
+    assert not is_trustworthy(entry)
+    assert entry["against_mean"]["r"]["ci"][0] < 0 < entry["against_mean"]["r"]["ci"][1]
+
+
+def test_a_reward_that_never_differs_has_no_reliability(planted: tuple[Any, ...]) -> None:
+    contexts, directions, expected = planted
+    few = contexts.slice(0, 3)
+    entry = described((few, directions, expected), read(few, directions, said_points({})), "mae")
+    assert entry["reliability"] == {"value": None, "ci": [None, None]}
+    assert entry["against_old"]["r"] == {"value": 0.0, "ci": [0.0, 0.0]}
+    assert not is_trustworthy(entry)
+
+
+def four(**ratings: float) -> list[dict[str, Any]]:
+    return window(**ratings)
+
+
+def case(user: str = "u") -> pa.Table:
+    same = {"windows": [four(a=4.0, b=4.0), four(c=4.0, d=4.0)], "future": four(e=4.0, f=4.0)}
+    return table(context(user, **same))
+
+
+def test_head_room_by_hand() -> None:
+    """Even items a, c, e; odd b, d, f; all rated 4, and the old persona says 3.
+
+    HIGH says 4 on the even and 3 on the odd: halves (3, 0). WIDE says 3 and 4: halves (0, 3). EVERY says 4 always:
+    (3, 3). On the even half HIGH is best (the first of equals) and gains 0 on the odd one; there EVERY, which stands
+    before WIDE, is best, and gains 3 on the even one.
+    """
+    contexts = case()
+    even, odd = dict.fromkeys("ace", 4.0), dict.fromkeys("bdf", 4.0)
+    directions = directions_of(contexts, "HIGH.", "EVERY.", "WIDE.")
+    predictions = read(contexts, directions, said_points({"HIGH.": even, "EVERY.": even | odd, "WIDE.": odd}))
+    [entry] = reality(gains(contexts, directions, predictions, DOMAINS, "mae"), None, DOMAINS, WEIGHTS, 1)
+    assert entry["against_old"]["r"]["value"] == pytest.approx(1.5)
+    assert entry["against_old"]["per_rating"]["value"] == pytest.approx(0.5)
+    assert entry["against_old"]["percent"]["value"] == pytest.approx(50)
+    assert entry["against_mean"]["r"]["value"] == pytest.approx(1.5 - 2.0)
+    assert entry["against_old_future"]["value"] == pytest.approx(0.5)
+    assert entry["half_correlation"]["value"] == pytest.approx(-0.5)
+    assert entry["reliability"]["value"] == pytest.approx(-1.0)
+    assert entry["mean_direction"]["r"]["value"] == pytest.approx((1.5 + 3.0 + 1.5) / 3)
+    assert entry["reliability"]["ci"] == [None, None], "one user has no interval"
+    assert "true" not in entry
+
+
+def test_texts_are_described_and_contexts_that_cannot_be_halved_are_counted() -> None:
+    contexts = table(
+        *case("u").to_pylist(),
+        context("v", windows=[four(a=4.0, b=0.0), four(c=4.0, d=4.0)]),
+        *case("w").to_pylist(),
+    )
+    long = "EVERY word of this is long and long and long and long."
+    directions = directions_of(contexts, "HIGH.", long, "WIDE.")
+    every = dict.fromkeys("abcdef", 4.0)
+    predictions = read(contexts, directions, said_points({"EVERY": every, "WIDE.": {"a": 4.0}}))
+    [entry] = reality(gains(contexts, directions, predictions, DOMAINS, "mae"), None, DOMAINS, WEIGHTS, 1)
+    assert (entry["contexts"], entry["contexts_used"], entry["users"], entry["texts"]) == (3, 2, 2, 6)
+    assert entry["correlations"]["length"]["value"] > 0.9
+    assert entry["correlations"]["redundancy"]["value"] > 0.9
+    assert entry["correlations"]["leaks"]["value"] is None, "no text leaks"
+
+
+def test_several_domains_are_put_together_as_shares_of_their_scales(planted: tuple[Any, ...]) -> None:
+    contexts, directions = planted[0].slice(0, 4), planted[1]
+    coves = case()
+    both, made = (
+        pa.concat_tables([coves, contexts]),
+        pa.concat_tables([directions_of(coves, "EVERY.", "b"), directions]),
+    )
+    engine = said_points({"EVERY.": dict.fromkeys("abcdef", 4.0)})
+    compared = gains(both, made, read(both, made, engine), DOMAINS, "mae")
+    entries = reality(compared, None, DOMAINS, WEIGHTS, 1)
+    assert [entry["domain"] for entry in entries] == ["coves", "planted", "all"]
+    assert entries[0]["mean_direction"]["r"]["value"] == pytest.approx(1.5)
+    assert entries[2]["mean_direction"]["r"]["value"] == pytest.approx(1.5 / 4 / 5)
+
+
+def entry(value: float | None, low: float | None, users: int = MIN_USERS) -> dict[str, Any]:
+    return {"users": users, "reliability": {"value": value, "ci": [low, None if low is None else 0.9]}}
+
+
+def test_trust_needs_a_level_an_interval_and_users() -> None:
+    assert is_trustworthy(entry(0.3, 0.1))
+    assert not is_trustworthy(entry(0.3, -0.01))
+    assert not is_trustworthy(entry(0.1, 0.05))
+    assert is_trustworthy(entry(0.1, 0.05), minimum=0.1)
+    assert not is_trustworthy(entry(0.9, 0.5, users=MIN_USERS - 1))
+    assert not is_trustworthy(entry(None, None))
+    assert not np.any([is_trustworthy(entry(0.9, None))])

@@ -1,0 +1,303 @@
+"""Trainings as a whole: what they leave behind, and what they survive."""
+
+import errno
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from training_cases import coldstart_settings, predictor_settings, write_behaviour
+
+from deeper.engine.adapter import load_adapter
+from deeper.engine.transformers_model import base_of
+from deeper.errors import UserError
+from deeper.learning import training
+from deeper.learning.splits import part, user_hash
+from deeper.learning.training import CHECKPOINTS, WHOLE, Progress, newest_whole
+from deeper.persona.prompts import load_prompts
+from deeper.pipeline import train as pipeline_train
+from deeper.pipeline.train import train_coldstart, train_predictor, users_of
+
+KILLED = """
+import json, os, signal, sys
+from pathlib import Path
+from deeper.pipeline import train
+from deeper.pipeline.training_settings import ColdstartSettings, PredictorSettings
+
+kind, settings, out = sys.argv[1:]
+
+def show(progress):
+    if progress.step == 5:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+made = {"predictor": PredictorSettings, "coldstart": ColdstartSettings}[kind](**json.loads(settings))
+getattr(train, f"train_{kind}")(made, Path(out), show)
+"""
+
+
+def quiet(progress: Progress) -> None:
+    """Show nothing."""
+
+
+def losses(metrics: dict[str, Any]) -> list[tuple[int, float]]:
+    return [(entry["step"], entry["loss"]) for entry in metrics["loss"]]
+
+
+@pytest.fixture(scope="module")
+def trained(behaviour: Path, tiny_base: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+    """A predictor's folder and its metrics."""
+    out = tmp_path_factory.mktemp("trained") / "predictor"
+    return out, train_predictor(predictor_settings(behaviour, tiny_base), out, quiet)
+
+
+@pytest.fixture(scope="module")
+def written(behaviour: Path, tiny_base: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+    """A cold-started policy's folder and its metrics."""
+    out = tmp_path_factory.mktemp("written") / "policy"
+    return out, train_coldstart(coldstart_settings(behaviour, tiny_base), out, quiet)
+
+
+@pytest.mark.parametrize("kind", ["predictor", "coldstart"])
+def test_a_killed_training_continues_with_the_losses_of_an_undisturbed_one(
+    kind: str, behaviour: Path, tiny_base: Path, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    make, run, undisturbed = {
+        "predictor": (predictor_settings, train_predictor, "trained"),
+        "coldstart": (coldstart_settings, train_coldstart, "written"),
+    }[kind]
+    _, expected = request.getfixturevalue(undisturbed)
+    settings = make(behaviour, tiny_base)
+    words = [sys.executable, "-c", KILLED, kind, settings.model_dump_json(), str(tmp_path / "out")]
+    assert subprocess.run(words, capture_output=True, check=False).returncode == -signal.SIGKILL
+    checkpoints = {path.name for path in (tmp_path / "out" / CHECKPOINTS).glob("checkpoint-*")}
+    assert checkpoints == {"checkpoint-2", "checkpoint-4"}
+    assert not (tmp_path / "out" / "deeper.json").exists()
+
+    shown: list[int] = []
+    metrics = run(settings, tmp_path / "out", lambda progress: shown.append(progress.step))  # type: ignore[arg-type]
+    assert shown == [5, 6]
+    assert [step for step, _ in losses(metrics)] == [1, 2, 3, 4, 5, 6]
+    assert losses(metrics) == losses(expected)
+    assert metrics["validation"] == expected["validation"]
+
+
+def test_a_finished_training_is_not_repeated(
+    trained: tuple[Path, dict[str, Any]], behaviour: Path, tiny_base: Path
+) -> None:
+    out, metrics = trained
+
+    def refuse(progress: Progress) -> None:
+        raise AssertionError
+
+    again = train_predictor(predictor_settings(behaviour, tiny_base), out, refuse)
+    assert again == json.loads(json.dumps(metrics))
+
+
+def test_the_folder_of_other_settings_is_refused(
+    trained: tuple[Path, dict[str, Any]], behaviour: Path, tiny_base: Path
+) -> None:
+    with pytest.raises(UserError, match="other settings: batch = 4"):
+        train_predictor(predictor_settings(behaviour, tiny_base, batch=4), trained[0], quiet)
+
+
+@pytest.mark.parametrize(("kind", "fixture"), [("predictor", "trained"), ("policy", "written")])
+def test_the_adapter_says_what_it_is(
+    kind: str, fixture: str, behaviour: Path, tiny_base: Path, request: pytest.FixtureRequest
+) -> None:
+    out, metrics = request.getfixturevalue(fixture)
+    adapter = load_adapter(out)
+    users = users_of(predictor_settings(behaviour, tiny_base))
+    assert (adapter.kind, adapter.base) == (kind, base_of(str(tiny_base)))
+    assert adapter.prompt_version == load_prompts().version
+    assert adapter.users == {user_hash("coves", person.user) for person in users.train}
+    assert not adapter.users & {user_hash("coves", person.user) for person in users.validation}
+    assert str(tiny_base) not in (out / "adapter_config.json").read_text("utf-8")
+    assert metrics["provenance"]["versions"].keys() >= {"torch", "transformers", "peft", "trl"}
+    assert metrics["users"] == {"coves": len(users.train)}
+
+
+def test_the_adapter_is_what_was_validated_last(
+    trained: tuple[Path, dict[str, Any]], behaviour: Path, tiny_base: Path
+) -> None:
+    from peft import PeftModel
+
+    from deeper.engine.transformers_model import load_model
+    from deeper.learning.people import one_moment_each
+    from deeper.learning.predictor import Encoder, judge
+    from deeper.learning.readings import validation_readings
+
+    out, metrics = trained
+    model, tokenizer = load_model(str(tiny_base), "cpu", torch.float32)
+    users = users_of(predictor_settings(behaviour, tiny_base))
+    readings = validation_readings(one_moment_each(users.validation, 1), {}, 1)
+    examples = [Encoder(tokenizer, load_prompts())(reading) for reading in readings]
+    first, *_, last = metrics["validation"]
+    assert judge(model, examples) | {"step": 0} == pytest.approx(first, abs=1e-4)
+    found = judge(PeftModel.from_pretrained(model, out), examples)
+    assert found | {"step": 6} == pytest.approx(last, abs=1e-4)
+    assert last["crps"] != first["crps"]
+
+
+@pytest.mark.parametrize("fold", ["a", "b"])
+def test_folds_share_no_user_and_validation_is_apart(fold: str, behaviour: Path, tiny_base: Path) -> None:
+    chosen = users_of(predictor_settings(behaviour, tiny_base, fold=fold, validation_users=100))
+    assert {part("coves", person.user) for person in chosen.train} == {fold}
+    assert {part("coves", person.user) for person in chosen.validation} == {"validation"}
+    everyone = users_of(predictor_settings(behaviour, tiny_base, fold="all"))
+    assert {person.user for person in chosen.train} < {person.user for person in everyone.train}
+    fewer = users_of(predictor_settings(behaviour, tiny_base, fold=fold, users=2))
+    assert {person.user for person in fewer.train} < {person.user for person in chosen.train}
+
+
+def test_a_loss_that_is_no_number_ends_the_training_and_keeps_what_was_good(
+    behaviour: Path, tiny_base: Path, tmp_path: Path
+) -> None:
+    settings = predictor_settings(behaviour, tiny_base, learning_rate=1e38, save_every=1, warmup=0.5)
+    with pytest.raises(UserError, match="the loss is nan at step 3"):
+        train_predictor(settings, tmp_path / "out", quiet)
+    assert not (tmp_path / "out" / "deeper.json").exists()
+    newest = newest_whole(tmp_path / "out")
+    assert newest is not None
+    state = json.loads((newest / "trainer_state.json").read_text("utf-8"))
+    assert state["global_step"] == 2
+
+
+@pytest.mark.parametrize(
+    ("error", "what"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), "no room for a checkpoint"),
+        (RuntimeError("PytorchStreamWriter failed writing file data/3: file write failed"), "no room for a checkpoint"),
+        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"), "the GPU's memory is full"),
+    ],
+)
+def test_a_full_disk_or_gpu_is_said_in_words(
+    error: Exception, what: str, behaviour: Path, tiny_base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from transformers import Trainer
+
+    save = Trainer._save_optimizer_and_scheduler  # pyright: ignore[reportPrivateUsage]
+
+    def fail(self: Any, folder: str) -> None:
+        if folder.endswith("-4"):
+            raise error
+        save(self, folder)
+
+    monkeypatch.setattr(Trainer, "_save_optimizer_and_scheduler", fail)
+    settings = predictor_settings(behaviour, tiny_base)
+    with pytest.raises(UserError, match=what) as caught:
+        train_predictor(settings, tmp_path / "out", quiet)
+    assert "continues" in caught.value.do
+    monkeypatch.undo()
+    shown: list[int] = []
+    train_predictor(settings, tmp_path / "out", lambda progress: shown.append(progress.step))
+    assert shown == [3, 4, 5, 6]
+
+
+def test_other_errors_are_not_taken_for_a_full_disk(behaviour: Path, tiny_base: Path, tmp_path: Path) -> None:
+    def fail(progress: Progress) -> None:
+        raise RuntimeError("something else")
+
+    with pytest.raises(RuntimeError, match="something else"):
+        train_predictor(predictor_settings(behaviour, tiny_base), tmp_path / "out", fail)
+
+
+def test_only_whole_checkpoints_count_and_the_others_go(tmp_path: Path) -> None:
+    assert newest_whole(tmp_path) is None
+    for step, sizes in {9: {"a": 3}, 10: {"a": 3}, 11: {"a": 4}, 12: None}.items():
+        folder = tmp_path / CHECKPOINTS / f"checkpoint-{step}"
+        folder.mkdir(parents=True)
+        (folder / "a").write_text("abc", "utf-8")
+        if sizes:
+            (folder / WHOLE).write_text(json.dumps(sizes), "utf-8")
+    newest = newest_whole(tmp_path)
+    assert newest is not None
+    assert newest.name == "checkpoint-10"
+    assert sorted(os.listdir(tmp_path / CHECKPOINTS)) == ["checkpoint-10", "checkpoint-9"]
+
+
+@pytest.mark.parametrize(("layers", "expected"), [("all", {0, 1}), ("upper", {1})])
+def test_lora_is_all_that_learns(layers: Any, expected: set[int], tiny_base: Path) -> None:
+    from deeper.engine.transformers_model import load_model
+
+    model, _ = load_model(str(tiny_base), "cpu")
+    plan = training.Plan(1, 1, 1, 1e-3, 0, 2, 4, layers, 1, 1, seed=1)
+    names = [name for name, value in training.with_lora(model, plan).named_parameters() if value.requires_grad]
+    assert all("lora_" in name for name in names)
+    assert {int(name.split(".layers.")[1].split(".")[0]) for name in names} == expected
+    assert len(names) == 2 * 7 * len(expected)
+
+
+def test_a_step_in_one_batch_or_in_parts_is_the_same(behaviour: Path, tiny_base: Path, tmp_path: Path) -> None:
+    found: list[list[tuple[int, float]]] = []
+    for n in (1, 2):
+        settings = predictor_settings(behaviour, tiny_base, steps=2, micro_batch=n)
+        found.append(losses(train_predictor(settings, tmp_path / str(n), quiet)))
+    for (_, one), (_, other) in zip(*found, strict=True):
+        assert one == pytest.approx(other, rel=1e-4)
+
+
+def test_it_learns(behaviour: Path, tiny_base: Path, tmp_path: Path) -> None:
+    settings = predictor_settings(behaviour, tiny_base, steps=10, batch=2, rank=8, judge_every=10)
+    metrics = train_predictor(settings, tmp_path / "out", quiet)
+    found = [loss for _, loss in losses(metrics)]
+    assert sum(found[-3:]) < 0.7 * sum(found[:3])
+
+
+@pytest.mark.parametrize(
+    ("changes", "what"),
+    [
+        ({"cutoff": 64}, "12 of 12 examples have more than 64 tokens"),
+        ({"cutoff": 700, "over_cutoff": "refuse"}, "examples have more than 700 tokens"),
+        ({"domains": ("reefs",)}, "reefs"),
+        ({"personas": ("nowhere.parquet",)}, "not a Parquet file"),
+    ],
+)
+def test_bad_settings(changes: dict[str, Any], what: str, behaviour: Path, tiny_base: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=what):
+        train_predictor(predictor_settings(behaviour, tiny_base, **changes), tmp_path / "out", quiet)
+    assert not (tmp_path / "out" / "deeper.json").exists()
+
+
+def test_longer_examples_are_dropped_and_counted(behaviour: Path, tiny_base: Path, tmp_path: Path) -> None:
+    from transformers import AutoTokenizer
+
+    from deeper.learning.predictor import Encoder
+    from deeper.learning.readings import training_readings
+
+    settings = predictor_settings(behaviour, tiny_base, steps=2)
+    encode = Encoder(AutoTokenizer.from_pretrained(tiny_base), load_prompts())
+    readings, _ = training_readings(users_of(settings).train, {}, 4, settings.seed)
+    lengths = sorted(encode(reading).tokens for reading in readings)
+    assert lengths[1] < lengths[2]
+    metrics = train_predictor(settings.model_copy(update={"cutoff": lengths[1]}), tmp_path / "out", quiet)
+    assert metrics["over_cutoff"] == 2
+    assert len(metrics["loss"]) == 2
+
+
+def test_without_train_users_nothing_begins(tiny_base: Path, tmp_path: Path) -> None:
+    data = write_behaviour(tmp_path / "few", users=2)
+    with pytest.raises(UserError, match="there are no train users"):
+        train_predictor(predictor_settings(data, tiny_base, fold="b"), tmp_path / "out", quiet)
+
+
+def test_a_user_in_two_splits_or_folders_is_refused(behaviour: Path, tiny_base: Path, tmp_path: Path) -> None:
+    other = write_behaviour(tmp_path / "other", users=40)
+    settings = predictor_settings(behaviour, tiny_base)
+    settings = settings.model_copy(update={"data": (str(behaviour), str(other))})
+    with pytest.raises(UserError, match="of coves is there twice"):
+        users_of(settings)
+
+
+def test_the_missing_extra_is_named(
+    behaviour: Path, tiny_base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pipeline_train, "find_spec", lambda name: None if name in ("trl", "peft") else object())
+    with pytest.raises(UserError, match=r"not installed \(peft, trl\)") as caught:
+        train_predictor(predictor_settings(behaviour, tiny_base), tmp_path / "out", quiet)
+    assert caught.value.do == "pip install 'deeper-persona[train]'"
+    assert not (tmp_path / "out").exists()
