@@ -19,8 +19,9 @@ from deeper.learning.readings import training_readings
 from deeper.learning.training import with_lora
 from deeper.persona.prompts import load_prompts
 from deeper.pipeline.provenance import provenance
-from deeper.pipeline.train import load_base, plan_of, users_of
+from deeper.pipeline.train import load_base, plan_of
 from deeper.pipeline.training_settings import PredictorSettings
+from deeper.pipeline.training_users import users_of
 
 
 def one_by_one(encode: Encoder, example: Example) -> list[Example]:

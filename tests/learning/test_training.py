@@ -21,7 +21,8 @@ from deeper.learning.splits import part, user_hash
 from deeper.learning.training import CHECKPOINTS, WHOLE, Progress, newest_whole
 from deeper.persona.prompts import load_prompts
 from deeper.pipeline import train as pipeline_train
-from deeper.pipeline.train import train_coldstart, train_predictor, users_of
+from deeper.pipeline.train import train_coldstart, train_predictor
+from deeper.pipeline.training_users import users_of
 
 KILLED = """
 import json, os, signal, sys

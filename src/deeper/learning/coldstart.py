@@ -7,7 +7,8 @@ from typing import Any
 
 import torch
 from datasets import Dataset
-from trl import SFTConfig, SFTTrainer
+from trl.trainer.sft_config import SFTConfig
+from trl.trainer.sft_trainer import SFTTrainer
 
 from deeper.engine.transformers_model import control_tokens_of, encode_chat, encode_label
 from deeper.errors import UserError

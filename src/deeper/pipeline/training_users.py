@@ -1,0 +1,78 @@
+"""Who a training learns from, and who it is judged on."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any
+
+from deeper.behaviour.load import load_windows
+from deeper.errors import UserError
+from deeper.learning.people import Person, moments
+from deeper.learning.splits import part
+from deeper.pipeline.training_settings import TrainingSettings
+
+
+@dataclass(frozen=True)
+class Users:
+    """Users of a training.
+
+    Attributes:
+        train: To be learnt from.
+        validation: To judge by; never learnt from.
+    """
+
+    train: Sequence[Person]
+    validation: Sequence[Person]
+
+
+def users_of(settings: TrainingSettings) -> Users:
+    """The train and validation users that the settings ask for, by a hash of their ids.
+
+    Raises:
+        UserError: The data cannot be read, holds no train users or no validation users, or a user is in two splits.
+    """
+    people: dict[tuple[str, str], Person] = {}
+    splits: dict[tuple[str, str], tuple[str, str]] = {}
+    found: set[str] = set()
+    for data in settings.data:
+        loaded = load_windows(data, settings.domains if len(settings.data) == 1 else None)
+        found |= loaded.domains.keys()
+        windows: dict[tuple[str, str], list[Any]] = {}
+        for row in loaded.windows.to_pylist():
+            key = (row["domain"], row["user"])
+            if splits.setdefault(key, (row["split"], data)) != (row["split"], data):
+                where = f"{splits[key][1]}, {data}" if splits[key][1] != data else data
+                raise UserError(
+                    f"user {key[1]!r} of {key[0]} is there twice ({splits[key][0]} and {row['split']})",
+                    where=where,
+                    do="give each user in one split of one folder",
+                )
+            if row["split"] == "train" and (not settings.domains or row["domain"] in settings.domains):
+                windows.setdefault(key, []).append(row["items"])
+        people |= {key: Person(loaded.domains[key[0]], key[1], listed) for key, listed in windows.items()}
+    if missing := sorted(set(settings.domains) - found):
+        raise UserError(f"the data has no domain {', '.join(missing)}", do=f"choose from {', '.join(sorted(found))}")
+    parts: dict[str, list[Person]] = {}
+    for key in sorted(people):
+        parts.setdefault(part(*key), []).append(people[key])
+    wanted = [*parts.get("a", ()), *parts.get("b", ())] if settings.fold == "all" else parts.get(settings.fold, [])
+    users = Users(_first(wanted, settings.users), _first(parts.get("validation", []), settings.validation_users))
+    for name, chosen in (("train", users.train), ("validation", users.validation)):
+        if not moments(chosen):
+            raise UserError(
+                f"there are no {name} users", where=", ".join(settings.data),
+                do="give data with train users of two windows or more, or another --fold",
+            )  # fmt: skip
+    return users
+
+
+def _first(people: Sequence[Person], count: int) -> list[Person]:
+    """The first `count` of each domain by a hash, so that a smaller training's users are among a larger one's."""
+    by_domain: dict[str, list[Person]] = {}
+    for person in people:
+        by_domain.setdefault(person.domain.id, []).append(person)
+    return [
+        person
+        for _, found in sorted(by_domain.items())
+        for person in sorted(found, key=lambda p: blake2b(p.user.encode(), digest_size=8).digest())[:count]
+    ]
