@@ -18,6 +18,7 @@ import openvino
 import openvino_genai as genai
 from numpy.typing import NDArray
 
+from deeper.engine.complete import complete
 from deeper.engine.control_tokens import as_text
 from deeper.engine.embedded_score import Question, score_questions
 from deeper.engine.label_tree import LabelTree, label_tree, split_prefix
@@ -83,19 +84,14 @@ class EmbeddedEngine:
 
     def generate(self, prompts: Sequence[Prompt], sampling: Sampling) -> list[Completion]:
         """Answer each prompt `sampling.n` times; see `Engine.generate`."""
-        sequences = [self._encode(prompt) for prompt in prompts]
-        room = self._context_tokens - sampling.max_tokens
-        fitting = [i for i, sequence in enumerate(sequences) if len(sequence) <= room]
-        completions = [Completion((), failure=f"the prompt has more than the {room} tokens that fit")] * len(sequences)
-        answers = self._answers([sequences[i] for i in fitting], sampling)
-        for i, ids in zip(fitting, answers, strict=True):
-            texts = tuple(self._tokenizer.decode(list(sample), skip_special_tokens=True).strip() for sample in ids)
-            empty = "" if len(texts) == sampling.n and all(texts) else "the model gave an empty answer"
-            completions[i] = Completion(() if empty else texts, tuple(map(len, ids)), empty)
-            self._usage.calls += 1
-            self._usage.tokens_prompt += len(sequences[i])
-            self._usage.tokens_generated += sum(map(len, ids))
-        return completions
+        return complete(
+            [self._encode(prompt) for prompt in prompts],
+            self._context_tokens,
+            sampling,
+            self._answers,
+            lambda sample: self._tokenizer.decode(list(sample), skip_special_tokens=True),
+            self._usage,
+        )
 
     def score(self, requests: Sequence[ScoreRequest]) -> list[Floats]:
         """Log-probabilities of labels as answers; see `Engine.score`."""

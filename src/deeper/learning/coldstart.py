@@ -11,8 +11,8 @@ from trl.trainer.sft_config import SFTConfig
 from trl.trainer.sft_trainer import SFTTrainer
 
 from deeper.engine.transformers_model import control_tokens_of, encode_chat, encode_label
-from deeper.errors import UserError
 from deeper.learning.lessons import Lesson
+from deeper.learning.order import in_order
 from deeper.learning.training import Plan, Show, Watch, arguments, train, without_deprecations
 
 IGNORED = -100
@@ -84,10 +84,7 @@ def train_coldstart(
     Raises:
         UserError: See `training.train`.
     """
-    if len(training) != plan.steps * plan.batch:
-        raise UserError(f"{len(training)} examples are not {plan.steps} steps of {plan.batch}")
-    steps = [training[at : at + plan.batch] for at in range(0, len(training), plan.batch)]
-    ordered = [example for step in steps for example in sorted(step, key=lambda example: example.tokens)]
+    ordered = in_order(training, plan.steps, plan.batch)
     with without_deprecations():
         trainer = SFTTrainer(
             model=model,

@@ -19,7 +19,7 @@ from deeper.engine.label_tree import LabelTree, label_tree, split_prefix
 from deeper.engine.packed import label_log_probs, pack
 from deeper.engine.protocol import Prompt
 from deeper.engine.transformers_model import control_tokens_of, encode_chat, encode_label
-from deeper.errors import UserError
+from deeper.learning.order import in_order
 from deeper.learning.readings import Reading, soft_labels
 from deeper.learning.training import Plan, Show, Watch, arguments, train
 from deeper.measure.errors import crps, mean_absolute_error, rank_accuracy, weighted_median
@@ -114,9 +114,7 @@ def train_predictor(
     Raises:
         UserError: See `training.train`.
     """
-    if len(training) != plan.steps * plan.batch:
-        raise UserError(f"{len(training)} examples are not {plan.steps} steps of {plan.batch}")
-    ordered = [e for at in range(0, len(training), plan.batch) for e in _by_length(training[at : at + plan.batch])]
+    ordered = in_order(training, plan.steps, plan.batch)
     trainer = _PredictorTrainer(
         model=model,
         args=TrainingArguments(**arguments(plan, folder)),
@@ -173,10 +171,6 @@ def swapped(readings: Sequence[Reading]) -> list[Reading]:
         for one, other in zip(found, [*found[1:], *found[:1]], strict=True)
         if one.user != other.user
     ]
-
-
-def _by_length(examples: Sequence[Example]) -> list[Example]:
-    return sorted(examples, key=lambda example: example.tokens)
 
 
 def _errors(reading: Reading, scores: torch.Tensor) -> dict[str, float]:

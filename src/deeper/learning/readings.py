@@ -25,7 +25,7 @@ Floats = NDArray[np.float64]
 Kind = Literal["describer", "level_only", "unknown", "policy"]
 
 SHARES: Mapping[Kind, float] = {"policy": 0.4, "describer": 0.3, "level_only": 0.22, "unknown": 0.08}
-"""Of the kinds of personas. A policy's own are what is read in the end, so that they are half of the mix where there
+"""Of the kinds of personas. A policy's own are what is read in the end, so that they are the largest share where there
 are any. The describer's say most; the verdict alone keeps it from being drowned by the rest; and an empty persona
 must stand for the average user, which needs few examples, being one and the same text. Without a policy's personas
 the others keep their proportions."""
