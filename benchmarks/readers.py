@@ -24,7 +24,6 @@ import pyarrow.parquet as pq
 from deeper.behaviour.load import load_windows
 from deeper.domains import Domain
 from deeper.engine.adapter import load_adapter
-from deeper.engine.registry import make_engine
 from deeper.learning.contexts import Key, choose_users, fit_calibration
 from deeper.learning.describer import describe
 from deeper.learning.splits import user_hash
@@ -33,6 +32,7 @@ from deeper.measure.errors import mean_absolute_error, rank_accuracy
 from deeper.persona.calibration import calibrate
 from deeper.persona.predict import PREDICT_INPUT, predict
 from deeper.persona.prompts import load_prompts
+from deeper.pipeline.engines import make_engines
 from deeper.pipeline.provenance import provenance
 
 SEED = 1
@@ -90,9 +90,10 @@ def reader(adapter: str, data: Sequence[str], chosen: Sequence[str], users: int)
     for key, windows in people.items():
         last = len(windows) - 2
         rows += [_row(key, key, k, people, domains, "own") for k in sorted({0, last})]
-        rows.append(_row(key, _neighbour(key, people), last, people, domains, "swapped"))
+        if (other := _neighbour(key, people)) != key:
+            rows.append(_row(key, other, last, people, domains, "swapped"))
     prompts = load_prompts()
-    engine = make_engine("embedded", adapter)
+    engine = make_engines({"predictor": ("embedded", adapter)}, prompts.version)["predictor"]
     raw = predict(pa.Table.from_pylist(rows, schema=PREDICT_INPUT), engine, prompts, domains, "distribution", SEED)
     mine = pa.array([row["persona_id"].startswith("calibration") for row in raw.to_pylist()])
     maps = fit_calibration(raw.filter(mine), others, domains)
@@ -170,7 +171,7 @@ def policy(runs: Sequence[Path]) -> Row:
         config.append({name: results["config"][name] for name in ("data", "users", "rounds", "max_persona_tokens")})
         errors += pq.read_table(run / "errors.parquet").to_pylist()
         personas += pq.read_table(run / "personas.parquet").to_pylist()
-    cells: dict[str, dict[Key, dict[int, float]]] = {"refine": {}, "user_median": {}, "frozen": {}}
+    cells: dict[str, dict[Key, dict[int, float]]] = {"refine": {}, "user_median": {}}
     for row in errors:
         if row["method"] in cells and row["role"] == "future" and row["prediction"] != "history":
             cells[row["method"]].setdefault((row["domain"], row["user"]), {})[row["round"]] = row["mae"]
@@ -184,7 +185,7 @@ def policy(runs: Sequence[Path]) -> Row:
         }
 
     both = [key for key, found in rounds.items() if found]
-    written = [row for row in personas if row["engine"] and row["stage"] == "final"]
+    written = [row for row in personas if row["method"] in ("initialise", "refine") and not row["failure"]]
     ratios = {
         name: _said(
             domain_ratio_interval(

@@ -67,7 +67,7 @@ def main(spec: str, directions: int, tokens: int, unshared: int) -> None:
         "generate": _each_token(engine, lambda: [engine.generate([prompt], one) for _ in range(unshared)])
         * tokens
         * directions,
-        "score": _seconds(lambda: read_one_by_one(candidates)) / unshared * directions,
+        "score": _seconds(lambda: read_one_by_one(candidates)) / candidates.num_rows * directions,
     }
     result = {
         "benchmark": "sample_reward",

@@ -23,7 +23,7 @@ HELP = {
     ("demo",): ("[default: 16]", "about"),
     ("evaluate",): ("Examples:\n", "  deeper evaluate --users 16 --methods", "[default: 100]", "slide_regeneration"),
     ("train",): ("predictor", "coldstart"),
-    ("train", "predictor"): ("Examples:\n", "[default: 0.0002]", "--preset", "deeper.json"),
+    ("train", "predictor"): ("Examples:\n", "[default: 0.001]", "--preset", "deeper.json"),
     ("train", "coldstart"): ("Example:\n", "[default: 120]", "--preset", "deeper.json"),
     ("sample",): ("Examples:\n", "  deeper reward runs/directions", "[default: 15]", "[default: b,validation]"),
     ("reward",): ("Examples:\n", "  deeper reward runs/directions", "[default: 1.0,1.0,1.0]", "[mae|crps]"),

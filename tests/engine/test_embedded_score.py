@@ -36,8 +36,10 @@ class FakeModel:
         self.calls: list[int] = []
         """Tokens computed in each call."""
 
-    def copy_block(self, source: int, target: int) -> None:
-        self.store[target] = self.store[source]
+    def copy_blocks(self, pairs: Sequence[tuple[int, int]]) -> None:
+        assert not {source for source, _ in pairs} & {target for _, target in pairs}
+        for source, target in pairs:
+            self.store[target] = self.store[source]
 
     def run(self, rows: Sequence[Row]) -> np.ndarray:
         self.calls.append(sum(len(row.tokens) for row in rows))

@@ -283,6 +283,12 @@ class TestNoModel:
         with pytest.raises(UserError, match="not a model that transformers can read"):
             load_model(str(tmp_path))
 
+    def test_a_model_that_safetensors_do_not_hold_has_no_identity(self, tmp_path: Path) -> None:
+        (tmp_path / "pytorch_model.bin").write_bytes(b"weights")
+        with pytest.raises(UserError, match="no safetensors file") as caught:
+            base_of(str(tmp_path))
+        assert caught.value.where == str(tmp_path)
+
     def test_a_model_without_a_chat_template(self, tiny_folder: Path, tmp_path: Path) -> None:
         write_tiny_llama(tmp_path)
         tokenizer = AutoTokenizer.from_pretrained(tiny_folder)

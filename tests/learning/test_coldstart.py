@@ -22,7 +22,7 @@ TEACHING = Teaching(load_prompts(), 120, seed=1)
 
 @pytest.fixture(scope="module")
 def lessons() -> list[Lesson]:
-    return training_lessons([*people(COVES, 20), *people(REEFS, 5)], TEACHING, 300)[0]
+    return training_lessons([*people(COVES, 20), *people(REEFS, 5)], TEACHING, 900)[0]
 
 
 def titles(of: Person) -> list[str]:

@@ -18,10 +18,12 @@ from deeper.engine.transformers_model import base_of
 from deeper.errors import UserError
 from deeper.learning import training
 from deeper.learning.splits import part, user_hash
-from deeper.learning.training import CHECKPOINTS, WHOLE, Progress, newest_whole
+from deeper.learning.training import CHECKPOINTS, WHOLE, Progress, newest_whole, save_adapter
 from deeper.persona.prompts import load_prompts
 from deeper.pipeline import train as pipeline_train
+from deeper.pipeline.run_folder import RunFolder
 from deeper.pipeline.train import train_coldstart, train_predictor
+from deeper.pipeline.training_settings import PredictorSettings
 from deeper.pipeline.training_users import users_of
 
 KILLED = """
@@ -192,7 +194,7 @@ def test_a_full_disk_or_gpu_is_said_in_words(
     settings = predictor_settings(behaviour, tiny_base)
     with pytest.raises(UserError, match=what) as caught:
         train_predictor(settings, tmp_path / "out", quiet)
-    assert "continues" in caught.value.do
+    assert ("choose another --out" if isinstance(error, torch.OutOfMemoryError) else "continues") in caught.value.do
     monkeypatch.undo()
     shown: list[int] = []
     train_predictor(settings, tmp_path / "out", lambda progress: shown.append(progress.step))
@@ -302,3 +304,20 @@ def test_the_missing_extra_is_named(
         train_predictor(predictor_settings(behaviour, tiny_base), tmp_path / "out", quiet)
     assert caught.value.do == "pip install 'deeper-persona[train]'"
     assert not (tmp_path / "out").exists()
+
+
+def test_an_adapter_that_was_half_saved_is_in_nobodys_way(tmp_path: Path) -> None:
+    class Model:
+        def save_pretrained(self, folder: Path) -> None:
+            folder.mkdir()
+            (folder / "adapter_config.json").write_text('{"base_model_name_or_path": "/somewhere"}')
+            (folder / "adapter_model.safetensors").write_bytes(b"weights")
+
+    folder = RunFolder(tmp_path / "run", PredictorSettings())
+    (folder.path / ".adapter").mkdir()
+    (folder.path / ".adapter" / "adapter_model.safetensors").write_bytes(b"half")
+    with folder.held():
+        save_adapter(Model(), folder.path)
+    assert (folder.path / "adapter_model.safetensors").read_bytes() == b"weights"
+    assert folder.read_json("adapter_config.json") == {"base_model_name_or_path": None}
+    assert not (folder.path / ".adapter").exists()

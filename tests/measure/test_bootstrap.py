@@ -53,11 +53,16 @@ class TestDomainRatio:
         assert domain_ratio_interval(users, users, seed=1) == Interval(1.0, 1.0, 1.0)
 
     def test_is_of_the_means_over_domains(self) -> None:
-        above, below = [np.array([1.0, 3.0]), np.array([4.0])], [np.array([1.0, 1.0]), np.array([2.0])]
+        above, below = [np.array([1.0, 3.0]), np.array([4.0, 4.0])], [np.array([1.0, 1.0]), np.array([2.0, 2.0])]
         found = domain_ratio_interval(above, below, seed=1)
         assert found.mean == pytest.approx((2 + 4) / (1 + 2))
         assert found.low == pytest.approx((1 + 4) / 3)
         assert found.high == pytest.approx((3 + 4) / 3)
+
+    def test_has_no_interval_with_a_single_user(self) -> None:
+        found = domain_ratio_interval([np.array([2.0])], [np.array([4.0])], seed=1)
+        assert found.mean == 0.5
+        assert np.isnan([found.low, found.high]).all()
 
     def test_needs_users(self) -> None:
         with pytest.raises(ValueError, match="at least one user"):

@@ -1,10 +1,14 @@
 import pyarrow as pa
+import pytest
 
 from deeper.behaviour.load import Loaded
 from deeper.behaviour.schema import WINDOW
 from deeper.domains import Domain, Scale
+from deeper.errors import UserError
 from deeper.learning.splits import part, user_hash
+from deeper.pipeline import evaluate
 from deeper.pipeline.population import choose_population, on_validation
+from deeper.pipeline.settings import Settings
 
 STARS = Domain("stars", "Stars", "pebble", Scale(1, 5, 1))
 ITEM = {"item": "i", "title": "Grey pebble", "rating": 4.0, "time": None}
@@ -36,3 +40,14 @@ def test_users_that_the_predictor_was_trained_on_calibrate_nothing() -> None:
     assert not {user for _, user in chosen.calibration} & set(known)
     assert chosen.eval == every.eval
     assert chosen.table == every.table
+
+
+@pytest.mark.parametrize("role", ["policy", "predictor"])
+def test_users_that_an_adapter_has_learnt_are_not_judged(role: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    learnt = frozenset({user_hash("stars", "ann")})
+    monkeypatch.setattr(evaluate, "_trained_on", lambda engine, adapter: learnt if adapter else frozenset())
+    settings = Settings.model_validate({f"{role}_adapter": "somewhere"})
+    evaluate._check_unseen([("stars", "bob"), ("stones", "ann")], settings)
+    with pytest.raises(UserError, match=f"the {role}'s adapter was trained on 1 of the users") as caught:
+        evaluate._check_unseen([("stars", "bob"), ("stars", "ann")], settings)
+    assert caught.value.where == "somewhere"

@@ -30,7 +30,8 @@ def complete(
     completions = [Completion((), failure=f"the prompt has more than the {room} tokens that fit")] * len(sequences)
     for i, samples in zip(fitting, answers([sequences[i] for i in fitting], sampling), strict=True):
         texts = tuple(decode(sample).strip() for sample in samples)
-        empty = "" if len(texts) == sampling.n and all(texts) else "the model gave an empty answer"
+        # One empty sample among others is the caller's to judge: it must not cost the others.
+        empty = "" if len(texts) == sampling.n and any(texts) else "the model gave an empty answer"
         completions[i] = Completion(() if empty else texts, tuple(map(len, samples)), empty)
         usage.calls += 1
         usage.tokens_prompt += len(sequences[i])

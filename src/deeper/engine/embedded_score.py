@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deeper.engine.label_tree import LabelTree, combine, split_prefix
-from deeper.engine.paged import BLOCK, PagedModel, Row, blocks_for
+from deeper.engine.paged import BLOCK, Floats32, PagedModel, Row, blocks_for
 
 Floats = NDArray[np.float64]
 
@@ -68,14 +68,20 @@ def _score_chunk(
     model: PagedModel, questions: Sequence[Question], chunk: Sequence[tuple[int, int]], results: list[Floats]
 ) -> None:
     free = iter(range(model.pool))
+    copies: list[tuple[int, int]] = []
 
     def extend(blocks: list[int], past: int, new: int) -> list[int]:
         """Blocks for `new` tokens behind `past`: full ones are shared, a partly filled one is copied."""
         full = past // BLOCK
         own = [next(free) for _ in range(blocks_for(past, new))]
         if past % BLOCK and own:
-            model.copy_block(blocks[full], own[0])
+            copies.append((blocks[full], own[0]))
         return blocks[:full] + own
+
+    def run(rows: Sequence[Row]) -> Floats32:
+        model.copy_blocks(copies)
+        copies.clear()
+        return model.run(rows)
 
     asked = list(dict.fromkeys(i for i, _ in chunk))
     common, _ = split_prefix([(*questions[i].prefix, -1) for i in asked])
@@ -83,7 +89,7 @@ def _score_chunk(
         common = ()
     common_blocks = extend([], 0, len(common))
     if common:
-        model.run([Row(common, 0, common_blocks, [])])
+        run([Row(common, 0, common_blocks, [])])
 
     prefixes = {i: extend(common_blocks, len(common), len(questions[i].prefix) - len(common)) for i in asked}
     rows = [
@@ -92,13 +98,13 @@ def _score_chunk(
         if len(questions[i].prefix) > len(common)
     ]
     if rows:
-        model.run(rows)
+        run(rows)
 
     rows = []
     for i, j in chunk:
         past, tail = len(questions[i].prefix), questions[i].tails[j]
         rows.append(Row(tail, past, extend(prefixes[i], past, len(tail)), [len(tail) - 1]))
-    roots = model.run(rows)
+    roots = run(rows)
 
     branch_rows: list[Row] = []
     for (i, _), row in zip(chunk, rows, strict=True):
@@ -106,7 +112,7 @@ def _score_chunk(
         for branch in questions[i].tree.branches:
             blocks = extend(list(row.blocks), past, len(branch))
             branch_rows.append(Row(branch, past, blocks, range(len(branch))))
-    behind = model.run(branch_rows) if branch_rows else np.empty((0, 0), np.float32)
+    behind = run(branch_rows) if branch_rows else np.empty((0, 0), np.float32)
 
     at = 0
     for (i, j), root in zip(chunk, roots, strict=True):

@@ -69,10 +69,12 @@ class PagedModel:
         for name, tensor in self._cache.items():
             self._request.set_tensor(name, tensor)
 
-    def copy_block(self, source: int, target: int) -> None:
-        """Copy one block in all layers."""
-        for tensor in self._cache.values():
-            tensor.data[target] = tensor.data[source]
+    def copy_blocks(self, pairs: Sequence[tuple[int, int]]) -> None:
+        """Copy blocks in all layers; `pairs` are (source, target), and no target is a source."""
+        if pairs:
+            sources, targets = np.array(pairs).T
+            for tensor in self._cache.values():
+                tensor.data[targets] = tensor.data[sources]
 
     def run(self, rows: Sequence[Row]) -> Floats32:
         """Compute all rows in one call.

@@ -87,8 +87,13 @@ def base_of(source: str | None) -> str:
     """
     if source is None:
         return WHEEL_SHA256[:12]
+    files = sorted(_folder(source).glob("*.safetensors"))
+    if not files:
+        raise UserError(
+            "the model has no safetensors file", where=source, do="write it with save_pretrained, or choose another"
+        )
     digest = hashlib.sha256()
-    for path in sorted(_folder(source).glob("*.safetensors")):
+    for path in files:
         with path.open("rb") as stream:
             digest.update(hashlib.file_digest(stream, "sha256").digest())
     return digest.hexdigest()[:12]

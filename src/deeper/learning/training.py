@@ -262,7 +262,7 @@ def train(trainer: Any, watch: Watch, folder: Path) -> list[dict[str, Any]]:
         raise UserError(
             f"the GPU's memory is full ({str(error).splitlines()[0][:120]})",
             where=str(folder),
-            do="lower --micro-batch or --cutoff; the same command then continues from the newest checkpoint",
+            do="choose another --out with a lower --micro-batch or --cutoff; the checkpoints here are kept",
         ) from error
     except (OSError, RuntimeError, SafetensorError) as error:
         if not _disk_is_full(error):
@@ -277,7 +277,8 @@ def train(trainer: Any, watch: Watch, folder: Path) -> list[dict[str, Any]]:
 
 def save_adapter(model: Any, folder: Path) -> None:
     """Write PEFT's two files, each whole or not at all."""
-    staging = folder / ".adapter.part"
+    staging = folder / ".adapter"
+    shutil.rmtree(staging, ignore_errors=True)
     model.save_pretrained(staging)
     # The model's place on this machine means nothing elsewhere; `deeper.json` identifies the weights.
     config = json.loads((staging / "adapter_config.json").read_text("utf-8")) | {"base_model_name_or_path": None}

@@ -81,9 +81,11 @@ def domain_ratio_interval(
         np.mean([resampling(len(values), seed, i, samples) @ values for i, values in enumerate(part)], axis=0)
         for part in (numerators, denominators)
     )
-    value = np.mean([v.mean() for v in numerators]) / np.mean([v.mean() for v in denominators])
+    value = float(np.mean([v.mean() for v in numerators]) / np.mean([v.mean() for v in denominators]))
+    if any(len(values) == 1 for values in numerators):
+        return Interval(value, float("nan"), float("nan"))
     low, high = np.quantile(above / below, [0.025, 0.975])
-    return Interval(float(value), float(low), float(high))
+    return Interval(value, float(low), float(high))
 
 
 @lru_cache(maxsize=16)

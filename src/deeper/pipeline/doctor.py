@@ -15,7 +15,10 @@ from deeper.engine import Prompt, Sampling, ScoreRequest
 from deeper.engine.weights import are_prepared, cache_folder
 
 NEEDED_GIB = 1.0
-EXTRAS = {"baselines": ("myfm",), "train": ("torch", "transformers", "peft", "trl", "llguidance")}
+EXTRAS = {
+    "baselines": ("myfm",),
+    "train": ("torch", "transformers", "peft", "trl", "datasets", "accelerate", "llguidance"),
+}
 
 
 @dataclass(frozen=True)

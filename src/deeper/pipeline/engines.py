@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from deeper.engine import Engine
-from deeper.engine.adapter import Kind, load_adapter
+from deeper.engine.adapter import Adapter, Kind, load_adapter
 from deeper.engine.registry import make_engine
 from deeper.errors import UserError
 
@@ -22,12 +22,17 @@ def make_engines(roles: Mapping[Kind, tuple[str, str]], prompt_version: str) -> 
     """
     for role, (spec, adapter) in roles.items():
         if adapter and not spec.startswith("openai:"):
-            _check(role, Path(adapter), prompt_version)
+            check_adapter(role, Path(adapter), prompt_version)
     made = {choice: make_engine(*choice) for choice in dict.fromkeys(roles.values())}
     return {role: made[choice] for role, choice in roles.items()}
 
 
-def _check(role: Kind, folder: Path, prompt_version: str) -> None:
+def check_adapter(role: Kind, folder: Path, prompt_version: str) -> Adapter:
+    """Read the card of an adapter.
+
+    Raises:
+        UserError: It is broken, or was trained for the other role or with other prompts.
+    """
     adapter = load_adapter(folder)
     if adapter.kind != role:
         raise UserError(
@@ -41,3 +46,4 @@ def _check(role: Kind, folder: Path, prompt_version: str) -> None:
             where=str(folder),
             do="use the prompts it was trained with (setting prompts), or train it again",
         )
+    return adapter

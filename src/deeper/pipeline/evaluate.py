@@ -1,6 +1,6 @@
 """The main job: load, refine online, judge, and leave everything in the run folder."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -17,6 +17,8 @@ from deeper.errors import UserError, printable
 from deeper.evaluation.errors import baseline_errors, error_table
 from deeper.evaluation.results import summarise
 from deeper.evaluation.schema import BASELINES, HISTORY_ONLY
+from deeper.learning.contexts import Key
+from deeper.learning.splits import user_hash
 from deeper.persona.calibration import Calibration
 from deeper.persona.history import History, fit_history, with_history
 from deeper.persona.prompts import Prompts, load_prompts
@@ -48,7 +50,9 @@ def evaluate(settings: Settings, out: Path, console: Console) -> dict[str, Any]:
     loaded = load_windows(settings.data, settings.domains or None)
     if settings.split == "validation":
         loaded = on_validation(loaded)
-    population = choose_population(loaded, settings.users, settings.calibration_users, _read_before(settings))
+    read_before = _trained_on(settings.predictor_engine, settings.predictor_adapter)
+    population = choose_population(loaded, settings.users, settings.calibration_users, read_before)
+    _check_unseen(list(population.eval), settings)
     possible = max((len(windows) for windows in population.eval.values()), default=0) - 2
     if possible < 0:
         raise UserError(
@@ -134,11 +138,24 @@ def _evaluate(
     return results
 
 
-def _read_before(settings: Settings) -> frozenset[str]:
-    """Hashes of the users that the predictor was trained on; of an adapter on a server nothing is known."""
-    if not settings.predictor_adapter or settings.predictor_engine.startswith("openai:"):
-        return frozenset()
-    return load_adapter(Path(settings.predictor_adapter)).users
+def _trained_on(engine: str, adapter: str) -> frozenset[str]:
+    """Hashes of the users that an adapter was trained on; of one on a server nothing is known."""
+    return load_adapter(Path(adapter)).users if adapter and not engine.startswith("openai:") else frozenset()
+
+
+def _check_unseen(judged: Iterable[Key], settings: Settings) -> None:
+    """Refuse to judge users whose ratings an adapter has learnt."""
+    for role, engine, adapter in (
+        ("policy", settings.policy_engine, settings.policy_adapter),
+        ("predictor", settings.predictor_engine, settings.predictor_adapter),
+    ):
+        seen = _trained_on(engine, adapter)
+        if count := sum(user_hash(*key) in seen for key in judged):
+            raise UserError(
+                f"the {role}'s adapter was trained on {count} of the users to be judged",
+                where=adapter,
+                do="judge others, or train again without them",
+            )
 
 
 def _errors_by_model(

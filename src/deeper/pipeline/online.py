@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from deeper.domains import Domain
 from deeper.engine import Engine
 from deeper.evaluation.schema import CONTROLS, HISTORY_ONLY, UPDATERS
-from deeper.learning.contexts import fit_calibration
+from deeper.learning.contexts import Key, Windows, fit_calibration
 from deeper.persona.calibration import Calibration, calibrate
 from deeper.persona.predict import PREDICT_INPUT, predict
 from deeper.persona.prompts import Prompts
@@ -24,7 +25,7 @@ from deeper.persona.search import CANDIDATE, SEARCH, choose, draw, halves, to_ju
 from deeper.persona.stages import UPDATE_INPUT, controls, initialise, update
 from deeper.persona.write import Writer
 from deeper.pipeline.executor import LocalExecutor, Stage
-from deeper.pipeline.population import Key, Population, Windows
+from deeper.pipeline.population import Population
 from deeper.pipeline.settings import Settings
 
 WRITE_ROWS = 40
@@ -99,7 +100,7 @@ class OnlineLoop:
         for_fitting = raw.filter(others)
         calibration = Calibration({}, None)
         if self.settings.calibration == "on":
-            calibration = fit_calibration(for_fitting, population.calibration, self.domains)
+            calibration = fit_calibration(for_fitting.filter(pc.field("k") == 1), population.calibration, self.domains)
         fitting = calibrate(for_fitting, calibration, self.domains)
         personas: list[Row] = list(texts.values())
         predictions = [calibrate(raw.filter(own), calibration, self.domains)]

@@ -1,19 +1,15 @@
 """Who is in a run: eval users that are judged, and train users that calibrate the predictor."""
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
 import pyarrow as pa
 
 from deeper.behaviour.load import Loaded
+from deeper.learning.contexts import Key, Windows
 from deeper.learning.splits import part, user_hash
-
-Key = tuple[str, str]
-"""Domain and user."""
-Windows = Mapping[Key, Sequence[Sequence[Mapping[str, Any]]]]
-"""W_0, W_1, … of each user, each a list of items."""
 
 
 @dataclass(frozen=True)

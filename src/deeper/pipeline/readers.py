@@ -8,14 +8,15 @@ import pyarrow as pa
 
 from deeper.domains import Domain
 from deeper.engine import Engine
-from deeper.engine.adapter import load_adapter
+from deeper.errors import UserError
 from deeper.learning.contexts import Key, Windows, fit_calibration
 from deeper.learning.reward import share_out
+from deeper.learning.splits import part
 from deeper.persona.calibration import Calibration, calibrate
 from deeper.persona.predict import predict
 from deeper.persona.prompts import Prompts
 from deeper.persona.schema import PREDICTION
-from deeper.pipeline.engines import make_engines
+from deeper.pipeline.engines import check_adapter, make_engines
 from deeper.pipeline.executor import LocalExecutor, Stage
 
 READ_ROWS = 16
@@ -67,10 +68,14 @@ class Readers:
         return pa.concat_tables(tables)
 
     def fit(self, first: pa.Table, windows: Windows) -> list[Calibration]:
-        """The map of each predictor, fitted on its users' W_1 predicted from S_0."""
+        """The map of each predictor, fitted on its users' W_1 predicted from S_0; not on validation users.
+
+        Where a predictor reads validation users only, its predictions stay as they are.
+        """
         if self.calibration == "off":
             return [Calibration({}, None) for _ in self.engines]
-        return [fit_calibration(_of(first, share), windows, self.domains) for share in self.shares]
+        fitting = [[key for key in share if part(*key) != "validation"] for share in self.shares]
+        return [fit_calibration(_of(first, share), windows, self.domains) for share in fitting]
 
     def calibrate(self, predictions: pa.Table, maps: Sequence[Calibration]) -> pa.Table:
         """Apply the maps of `fit`."""
@@ -95,7 +100,9 @@ def make_readers(
     """
     served = spec.startswith("openai:")
     named = [adapter.rpartition("=") if served else ("", "", adapter) for adapter in adapters]
-    cards = [load_adapter(Path(folder)) for _, _, folder in named]
+    if served and any(not name for name, _, _ in named):
+        raise UserError("an adapter on a server needs its name and its folder", do="write NAME=FOLDER")
+    cards = [check_adapter("predictor", Path(folder), prompts.version) for _, _, folder in named]
     shares = share_out(keys, [card.users for card in cards] or [frozenset()])
     names = [name or folder for name, _, folder in named] or [""]
     engines = [make_engines({"predictor": (spec, name)}, prompts.version)["predictor"] for name in names]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from math import ceil
 from pathlib import Path
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from deeper.engine.adapter import CARD, Kind, write_card
@@ -13,6 +14,7 @@ from deeper.errors import UserError
 from deeper.learning.people import Person, moments, one_moment_each
 from deeper.learning.splits import user_hash
 from deeper.persona.prompts import Prompts, load_prompts
+from deeper.pipeline.doctor import EXTRAS
 from deeper.pipeline.provenance import provenance
 from deeper.pipeline.run_folder import RunFolder
 from deeper.pipeline.training_settings import RANDOM, ColdstartSettings, PredictorSettings, TrainingSettings
@@ -24,7 +26,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 METRICS, ORIGIN = "metrics.json", "origin.json"
-EXTRA = ("torch", "transformers", "peft", "trl", "datasets", "accelerate")
 TINY: dict[str, Any] = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
 """Of the random model."""
 
@@ -139,16 +140,21 @@ def _predictor(settings: PredictorSettings, job: _Job) -> tuple[list[dict[str, A
     wanted = job.plan.steps * job.plan.batch
     encode = Encoder(job.tokenizer, job.prompts)
     readings, kinds = training_readings(job.users.train, texts, wanted, settings.seed)
-    training, dropped = _fitting([encode(reading) for reading in readings], wanted, settings)
+    fitting, dropped = _fitting([encode(reading) for reading in readings], settings)
+    training = _repeated(fitting, wanted)
     judged = validation_readings(one_moment_each(job.users.validation, settings.seed), texts, settings.seed)
+    if not judged:
+        raise UserError("no validation user has a rated window after another", do="give data of longer histories")
     validation = [encode(reading) for reading in judged]
     entries = train_predictor(job.model, training, validation, job.plan, job.folder, job.show)
     described = [reading for reading in judged if reading.kind == "describer"]
-    swap = [encode(reading) for reading in swapped(described)]
+    swap = swapped(described)
     facts: dict[str, Any] = {"examples": dict(kinds), "over_cutoff": dropped}
     if swap:
-        before = next(entry["validation"]["mae"] for entry in reversed(entries) if "validation" in entry)
-        facts["persona_swap_effect"] = round(judge(job.model, swap, job.plan.micro_batch)["mae"] - before, 5)
+        last = next(entry["validation"] for entry in reversed(entries) if "validation" in entry)
+        before = fmean(last[f"mae_{name}"] for name in {reading.domain.id for reading in swap})
+        after = judge(job.model, [encode(reading) for reading in swap], job.plan.micro_batch)["mae"]
+        facts["persona_swap_effect"] = round(after - before, 5)
     return entries, facts
 
 
@@ -164,7 +170,8 @@ def _coldstart(settings: ColdstartSettings, job: _Job) -> tuple[list[dict[str, A
     short = [example for example in examples if len(example.answer) <= settings.max_persona_tokens]
     if not short:
         raise UserError("no persona of the describer is short enough", do="raise --max-persona-tokens")
-    training, dropped = _fitting(short, wanted, settings)
+    fitting, dropped = _fitting(short, settings)
+    training = _repeated(fitting, wanted)
     chosen = one_moment_each(job.users.validation, settings.seed)
     validation = [encode(lesson) for lesson in validation_lessons(chosen, teaching)]
     entries = train_coldstart(job.model, job.tokenizer, training, validation, job.plan, job.folder, job.show)
@@ -175,8 +182,8 @@ def _coldstart(settings: ColdstartSettings, job: _Job) -> tuple[list[dict[str, A
     }
 
 
-def _fitting(examples: Sequence[Any], wanted: int, settings: TrainingSettings) -> tuple[list[Any], int]:
-    """The examples of at most `cutoff` tokens, repeated from the first up to the number wanted; how many are not."""
+def _fitting(examples: Sequence[Any], settings: TrainingSettings) -> tuple[list[Any], int]:
+    """The examples of at most `cutoff` tokens, and how many are longer."""
     kept = [example for example in examples if example.tokens <= settings.cutoff]
     dropped = len(examples) - len(kept)
     if dropped and (settings.over_cutoff == "refuse" or not kept):
@@ -184,7 +191,11 @@ def _fitting(examples: Sequence[Any], wanted: int, settings: TrainingSettings) -
             f"{dropped} of {len(examples)} examples have more than {settings.cutoff} tokens",
             do=f"raise --cutoff (the longest has {max(example.tokens for example in examples)}), or --over-cutoff drop",
         )
-    return [kept[i % len(kept)] for i in range(wanted)], dropped
+    return kept, dropped
+
+
+def _repeated(examples: Sequence[Any], wanted: int) -> list[Any]:
+    return [examples[i % len(examples)] for i in range(wanted)]
 
 
 def plan_of(settings: TrainingSettings, moment_count: int) -> "Plan":
@@ -236,7 +247,7 @@ def load_base(settings: TrainingSettings) -> tuple[str, Any, Any]:
 
 
 def _check_extra() -> None:
-    if missing := [name for name in EXTRA if find_spec(name) is None]:
+    if missing := [name for name in EXTRAS["train"] if find_spec(name) is None]:
         raise UserError(
             f"training needs packages that are not installed ({', '.join(missing)})",
             do="pip install 'deeper-persona[train]'",

@@ -46,9 +46,9 @@ class TrainingSettings(RunSettings):
     )
     epochs: float = Field(default=1.0, gt=0, description="How often each window of each user is used, on average.")
     steps: int = Field(default=0, ge=0, description="Steps of the optimiser; 0 goes by epochs.")
-    batch: int = Field(default=16, ge=1, description="Examples of a step.")
+    batch: int = Field(default=2, ge=1, description="Examples of a step.")
     micro_batch: int = Field(default=1, ge=1, description="Examples of a forward pass; 1 is quickest on a processor.")
-    learning_rate: float = Field(default=2e-4, gt=0, description="Peak of the learning rate; cosine to zero.")
+    learning_rate: float = Field(default=1e-3, gt=0, description="Peak of the learning rate; cosine to zero.")
     warmup: float = Field(default=0.05, ge=0, le=0.5, description="Share of the steps up to the peak.")
     rank: int = Field(default=16, ge=1, description="Rank of LoRA.")
     alpha: int = Field(default=32, ge=1, description="Scale of LoRA.")
@@ -61,7 +61,9 @@ class TrainingSettings(RunSettings):
     )
     save_every: int = Field(default=50, ge=1, description="Steps from checkpoint to checkpoint.")
     judge_every: int = Field(default=50, ge=1, description="Steps from validation to validation.")
-    report_to: str = Field(default="none", description="Where transformers logs besides: none, tensorboard, wandb, …")
+    report_to: Literal["none", "tensorboard", "wandb"] = Field(
+        default="none", description="Where transformers logs besides."
+    )
     prompts: str = Field(default="", description="Folder of own prompts that replace built-in ones of the same name.")
     seed: int = Field(default=1, ge=0, lt=2**31, description="Seed of everything random.")
 

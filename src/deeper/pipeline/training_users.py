@@ -49,7 +49,9 @@ def users_of(settings: TrainingSettings) -> Users:
                 )
             if row["split"] == "train" and (not settings.domains or row["domain"] in settings.domains):
                 windows.setdefault(key, []).append(row["items"])
-        people |= {key: Person(loaded.domains[key[0]], key[1], listed) for key, listed in windows.items()}
+        people |= {
+            key: Person(loaded.domains[key[0]], key[1], listed) for key, listed in windows.items() if len(listed) > 1
+        }
     if missing := sorted(set(settings.domains) - found):
         raise UserError(f"the data has no domain {', '.join(missing)}", do=f"choose from {', '.join(sorted(found))}")
     parts: dict[str, list[Person]] = {}
