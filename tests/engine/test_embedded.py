@@ -99,7 +99,9 @@ class TestTooLong:
         [before, failed, after] = tiny.generate([PROMPTS[0], long, PROMPTS[3]], sampling)
         assert (failed.texts, failed.tokens) == ((), ())
         assert failed.failure == "the prompt has more than the 251 tokens that fit"
-        assert [before.failure, after.failure] == ["", ""]
+        # The tiny model's answers mean nothing, and may be blank; what counts is that it gave them.
+        assert all(completion.tokens[0] > 0 for completion in (before, after))
+        assert [before, after] == tiny.generate([PROMPTS[0], PROMPTS[3]], sampling)
         assert tiny.generate([long], sampling) == [failed]
 
     def test_a_full_cache_is_a_failure(self, tiny: EmbeddedEngine, monkeypatch: pytest.MonkeyPatch) -> None:
