@@ -67,13 +67,11 @@ def assert_same_scores(one: np.ndarray, other: np.ndarray, tolerance: float) -> 
 class EngineContract:
     """Attributes to override: what an engine is excused from.
 
-    supports_json_schema: Whether `Sampling.json_schema` constrains the answer.
     compared_words: Words of greedy texts that must agree between different batches; None compares all.
     repeat_tolerance: Largest difference (nat) between two scorings of the same requests.
     batch_tolerance: Largest difference (nat) when a continuation is scored alone or with others.
     """
 
-    supports_json_schema = True
     compared_words: int | None = None
     repeat_tolerance = 1e-6
     batch_tolerance = 0.08
@@ -145,8 +143,6 @@ class EngineContract:
         assert np.isfinite(scores).all()
 
     def test_json_schema_is_obeyed(self, engine: Engine) -> None:
-        if not self.supports_json_schema:
-            pytest.skip("this engine does not constrain answers")
         prompt = Prompt(SYSTEM, "Rate three movies. Answer in JSON.")
         sampling = Sampling(max_tokens=80, temperature=1.0, n=2, json_schema=SCHEMA)
         [completion] = engine.generate([prompt], sampling)

@@ -321,3 +321,14 @@ def test_an_adapter_that_was_half_saved_is_in_nobodys_way(tmp_path: Path) -> Non
     assert (folder.path / "adapter_model.safetensors").read_bytes() == b"weights"
     assert folder.read_json("adapter_config.json") == {"base_model_name_or_path": None}
     assert not (folder.path / ".adapter").exists()
+
+
+def test_no_room_for_the_adapter_is_said_in_words(tmp_path: Path) -> None:
+    class Model:
+        def save_pretrained(self, folder: Path) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(UserError, match="no room for a checkpoint") as caught:
+        save_adapter(Model(), tmp_path)
+    assert caught.value.where == str(tmp_path)
+    assert not (tmp_path / "adapter_config.json").exists()

@@ -91,12 +91,12 @@ def load_windows(data: str, domains: Sequence[str] | None = None) -> Loaded:
 
 def _read_published(folders: list[Path], data: str, domains: Sequence[str] | None) -> Loaded:
     """Read the published folders, without those whose name already says that they are not wanted."""
-    wanted = {_id(name, {}) for name in domains or ()}
+    wanted = {domain_id(name, {}) for name in domains or ()}
     tables: list[pa.Table] = []
     notes: list[str] = []
     owner: dict[str, Path] = {}
     for folder in folders:
-        name = _id(folder.resolve().name, {})
+        name = domain_id(folder.resolve().name, {})
         if wanted and name in BUILTIN and name not in wanted:
             owner.setdefault(name, folder)
             continue
@@ -129,7 +129,7 @@ def _keep(loaded: Loaded, domains: Sequence[str] | None) -> Loaded:
     """The part of the data that is of the named domains."""
     if not domains:
         return loaded
-    ids = [_id(name, loaded.domains) for name in domains]
+    ids = [domain_id(name, loaded.domains) for name in domains]
     if missing := sorted(set(ids) - loaded.domains.keys()):
         raise _not_there(missing, sorted(loaded.domains), loaded.source)
     mask = pc.is_in(loaded.windows["domain"], pa.array(ids, pa.string()))
@@ -137,7 +137,7 @@ def _keep(loaded: Loaded, domains: Sequence[str] | None) -> Loaded:
     return replace(loaded, windows=loaded.windows.filter(mask).combine_chunks(), domains=kept)
 
 
-def _id(name: str, own: Mapping[str, Domain]) -> str:
+def domain_id(name: str, own: Mapping[str, Domain]) -> str:
     """The id of a domain's name or alias; a name that is unknown stays as it is."""
     if name in own:
         return name

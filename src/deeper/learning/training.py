@@ -255,9 +255,34 @@ def train(trainer: Any, watch: Watch, folder: Path) -> list[dict[str, Any]]:
     trainer.remove_callback(PrinterCallback)
     trainer.add_callback(watch)
     checkpoint = newest_whole(folder)
+    with _errors_in_words(folder), without_deprecations():
+        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    return list(trainer.state.log_history)
+
+
+def save_adapter(model: Any, folder: Path) -> None:
+    """Write PEFT's two files, each whole or not at all.
+
+    Raises:
+        UserError: The disk is full.
+    """
+    staging = folder / ".adapter"
+    shutil.rmtree(staging, ignore_errors=True)
+    with _errors_in_words(folder):
+        model.save_pretrained(staging)
+        # The model's place on this machine means nothing elsewhere; `deeper.json` identifies the weights.
+        config = json.loads((staging / "adapter_config.json").read_text("utf-8")) | {"base_model_name_or_path": None}
+        (staging / "adapter_config.json").write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", "utf-8")
+        for name in ("adapter_config.json", "adapter_model.safetensors"):
+            (staging / name).replace(folder / name)
+    shutil.rmtree(staging)
+
+
+@contextmanager
+def _errors_in_words(folder: Path) -> Generator[None]:
+    """Turn a full GPU and a full disk into messages that say what to do."""
     try:
-        with without_deprecations():
-            trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+        yield
     except torch.OutOfMemoryError as error:
         raise UserError(
             f"the GPU's memory is full ({str(error).splitlines()[0][:120]})",
@@ -269,23 +294,9 @@ def train(trainer: Any, watch: Watch, folder: Path) -> list[dict[str, Any]]:
             raise
         raise UserError(
             "there is no room for a checkpoint",
-            where=str(folder / CHECKPOINTS),
+            where=str(folder),
             do="free space; the same command continues from the checkpoint before",
         ) from error
-    return list(trainer.state.log_history)
-
-
-def save_adapter(model: Any, folder: Path) -> None:
-    """Write PEFT's two files, each whole or not at all."""
-    staging = folder / ".adapter"
-    shutil.rmtree(staging, ignore_errors=True)
-    model.save_pretrained(staging)
-    # The model's place on this machine means nothing elsewhere; `deeper.json` identifies the weights.
-    config = json.loads((staging / "adapter_config.json").read_text("utf-8")) | {"base_model_name_or_path": None}
-    (staging / "adapter_config.json").write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", "utf-8")
-    for name in ("adapter_config.json", "adapter_model.safetensors"):
-        (staging / name).replace(folder / name)
-    shutil.rmtree(staging)
 
 
 def _disk_is_full(error: Exception) -> bool:

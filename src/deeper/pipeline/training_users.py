@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
 
-from deeper.behaviour.load import load_windows
+from deeper.behaviour.load import domain_id, load_windows
 from deeper.errors import UserError
 from deeper.learning.people import Person, moments
 from deeper.learning.splits import part
@@ -34,9 +34,11 @@ def users_of(settings: TrainingSettings) -> Users:
     people: dict[tuple[str, str], Person] = {}
     splits: dict[tuple[str, str], tuple[str, str]] = {}
     found: set[str] = set()
+    wanted_domains: set[str] = set()
     for data in settings.data:
-        loaded = load_windows(data, settings.domains if len(settings.data) == 1 else None)
+        loaded = load_windows(data)
         found |= loaded.domains.keys()
+        wanted_domains |= {domain_id(name, loaded.domains) for name in settings.domains}
         windows: dict[tuple[str, str], list[Any]] = {}
         for row in loaded.windows.to_pylist():
             key = (row["domain"], row["user"])
@@ -47,12 +49,12 @@ def users_of(settings: TrainingSettings) -> Users:
                     where=where,
                     do="give each user in one split of one folder",
                 )
-            if row["split"] == "train" and (not settings.domains or row["domain"] in settings.domains):
+            if row["split"] == "train" and (not settings.domains or row["domain"] in wanted_domains):
                 windows.setdefault(key, []).append(row["items"])
         people |= {
             key: Person(loaded.domains[key[0]], key[1], listed) for key, listed in windows.items() if len(listed) > 1
         }
-    if missing := sorted(set(settings.domains) - found):
+    if missing := sorted(wanted_domains - found):
         raise UserError(f"the data has no domain {', '.join(missing)}", do=f"choose from {', '.join(sorted(found))}")
     parts: dict[str, list[Person]] = {}
     for key in sorted(people):
