@@ -9,8 +9,18 @@ import torch
 from training_cases import COVES, REEFS, people, person
 
 from deeper.engine.transformers_model import control_tokens_of, encode_chat, load_model
-from deeper.learning.coldstart import IGNORED, Encoder, Example, judge, train_coldstart
+from deeper.learning.coldstart import (
+    VERDICT,
+    VERDICT_WEIGHT,
+    Encoder,
+    Example,
+    answer_log_probs,
+    judge,
+    train_coldstart,
+)
+from deeper.learning.facts import facts
 from deeper.learning.lessons import SHARES, Lesson, Teaching, training_lessons, validation_lessons
+from deeper.learning.levels import RUNGS, verdict_rungs
 from deeper.learning.people import Moment, Person
 from deeper.learning.training import Plan, with_lora
 from deeper.persona.leaks import find_leaks
@@ -99,20 +109,71 @@ def test_prompts_are_those_of_the_engine_and_only_the_answer_counts(
         assert list(example.prompt) == encode_chat(tokenizer, lesson.prompt, control_tokens_of(tokenizer))
         assert tokenizer.decode(example.answer[:-1]) == lesson.answer
         assert example.answer[-1] == tokenizer.eos_token_id
-        row = example.row
-        assert len(row["input_ids"]) == len(row["labels"]) == example.tokens
-        assert row["labels"][: len(example.prompt)] == [IGNORED] * len(example.prompt)
-        assert row["labels"][len(example.prompt) :] == row["input_ids"][len(example.prompt) :] == list(example.answer)
+        assert len(example.weights) == len(example.answer)
+
+
+def test_the_words_of_the_verdict_weigh_more_and_no_others(tiny: tuple[Any, Any], lessons: list[Lesson]) -> None:
+    _, tokenizer = tiny
+    for lesson in Random(2).sample(lessons, 20):
+        example = Encoder(tokenizer)(lesson)
+        heavy = [token for token, weight in zip(example.answer, example.weights, strict=True) if weight > 1]
+        words = " ".join(VERDICT.findall(lesson.answer))
+        assert tokenizer.decode(heavy).replace(" ", "") == words.replace(" ", "")
+        assert set(example.weights) <= {1.0, VERDICT_WEIGHT}
+    assert any(VERDICT.search(lesson.answer) for lesson in lessons)
+
+
+def test_verdicts_are_the_only_words_of_levels(lessons: list[Lesson]) -> None:
+    for lesson in lessons:
+        if lesson.task != "initialise":
+            continue
+        shown = next(w for w in lesson.person.windows if w[0]["title"] in lesson.prompt.user)
+        domain = lesson.person.domain
+        low, high = verdict_rungs(facts([shown], domain).median, domain.scale)
+        assert {word.lower() for word in VERDICT.findall(lesson.answer)} <= {*RUNGS[low], *RUNGS[high]}
+
+
+def test_every_other_lesson_is_of_a_rarer_verdict() -> None:
+    usual = [person(REEFS, f"u{n}", [[5.0] * 4] * 4) for n in range(30)]
+    seldom = person(REEFS, "seldom", [[1.0] * 4] * 4)
+    lessons = training_lessons([*usual, seldom], TEACHING, 400)[0]
+    share = sum(lesson.person.user == "seldom" for lesson in lessons) / len(lessons)
+    assert share == pytest.approx((1 / 31 + 1 / 2) / 2, abs=0.03)
+
+
+def test_wrong_old_personas_are_put_right() -> None:
+    someone = person(REEFS, "u", [[3.0] * 4] * 4)
+    lessons = [one for one in training_lessons([someone], TEACHING, 300)[0] if one.task == "refine"]
+    wrong = [one for one in lessons if "too high" in one.prompt.user or "too low" in one.prompt.user]
+    assert any("predicted 3, right" in one.prompt.user for one in lessons)
+    assert any("predicted 4, too high" in one.prompt.user for one in wrong)
+    for lesson in wrong:
+        low, _ = verdict_rungs(3.0, REEFS.scale)
+        assert {word.lower() for word in VERDICT.findall(lesson.answer)} <= set(RUNGS[low])
+
+
+def test_padding_changes_nothing(tiny: tuple[Any, Any]) -> None:
+    model, _ = tiny
+    short, long = Example((5, 6), (7, 2), (1.0, 1.0)), Example((8, 9, 10, 11), (12, 13, 2), (1.0, 1.0, 1.0))
+    with torch.inference_mode():
+        both = answer_log_probs(model, [short, long])
+        for found, example in zip(both, [short, long], strict=True):
+            [alone] = answer_log_probs(model, [example])
+            assert found.shape[0] == len(example.answer)
+            assert torch.allclose(found, alone, atol=1e-4)
 
 
 @pytest.mark.parametrize("micro_batch", [1, 2])
 def test_the_trainers_loss_is_that_of_the_answers(micro_batch: int, tiny_base: Path, tmp_path: Path) -> None:
-    model, tokenizer = load_model(str(tiny_base), "cpu", torch.float32)
-    examples = [Example((5, 6, 7, 8), (9, 10, 2)), Example((11, 12), (13, 14, 15, 16, 2))]
+    model, _ = load_model(str(tiny_base), "cpu", torch.float32)
+    examples = [
+        Example((5, 6, 7, 8), (9, 10, 2), (1.0, 4.0, 1.0)),
+        Example((11, 12), (13, 14, 15, 16, 2), (1.0,) * 5),
+    ]
     plan = Plan(1, 2, micro_batch, 1e-3, 0, 2, 4, "all", 1, 1, seed=1)
     model = with_lora(model, plan)
     before = judge(model, examples)
-    log = train_coldstart(model, tokenizer, examples, examples, plan, tmp_path, lambda progress: None)
+    log = train_coldstart(model, examples, examples, plan, tmp_path, lambda progress: None)
     [step] = [entry for entry in log if "loss" in entry]
     assert step["loss"] == pytest.approx(before["loss"], abs=1e-4)
     assert 0 <= before["hits"] <= 1

@@ -1,22 +1,29 @@
-"""Training a policy to write personas as the describer does: SFT on the updaters' prompts, loss on the answer only."""
+"""Training a policy to write personas as the describer does: SFT on the updaters' prompts, loss on the answer only.
 
+The loss of a lesson is −Σ_i w_i log p(token i) / Σ_i w_i over the tokens of its answer. The words of the verdict weigh
+`VERDICT_WEIGHT`, all others 1: they are three tokens of fifty, and what the rest of the persona hangs on, while most of
+the other tokens only choose among phrasings.
+"""
+
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import torch
-from datasets import Dataset
-from trl.trainer.sft_config import SFTConfig
-from trl.trainer.sft_trainer import SFTTrainer
+from transformers import Trainer, TrainingArguments
 
 from deeper.engine.transformers_model import control_tokens_of, encode_chat, encode_label
 from deeper.learning.lessons import Lesson
+from deeper.learning.levels import RUNGS
 from deeper.learning.order import in_order
-from deeper.learning.training import Plan, Show, Watch, arguments, train, without_deprecations
+from deeper.learning.training import Plan, Show, Watch, arguments, train
 
-IGNORED = -100
-"""Label of tokens that are no part of the loss."""
+VERDICT = re.compile(rf"\b({'|'.join(word for words in RUNGS for word in words)})\b", re.IGNORECASE)
+"""Words that say how good something is. The describer uses them for the typical verdict and for nothing else."""
+VERDICT_WEIGHT = 10.0
 
 
 @dataclass(frozen=True)
@@ -26,23 +33,17 @@ class Example:
     Attributes:
         prompt: Tokens up to where the answer begins, exactly those that an engine reads.
         answer: Tokens of the answer and its end.
+        weights: What each token of the answer weighs in the loss.
     """
 
     prompt: tuple[int, ...]
     answer: tuple[int, ...]
+    weights: tuple[float, ...]
 
     @property
     def tokens(self) -> int:
         """Length of the sequence."""
         return len(self.prompt) + len(self.answer)
-
-    @property
-    def row(self) -> dict[str, list[int]]:
-        """A row of TRL's prepared data."""
-        return {
-            "input_ids": [*self.prompt, *self.answer],
-            "labels": [IGNORED] * len(self.prompt) + list(self.answer),
-        }
 
 
 class Encoder:
@@ -55,23 +56,60 @@ class Encoder:
     def __call__(self, lesson: Lesson) -> Example:
         """Encode one lesson."""
         answer = (*encode_label(self._tokenizer, lesson.answer), self._tokenizer.eos_token_id)
-        return Example(tuple(encode_chat(self._tokenizer, lesson.prompt, self._control_tokens)), answer)
+        spans = self._tokenizer(lesson.answer, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
+        verdicts = [match.span() for match in VERDICT.finditer(lesson.answer)]
+        heavy = [any(start < right and left < end for left, right in verdicts) for start, end in spans]
+        weights = (*(VERDICT_WEIGHT if verdict else 1.0 for verdict in heavy), 1.0)
+        return Example(tuple(encode_chat(self._tokenizer, lesson.prompt, self._control_tokens)), answer, weights)
+
+
+class _ColdstartTrainer(Trainer):
+    """The Trainer with the loss above."""
+
+    loss_is_scaled_for_ga = False
+
+    def compute_loss(
+        self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
+    ) -> Any:
+        del return_outputs, num_items_in_batch
+        examples: Sequence[Example] = inputs["examples"]
+        return torch.stack(
+            [_loss(found, e) for found, e in zip(answer_log_probs(model, examples), examples, strict=True)]
+        ).mean()
+
+
+def answer_log_probs(model: Any, examples: Sequence[Example]) -> list[torch.Tensor]:
+    """Log-probabilities at the places of the answers' tokens, each of shape (tokens, vocabulary).
+
+    Padding is on the left, so that answers end together and logits are computed for them alone.
+    """
+    device = next(model.parameters()).device
+    length = max(example.tokens for example in examples)
+    ids = torch.zeros((len(examples), length), dtype=torch.long)
+    mask = torch.zeros_like(ids)
+    for row, example in enumerate(examples):
+        ids[row, length - example.tokens :] = torch.tensor([*example.prompt, *example.answer])
+        mask[row, length - example.tokens :] = 1
+    kept = max(len(example.answer) for example in examples) + 1
+    logits = model(
+        input_ids=ids.to(device), attention_mask=mask.to(device), use_cache=False, logits_to_keep=kept
+    ).logits
+    return [logits[row, -len(e.answer) - 1 : -1].float().log_softmax(dim=-1) for row, e in enumerate(examples)]
+
+
+def _loss(log_probs: torch.Tensor, example: Example) -> torch.Tensor:
+    answer = torch.tensor(example.answer, device=log_probs.device)
+    weights = torch.tensor(example.weights, device=log_probs.device)
+    return -(log_probs.gather(1, answer[:, None])[:, 0] * weights).sum() / weights.sum()
 
 
 def train_coldstart(
-    model: Any,
-    tokenizer: Any,
-    training: Sequence[Example],
-    validation: Sequence[Example],
-    plan: Plan,
-    folder: Path,
-    show: Show,
+    model: Any, training: Sequence[Example], validation: Sequence[Example], plan: Plan, folder: Path, show: Show
 ) -> list[dict[str, Any]]:
     """Train the adapter in `model`.
 
     Args:
         model: With LoRA (`with_lora`).
-        tokenizer: Its tokeniser.
         training: Examples in the order of their use; those of one step are sorted by length.
         validation: Examples of validation users.
         plan: How to train; the steps are those of `training`.
@@ -84,38 +122,30 @@ def train_coldstart(
     Raises:
         UserError: See `training.train`.
     """
-    ordered = in_order(training, plan.steps, plan.batch)
-    with without_deprecations():
-        trainer = SFTTrainer(
-            model=model,
-            args=SFTConfig(
-                **arguments(plan, folder),
-                dataset_kwargs={"skip_prepare_dataset": True},
-                max_length=None,
-                gradient_checkpointing=False,
-                bf16=False,
-            ),
-            train_dataset=Dataset.from_list([example.row for example in ordered]),
-            processing_class=tokenizer,
-        )
+    trainer = _ColdstartTrainer(
+        model=model,
+        args=TrainingArguments(**arguments(plan, folder)),
+        train_dataset=in_order(training, plan.steps, plan.batch),  # type: ignore[arg-type]
+        data_collator=lambda examples: {"examples": examples},  # type: ignore[arg-type]
+    )
     watch = Watch(plan, lambda: judge(model, validation), show)
     return train(trainer, watch, folder)
 
 
 def judge(model: Any, examples: Sequence[Example]) -> dict[str, float]:
-    """Negative log-likelihood of a token of the answers (`loss`), and share of them that are the likeliest (`hits`)."""
+    """The training's `loss`, and the share of tokens that are the likeliest: of all, and of the verdicts' words."""
     was_training = model.training
     model.eval()
-    causal = model.get_base_model()
-    total, hits, count = 0.0, 0, 0
+    found: list[float] = []
+    hits: list[bool] = []
+    verdicts: list[bool] = []
     with torch.inference_mode():
         for example in examples:
-            tokens = torch.tensor([[*example.prompt, *example.answer[:-1]]], device=causal.device)
-            hidden = causal.get_decoder()(input_ids=tokens, use_cache=False).last_hidden_state[0]
-            log_probs = causal.get_output_embeddings()(hidden[-len(example.answer) :]).float().log_softmax(dim=-1)
-            answer = torch.tensor(example.answer, device=causal.device)
-            total -= float(log_probs.gather(1, answer[:, None]).sum())
-            hits += int((log_probs.argmax(dim=1) == answer).sum())
-            count += len(answer)
+            [log_probs] = answer_log_probs(model, [example])
+            found.append(float(_loss(log_probs, example)))
+            hit = [int(best) == token for best, token in zip(log_probs.argmax(dim=1), example.answer, strict=True)]
+            hits += hit
+            verdicts += [one for one, weight in zip(hit, example.weights, strict=True) if weight > 1]
     model.train(was_training)
-    return {"loss": round(total / count, 5), "hits": round(hits / count, 5)}
+    report = {"loss": fmean(found), "hits": fmean(hits)} | ({"verdict_hits": fmean(verdicts)} if verdicts else {})
+    return {name: round(value, 5) for name, value in report.items()}

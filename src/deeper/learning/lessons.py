@@ -3,12 +3,13 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import cycle, islice
 from random import Random
 from typing import Literal
 
 import numpy as np
 
+from deeper.domains import Domain
 from deeper.engine.protocol import Prompt
 from deeper.errors import UserError
 from deeper.learning.describer import describe, level_only
@@ -33,8 +34,11 @@ SHARES: Mapping[Task, float] = {
 """Of the tasks. Initialising and refining are what the method does. The other updaters learn their own prompts as well,
 so that a comparison with them is one of methods and not of practice. Slide regeneration asks exactly as initialising
 does, and so has its share there."""
-ROUGH = 0.3
-"""Share of old personas that say less than could be known: a policy's own are never perfect, and are to be mended."""
+ROUGH = 0.5
+"""Share of old personas that say less than could be known, or something wrong: a policy's own are never perfect, and
+are to be mended."""
+SHIFTS = (-2, -1, 1, 2)
+"""Steps of the scale by which wrong old personas are off."""
 MISREAD = 0.5
 """Share of predictions that are not the old persona's typical verdict for all items but scattered around it."""
 SCATTER = 0.15
@@ -99,11 +103,24 @@ def training_lessons(people: Sequence[Person], teaching: Teaching, count: int) -
         raise UserError("no train user has two windows", do="give data of longer histories")
     tasks: list[Task] = list(SHARES)
     weights = [SHARES[task] for task in tasks]
-    lessons = [
-        _lesson(moment, rng.choices(tasks, weights)[0], teaching, rng)
-        for moment, rng in islice(draw(found, teaching.seed), count)
-    ]
+    usual = {domain: draw({domain: listed}, teaching.seed) for domain, listed in found.items()}
+    rare = {domain: draw(_by_verdict(listed), teaching.seed + 1) for domain, listed in found.items()}
+    turns = islice(cycle([source[domain] for source in (usual, rare) for domain in found]), count)
+    lessons = [_lesson(moment, rng.choices(tasks, weights)[0], teaching, rng) for moment, rng in map(next, turns)]
     return lessons, Counter(name for lesson in lessons for name in (lesson.task, lesson.person.domain.id))
+
+
+def _by_verdict(found: Sequence[Moment]) -> dict[str, list[Moment]]:
+    """Moments by what the typical verdict then is.
+
+    Drawing from these in turn shows rare verdicts as often as common ones. Where most users have the top verdict, a
+    policy would otherwise learn to say it of everyone, and not to read.
+    """
+    groups: dict[str, list[Moment]] = {}
+    for moment in found:
+        median = facts(moment.person.windows[: moment.k + 2], moment.person.domain).median
+        groups.setdefault(f"{median:g}", []).append(moment)
+    return dict(sorted(groups.items()))
 
 
 def validation_lessons(chosen: Sequence[Moment], teaching: Teaching) -> list[Lesson]:
@@ -126,32 +143,44 @@ def _lesson(moment: Moment, task: Task, teaching: Teaching, rng: Random) -> Less
         prompt = ask_for_description(teaching.prompts, person.domain, first, teaching.max_tokens)
         return Lesson(task, person, prompt, text(first))
     before, seen = windows[: moment.k + 1], windows[: moment.k + 2]
-    rough = rng.random() < ROUGH
+    persona, believed = _rough(before, moment, rng) if rng.random() < ROUGH else (text(before), before)
     case = Case(
         domain=person.domain,
-        persona=_rough(before, moment, rng) if rough else text(before),
+        persona=persona,
         windows=seen,
-        predicted=_predicted(before, seen[-1], moment, rng),
+        predicted=_predicted(believed, seen[-1], moment, rng),
         short_term=text(seen[-1:]) if task == "hierarchical_merge" else "",
         max_tokens=teaching.max_tokens,
     )
     return Lesson(task, person, UPDATERS[task](teaching.prompts, case), text(seen))
 
 
-def _rough(before: Sequence[Window], moment: Moment, rng: Random) -> str:
-    """The verdict alone, or what the first window alone would say."""
+def _rough(before: Sequence[Window], moment: Moment, rng: Random) -> tuple[str, Sequence[Window]]:
+    """The verdict alone, what the first window alone would say, or a wrong level; and the ratings that would say so."""
     domain = moment.person.domain
-    if rng.random() < 0.5:
-        return level_only(facts(before, domain), domain, seed=rng.randrange(2**31))
-    return describe(before[:1], domain, seed=rng.randrange(2**31))
+    believed = rng.choice((before, before[:1], _shifted(before, domain, rng)))
+    if believed is before:
+        return level_only(facts(before, domain), domain, seed=rng.randrange(2**31)), before
+    return describe(believed, domain, seed=rng.randrange(2**31)), believed
 
 
-def _predicted(before: Sequence[Window], target: Window, moment: Moment, rng: Random) -> list[float] | None:
+def _shifted(windows: Sequence[Window], domain: Domain, rng: Random) -> list[Window]:
+    """The windows with all real ratings some steps higher, or lower."""
+    scale = domain.scale
+    shift = rng.choice(SHIFTS) * scale.step
+
+    def moved(rating: float) -> float:
+        return rating if rating in domain.unrated else float(np.clip(rating + shift, scale.minimum, scale.maximum))
+
+    return [[{**item, "rating": moved(item["rating"])} for item in window] for window in windows]
+
+
+def _predicted(believed: Sequence[Window], target: Window, moment: Moment, rng: Random) -> list[float] | None:
     """What a reader of the old persona would predict: its typical verdict, or something around it."""
     if rng.random() < UNPREDICTED:
         return None
     scale = moment.person.domain.scale
-    median = facts(before, moment.person.domain).median
+    median = facts(believed, moment.person.domain).median
     width = SCATTER * (scale.maximum - scale.minimum) if rng.random() < MISREAD else 0.0
     shift = rng.gauss(0, width / 2) if width else 0.0
     points = np.array([median + shift + (rng.gauss(0, width) if width else 0.0) for _ in target])

@@ -174,7 +174,7 @@ def _coldstart(settings: ColdstartSettings, job: _Job) -> tuple[list[dict[str, A
     training = _repeated(fitting, wanted)
     chosen = one_moment_each(job.users.validation, settings.seed)
     validation = [encode(lesson) for lesson in validation_lessons(chosen, teaching)]
-    entries = train_coldstart(job.model, job.tokenizer, training, validation, job.plan, job.folder, job.show)
+    entries = train_coldstart(job.model, training, validation, job.plan, job.folder, job.show)
     return entries, {
         "examples": dict(tasks),
         "over_cutoff": dropped,
