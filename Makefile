@@ -41,7 +41,7 @@ readme: $(VENV)/.demo ## run the demo anew and put its output into the README
 	rm -rf runs/readme
 	$(BIN)/deeper demo --out runs/readme
 	mkdir -p docs/results && cp runs/readme/results.json docs/results/demo.json
-	$(BIN)/python scripts/readme_results.py
+	$(BIN)/python scripts/docs_results.py
 
 requirements: ## pin anew, with hashes, for all platforms
 	$(PYTHON) -m venv .venv-pin && .venv-pin/bin/python $(PIP) uv

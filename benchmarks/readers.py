@@ -1,13 +1,14 @@
 """What the tuned predictor and the cold-started policy are worth on validation users: `docs/results/readers.json`.
 
     python benchmarks/readers.py --predictor RUNS/predictor --data movielens_small --data FOLDER \
-        --evaluated RUNS/movielens --evaluated RUNS/published --rewarded RUNS/sampled --speedup speedup.json \
-        --out docs/results/readers.json
+        --evaluated RUNS/movielens --evaluated RUNS/published --rewarded RUNS/sampled \
+        --sampling sampling.json --training training.json --out docs/results/readers.json
 
 The predictor reads the describer's personas of W_0..W_k, and those of another user of the domain, and predicts
 W_{k+1}; it is calibrated on train users that it was not trained on. What a policy writes comes from runs of
 `deeper evaluate --split validation --policy-adapter POLICY --predictor-adapter PREDICTOR`, reward and head-room from
-a run of `deeper sample` and `deeper reward`, the speed-up from `benchmarks/sample_reward.py`.
+a run of `deeper sample` and `deeper reward`, the speed-ups from `benchmarks/sample_reward.py` and
+`benchmarks/train_predictor.py`.
 """
 
 import argparse
@@ -37,6 +38,8 @@ from deeper.pipeline.provenance import provenance
 
 SEED = 1
 CALIBRATION_USERS = 16
+SHOWN = 20
+"""Personas shown."""
 Row = dict[str, Any]
 ByUser = dict[Key, dict[str, float]]
 """Mean over a user's windows, by what is measured."""
@@ -51,17 +54,21 @@ def main() -> None:
     parser.add_argument("--users", type=int, default=40, help="validation users of each domain")
     parser.add_argument("--evaluated", required=True, action="append", type=Path, help="run folder; repeatable")
     parser.add_argument("--rewarded", required=True, type=Path, help="run folder of deeper sample and deeper reward")
-    parser.add_argument("--speedup", required=True, type=Path, help="output of benchmarks/sample_reward.py")
+    parser.add_argument("--sampling", required=True, type=Path, help="output of benchmarks/sample_reward.py")
+    parser.add_argument("--training", required=True, type=Path, help="output of benchmarks/train_predictor.py")
     parser.add_argument("--out", required=True, type=Path)
     given = parser.parse_args()
 
+    sampling, training = (json.loads(path.read_text("utf-8")) for path in (given.sampling, given.training))
     results = {
         **provenance(),
         "seed": SEED,
         **reader(given.predictor, given.data, given.domains.split(",") if given.domains else [], given.users),
         **policy(given.evaluated),
         **rewards(json.loads((given.rewarded / "reward.json").read_text("utf-8"))),
-        "sample_reward_speedup": json.loads(given.speedup.read_text("utf-8")),
+        "sample_reward_speedup": sampling["ratio"],
+        "predictor_training_speedup": training["speedup"],
+        "speed": {"sampling": sampling, "training": training},
     }
     given.out.parent.mkdir(parents=True, exist_ok=True)
     given.out.write_text(json.dumps(results, indent=1, allow_nan=False) + "\n", "utf-8")
@@ -204,15 +211,24 @@ def policy(runs: Sequence[Path]) -> Row:
             "of": config,
         },
         "leak_rate": {"value": round(float(values.mean()), 4), "personas": len(values)},
+        "personas": _drawn([row for row in written if not row["leaks"]]),
     }
+
+
+def _drawn(written: Sequence[Row]) -> list[Row]:
+    """Some personas at random: of which domain, after which round, and their text."""
+    ordered = sorted(written, key=lambda row: row["id"])
+    chosen = np.random.default_rng(SEED).choice(len(ordered), min(SHOWN, len(ordered)), replace=False)
+    return [{"domain": ordered[i]["domain"], "round": ordered[i]["k"], "text": ordered[i]["text"]} for i in chosen]
 
 
 def rewards(report: Row) -> Row:
     """Reliability and head-room from reward.json."""
     chosen = [entry for entry in report["reality"] if entry["measure"] == report["config"]["reward"]][-1]
     return {
-        "split_half_reliability": chosen["split_half_reliability"],
-        "headroom": chosen["headroom"],
+        "split_half_reliability": chosen["reliability"],
+        "headroom": {name: chosen[name]["per_rating"] for name in ("against_old", "against_mean")},
+        "reward_is_trustworthy": report["trustworthy"],
         "reward_counts": report["counts"],
     }
 

@@ -29,8 +29,7 @@ from deeper.report import print_results
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = {path.relative_to(ROOT).as_posix(): path for path in (ROOT / "README.md", *sorted(ROOT.glob("docs/*.md")))}
-SCRIPT = ROOT / "scripts" / "readme_results.py"
-DEMO = ROOT / "docs" / "results" / "demo.json"
+SCRIPT = ROOT / "scripts" / "docs_results.py"
 README_WITH_MARKS = "# Head\n\n<!-- demo:begin -->\nstale\n<!-- demo:end -->\n\nTail\n"
 
 LINK = re.compile(r"\]\(([^)\s]+)\)")
@@ -57,7 +56,7 @@ def results():
     }
 
 
-def readme_results(*options):
+def docs_results(*options):
     return subprocess.run([sys.executable, SCRIPT, *options], capture_output=True, text=True, check=False)
 
 
@@ -97,23 +96,25 @@ def tracked():
                 yield name, content.decode("utf-8")
 
 
-def test_the_readme_holds_the_output_of_the_committed_demo():
-    outcome = readme_results("--check")
+def test_the_documents_hold_the_committed_results():
+    outcome = docs_results("--check")
     assert outcome.returncode == 0, outcome.stdout + outcome.stderr
 
 
 def test_the_script_writes_what_the_program_prints_and_checks_it(tmp_path):
-    source, readme = tmp_path / "demo.json", tmp_path / "README.md"
-    source.write_text(json.dumps(results()), "utf-8")
+    readme = tmp_path / "README.md"
+    (tmp_path / "docs" / "results").mkdir(parents=True)
+    (tmp_path / "docs" / "results" / "demo.json").write_text(json.dumps(results()), "utf-8")
+    (tmp_path / "docs" / "other.md").write_text("# No results\n", "utf-8")
     readme.write_text(README_WITH_MARKS, "utf-8")
-    options = ["--results", str(source), "--readme", str(readme)]
+    options = ["--root", str(tmp_path)]
 
-    differs = readme_results("--check", *options)
+    differs = docs_results("--check", *options)
     assert differs.returncode == 1 and "README.md does not hold" in differs.stdout
     assert readme.read_text("utf-8") == README_WITH_MARKS
 
-    assert readme_results(*options).returncode == 0
-    assert readme_results("--check", *options).returncode == 0
+    assert docs_results(*options).returncode == 0
+    assert docs_results("--check", *options).returncode == 0
     written = readme.read_text("utf-8")
     screen = io.StringIO()
     print_results(results(), Console(file=screen, width=100))
@@ -124,17 +125,24 @@ def test_the_script_writes_what_the_program_prints_and_checks_it(tmp_path):
     assert "stale" not in written and "\x1b" not in written
 
     readme.write_text(written.replace("0.500", "0.400"), "utf-8")
-    assert readme_results("--check", *options).returncode == 1
+    assert docs_results("--check", *options).returncode == 1
 
 
-@pytest.mark.parametrize("readme", ["no marks", README_WITH_MARKS * 2, "<!-- demo:end --> <!-- demo:begin -->"])
-def test_the_script_refuses_a_readme_without_its_marks(tmp_path, readme):
-    source, target = tmp_path / "demo.json", tmp_path / "README.md"
-    source.write_text(json.dumps(results()), "utf-8")
-    target.write_text(readme, "utf-8")
-    outcome = readme_results("--results", str(source), "--readme", str(target))
-    assert outcome.returncode == 1 and "each once" in outcome.stderr
-    assert target.read_text("utf-8") == readme
+@pytest.mark.parametrize(
+    ("readme", "said"),
+    [
+        (README_WITH_MARKS * 2, "each once"),
+        ("<!-- demo:end --> <!-- demo:begin -->", "each once"),
+        ("<!-- demo:begin -->", "each once"),
+        (README_WITH_MARKS.replace("demo", "nothing"), "nothing renders 'nothing'"),
+        (README_WITH_MARKS, "there is no demo.json"),
+    ],
+)
+def test_the_script_refuses_marks_that_it_cannot_fill(tmp_path, readme, said):
+    (tmp_path / "README.md").write_text(readme, "utf-8")
+    outcome = docs_results("--root", str(tmp_path))
+    assert outcome.returncode == 1 and said in outcome.stderr
+    assert (tmp_path / "README.md").read_text("utf-8") == readme
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)

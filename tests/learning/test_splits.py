@@ -3,7 +3,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deeper.learning.splits import part, user_hash
+from deeper.learning.splits import part, some_of_each_domain, user_hash
 
 
 def test_a_fifth_is_for_validation_and_the_rest_is_halved() -> None:
@@ -25,6 +25,16 @@ def test_the_domain_counts_and_the_name_tells_nothing_of_the_part() -> None:
     assert user_hash("stones", "ann") != user_hash("shells", "ann")
     low = [part("stones", user) for user in users if user_hash("stones", user) < "3"]
     assert set(low) == {"a", "b", "validation"}
+
+
+def test_a_smaller_choice_is_a_part_of_a_larger_one() -> None:
+    users = [(domain, f"user-{number}") for domain in ("stones", "shells") for number in range(30)]
+    few, many = some_of_each_domain(users, 4), some_of_each_domain(reversed(users), 9)
+    assert set(few) < set(many)
+    assert many == sorted(many)
+    assert Counter(domain for domain, _ in many) == {"stones": 9, "shells": 9}
+    assert some_of_each_domain(users, 4) != users[:4] + users[30:34]
+    assert some_of_each_domain(users, 100) == sorted(users)
 
 
 @given(st.text(), st.text())

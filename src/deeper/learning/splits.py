@@ -3,6 +3,7 @@
 A judge that has learnt from a user remembers the answers, so that the users are parted once and for all.
 """
 
+from collections.abc import Iterable
 from hashlib import blake2b
 from typing import Literal
 
@@ -30,6 +31,22 @@ def part(domain: str, user: str) -> Part:
 def user_hash(domain: str, user: str) -> str:
     """A name for a user of a domain that does not show the id: 16 hex digits of a salted BLAKE2b hash."""
     return _digest("user", domain, user).hex()
+
+
+def some_of_each_domain(users: Iterable[tuple[str, str]], count: int) -> list[tuple[str, str]]:
+    """At most `count` users of each domain, chosen by their hash, so that a smaller choice is a part of a larger one.
+
+    Args:
+        users: Domain and id of each.
+        count: Users of each domain, at most.
+
+    Returns:
+        Sorted by domain and id.
+    """
+    by_domain: dict[str, list[tuple[str, str]]] = {}
+    for user in sorted(users, key=lambda user: user_hash(*user)):
+        by_domain.setdefault(user[0], []).append(user)
+    return sorted(user for found in by_domain.values() for user in found[:count])
 
 
 def _digest(purpose: str, domain: str, user: str) -> bytes:

@@ -1,7 +1,5 @@
 """Who is in a run: eval users that are judged, and train users that calibrate the predictor."""
 
-import hashlib
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -9,7 +7,7 @@ import pyarrow as pa
 
 from deeper.behaviour.load import Loaded
 from deeper.learning.contexts import Key, Windows
-from deeper.learning.splits import part, user_hash
+from deeper.learning.splits import part, some_of_each_domain, user_hash
 
 
 @dataclass(frozen=True)
@@ -50,24 +48,11 @@ def choose_population(
             that they calibrate nothing.
     """
     rows = loaded.windows.to_pylist()
-    users_of: dict[Key, set[str]] = {}
-    for row in rows:
-        if row["split"] == "eval" or user_hash(row["domain"], row["user"]) not in read_before:
-            users_of.setdefault((row["domain"], row["split"]), set()).add(row["user"])
-    limits = {"eval": users, "train": calibration_users}
-    chosen = {
-        (domain, split, user)
-        for (domain, split), found in users_of.items()
-        for user in _first_by_hash(found, limits[split])
-    }
     windows: dict[str, dict[Key, list[Any]]] = {"eval": {}, "train": {}}
     for row in rows:
-        if (row["domain"], row["split"], row["user"]) in chosen:
-            windows[row["split"]].setdefault((row["domain"], row["user"]), []).append(row["items"])
-    judged = windows["eval"]
+        windows[row["split"]].setdefault((row["domain"], row["user"]), []).append(row["items"])
+    new = [key for key in windows["train"] if user_hash(*key) not in read_before]
+    judged = {key: windows["eval"][key] for key in some_of_each_domain(windows["eval"], users)}
+    calibrating = {key: windows["train"][key] for key in some_of_each_domain(new, calibration_users)}
     keep = [row["split"] == "train" or (row["domain"], row["user"]) in judged for row in rows]
-    return Population(windows["eval"], windows["train"], loaded.windows.filter(pa.array(keep)))
-
-
-def _first_by_hash(users: Iterable[str], count: int) -> list[str]:
-    return sorted(users, key=lambda user: hashlib.blake2b(user.encode(), digest_size=8).digest())[:count]
+    return Population(judged, calibrating, loaded.windows.filter(pa.array(keep)))

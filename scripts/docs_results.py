@@ -1,0 +1,148 @@
+"""Write results into the documents: what stands between two marker lines comes from a JSON file.
+
+    python scripts/docs_results.py            # writes; --check only compares, and exits 1 if a document differs
+
+`<!-- NAME:begin -->` and `<!-- NAME:end -->` in README.md or docs/*.md hold what the renderer NAME makes of
+docs/results/NAME.json. So no number in the documents is copied by hand.
+"""
+
+import argparse
+import io
+import json
+import re
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from deeper.report.terminal import print_results
+
+ROOT = Path(__file__).resolve().parents[1]
+MARK = re.compile(r"<!-- (\w+):(?:begin|end) -->")
+COLUMNS = 100
+Results = Mapping[str, Any]
+
+
+def demo(results: Results) -> str:
+    """The tables that `deeper demo` prints, at 100 columns and without colour."""
+    screen = io.StringIO()
+    print_results(results, Console(file=screen, width=COLUMNS, color_system=None, force_terminal=False))
+    tables = "\n".join(line.rstrip() for line in screen.getvalue().splitlines()).strip()
+    seconds = results["cost"]["total"]["seconds"]
+    return f"```text\n{tables}\n```\n\n{origin(results, f'{seconds:.0f} s in the stages')}"
+
+
+def readers(results: Results) -> str:
+    """What the trained predictor and policy are worth, and twenty personas."""
+    reader, writer, leaks = (
+        results[name] for name in ("predictor_vs_user_median", "policy_vs_user_median", "leak_rate")
+    )
+    swap, rank, headroom = (results[name] for name in ("persona_swap_effect", "rank_accuracy", "headroom"))
+    rows = [
+        ("predictor on the describer's personas, error / user median's", *_cells(reader), reader["users"]),
+        ("policy's personas (`refine`, all rounds), error / user median's", *_cells(writer), writer["users"]),
+        ("the same, round 0", *_cells(writer["round_0"]), writer["users"]),
+        ("personas that name a title or a rating", f"{leaks['value']:.1%}", "", f"{leaks['personas']} personas"),
+        ("rise of the error with another user's persona", *_cells(swap), swap["users"]),
+        ("rank accuracy within a user (chance .5)", *_cells(rank), rank["users"]),
+        ("split-half reliability of the reward", *_cells(results["split_half_reliability"]), _judged(results)),
+        (
+            "gain of the best direction over the old persona, per rating",
+            *_cells(headroom["against_old"]),
+            _judged(results),
+        ),
+        (
+            "gain of the best direction over the mean one, per rating",
+            *_cells(headroom["against_mean"]),
+            _judged(results),
+        ),
+        ("sampling and rewarding a context, unshared / shared time", f"{results['sample_reward_speedup']:.1f}", "", ""),
+        ("predictor training, items one by one / packed", f"{results['predictor_training_speedup']:.1f}", "", ""),
+    ]
+    personas = [f"- *{one['domain']}, round {one['round']}:* {one['text']}" for one in results["personas"]]
+    return "\n\n".join(
+        (
+            table(("", "value", "95 % interval", "users"), rows),
+            origin(results),
+            f"{len(personas)} of the policy's personas, drawn at random from those that name nothing:",
+            "\n".join(personas),
+        )
+    )
+
+
+RENDERERS: Mapping[str, Callable[[Results], str]] = {"demo": demo, "readers": readers}
+
+
+def table(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """A table in Markdown."""
+    lines = [heads, ["---"] * len(heads), *rows]
+    return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)
+
+
+def origin(results: Results, *more: str) -> str:
+    """One line of where results come from: commit, machine, seed."""
+    machine = results["machine"]
+    commit = f"commit `{results['commit'][:12]}`" if results["commit"] else "no commit"
+    if (results["commit"] or "").endswith("+changes"):
+        commit += " with changes"
+    parts = (f"{machine['processor']}, {machine['cores']} cores", *more, f"seed {results['seed']}")
+    return f"From {commit}; {'; '.join(parts)}. Written by `scripts/docs_results.py`."
+
+
+def _cells(found: Results) -> tuple[str, str]:
+    return f"{found['value']:.3f}", "..".join(f"{limit:.3f}" for limit in found["ci"])
+
+
+def _judged(results: Results) -> str:
+    return f"{results['reward_counts']['contexts']} contexts"
+
+
+def with_blocks(document: str, results: Path, where: str) -> str:
+    """A document with the text between its markers made anew.
+
+    Args:
+        document: Its text.
+        results: The folder of the JSON files.
+        where: Its name, for errors.
+
+    Raises:
+        SystemExit: A marker is not one of a pair, has no renderer, or its JSON file is missing.
+    """
+    for name in dict.fromkeys(MARK.findall(document)):
+        begin, end = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
+        before, _, rest = document.partition(begin)
+        _, _, after = rest.partition(end)
+        if MARK.findall(document).count(name) != 2 or end not in rest:
+            raise SystemExit(f"{where} needs {begin} and {end}, each once and in this order")
+        if name not in RENDERERS:
+            raise SystemExit(f"{where}: nothing renders {name!r}; choose from {', '.join(RENDERERS)}")
+        source = results / f"{name}.json"
+        if not source.is_file():
+            raise SystemExit(f"{where}: there is no {source.name} in {results}; run what makes it")
+        block = RENDERERS[name](json.loads(source.read_text("utf-8")))
+        document = f"{before}{begin}\n{block}\n{end}{after}"
+    return document
+
+
+def main() -> int:
+    """Write or check; 0 if the documents hold their results (now), 1 if a check fails."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if a document differs")
+    parser.add_argument("--root", type=Path, default=ROOT, help="the folder with README.md and docs")
+    options = parser.parse_args()
+    stale = False
+    for path in (options.root / "README.md", *sorted(options.root.glob("docs/*.md"))):
+        document = path.read_text("utf-8")
+        wanted = with_blocks(document, options.root / "docs" / "results", path.name)
+        if options.check and document != wanted:
+            print(f"{path.name} does not hold the results; run this without --check")
+            stale = True
+        elif document != wanted:
+            path.write_text(wanted, "utf-8")
+    return int(stale)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
