@@ -100,7 +100,7 @@ def reader(adapter: str, data: Sequence[str], chosen: Sequence[str], users: int)
         if (other := _neighbour(key, people)) != key:
             rows.append(_row(key, other, last, people, domains, "swapped"))
     prompts = load_prompts()
-    engine = make_engines({"predictor": ("embedded", adapter)}, prompts.version)["predictor"]
+    engine = make_engines({"predictor": ("embedded", adapter)}, prompts)["predictor"]
     raw = predict(pa.Table.from_pylist(rows, schema=PREDICT_INPUT), engine, prompts, domains, "distribution", SEED)
     mine = pa.array([row["persona_id"].startswith("calibration") for row in raw.to_pylist()])
     maps = fit_calibration(raw.filter(mine), others, domains)

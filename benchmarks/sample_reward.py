@@ -54,7 +54,7 @@ def main(spec: str, directions: int, tokens: int, unshared: int) -> None:
                 for title in target["titles"]:
                     read(pa.Table.from_pylist([{**row, "targets": [{"k": 1, "titles": [title]}]}], part.schema))
 
-    prompt = refine_prompt(context.to_pylist()[0], sampler, PLANTED)
+    prompt = refine_prompt(context.to_pylist()[0], sampler.prompts, sampler.max_tokens, PLANTED)
     one = Sampling(tokens, 1.0, 1, 1)
     engine.generate([prompt], Sampling(1))  # both models are compiled at their first use
     read(rows.slice(0, 1))

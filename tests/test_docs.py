@@ -34,7 +34,7 @@ README_WITH_MARKS = "# Head\n\n<!-- demo:begin -->\nstale\n<!-- demo:end -->\n\n
 
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 CODE = re.compile(r"```[a-z]*\n(.*?)```|`([^`\n]+)`", re.DOTALL)
-COMMAND = re.compile(r"(?:^|\s)deeper ((?:[a-z][a-z-]*)(?: (?:users|predictor|coldstart))?)([^\n|>#]*)")
+COMMAND = re.compile(r"(?:^|\s)deeper ((?:[a-z][a-z-]*)(?: (?:users|predictor|coldstart|dpo|llamafactory|hub))?)([^\n|>#]*)")
 FLAG = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
 
 

@@ -170,7 +170,7 @@ def adapter(folder: Path, users: Sequence[str]) -> str:
     (folder / "adapter_config.json").write_text("{}", "utf-8")
     save_file({"a": np.zeros(1, np.float32)}, folder / "adapter_model.safetensors")
     hashes = [user_hash("planted", user) for user in users]
-    version = load_prompts().version
+    version = load_prompts().version_for("predictor")
     write_card(folder, kind="predictor", base="b" * 12, prompt_version=version, users=hashes, provenance={})
     return str(folder)
 

@@ -9,15 +9,7 @@ import torch
 from training_cases import COVES, REEFS, people, person
 
 from deeper.engine.transformers_model import control_tokens_of, encode_chat, load_model
-from deeper.learning.coldstart import (
-    VERDICT,
-    VERDICT_WEIGHT,
-    Encoder,
-    Example,
-    answer_log_probs,
-    judge,
-    train_coldstart,
-)
+from deeper.learning.coldstart import VERDICT, VERDICT_WEIGHT, Answer, Encoder, Example, judge, read, train_coldstart
 from deeper.learning.facts import facts
 from deeper.learning.lessons import SHARES, Lesson, Teaching, training_lessons, validation_lessons
 from deeper.learning.levels import RUNGS, verdict_rungs
@@ -28,6 +20,10 @@ from deeper.persona.prompts import load_prompts
 from deeper.persona.updaters import UPDATERS, describe
 
 TEACHING = Teaching(load_prompts(), 120, seed=1)
+EXAMPLES = [
+    Example((5, 6, 7, 8), (Answer((9, 10, 2), (1.0, 4.0, 1.0)), Answer((11, 12, 13, 2), (0.0, 4.0, 4.0, 0.0)))),
+    Example((11, 12), (Answer((13, 14, 15, 16, 2), (1.0,) * 5),)),
+]
 
 
 @pytest.fixture(scope="module")
@@ -100,27 +96,37 @@ def tiny(tiny_base: Path) -> tuple[Any, Any]:
     return load_model(str(tiny_base), "cpu", torch.float32)
 
 
-def test_prompts_are_those_of_the_engine_and_only_the_answer_counts(
-    tiny: tuple[Any, Any], lessons: list[Lesson]
-) -> None:
+def test_prompts_and_answers_are_those_of_the_engine(tiny: tuple[Any, Any], lessons: list[Lesson]) -> None:
     _, tokenizer = tiny
     for lesson in Random(1).sample(lessons, 5):
         example = Encoder(tokenizer)(lesson)
         assert list(example.prompt) == encode_chat(tokenizer, lesson.prompt, control_tokens_of(tokenizer))
-        assert tokenizer.decode(example.answer[:-1]) == lesson.answer
-        assert example.answer[-1] == tokenizer.eos_token_id
-        assert len(example.weights) == len(example.answer)
+        for answer, text in zip(example.answers, (lesson.answer, *lesson.verdicts), strict=True):
+            assert tokenizer.decode(answer.tokens[:-1]) == text
+            assert answer.tokens[-1] == tokenizer.eos_token_id
+            assert len(answer.weights) == len(answer.tokens)
 
 
-def test_the_words_of_the_verdict_weigh_more_and_no_others(tiny: tuple[Any, Any], lessons: list[Lesson]) -> None:
+def test_the_words_of_the_verdict_weigh_more_and_alone_count_in_other_phrasings(
+    tiny: tuple[Any, Any], lessons: list[Lesson]
+) -> None:
     _, tokenizer = tiny
     for lesson in Random(2).sample(lessons, 20):
-        example = Encoder(tokenizer)(lesson)
-        heavy = [token for token, weight in zip(example.answer, example.weights, strict=True) if weight > 1]
-        words = " ".join(VERDICT.findall(lesson.answer))
-        assert tokenizer.decode(heavy).replace(" ", "") == words.replace(" ", "")
-        assert set(example.weights) <= {1.0, VERDICT_WEIGHT}
-    assert any(VERDICT.search(lesson.answer) for lesson in lessons)
+        persona, *verdicts = Encoder(tokenizer)(lesson).answers
+        assert verdicts
+        for answer, text in zip((persona, *verdicts), (lesson.answer, *lesson.verdicts), strict=True):
+            heavy = [token for token, weight in zip(answer.tokens, answer.weights, strict=True) if weight > 1]
+            assert tokenizer.decode(heavy).replace(" ", "") == "".join(VERDICT.findall(text)).replace(" ", "")
+            assert heavy
+        assert set(persona.weights) == {1.0, VERDICT_WEIGHT}
+        assert {weight for answer in verdicts for weight in answer.weights} == {0.0, VERDICT_WEIGHT}
+
+
+def test_who_has_rated_nothing_has_no_verdict() -> None:
+    someone = person(COVES, "u", [[0.0] * 4] * 3)
+    for lesson in training_lessons([someone], TEACHING, 10)[0]:
+        assert lesson.verdicts == ()
+        assert not VERDICT.search(lesson.answer)
 
 
 def test_verdicts_are_the_only_words_of_levels(lessons: list[Lesson]) -> None:
@@ -130,7 +136,8 @@ def test_verdicts_are_the_only_words_of_levels(lessons: list[Lesson]) -> None:
         shown = next(w for w in lesson.person.windows if w[0]["title"] in lesson.prompt.user)
         domain = lesson.person.domain
         low, high = verdict_rungs(facts([shown], domain).median, domain.scale)
-        assert {word.lower() for word in VERDICT.findall(lesson.answer)} <= {*RUNGS[low], *RUNGS[high]}
+        for text in (lesson.answer, *lesson.verdicts):
+            assert {word.lower() for word in VERDICT.findall(text)} <= {*RUNGS[low], *RUNGS[high]}
 
 
 def test_every_other_lesson_is_of_a_rarer_verdict() -> None:
@@ -152,28 +159,35 @@ def test_wrong_old_personas_are_put_right() -> None:
         assert {word.lower() for word in VERDICT.findall(lesson.answer)} <= set(RUNGS[low])
 
 
-def test_padding_changes_nothing(tiny: tuple[Any, Any]) -> None:
-    model, _ = tiny
-    short, long = Example((5, 6), (7, 2), (1.0, 1.0)), Example((8, 9, 10, 11), (12, 13, 2), (1.0, 1.0, 1.0))
+def one_by_one(model: Any, example: Example) -> float:
+    """The loss of an example with a sequence for each answer."""
+    said, weight = 0.0, 0.0
     with torch.inference_mode():
-        both = answer_log_probs(model, [short, long])
-        for found, example in zip(both, [short, long], strict=True):
-            [alone] = answer_log_probs(model, [example])
-            assert found.shape[0] == len(example.answer)
-            assert torch.allclose(found, alone, atol=1e-4)
+        for answer in example.answers:
+            logits = model(torch.tensor([[*example.prompt, *answer.tokens[:-1]]])).logits[0, len(example.prompt) - 1 :]
+            log_probs = logits.log_softmax(dim=-1)[range(len(answer.tokens)), list(answer.tokens)]
+            said -= float((log_probs * torch.tensor(answer.weights)).sum())
+            weight += sum(answer.weights)
+    return said / weight
+
+
+def test_answers_behind_one_prompt_are_read_as_if_alone(tiny: tuple[Any, Any]) -> None:
+    model, _ = tiny
+    with torch.inference_mode():
+        both = read(model, EXAMPLES)
+        assert both.losses.tolist() == pytest.approx([one_by_one(model, example) for example in EXAMPLES], abs=1e-4)
+        for row, example in enumerate(EXAMPLES):
+            assert both.losses[row] == pytest.approx(float(read(model, [example]).losses), abs=1e-4)
+    assert both.likeliest.shape == both.weights.shape == (3, 5)
 
 
 @pytest.mark.parametrize("micro_batch", [1, 2])
 def test_the_trainers_loss_is_that_of_the_answers(micro_batch: int, tiny_base: Path, tmp_path: Path) -> None:
     model, _ = load_model(str(tiny_base), "cpu", torch.float32)
-    examples = [
-        Example((5, 6, 7, 8), (9, 10, 2), (1.0, 4.0, 1.0)),
-        Example((11, 12), (13, 14, 15, 16, 2), (1.0,) * 5),
-    ]
     plan = Plan(1, 2, micro_batch, 1e-3, 0, 2, 4, "all", 1, 1, seed=1)
     model = with_lora(model, plan)
-    before = judge(model, examples)
-    log = train_coldstart(model, examples, examples, plan, tmp_path, lambda progress: None)
+    before = judge(model, EXAMPLES)
+    log = train_coldstart(model, EXAMPLES, EXAMPLES, plan, tmp_path, lambda progress: None)
     [step] = [entry for entry in log if "loss" in entry]
     assert step["loss"] == pytest.approx(before["loss"], abs=1e-4)
     assert 0 <= before["hits"] <= 1

@@ -13,12 +13,13 @@ import pytest
 import torch
 from training_cases import coldstart_settings, predictor_settings, write_behaviour
 
-from deeper.engine.adapter import load_adapter
+from deeper.engine.adapter import Kind, load_adapter
 from deeper.engine.transformers_model import base_of
 from deeper.errors import UserError
 from deeper.learning import training
+from deeper.learning.checkpoints import CHECKPOINTS, WHOLE, newest_whole
 from deeper.learning.splits import part, user_hash
-from deeper.learning.training import CHECKPOINTS, WHOLE, Progress, newest_whole, save_adapter
+from deeper.learning.training import Progress, save_adapter
 from deeper.persona.prompts import load_prompts
 from deeper.pipeline import train as pipeline_train
 from deeper.pipeline.run_folder import RunFolder
@@ -110,13 +111,13 @@ def test_the_folder_of_other_settings_is_refused(
 
 @pytest.mark.parametrize(("kind", "fixture"), [("predictor", "trained"), ("policy", "written")])
 def test_the_adapter_says_what_it_is(
-    kind: str, fixture: str, behaviour: Path, tiny_base: Path, request: pytest.FixtureRequest
+    kind: Kind, fixture: str, behaviour: Path, tiny_base: Path, request: pytest.FixtureRequest
 ) -> None:
     out, metrics = request.getfixturevalue(fixture)
     adapter = load_adapter(out)
     users = users_of(predictor_settings(behaviour, tiny_base))
     assert (adapter.kind, adapter.base) == (kind, base_of(str(tiny_base)))
-    assert adapter.prompt_version == load_prompts().version
+    assert adapter.prompt_version == load_prompts().version_for(kind)
     assert adapter.users == {user_hash("coves", person.user) for person in users.train}
     assert not adapter.users & {user_hash("coves", person.user) for person in users.validation}
     assert str(tiny_base) not in (out / "adapter_config.json").read_text("utf-8")
@@ -155,6 +156,15 @@ def test_folds_share_no_user_and_validation_is_apart(fold: str, behaviour: Path,
     assert {person.user for person in chosen.train} < {person.user for person in everyone.train}
     fewer = users_of(predictor_settings(behaviour, tiny_base, fold=fold, users=2))
     assert {person.user for person in fewer.train} < {person.user for person in chosen.train}
+
+
+def test_domains_are_chosen_by_id_or_by_the_name_of_their_published_folder(behaviour: Path, tiny_base: Path) -> None:
+    both = predictor_settings(behaviour, tiny_base).model_copy(update={"data": (str(behaviour), "movielens_small")})
+    for chosen in (("coves",), ("coves", "movielens_small")):
+        users = users_of(both.model_copy(update={"domains": chosen}))
+        assert {person.domain.id for person in users.train} == set(chosen)
+    with pytest.raises(UserError, match="the data has no domain amazon_books"):
+        users_of(predictor_settings(behaviour, tiny_base, domains=("amazon_book",)))
 
 
 def test_a_loss_that_is_no_number_ends_the_training_and_keeps_what_was_good(

@@ -70,25 +70,28 @@ def test_any_title_is_one_line_that_json_reads_back(title: str) -> None:
     quoted.encode()
 
 
-def test_lines_are_one_a_rating_the_best_first_and_their_titles_can_be_read_back() -> None:
+def test_lines_are_one_an_item_the_best_first_and_their_titles_can_be_read_back() -> None:
     ratings = [i % 5 + 1 for i in range(len(ODD_TITLES))]
     window = items(ODD_TITLES, ratings)
-    lines = rating_lines(window, STARS).splitlines()
-    wrong = discrepancy_lines(window, [3] * len(window), STARS).splitlines()
+    *lines, middle = rating_lines(window, STARS).splitlines()
+    *wrong, both = discrepancy_lines(window, [3] * len(window), STARS).splitlines()
+    assert (middle, both) == ("in the middle: 3", "in the middle: actual 3, predicted 3, right")
     verdicts = {5: "too low", 4: "too low", 3: "right", 2: "too high", 1: "too high"}
-    for rating, line, error in zip([5, 4, 3, 2, 1], lines, wrong, strict=True):
-        titles = [quote(item["title"]) for item in window if item["rating"] == rating]
-        assert line == f"{rating}: {', '.join(titles)}"
-        assert error == f"actual {rating}, predicted 3, {verdicts[rating]}: {', '.join(titles)}"
-        assert json.loads(f"[{line.partition(': ')[2]}]") == [json.loads(title) for title in titles]
+    best_first = sorted(window, key=lambda item: -item["rating"])
+    for item, line, error in zip(best_first, lines, wrong, strict=True):
+        assert line == f"{item['rating']:g}: {quote(item['title'])}"
+        assert error == f"actual {item['rating']:g}, predicted 3, {verdicts[item['rating']]}: {quote(item['title'])}"
+        assert json.loads(line.partition(": ")[2]) == json.loads(quote(item["title"]))
 
 
-def test_actual_ratings_of_several_predictions_have_a_line_each() -> None:
+def test_equal_ratings_come_by_their_predictions_and_then_in_time_order() -> None:
     window = items(["a", "b", "c", "d"], [4, 4, 2, 4])
     assert discrepancy_lines(window, [2, 5, 2, 2], STARS).splitlines() == [
         'actual 4, predicted 5, too high: "b"',
-        'actual 4, predicted 2, too low: "a", "d"',
+        'actual 4, predicted 2, too low: "a"',
+        'actual 4, predicted 2, too low: "d"',
         'actual 2, predicted 2, right: "c"',
+        "in the middle: actual 4, predicted 2, too low",
     ]
 
 
@@ -126,25 +129,41 @@ def test_the_length_limit_is_spelled_out(prompts: Prompts, tokens: int, count: s
 def test_the_scale_is_told_as_people_write_it(prompts: Prompts) -> None:
     user = " ".join(prompts.render("predict", HALVES, persona="x").user.split())
     assert "0.5, 1, 1.5, 2, 2.5, 3, 3.5, 4, 4.5, 5" in user
-    assert rating_lines(items(["a", "b"], [0.5, 4.0]), HALVES) == '4: "b"\n0.5: "a"'
+    assert rating_lines(items(["a", "b"], [0.5, 4.0]), HALVES) == '4: "b"\n0.5: "a"\nin the middle: 2.25'
 
 
 def test_marks_of_no_rating_and_failed_predictions_are_said_in_words() -> None:
     window = items(["a", "b"], [0.0, 4.0])
-    assert rating_lines(window, FOOD) == '4: "b"\nnot rated: "a"'
+    assert rating_lines(window, FOOD) == '4: "b"\nnot rated: "a"\nin the middle: 4'
     assert discrepancy_lines(window, None, FOOD) == (
-        'actual 4, predicted unknown: "b"\nactual not rated, predicted unknown: "a"'
+        'actual 4, predicted unknown: "b"\nactual not rated, predicted unknown: "a"\n'
+        "in the middle: actual 4, predicted unknown"
     )
+    nothing = items(["a"], [0.0])
+    assert rating_lines(nothing, FOOD) == 'not rated: "a"'
+    assert discrepancy_lines(nothing, [3], FOOD) == 'actual not rated, predicted 3: "a"'
 
 
 def test_predictions_are_rounded_to_the_scale() -> None:
     lines = discrepancy_lines(items(["a", "b", "c"], [3.5, 1.0, 5.0]), [3.26, 0.2, 4.74], HALVES)
-    assert re.findall(r"predicted ([\d.]+)", lines) == ["4.5", "3.5", "0.5"]
+    assert re.findall(r"predicted ([\d.]+)", lines) == ["4.5", "3.5", "0.5", "3.5"]
 
 
 def test_the_layout_of_lines_is_a_part_of_the_version(prompts: Prompts, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(prompts_module, "LAYOUT", 99)
     assert load_prompts().version != prompts.version
+
+
+def test_predictors_depend_on_what_they_are_asked_alone(
+    own: Path, prompts: Prompts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prompts_module, "LAYOUT", 99)
+    (own / "refine.txt").write_text("Be brief.\n---\n$persona and $discrepancies", "utf-8")
+    writing = load_prompts(own)
+    assert writing.version_for("predictor") == prompts.version_for("predictor")
+    assert writing.version_for("policy") != prompts.version_for("policy")
+    (own / "predict.txt").write_text("Be brief.\n---\n$persona", "utf-8")
+    assert load_prompts(own).version_for("predictor") != prompts.version_for("predictor")
 
 
 def test_an_own_prompt_replaces_the_built_in_one_alone(own: Path, prompts: Prompts) -> None:

@@ -10,11 +10,13 @@ from rich.console import Console
 from deeper.engine.adapter import write_card
 from deeper.engine.scripted import ScriptedEngine
 from deeper.errors import UserError
-from deeper.persona.prompts import load_prompts
+from deeper.persona.prompts import Prompts, load_prompts
 from deeper.pipeline import engines as engine_choice
 from deeper.pipeline.engines import make_engines
 from deeper.pipeline.evaluate import evaluate
 from deeper.pipeline.settings import Settings
+
+PROMPTS = Prompts({}, version="p1", reading_version="p1")
 
 
 @pytest.fixture
@@ -40,20 +42,20 @@ def write_adapter(folder: Path, **card: Any) -> str:
 
 
 def test_roles_with_the_same_engine_share_it(asked: list[tuple[str, str]]) -> None:
-    engines = make_engines({"policy": ("embedded", ""), "predictor": ("embedded", "")}, "p1")
+    engines = make_engines({"policy": ("embedded", ""), "predictor": ("embedded", "")}, PROMPTS)
     assert engines["policy"] is engines["predictor"]
     assert asked == [("embedded", "")]
 
 
 def test_an_adapter_makes_an_engine_of_its_own(asked: list[tuple[str, str]], tmp_path: Path) -> None:
     folder = write_adapter(tmp_path / "a")
-    engines = make_engines({"policy": ("embedded", folder), "predictor": ("embedded", "")}, "p1")
+    engines = make_engines({"policy": ("embedded", folder), "predictor": ("embedded", "")}, PROMPTS)
     assert engines["policy"] is not engines["predictor"]
     assert asked == [("embedded", folder), ("embedded", "")]
 
 
 def test_a_lora_on_a_server_is_taken_by_its_name(asked: list[tuple[str, str]]) -> None:
-    make_engines({"policy": ("openai:m", "my-lora"), "predictor": ("openai:m", "my-lora")}, "p1")
+    make_engines({"policy": ("openai:m", "my-lora"), "predictor": ("openai:m", "my-lora")}, PROMPTS)
     assert asked == [("openai:m", "my-lora")]
 
 
@@ -66,7 +68,7 @@ def test_an_adapter_of_the_other_role_is_refused(
 ) -> None:
     folder = write_adapter(tmp_path / "a", kind="predictor" if role == "policy" else "policy")
     with pytest.raises(UserError, match=message) as caught:
-        make_engines({role: ("embedded", folder)}, "p1")
+        make_engines({role: ("embedded", folder)}, PROMPTS)
     assert caught.value.where == folder
     assert asked == []
 
@@ -74,14 +76,14 @@ def test_an_adapter_of_the_other_role_is_refused(
 def test_an_adapter_of_other_prompts_is_refused(asked: list[tuple[str, str]], tmp_path: Path) -> None:
     folder = write_adapter(tmp_path / "a", prompt_version="p0")
     with pytest.raises(UserError, match="trained with the prompts p0, and these are p1") as caught:
-        make_engines({"policy": ("transformers", folder)}, "p1")
+        make_engines({"policy": ("transformers", folder)}, PROMPTS)
     assert caught.value.where == folder
     assert asked == []
 
 
 def test_a_folder_without_an_adapter_is_refused(asked: list[tuple[str, str]], tmp_path: Path) -> None:
     with pytest.raises(UserError, match="there is no adapter"):
-        make_engines({"policy": ("embedded", str(tmp_path))}, "p1")
+        make_engines({"policy": ("embedded", str(tmp_path))}, PROMPTS)
     assert asked == []
 
 
@@ -90,16 +92,16 @@ def test_evaluate_checks_adapters_before_it_starts(asked: list[tuple[str, str]],
     policy = write_adapter(tmp_path / "policy", prompt_version=prompts.version)
     predictor = write_adapter(tmp_path / "predictor", kind="predictor", prompt_version="p0")
     settings = Settings(policy_adapter=policy, predictor_adapter=predictor)
-    with pytest.raises(UserError, match=f"trained with the prompts p0, and these are {prompts.version}"):
+    with pytest.raises(UserError, match=f"trained with the prompts p0, and these are {prompts.reading_version}"):
         evaluate(settings, tmp_path / "run", Console(file=io.StringIO()))
     assert asked == []
     assert not (tmp_path / "run").exists()
 
 
 def test_evaluate_runs_with_the_adapters_of_its_settings(asked: list[tuple[str, str]], tmp_path: Path) -> None:
-    version = load_prompts().version
-    policy = write_adapter(tmp_path / "policy", prompt_version=version)
-    predictor = write_adapter(tmp_path / "predictor", kind="predictor", prompt_version=version)
+    prompts = load_prompts()
+    policy = write_adapter(tmp_path / "policy", prompt_version=prompts.version)
+    predictor = write_adapter(tmp_path / "predictor", kind="predictor", prompt_version=prompts.reading_version)
     settings = Settings(
         policy_adapter=policy, predictor_adapter=predictor, users=2, calibration_users=2, rounds=0, methods=("frozen",)
     )

@@ -26,6 +26,9 @@ PAIR_TEXT = pa.schema(
 )
 """A preference pair a row, in the file's order."""
 
+PAIR_MESSAGES = pa.schema([pa.field("system", pa.string(), nullable=False), *PAIR_TEXT])
+"""The same, with what the system is told apart from what the user asks; empty where the file has none."""
+
 _HUMAN, _SYSTEM = frozenset({"human", "user"}), frozenset({"system"})
 
 
@@ -39,8 +42,24 @@ def read_pairs(path: Path) -> pa.Table:
     Raises:
         UserError: A required key is missing, a value is not text, or a conversation has several turns.
     """
-    rows = [_pair(record, where) for where, record in json_records(path)]
+    rows: list[dict[str, str]] = []
+    for row in read_messages(path).to_pylist():
+        system, prompt = row.pop("system"), row["prompt"]
+        rows.append({**row, "prompt": f"{system}\n\n{prompt}" if system else prompt})
     return pa.Table.from_pylist(rows, schema=PAIR_TEXT)
+
+
+def read_messages(path: Path) -> pa.Table:
+    """Read the same files as `read_pairs`, with the system text apart.
+
+    Returns:
+        A PAIR_MESSAGES table. The prompt is the instruction, a line end and the input, as far as they are there.
+
+    Raises:
+        UserError: As `read_pairs`.
+    """
+    rows = [_pair(record, where) for where, record in json_records(path)]
+    return pa.Table.from_pylist(rows, schema=PAIR_MESSAGES)
 
 
 def write_pairs(pairs: pa.Table, path: Path) -> None:
@@ -80,7 +99,8 @@ def _pair(record: Mapping[str, object], where: str) -> dict[str, str]:
         )
     system = _text(record, "system", where) or system
     return {
-        "prompt": f"{system}\n\n{prompt}" if system else prompt,
+        "system": system,
+        "prompt": prompt,
         "chosen": _answer(record, "chosen", where),
         "rejected": _answer(record, "rejected", where),
     }

@@ -16,6 +16,7 @@ from deeper.behaviour.schema import WINDOW
 from deeper.behaviour.windows import strings
 from deeper.domains import BUILTIN, Domain
 from deeper.errors import UserError
+from deeper.hub import folder_of
 
 LAYOUTS = (
     f"{MOVIELENS_SMALL} (the bundled data)",
@@ -23,6 +24,8 @@ LAYOUTS = (
     "a published domain folder (test_iterations/ or split_data/), or a folder of several",
     "a folder with user_context_train/ or user_context_test/",
 )
+FILES = ("*.json", "*.jsonl", "*.csv", "*.parquet", "*.toml")
+"""What is fetched of a data set on the hub."""
 
 
 QUIRKS = {
@@ -66,7 +69,7 @@ def load_windows(data: str, domains: Sequence[str] | None = None) -> Loaded:
 
     Args:
         data: `movielens_small`, or a folder in one of the `LAYOUTS` ("./movielens_small" for a folder of that
-            name).
+            name), or the name of a data set on the hub that is in one of them.
         domains: Ids, or names of published folders, of the domains to keep; all by default.
 
     Raises:
@@ -75,7 +78,7 @@ def load_windows(data: str, domains: Sequence[str] | None = None) -> Loaded:
     if data == MOVIELENS_SMALL:
         bundled = {MOVIELENS_SMALL: BUILTIN[MOVIELENS_SMALL]}
         return _keep(Loaded(movielens_small(), bundled, [], f"{data}, sha256 {SHA256}"), domains)
-    folder = Path(data)
+    folder = folder_of(data, "data set", FILES)
     if not folder.is_dir():
         raise UserError(f"there is no such folder: {data}", do=_choices())
     if is_own(folder):

@@ -17,6 +17,9 @@ COMMANDS = {
     "train": "Train the models that read and write personas.",
     "sample": "Sample refinements of train users' personas.",
     "reward": "Reward them, and say whether the reward is real.",
+    "pairs": "Make preference pairs of them.",
+    "learn": "All of that twice, with trainings between: a better policy.",
+    "export": "Write pairs for LLaMA-Factory, data sets and adapters for the hub.",
     "synth": "Make users whose taste is known.",
     "doctor": "Say what works on this machine.",
     "init-config": "Write a configuration file with every setting explained.",
@@ -50,7 +53,7 @@ def cli() -> None:
 
     \b
     Start here:
-      deeper demo                 16 users, four rounds, about thirteen minutes on two older cores
+      deeper demo                 16 users, four rounds, about twelve minutes on two older cores
       deeper evaluate --help      every setting, with its default
       deeper doctor               what works on this machine
     """  # noqa: D301 (click wants the character)

@@ -22,14 +22,18 @@ def settings_options(preset: dict[str, Any], kind: type[RunSettings] = Settings)
         for name, field in reversed(kind.model_fields.items()):
             default = preset.get(name, field.default)
             shown = ",".join(map(str, default)) if isinstance(default, tuple) else str(default)
-            is_list = isinstance(default, tuple)
-            explained = "" if name == "methods" or not shown else f"  [default: {shown}]"
+            is_list, is_flag = isinstance(default, tuple), isinstance(default, bool)
+            explained = "" if name == "methods" or is_flag or not shown else f"  [default: {shown}]"
             choices = get_args(field.annotation) if get_origin(field.annotation) not in (tuple, None) else ()
             function = click.option(
                 f"--{name.replace('_', '-')}",
                 name,
+                is_flag=is_flag,
+                default=None,
                 type=click.Choice(choices) if choices and not is_list else None,
-                metavar=None if choices and not is_list else ("A,B,…" if is_list else type(default).__name__.upper()),
+                metavar=None
+                if is_flag or (choices and not is_list)
+                else ("A,B,…" if is_list else type(default).__name__.upper()),
                 help=f"{field.description}{explained}",
             )(function)
         return function

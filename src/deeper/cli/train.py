@@ -8,7 +8,13 @@ import click
 from deeper.cli.evaluate import CONFIG
 from deeper.cli.settings_options import given, settings_options
 from deeper.pipeline.settings import resolve
-from deeper.pipeline.training_settings import PRESETS, ColdstartSettings, PredictorSettings
+from deeper.pipeline.training_settings import (
+    DPO_PRESETS,
+    PRESETS,
+    ColdstartSettings,
+    DpoSettings,
+    PredictorSettings,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -25,6 +31,15 @@ PRESET = click.option(
     default="small",
     show_default=True,
     help="Other defaults: small trains the small model, smoke a tiny random one in seconds.",
+)
+
+DPO_PRESET = click.option(
+    "--preset",
+    type=click.Choice(list(DPO_PRESETS)),
+    default="small",
+    show_default=True,
+    help="Other defaults: small trains the small model, paper the published one with the published settings, smoke a "
+    "tiny random one in seconds.",
 )
 
 
@@ -86,11 +101,44 @@ def coldstart(out: Path, config: Path | None, preset: str, **flags: Any) -> None
     print_summary(Console(), out, metrics, {"loss": metrics["validation"][-1]["loss"]})
 
 
+@command.command("dpo")
+@settings_options(DPO_PRESETS["small"], DpoSettings)
+@DPO_PRESET
+@CONFIG
+@OUT
+def dpo(out: Path, config: Path | None, preset: str, **flags: Any) -> None:
+    """Train a policy on preference pairs.
+
+    \b
+    Examples:
+      deeper train dpo --pairs pairs/1 --policy-adapter adapters/writer --out adapters/refiner-1
+      deeper train dpo --pairs pairs/2 --policy-adapter adapters/refiner-1 --reference base --out adapters/refiner-2
+
+    Writes a LoRA adapter (PEFT), deeper.json and metrics.json.
+    """  # noqa: D301 (click wants the character)
+    from rich.console import Console
+
+    from deeper.cli.training_progress import TrainingProgress
+    from deeper.learning.processes import is_first_process
+    from deeper.pipeline.train_dpo import train_dpo
+
+    settings = resolve(DpoSettings, config, given(flags, DpoSettings), DPO_PRESETS[preset])
+    with TrainingProgress(Console(stderr=True)) as progress:
+        metrics = train_dpo(settings, out, progress.show)
+    if is_first_process():
+        last = metrics["validation"][-1] if metrics["validation"] else {}
+        judged = {name: last[name] for name in ("loss", "accuracy", "margin", "kl") if name in last}
+        print_summary(Console(), out, metrics, judged)
+        for alarm in metrics["alarms"]:
+            Console(stderr=True).print(f"Alarm: {alarm}", markup=False, highlight=False, soft_wrap=True)
+
+
 def print_summary(console: "Console", out: Path, metrics: dict[str, Any], judged: dict[str, float]) -> None:
     """A line on how it went, and one on where the adapter is."""
     figures = ", ".join(f"{name} {value:.4f}" for name, value in judged.items())
+    validation = f" On validation users: {figures}." if judged else " There were no validation users."
     console.print(
-        f"{metrics['steps']} steps in {metrics['seconds']:.0f} s. On validation users: {figures}.\n"
+        f"{metrics['steps']} steps in {metrics['seconds']:.0f} s.{validation}\n"
         f"Adapter: {out} (deeper.json, metrics.json)",
         markup=False,
         highlight=False,

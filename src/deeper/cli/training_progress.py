@@ -41,6 +41,11 @@ class TrainingProgress:
 
     def show(self, progress: "Progress") -> None:
         """Show a step."""
+        if progress.task == "reference":
+            facts = "pairs, read by the reference"
+            self._bars.update(self._task, completed=progress.step, total=progress.steps, facts=facts)
+            if not self._console.is_terminal:
+                self._say(f"reference: {progress.step}/{progress.steps} pairs")
         if progress.loss is not None:
             facts = (
                 f"loss {progress.loss:.4f}, {progress.examples_per_second:.2f} examples/s, "
@@ -49,8 +54,9 @@ class TrainingProgress:
             self._bars.update(self._task, completed=progress.step, total=progress.steps, facts=facts)
             if not self._console.is_terminal and (progress.step % EVERY == 0 or progress.step == progress.steps):
                 self._say(f"step {progress.step}/{progress.steps}: {facts}")
-        if progress.validation is not None:
-            names = [name for name in ("loss", "mae", "user_median", "policy_mae") if name in progress.validation]
+        if progress.validation:
+            shown = ("loss", "accuracy", "margin", "kl", "mae", "user_median", "policy_mae")
+            names = [name for name in shown if name in progress.validation]
             self._say(
                 f"validation at step {progress.step}: "
                 + ", ".join(f"{name} {progress.validation[name]:.4f}" for name in names)

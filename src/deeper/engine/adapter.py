@@ -11,10 +11,14 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from safetensors import SafetensorError, safe_open
 
 from deeper.errors import UserError
+from deeper.hub import folder_of, is_hub_name
 
 Kind = Literal["policy", "predictor"]
 
 CARD, CONFIG, TENSORS = "deeper.json", "adapter_config.json", "adapter_model.safetensors"
+METRICS = "metrics.json"
+FILES = (CARD, CONFIG, TENSORS, METRICS)
+"""What is fetched of an adapter on the hub."""
 
 
 @dataclass(frozen=True)
@@ -23,15 +27,15 @@ class Adapter:
 
     Attributes:
         folder: Holds PEFT's files and the card.
-        kind: `policy` (writes personas) or `predictor` (reads them).
-        base: `Weights.base` of the weights it was trained on.
-        prompt_version: `Prompts.version` of the prompts it was trained with.
-        users: Hashes of the users it was trained on.
+        kind: `policy` (writes personas) or `predictor` (reads them); None without a card.
+        base: `Weights.base` of the weights it was trained on; empty without a card.
+        prompt_version: `Prompts.version` of the prompts it was trained with; empty without a card.
+        users: Hashes of the users it was trained on; none without a card, where nobody knows them.
         digest: Identifies tensors and configuration; 64 hex digits.
     """
 
     folder: Path
-    kind: Kind
+    kind: Kind | None
     base: str
     prompt_version: str
     users: frozenset[str]
@@ -81,21 +85,24 @@ def write_card(
     staging.replace(folder / CARD)
 
 
-def load_adapter(folder: Path) -> Adapter:
+def load_adapter(source: Path, *, needs_card: bool = True) -> Adapter:
     """Read an adapter's card and check that its files can be read.
 
+    Args:
+        source: The folder, or a name on the hub.
+        needs_card: Refuse an adapter of other tools, which has no card: of that one neither kind nor base, prompts or
+            users are known.
+
     Raises:
-        UserError: There is no adapter in the folder, or it is broken.
+        UserError: There is no adapter, or it is broken.
     """
-    if missing := [name for name in (CONFIG, TENSORS, CARD) if not (folder / name).is_file()]:
-        raise UserError(
-            f"there is no adapter of deeper here ({', '.join(missing)} missing)",
-            where=str(folder),
-            do="give the folder that a training has written",
-        )
+    folder = folder_of(source.as_posix(), "adapter", FILES)
+    needed = (CONFIG, TENSORS, CARD) if needs_card else (CONFIG, TENSORS)
+    if missing := [name for name in needed if not (folder / name).is_file()]:
+        raise _no_adapter(source, missing)
     name = CARD
     try:
-        card = _Card.model_validate_json((folder / CARD).read_bytes())
+        card = _Card.model_validate_json((folder / CARD).read_bytes()) if (folder / CARD).is_file() else None
         name = CONFIG
         config = read_config(folder)
         name = TENSORS
@@ -108,7 +115,19 @@ def load_adapter(folder: Path) -> Adapter:
             do="copy the adapter's folder again, or train it again",
         ) from error
     digest = hashlib.sha256((_canonical(config) + tensors).encode()).hexdigest()
+    if card is None:
+        return Adapter(folder, None, "", "", frozenset(), digest)
     return Adapter(folder, card.kind, card.base, card.prompt_version, frozenset(card.users), digest)
+
+
+def _no_adapter(source: Path, missing: list[str]) -> UserError:
+    if missing == [CARD]:
+        do = "give the folder that a training has written; one of another tool can only be a policy of transformers"
+    elif is_hub_name(source.as_posix()):
+        do = f"where a whole model lies there, name it as the engine: transformers:{source.as_posix()}"
+    else:
+        do = "give the folder that a training has written"
+    return UserError(f"there is no adapter of deeper here ({', '.join(missing)} missing)", where=str(source), do=do)
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -124,7 +143,7 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 
 def check_base(adapter: Adapter, base: str) -> None:
-    """Refuse an adapter that was trained on other weights.
+    """Refuse an adapter that was trained on other weights, as far as its card tells.
 
     Args:
         adapter: The adapter.
@@ -133,7 +152,7 @@ def check_base(adapter: Adapter, base: str) -> None:
     Raises:
         UserError: They are not those that it was trained on.
     """
-    if adapter.base != base:
+    if adapter.base not in ("", base):
         raise UserError(
             f"the adapter was trained on the weights {adapter.base}, and the engine's are {base}",
             where=str(adapter.folder),

@@ -12,8 +12,9 @@ import numpy as np
 import torch
 import transformers
 from numpy.typing import NDArray
+from safetensors import safe_open
 
-from deeper.engine.adapter import check_base, load_adapter
+from deeper.engine.adapter import TENSORS, Adapter, check_base, load_adapter
 from deeper.engine.complete import complete
 from deeper.engine.json_grammar import JsonGrammar
 from deeper.engine.label_tree import LabelTree, label_tree, split_prefix
@@ -31,6 +32,7 @@ from deeper.engine.transformers_model import (
     load_model,
 )
 from deeper.engine.weights import PREPARATION
+from deeper.errors import UserError
 
 Floats = NDArray[np.float64]
 
@@ -66,14 +68,14 @@ class TransformersEngine:
 
         Args:
             source: A folder in the format of Hugging Face, or a name on its hub; None takes the small model.
-            adapter: Folder of an adapter to put on it.
+            adapter: Folder of an adapter to put on it, or its name on the hub.
             device: Where to run; None takes a GPU if there is one.
 
         Raises:
             UserError: The model cannot be had, or the adapter does not fit it.
         """
         base = base_of(source)
-        change = None if adapter is None else load_adapter(adapter)
+        change = None if adapter is None else load_adapter(adapter, needs_card=False)
         if change is not None:
             check_base(change, base)
         model, self._tokenizer = load_model(source, device)
@@ -84,10 +86,7 @@ class TransformersEngine:
         self._grammar = JsonGrammar(self._tokenizer, config.vocab_size, sorted(self._ends))
         self._control_tokens = control_tokens_of(self._tokenizer)
         if change is not None:
-            from peft import PeftModel
-
-            # The layers of the adapter lie in the model itself, which is called without PEFT's shell.
-            model = PeftModel.from_pretrained(model, str(change.folder)).get_base_model().eval()
+            model = _with_adapter(model, change)
         self._model: Any = model
         weights = f"{base}-{PREPARATION}" if source is None else base
         self._identity = weights if change is None else f"{weights}+{change.digest[:12]}"
@@ -206,6 +205,26 @@ def _batches(parts: Sequence[_Part], tokens: int) -> list[list[_Part]]:
             batches.append([])
         batches[-1].append(part)
     return batches
+
+
+def _with_adapter(model: Any, change: Adapter) -> Any:
+    """The model with the layers of an adapter in it, to be called without PEFT's shell."""
+    from peft import PeftModel
+
+    do = "choose the model that it was trained on (transformers:FOLDER_OR_NAME)"
+    try:
+        shell: Any = PeftModel.from_pretrained(model, str(change.folder))
+    except (RuntimeError, ValueError) as error:
+        what = f"the adapter does not fit the model ({str(error).splitlines()[0][:200]})"
+        raise UserError(what, where=str(change.folder), do=do) from error
+    # PEFT takes what fits and leaves the rest with a warning, or not a word.
+    in_model = sum("lora_" in name for name, _ in shell.named_parameters())
+    with safe_open(change.folder / TENSORS, "numpy") as tensors:
+        in_file = sum("lora_" in name for name in tensors.keys())  # noqa: SIM118 (no mapping)
+    if in_model != in_file:
+        what = f"the adapter does not fit the model ({in_file} matrices in the file, {in_model} in the model)"
+        raise UserError(what, where=str(change.folder), do=do)
+    return shell.get_base_model().eval()
 
 
 def _ends(model: Any, tokenizer: Any) -> frozenset[int]:

@@ -18,6 +18,7 @@ from deeper.engine.control_tokens import as_text
 from deeper.engine.protocol import Prompt
 from deeper.engine.weights import WHEEL_SHA256, prepare_weights
 from deeper.errors import UserError
+from deeper.hub import fetch
 
 FILES = ("*.json", "*.safetensors", "*.txt", "*.model", "*.jinja")
 """What is fetched of a model on the hub: no pickles, no other formats of the same weights."""
@@ -130,14 +131,4 @@ def _folder(source: str) -> Path:
         return Path(source)
     if os.sep in source and (Path(source).is_absolute() or source.startswith(".")):
         raise UserError("there is no such folder", where=source, do="give the folder of a model")
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-
-    try:
-        return Path(snapshot_download(source, allow_patterns=list(FILES)))
-    except (HFValidationError, HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
-        raise UserError(
-            f"the model cannot be fetched ({(str(error) or repr(error)).splitlines()[0][:200]})",
-            where=source,
-            do="check the name and the network, or give the folder of a model",
-        ) from error
+    return fetch(source, "model", FILES)

@@ -1,8 +1,10 @@
-"""Training a policy to write personas as the describer does: SFT on the updaters' prompts, loss on the answer only.
+"""Training a policy to write personas as the describer does: SFT on the updaters' prompts, loss on the answers only.
 
-The loss of a lesson is −Σ_i w_i log p(token i) / Σ_i w_i over the tokens of its answer. The words of the verdict weigh
-`VERDICT_WEIGHT`, all others 1: they are three tokens of fifty, and what the rest of the persona hangs on, while most of
-the other tokens only choose among phrasings.
+The verdict is three tokens of fifty, and what the rest of the persona hangs on, while most of the other tokens only
+choose among phrasings. So the verdict is asked for several times: behind a lesson's prompt, which is computed once,
+stand its answer and the verdict alone in other words (`answers`). The loss of a lesson is −Σ w log p(token) / Σ w over
+the tokens of all of them. The words of the verdict weigh `VERDICT_WEIGHT`; the other tokens weigh 1 in the answer, and
+nothing in the other phrasings, which end where a persona goes on.
 """
 
 import re
@@ -13,9 +15,12 @@ from statistics import fmean
 from typing import Any
 
 import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 from transformers import Trainer, TrainingArguments
 
 from deeper.engine.transformers_model import control_tokens_of, encode_chat, encode_label
+from deeper.learning.answers import lay_out, logits_of
 from deeper.learning.lessons import Lesson
 from deeper.learning.levels import RUNGS
 from deeper.learning.order import in_order
@@ -23,7 +28,20 @@ from deeper.learning.training import Plan, Show, Watch, arguments, train
 
 VERDICT = re.compile(rf"\b({'|'.join(word for words in RUNGS for word in words)})\b", re.IGNORECASE)
 """Words that say how good something is. The describer uses them for the typical verdict and for nothing else."""
-VERDICT_WEIGHT = 10.0
+VERDICT_WEIGHT = 5.0
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a policy should say, in tokens.
+
+    Attributes:
+        tokens: Its tokens and its end.
+        weights: What each weighs in the loss.
+    """
+
+    tokens: tuple[int, ...]
+    weights: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -31,19 +49,17 @@ class Example:
     """A lesson in tokens.
 
     Attributes:
-        prompt: Tokens up to where the answer begins, exactly those that an engine reads.
-        answer: Tokens of the answer and its end.
-        weights: What each token of the answer weighs in the loss.
+        prompt: Tokens up to where an answer begins, exactly those that an engine reads.
+        answers: The persona, and the verdict in other words.
     """
 
     prompt: tuple[int, ...]
-    answer: tuple[int, ...]
-    weights: tuple[float, ...]
+    answers: tuple[Answer, ...]
 
     @property
     def tokens(self) -> int:
         """Length of the sequence."""
-        return len(self.prompt) + len(self.answer)
+        return len(self.prompt) + sum(len(answer.tokens) for answer in self.answers)
 
 
 class Encoder:
@@ -55,12 +71,16 @@ class Encoder:
 
     def __call__(self, lesson: Lesson) -> Example:
         """Encode one lesson."""
-        answer = (*encode_label(self._tokenizer, lesson.answer), self._tokenizer.eos_token_id)
-        spans = self._tokenizer(lesson.answer, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
-        verdicts = [match.span() for match in VERDICT.finditer(lesson.answer)]
+        prompt = tuple(encode_chat(self._tokenizer, lesson.prompt, self._control_tokens))
+        verdicts = [self._answer(text, 0.0) for text in lesson.verdicts]
+        return Example(prompt, (self._answer(lesson.answer, 1.0), *verdicts))
+
+    def _answer(self, text: str, other: float) -> Answer:
+        spans = self._tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
+        verdicts = [match.span() for match in VERDICT.finditer(text)]
         heavy = [any(start < right and left < end for left, right in verdicts) for start, end in spans]
-        weights = (*(VERDICT_WEIGHT if verdict else 1.0 for verdict in heavy), 1.0)
-        return Example(tuple(encode_chat(self._tokenizer, lesson.prompt, self._control_tokens)), answer, weights)
+        weights = (*(VERDICT_WEIGHT if verdict else other for verdict in heavy), other)
+        return Answer((*encode_label(self._tokenizer, text), self._tokenizer.eos_token_id), weights)
 
 
 class _ColdstartTrainer(Trainer):
@@ -72,35 +92,38 @@ class _ColdstartTrainer(Trainer):
         self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
         del return_outputs, num_items_in_batch
-        examples: Sequence[Example] = inputs["examples"]
-        return torch.stack(
-            [_loss(found, e) for found, e in zip(answer_log_probs(model, examples), examples, strict=True)]
-        ).mean()
+        return read(model, inputs["examples"]).losses.mean()
 
 
-def answer_log_probs(model: Any, examples: Sequence[Example]) -> list[torch.Tensor]:
-    """Log-probabilities at the places of the answers' tokens, each of shape (tokens, vocabulary).
+@dataclass(frozen=True)
+class Read:
+    """What the model says of examples.
 
-    Padding is on the left, so that answers end together and logits are computed for them alone.
+    Attributes:
+        losses: The loss of each; shape (examples,).
+        likeliest: Whether the token is the likeliest; shape (answers, tokens), padded on the right.
+        weights: What the token weighs, 0 in the padding; the same shape.
     """
+
+    losses: Tensor
+    likeliest: Tensor
+    weights: Tensor
+
+
+def read(model: Any, examples: Sequence[Example]) -> Read:
+    """One forward pass; differentiable."""
     device = next(model.parameters()).device
-    length = max(example.tokens for example in examples)
-    ids = torch.zeros((len(examples), length), dtype=torch.long)
-    mask = torch.zeros_like(ids)
-    for row, example in enumerate(examples):
-        ids[row, length - example.tokens :] = torch.tensor([*example.prompt, *example.answer])
-        mask[row, length - example.tokens :] = 1
-    kept = max(len(example.answer) for example in examples) + 1
-    logits = model(
-        input_ids=ids.to(device), attention_mask=mask.to(device), use_cache=False, logits_to_keep=kept
-    ).logits
-    return [logits[row, -len(e.answer) - 1 : -1].float().log_softmax(dim=-1) for row, e in enumerate(examples)]
+    batch = lay_out([(one.prompt, [answer.tokens for answer in one.answers]) for one in examples])
+    batch = {name: value.to(device) if isinstance(value, Tensor) else value for name, value in batch.items()}
+    logits = logits_of(model, batch)[batch["rows"], batch["places"]]
+    weights = [torch.tensor(answer.weights, device=device) for one in examples for answer in one.answers]
+    padded = pad_sequence(weights, batch_first=True)
+    said = -logits.log_softmax(dim=-1).gather(2, batch["targets"][:, :, None])[:, :, 0] * padded
 
+    def by_example(values: Tensor) -> Tensor:
+        return torch.zeros(len(examples), device=device).index_add(0, batch["rows"][:, 0], values.sum(dim=1))
 
-def _loss(log_probs: torch.Tensor, example: Example) -> torch.Tensor:
-    answer = torch.tensor(example.answer, device=log_probs.device)
-    weights = torch.tensor(example.weights, device=log_probs.device)
-    return -(log_probs.gather(1, answer[:, None])[:, 0] * weights).sum() / weights.sum()
+    return Read(by_example(said) / by_example(padded), logits.argmax(dim=-1) == batch["targets"], padded)
 
 
 def train_coldstart(
@@ -133,7 +156,7 @@ def train_coldstart(
 
 
 def judge(model: Any, examples: Sequence[Example]) -> dict[str, float]:
-    """The training's `loss`, and the share of tokens that are the likeliest: of all, and of the verdicts' words."""
+    """The `loss`, and the share of tokens that are the likeliest: of the personas (`hits`), of the verdicts' words."""
     was_training = model.training
     model.eval()
     found: list[float] = []
@@ -141,11 +164,10 @@ def judge(model: Any, examples: Sequence[Example]) -> dict[str, float]:
     verdicts: list[bool] = []
     with torch.inference_mode():
         for example in examples:
-            [log_probs] = answer_log_probs(model, [example])
-            found.append(float(_loss(log_probs, example)))
-            hit = [int(best) == token for best, token in zip(log_probs.argmax(dim=1), example.answer, strict=True)]
-            hits += hit
-            verdicts += [one for one, weight in zip(hit, example.weights, strict=True) if weight > 1]
+            one = read(model, [example])
+            found.append(float(one.losses))
+            hits += one.likeliest[0][one.weights[0] > 0].tolist()
+            verdicts += one.likeliest[one.weights > 1].tolist()
     model.train(was_training)
     report = {"loss": fmean(found), "hits": fmean(hits)} | ({"verdict_hits": fmean(verdicts)} if verdicts else {})
     return {name: round(value, 5) for name, value in report.items()}

@@ -24,8 +24,8 @@ Task = Literal[
 ]
 
 SHARES: Mapping[Task, float] = {
-    "initialise": 0.3,
-    "refine": 0.4,
+    "initialise": 0.35,
+    "refine": 0.35,
     "incremental_update": 0.1,
     "hierarchical_merge": 0.1,
     "full_regeneration": 0.1,
@@ -37,6 +37,8 @@ does, and so has its share there."""
 ROUGH = 0.5
 """Share of old personas that say less than could be known, or something wrong: a policy's own are never perfect, and
 are to be mended."""
+VERDICTS = 3
+"""Phrasings of the verdict alone beside each answer."""
 SHIFTS = (-2, -1, 1, 2)
 """Steps of the scale by which wrong old personas are off."""
 MISREAD = 0.5
@@ -56,12 +58,14 @@ class Lesson:
         person: Whose.
         prompt: What the policy is asked.
         answer: What it should write.
+        verdicts: The typical verdict alone, in other words.
     """
 
     task: Task
     person: Person
     prompt: Prompt
     answer: str
+    verdicts: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -138,10 +142,15 @@ def _lesson(moment: Moment, task: Task, teaching: Teaching, rng: Random) -> Less
     def text(upto: Sequence[Window]) -> str:
         return describe(upto, person.domain, seed=rng.randrange(2**31), max_words=teaching.max_words)
 
+    def verdicts(upto: Sequence[Window]) -> tuple[str, ...]:
+        known = facts(upto, person.domain)
+        seeds = [rng.randrange(2**31) for _ in range(VERDICTS)]
+        return tuple(level_only(known, person.domain, seed=seed) for seed in seeds) if known.count else ()
+
     if task in ("initialise", "slide_regeneration"):
         first = [windows[moment.k]]
         prompt = ask_for_description(teaching.prompts, person.domain, first, teaching.max_tokens)
-        return Lesson(task, person, prompt, text(first))
+        return Lesson(task, person, prompt, text(first), verdicts(first))
     before, seen = windows[: moment.k + 1], windows[: moment.k + 2]
     persona, believed = _rough(before, moment, rng) if rng.random() < ROUGH else (text(before), before)
     case = Case(
@@ -152,7 +161,7 @@ def _lesson(moment: Moment, task: Task, teaching: Teaching, rng: Random) -> Less
         short_term=text(seen[-1:]) if task == "hierarchical_merge" else "",
         max_tokens=teaching.max_tokens,
     )
-    return Lesson(task, person, UPDATERS[task](teaching.prompts, case), text(seen))
+    return Lesson(task, person, UPDATERS[task](teaching.prompts, case), text(seen), verdicts(seen))
 
 
 def _rough(before: Sequence[Window], moment: Moment, rng: Random) -> tuple[str, Sequence[Window]]:

@@ -43,7 +43,7 @@ def sample(table: pa.Table, sampler: Sampler, domains: Mapping[str, Domain]) -> 
     that say why.
     """
     rows = table.to_pylist()
-    prompts = [refine_prompt(row, sampler, domains[row["domain"]]) for row in rows]
+    prompts = [refine_prompt(row, sampler.prompts, sampler.max_tokens, domains[row["domain"]]) for row in rows]
     sampling = Sampling(sampler.max_tokens, sampler.temperature, sampler.directions, sampler.seed)
     completions = sampler.engine.generate(prompts, sampling)
     fingerprint = sampler.engine.fingerprint
@@ -55,7 +55,7 @@ def sample(table: pa.Table, sampler: Sampler, domains: Mapping[str, Domain]) -> 
     return pa.Table.from_pylist(out, schema=DIRECTION)
 
 
-def refine_prompt(context: Mapping[str, Any], sampler: Sampler, domain: Domain) -> Prompt:
+def refine_prompt(context: Mapping[str, Any], prompts: Prompts, max_tokens: int, domain: Domain) -> Prompt:
     """What the policy is asked for in a `CONTEXT` row; nothing of the future window is in it."""
     case = Case(
         domain=domain,
@@ -63,9 +63,9 @@ def refine_prompt(context: Mapping[str, Any], sampler: Sampler, domain: Domain) 
         windows=context["windows"],
         predicted=context["predicted"],
         short_term="",
-        max_tokens=sampler.max_tokens,
+        max_tokens=max_tokens,
     )
-    return refine(sampler.prompts, case)
+    return refine(prompts, case)
 
 
 def _directions(

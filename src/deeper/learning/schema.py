@@ -1,4 +1,4 @@
-"""The Arrow schemas of contexts, directions and rewards."""
+"""The Arrow schemas of contexts, directions, rewards and preference pairs."""
 
 import pyarrow as pa
 
@@ -62,3 +62,25 @@ REWARD = pa.schema(
 )
 """The reward of a direction, by `measure` ("mae" or "crps"), in units of the rating; null where `failure` says why
 there is none."""
+
+MESSAGE = pa.struct([pa.field("role", pa.string(), nullable=False), pa.field("content", pa.string(), nullable=False)])
+"""One message of a chat."""
+
+PAIR = pa.schema(
+    [
+        pa.field("user", pa.string(), nullable=False),
+        pa.field("domain", pa.string(), nullable=False),
+        pa.field("k", pa.int16(), nullable=False),
+        pa.field("parent", pa.string(), nullable=False),
+        pa.field("prompt", pa.list_(pa.field("element", MESSAGE, nullable=False)), nullable=False),
+        pa.field("chosen", pa.string(), nullable=False),
+        pa.field("rejected", pa.string(), nullable=False),
+        pa.field("chosen_id", pa.string(), nullable=False),
+        pa.field("rejected_id", pa.string(), nullable=False),
+        pa.field("r_chosen", pa.float64()),
+        pa.field("r_rejected", pa.float64()),
+    ]
+)
+"""Two directions of the context (user, domain, k, parent), of which `chosen` is the better one. `prompt` is what both
+answer: the refinement's system and user message. `chosen_id` and `rejected_id` are directions; the rewards are null
+for pairs that came from a published file, which tells none."""

@@ -20,16 +20,15 @@ from transformers import PrinterCallback, TrainerCallback
 from transformers.utils import logging as transformers_logging
 
 from deeper.errors import UserError
+from deeper.learning.checkpoints import CHECKPOINTS, mark_whole, newest_whole
+from deeper.learning.processes import processes
 
 log = logging.getLogger(__name__)
 
-CHECKPOINTS = "checkpoints"
 KEPT = 2
 """Checkpoints kept: the older one is there while the newer is being written."""
 LINEAR = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 """Linear layers of a Llama block."""
-WHOLE = "whole.json"
-"""Written last into a checkpoint: the sizes of its files. A killed process leaves a folder without it."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +75,7 @@ class Progress:
         examples_per_second: Of this process so far, without validation.
         seconds_left: At that speed.
         validation: What was measured at this step, if anything.
+        task: What is going on: `training`, or `reference` (the reference reads the pairs; steps are pairs).
     """
 
     step: int
@@ -84,6 +84,7 @@ class Progress:
     examples_per_second: float = 0.0
     seconds_left: float = 0.0
     validation: dict[str, float] | None = None
+    task: Literal["training", "reference"] = "training"
 
 
 Judge = Callable[[], dict[str, float]]
@@ -128,14 +129,22 @@ def arguments(plan: Plan, folder: Path) -> dict[str, Any]:
     Args:
         plan: How to train.
         folder: The training's folder.
+
+    Raises:
+        UserError: The batch cannot be shared among the processes.
     """
+    if plan.batch % (plan.micro_batch * processes()):
+        raise UserError(
+            f"batch {plan.batch} is not a multiple of micro_batch {plan.micro_batch} × {processes()} processes",
+            do="choose another --batch or --micro-batch, or another number of processes",
+        )
     transformers_logging.set_verbosity_error()
     return {
         "output_dir": str(folder / CHECKPOINTS),
         "max_steps": plan.steps,
         "per_device_train_batch_size": plan.micro_batch,
         "per_device_eval_batch_size": plan.micro_batch,
-        "gradient_accumulation_steps": plan.batch // plan.micro_batch,
+        "gradient_accumulation_steps": plan.batch // (plan.micro_batch * processes()),
         "learning_rate": plan.learning_rate,
         "lr_scheduler_type": "cosine",
         "warmup_steps": plan.warmup,
@@ -207,34 +216,8 @@ class Watch(TrainerCallback):
 
     def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Mark the checkpoint as whole."""
-        folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
-        sizes = {path.name: path.stat().st_size for path in sorted(folder.iterdir())}
-        (folder / WHOLE).write_text(json.dumps(sizes), "utf-8")
-
-
-def newest_whole(folder: Path) -> Path | None:
-    """The newest checkpoint that was written to its end; those that were not are removed.
-
-    Args:
-        folder: The training's folder.
-    """
-    whole: list[Path] = []
-    for checkpoint in (folder / CHECKPOINTS).glob("checkpoint-*"):
-        if _is_whole(checkpoint):
-            whole.append(checkpoint)
-        else:
-            shutil.rmtree(checkpoint)
-    return max(whole, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
-
-
-def _is_whole(checkpoint: Path) -> bool:
-    if not (checkpoint / WHOLE).is_file():
-        return False
-    try:
-        sizes: dict[str, int] = json.loads((checkpoint / WHOLE).read_text("utf-8"))
-    except ValueError:
-        return False
-    return all((checkpoint / name).is_file() and (checkpoint / name).stat().st_size == n for name, n in sizes.items())
+        if state.is_world_process_zero:
+            mark_whole(Path(args.output_dir) / f"checkpoint-{state.global_step}")
 
 
 def train(trainer: Any, watch: Watch, folder: Path) -> list[dict[str, Any]]:

@@ -17,6 +17,7 @@ import numpy as np
 
 from deeper.domains import Domain
 from deeper.engine import Prompt
+from deeper.engine.adapter import Kind
 from deeper.errors import UserError
 
 PLACEHOLDERS: dict[str, set[str]] = {
@@ -40,8 +41,14 @@ COUNTS = (
 # fmt: on
 """Spelled out, since small models repeat a number that they are told, and a number in a persona is a leak."""
 
-LAYOUT = 2
-"""Raise when the lines of items change: they are a part of the prompts' version."""
+LAYOUT = 4
+"""Raise when the lines of items change: they are a part of the version of the prompts that hold them."""
+
+MIDDLE = "in the middle"
+"""Head of the line with the median."""
+
+READING = ("predict", "predict_list")
+"""The prompts that a predictor is asked with; the others are a policy's."""
 
 Item = Mapping[str, Any]
 """One row of `behaviour.schema.ITEM`: item, title, rating, time."""
@@ -49,10 +56,22 @@ Item = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Prompts:
-    """All templates, and their version."""
+    """All templates, and their version.
+
+    Attributes:
+        templates: System and user message by name.
+        version: Of all of them and of the lines of items.
+        reading_version: Of those that a predictor is asked with. So a change of what policies are asked leaves trained
+            predictors as good as they were.
+    """
 
     templates: Mapping[str, tuple[str, str]]
     version: str
+    reading_version: str
+
+    def version_for(self, role: Kind) -> str:
+        """What an adapter of this role depends on."""
+        return self.reading_version if role == "predictor" else self.version
 
     def render(self, name: str, domain: Domain, max_tokens: int = 0, **values: object) -> Prompt:
         """Fill in a template.
@@ -92,7 +111,6 @@ def load_prompts(folder: Path | None = None) -> Prompts:
             do=f"use {', '.join(PLACEHOLDERS)}",
         )
     templates: dict[str, tuple[str, str]] = {}
-    digest = hashlib.blake2b(bytes([LAYOUT]), digest_size=4)
     for name in PLACEHOLDERS:
         source = own.get(name) or files("deeper.persona").joinpath("prompts", f"{name}.txt")
         try:
@@ -101,8 +119,13 @@ def load_prompts(folder: Path | None = None) -> Prompts:
             do = "write it as a text file in UTF-8"
             raise UserError(f"the prompt cannot be read ({error})", where=str(source), do=do) from error
         templates[name] = _parse(name, text, str(source))
-        digest.update(repr((name, text)).encode())
-    return Prompts(templates, digest.hexdigest())
+    reading = {name: templates[name] for name in READING}
+    return Prompts(templates, _digest((LAYOUT, templates)), _digest(reading))
+
+
+def _digest(content: object) -> str:
+    """Eight hexadecimal digits of what is written in a fixed order."""
+    return hashlib.blake2b(repr(content).encode(), digest_size=4).hexdigest()
 
 
 def _parse(name: str, text: str, where: str) -> tuple[str, str]:
@@ -131,12 +154,19 @@ def quote(title: str) -> str:
 
 
 def rating_lines(items: Sequence[Item], domain: Domain) -> str:
-    """One line a rating, the best first, with the titles that got it in time order."""
-    return _grouped((-item["rating"], _said(item["rating"], domain), item["title"]) for item in items)
+    """One line an item, the best first, equal ones in time order; then the score in the middle.
+
+    A small model copies a level that it is told, and does not learn to count.
+    """
+    lines = ((-item["rating"], _said(item["rating"], domain), item["title"]) for item in items)
+    rated = _rated(items, domain)
+    return _lines(lines, f"{np.median(rated):g}" if rated else "")
 
 
 def discrepancy_lines(items: Sequence[Item], predicted: Sequence[float] | None, domain: Domain) -> str:
-    """One line an actual and a predicted rating, the best first, with the direction of the error and the titles.
+    """One line an item, the best first, with the actual and the predicted rating and the direction of the error.
+
+    Then the middle of both, over the items that have a rating.
 
     Args:
         items: The window.
@@ -155,21 +185,34 @@ def discrepancy_lines(items: Sequence[Item], predicted: Sequence[float] | None, 
             if item["rating"] not in domain.unrated:
                 head += _direction(point - item["rating"])
         lines.append(((-item["rating"], -(point or 0)), head, item["title"]))
-    return _grouped(lines)
+    return _lines(lines, _middle(items, points, domain))
+
+
+def _middle(items: Sequence[Item], points: Sequence[float | None], domain: Domain) -> str:
+    """The medians of actual and predicted ratings, over the items that have a rating."""
+    rated = [point for item, point in zip(items, points, strict=True) if item["rating"] not in domain.unrated]
+    if not rated:
+        return ""
+    actual = float(np.median(_rated(items, domain)))
+    known = [point for point in rated if point is not None]
+    if not known:
+        return f"actual {actual:g}, predicted unknown"
+    predicted = float(np.median(known))
+    return f"actual {actual:g}, predicted {predicted:g}{_direction(predicted - actual)}"
 
 
 def _direction(error: float) -> str:
     return ", right" if error == 0 else ", too high" if error > 0 else ", too low"
 
 
-def _grouped(lines: Iterable[tuple[Any, str, str]]) -> str:
-    """Lines of (order, head, title), with the titles of equal heads on one line."""
-    titles: dict[tuple[Any, str], list[str]] = {}
-    for order, head, title in lines:
-        titles.setdefault((order, head), []).append(quote(title))
-    return "\n".join(
-        f"{head}: {', '.join(group)}" for (_, head), group in sorted(titles.items(), key=lambda entry: entry[0])
-    )
+def _lines(lines: Iterable[tuple[Any, str, str]], middle: str) -> str:
+    """Lines of (order, head, title) in their order, and one on the middle, if there is one."""
+    told = [f"{head}: {quote(title)}" for _, head, title in sorted(lines, key=lambda line: line[0])]
+    return "\n".join([*told, f"{MIDDLE}: {middle}"] if middle else told)
+
+
+def _rated(items: Sequence[Item], domain: Domain) -> list[float]:
+    return [item["rating"] for item in items if item["rating"] not in domain.unrated]
 
 
 def _said(rating: float, domain: Domain) -> str:

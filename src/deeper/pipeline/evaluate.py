@@ -70,7 +70,7 @@ def evaluate(settings: Settings, out: Path, console: Console) -> dict[str, Any]:
             "policy": (settings.policy_engine, settings.policy_adapter),
             "predictor": (settings.predictor_engine, settings.predictor_adapter),
         },
-        prompts.version,
+        prompts,
     )
     folder = RunFolder(out, settings)
     with folder.held():
@@ -139,8 +139,10 @@ def _evaluate(
 
 
 def _trained_on(engine: str, adapter: str) -> frozenset[str]:
-    """Hashes of the users that an adapter was trained on; of one on a server nothing is known."""
-    return load_adapter(Path(adapter)).users if adapter and not engine.startswith("openai:") else frozenset()
+    """Hashes of the users that an adapter was trained on; of one on a server, or without a card, nothing is known."""
+    if not adapter or engine.startswith("openai:"):
+        return frozenset()
+    return load_adapter(Path(adapter), needs_card=False).users
 
 
 def _check_unseen(judged: Iterable[Key], settings: Settings) -> None:

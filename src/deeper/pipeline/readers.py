@@ -102,10 +102,10 @@ def make_readers(
     named = [adapter.rpartition("=") if served else ("", "", adapter) for adapter in adapters]
     if served and any(not name for name, _, _ in named):
         raise UserError("an adapter on a server needs its name and its folder", do="write NAME=FOLDER")
-    cards = [check_adapter("predictor", Path(folder), prompts.version) for _, _, folder in named]
+    cards = [check_adapter("predictor", Path(folder), prompts.version_for("predictor")) for _, _, folder in named]
     shares = share_out(keys, [card.users for card in cards] or [frozenset()])
     names = [name or folder for name, _, folder in named] or [""]
-    engines = [make_engines({"predictor": (spec, name)}, prompts.version)["predictor"] for name in names]
+    engines = [make_engines({"predictor": (spec, name)}, prompts)["predictor"] for name in names]
     return engines, shares
 
 

@@ -21,6 +21,13 @@ class SampleSettings(RunSettings):
         description="Parts of the train users to sample for: a (which predictors are trained on), b, validation.",
     )
     users: int = Field(default=100, ge=1, description="Train users of each domain, at most.")
+    refinements: int = Field(
+        default=1,
+        ge=1,
+        le=100,
+        description="Refinements of each persona that directions are sampled of: contexts of the first, the second …; "
+        "in between the policy refines greedily.",
+    )
     directions: int = Field(default=15, ge=1, le=1000, description="Directions for each context.")
     temperature: float = Field(default=1.0, gt=0, le=10, description="Temperature that they are sampled at.")
     policy_engine: str = Field(default="embedded", description="Engine that writes personas; as for deeper evaluate.")

@@ -1,8 +1,10 @@
 """`deeper sample`: contexts of train users, and directions for each.
 
 S_0 from W_0 ─▶ W_1 from S_0 ─▶ calibration ─▶ contexts (k = 1) ─▶ N directions each
+greedy refinement S_1 from the contexts ─▶ W_2 from S_1 ─▶ contexts (k = 2) ─▶ ↑ and so on (--refinements)
 """
 
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,7 @@ from deeper.learning.schema import DIRECTION
 from deeper.persona.predict import PREDICT_INPUT
 from deeper.persona.prompts import Prompts, load_prompts
 from deeper.persona.schema import PERSONA
-from deeper.persona.stages import UPDATE_INPUT, initialise
+from deeper.persona.stages import UPDATE_INPUT, initialise, update
 from deeper.persona.write import Writer
 from deeper.pipeline.engines import make_engines
 from deeper.pipeline.executor import COST, LocalExecutor, Stage
@@ -59,7 +61,7 @@ def sample_directions(settings: SampleSettings, out: Path, console: Console) -> 
         )
     for note in loaded.notes:
         console.print(printable(f"note: {note}"), markup=False, highlight=False)
-    policy = make_engines({"policy": (settings.policy_engine, settings.policy_adapter)}, prompts.version)["policy"]
+    policy = make_engines({"policy": (settings.policy_engine, settings.policy_adapter)}, prompts)["policy"]
     engines, shares = make_readers(settings.predictor_engine, settings.predictor_adapter, prompts, list(windows))
     readers = Readers(engines, shares, prompts, loaded.domains, settings.readout, settings.calibration, settings.seed)
     folder = RunFolder(out, settings)
@@ -78,7 +80,7 @@ def _sample(
     console: Console,
 ) -> dict[str, Any]:
     progress = RunProgress(console)
-    progress.stages = 2 + len(readers.engines)
+    progress.stages = 1 + settings.refinements * (1 + len(readers.engines))
     used = {"policy": policy, **{f"predictor {i}": engine for i, engine in enumerate(readers.engines)}}
     executor = LocalExecutor(folder, progress, used)
     domains, seed = loaded.domains, settings.seed
@@ -105,8 +107,20 @@ def _sample(
         pa.Table.from_pylist(first, schema=UPDATE_INPUT),
     )
     raw = readers.read(executor, "predict-0", _predict_rows(personas, windows))
-    predictions = readers.calibrate(raw, readers.fit(raw, windows))
+    maps = readers.fit(raw, windows)
+    predictions = readers.calibrate(raw, maps)
     made = contexts(personas.to_pylist(), predictions, windows)
+    written, read, rounds = [personas], [predictions], [made]
+    for k in range(1, settings.refinements):
+        refined = run(
+            f"refine-{k}", lambda table: update(table, writer, domains), PERSONA, WRITE_ROWS, _to_refine(made, windows)
+        )
+        predictions = readers.calibrate(readers.read(executor, f"predict-{k}", _predict_rows(refined, windows)), maps)
+        made = contexts(refined.to_pylist(), predictions, windows)
+        written.append(refined)
+        read.append(predictions)
+        rounds.append(made)
+    made = pa.concat_tables(rounds)
     sampler = Sampler(policy, prompts, settings.max_persona_tokens, settings.directions, settings.temperature, seed)
     directions = run(
         "sample",
@@ -125,10 +139,10 @@ def _sample(
         "notes": loaded.notes,
         "engines": {"policy": policy.fingerprint, "predictors": [engine.fingerprint for engine in readers.engines]},
         "prompt_version": prompts.version,
-        "counts": _counts(personas, made, directions),
+        "counts": _counts(personas.num_rows, pa.concat_tables(written), made, directions),
     }
-    folder.write_table("personas.parquet", personas)
-    folder.write_table("predictions.parquet", predictions)
+    folder.write_table("personas.parquet", pa.concat_tables(written))
+    folder.write_table("predictions.parquet", pa.concat_tables(read))
     folder.write_table(CONTEXTS, made)
     folder.write_table(DIRECTIONS, directions)
     folder.write_table("cost.parquet", pa.Table.from_pylist(executor.costs, schema=COST))
@@ -148,6 +162,17 @@ def _first(key: Key, windows: Windows) -> dict[str, Any]:
         "windows": windows[key][:1],
         "predicted": None,
     }
+
+
+def _to_refine(made: pa.Table, windows: Windows) -> pa.Table:
+    """The contexts behind which a window is left for another one, as `UPDATE_INPUT` rows of the greedy refinement."""
+    names = ("user", "domain", "k", "parent", "persona", "windows", "predicted")
+    rows = [
+        {"method": "refine", **{name: row[name] for name in names}}
+        for row in made.to_pylist()
+        if len(windows[row["domain"], row["user"]]) > row["k"] + 2
+    ]
+    return pa.Table.from_pylist(rows, schema=UPDATE_INPUT)
 
 
 def _predict_rows(personas: pa.Table, windows: Windows) -> pa.Table:
@@ -170,13 +195,15 @@ def _predict_rows(personas: pa.Table, windows: Windows) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=PREDICT_INPUT)
 
 
-def _counts(personas: pa.Table, made: pa.Table, directions: pa.Table) -> dict[str, int]:
+def _counts(users: int, personas: pa.Table, made: pa.Table, directions: pa.Table) -> dict[str, Any]:
     """What was made, and what went wrong."""
+    of_each: Counter[Any] = Counter(made["k"].to_pylist())
     rows = directions.select(["text", "leaks", "duplicate", "failure"]).to_pylist()
     return {
-        "users": personas.num_rows,
+        "users": users,
         "personas_failed": sum(failure != "" for failure in personas["failure"].to_pylist()),
         "contexts": made.num_rows,
+        "contexts_of_refinement": {str(k): of_each[k] for k in sorted(of_each)},
         "contexts_unpredicted": made["predicted"].null_count,
         "directions": len(rows),
         "failed": sum(row["failure"] != "" for row in rows),

@@ -9,7 +9,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
-from deeper.engine.adapter import CARD, Kind, write_card
+from deeper.engine.adapter import CARD, METRICS, Kind, write_card
 from deeper.errors import UserError
 from deeper.learning.people import Person, moments, one_moment_each
 from deeper.learning.splits import user_hash
@@ -17,7 +17,13 @@ from deeper.persona.prompts import Prompts, load_prompts
 from deeper.pipeline.doctor import EXTRAS
 from deeper.pipeline.provenance import provenance
 from deeper.pipeline.run_folder import RunFolder
-from deeper.pipeline.training_settings import RANDOM, ColdstartSettings, PredictorSettings, TrainingSettings
+from deeper.pipeline.training_settings import (
+    RANDOM,
+    BehaviourTrainingSettings,
+    ColdstartSettings,
+    PredictorSettings,
+    TrainingSettings,
+)
 from deeper.pipeline.training_users import Users, users_of
 
 if TYPE_CHECKING:
@@ -25,7 +31,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-METRICS, ORIGIN = "metrics.json", "origin.json"
+ORIGIN = "origin.json"
 TINY: dict[str, Any] = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
 """Of the random model."""
 
@@ -66,24 +72,25 @@ class _Job:
 
 
 def _train(
-    settings: TrainingSettings,
+    settings: BehaviourTrainingSettings,
     out: Path,
     show: "Callable[[Progress], None]",
     kind: Kind,
     run: Callable[[Any, _Job], tuple[list[dict[str, Any]], dict[str, Any]]],
 ) -> dict[str, Any]:
-    _check_extra()
+    check_extra()
     folder = RunFolder(out, settings)
     with folder.held():
         if folder.has(CARD):
             return folder.read_json(METRICS)
         users = users_of(settings)
         prompts = load_prompts(Path(settings.prompts) if settings.prompts else None)
+        version = prompts.version_for(kind)
         from deeper.learning.training import save_adapter, with_lora
 
         plan = plan_of(settings, sum(map(len, moments(users.train).values())))
         base, model, tokenizer = load_base(settings)
-        _check_origin(folder, base, prompts)
+        check_origin(folder, {"base": base, "prompt_version": version})
         model = with_lora(model, plan)
         log.info(
             "%d steps of %d examples, of %d users; validation on %d others",
@@ -104,7 +111,7 @@ def _train(
                 {"step": entry["step"], **entry["validation"]} for entry in entries if "validation" in entry
             ],
             "base": base,
-            "prompt_version": prompts.version,
+            "prompt_version": version,
             "seed": settings.seed,
             "settings": settings.model_dump(mode="json"),
             "provenance": provenance(),
@@ -113,20 +120,27 @@ def _train(
         folder.write_json(METRICS, metrics)
         told = ("settings", "provenance", "seed", "steps", "users")
         hashes = [user_hash(person.domain.id, person.user) for person in users.train]
-        write_card(out, kind=kind, base=base, prompt_version=prompts.version, users=hashes,
+        write_card(out, kind=kind, base=base, prompt_version=version, users=hashes,
                    provenance={name: metrics[name] for name in told})  # fmt: skip
         return metrics
 
 
-def _check_origin(folder: RunFolder, base: str, prompts: Prompts) -> None:
-    """Note what a training starts from, and refuse to continue it from anything else."""
-    origin = {"base": base, "prompt_version": prompts.version}
+def check_origin(folder: RunFolder, origin: Mapping[str, str]) -> None:
+    """Note what a training starts from, and refuse to continue it from anything else.
+
+    Args:
+        folder: The training's folder.
+        origin: What identifies the model and what it learns from.
+
+    Raises:
+        UserError: The training was begun with something else.
+    """
     if not folder.has(ORIGIN):
         folder.write_json(ORIGIN, origin)
     elif (begun := folder.read_json(ORIGIN)) != origin:
         changed = [f"{name} {begun[name]} is now {origin[name]}" for name in origin if begun[name] != origin[name]]
         raise UserError(
-            f"the training was begun with another model or other prompts ({'; '.join(changed)})",
+            f"the training was begun with another model, other prompts or other pairs ({'; '.join(changed)})",
             where=str(folder.path),
             do="bring them back, or choose another --out",
         )
@@ -140,8 +154,8 @@ def _predictor(settings: PredictorSettings, job: _Job) -> tuple[list[dict[str, A
     wanted = job.plan.steps * job.plan.batch
     encode = Encoder(job.tokenizer, job.prompts)
     readings, kinds = training_readings(job.users.train, texts, wanted, settings.seed)
-    fitting, dropped = _fitting([encode(reading) for reading in readings], settings)
-    training = _repeated(fitting, wanted)
+    kept, dropped = fitting([encode(reading) for reading in readings], settings)
+    training = _repeated(kept, wanted)
     judged = validation_readings(one_moment_each(job.users.validation, settings.seed), texts, settings.seed)
     if not judged:
         raise UserError("no validation user has a rated window after another", do="give data of longer histories")
@@ -167,11 +181,11 @@ def _coldstart(settings: ColdstartSettings, job: _Job) -> tuple[list[dict[str, A
     lessons, tasks = training_lessons(job.users.train, teaching, wanted)
     encode = Encoder(job.tokenizer)
     examples = [encode(lesson) for lesson in lessons]
-    short = [example for example in examples if len(example.answer) <= settings.max_persona_tokens]
+    short = [example for example in examples if len(example.answers[0].tokens) <= settings.max_persona_tokens]
     if not short:
         raise UserError("no persona of the describer is short enough", do="raise --max-persona-tokens")
-    fitting, dropped = _fitting(short, settings)
-    training = _repeated(fitting, wanted)
+    kept, dropped = fitting(short, settings)
+    training = _repeated(kept, wanted)
     chosen = one_moment_each(job.users.validation, settings.seed)
     validation = [encode(lesson) for lesson in validation_lessons(chosen, teaching)]
     entries = train_coldstart(job.model, training, validation, job.plan, job.folder, job.show)
@@ -182,8 +196,12 @@ def _coldstart(settings: ColdstartSettings, job: _Job) -> tuple[list[dict[str, A
     }
 
 
-def _fitting(examples: Sequence[Any], settings: TrainingSettings) -> tuple[list[Any], int]:
-    """The examples of at most `cutoff` tokens, and how many are longer."""
+def fitting(examples: Sequence[Any], settings: TrainingSettings) -> tuple[list[Any], int]:
+    """The examples of at most `cutoff` tokens, and how many are longer.
+
+    Raises:
+        UserError: Some are longer and are not to be dropped, or all are.
+    """
     kept = [example for example in examples if example.tokens <= settings.cutoff]
     dropped = len(examples) - len(kept)
     if dropped and (settings.over_cutoff == "refuse" or not kept):
@@ -198,17 +216,23 @@ def _repeated(examples: Sequence[Any], wanted: int) -> list[Any]:
     return [examples[i % len(examples)] for i in range(wanted)]
 
 
-def plan_of(settings: TrainingSettings, moment_count: int) -> "Plan":
-    """How to train; `moment_count` is what an epoch is made of."""
+def plan_of(settings: TrainingSettings, count: int, warmup_steps: int = 0) -> "Plan":
+    """How to train.
+
+    Args:
+        settings: What to do.
+        count: Examples of an epoch.
+        warmup_steps: Steps up to the peak of the learning rate, instead of a share of all.
+    """
     from deeper.learning.training import Plan
 
-    steps = settings.steps or ceil(settings.epochs * moment_count / settings.batch)
+    steps = settings.steps or ceil(settings.epochs * count / settings.batch)
     return Plan(
         steps=steps,
         batch=settings.batch,
         micro_batch=settings.micro_batch,
         learning_rate=settings.learning_rate,
-        warmup=ceil(settings.warmup * steps),
+        warmup=warmup_steps or ceil(settings.warmup * steps),
         rank=settings.rank,
         alpha=settings.alpha,
         layers=settings.layers,
@@ -246,7 +270,12 @@ def load_base(settings: TrainingSettings) -> tuple[str, Any, Any]:
     return RANDOM, model.to("cuda" if torch.cuda.is_available() else "cpu"), tokenizer
 
 
-def _check_extra() -> None:
+def check_extra() -> None:
+    """Refuse to train where the packages for it are not installed.
+
+    Raises:
+        UserError: They are not.
+    """
     if missing := [name for name in EXTRAS["train"] if find_spec(name) is None]:
         raise UserError(
             f"training needs packages that are not installed ({', '.join(missing)})",

@@ -8,43 +8,57 @@ from deeper.pipeline.settings import RunSettings
 
 RANDOM = "random"
 
-PRESETS: dict[str, dict[str, Any]] = {
-    "small": {},
-    "smoke": {
-        "base": RANDOM,
-        "users": 8,
-        "validation_users": 2,
-        "steps": 6,
-        "batch": 4,
-        "micro_batch": 2,
-        "rank": 4,
-        "save_every": 2,
-        "judge_every": 3,
-        "learning_rate": 1e-3,
+_SMOKE: dict[str, Any] = {
+    "base": RANDOM,
+    "steps": 6,
+    "batch": 4,
+    "micro_batch": 2,
+    "rank": 4,
+    "save_every": 2,
+    "judge_every": 3,
+    "learning_rate": 1e-3,
+}
+
+PRESETS: dict[str, dict[str, Any]] = {"small": {}, "smoke": {**_SMOKE, "users": 8, "validation_users": 2}}
+"""`small` trains the small model; `smoke` a tiny random one with the same tokeniser, in seconds, to try things out."""
+
+DPO_PRESETS: dict[str, dict[str, Any]] = {
+    "small": {
+        "epochs": 2.0,
+        "batch": 8,
+        "learning_rate": 5e-5,
+        "warmup": 0.1,
+        "save_every": 20,
+        "judge_every": 20,
+    },
+    "smoke": dict(_SMOKE),
+    "paper": {
+        "base": "meta-llama/Llama-3.1-8B-Instruct",
+        "epochs": 4.0,
+        "batch": 32,
+        "micro_batch": 4,
+        "learning_rate": 5e-6,
+        "warmup_steps": 250,
+        "save_every": 100,
+        "judge_every": 100,
+        "validation_pairs": 100_000,
+        "save_memory": "on",
     },
 }
-"""`small` trains the small model; `smoke` a tiny random one with the same tokeniser, in seconds, to try things out."""
+"""As `PRESETS`; `paper` has the published settings."""
 
 
 class TrainingSettings(RunSettings):
     """What all trainings have."""
 
-    data: tuple[str, ...] = Field(
-        default=("movielens_small",),
-        description="Whose behaviour: movielens_small (bundled), or folders as deeper evaluate takes them.",
-    )
-    domains: tuple[str, ...] = Field(default=(), description="Domains to train on, by id; all by default.")
-    users: int = Field(default=100_000, ge=1, description="Train users of each domain, at most.")
-    validation_users: int = Field(default=16, ge=1, description="Validation users of each domain, at most.")
-    fold: Literal["a", "b", "all"] = Field(
-        default="a", description="Which train users: a, b (the halves), or all; validation users are never among them."
-    )
     base: str = Field(
         default="",
         description="Model to train: the small one by default, random (a tiny one, to try things out), or the folder "
         "or hub name of a model that transformers reads.",
     )
-    epochs: float = Field(default=1.0, gt=0, description="How often each window of each user is used, on average.")
+    epochs: float = Field(
+        default=1.0, gt=0, description="How often everything is used, on average: each window of each user, or pair."
+    )
     steps: int = Field(default=0, ge=0, description="Steps of the optimiser; 0 goes by epochs.")
     batch: int = Field(default=2, ge=1, description="Examples of a step.")
     micro_batch: int = Field(default=1, ge=1, description="Examples of a forward pass; 1 is quickest on a processor.")
@@ -64,7 +78,6 @@ class TrainingSettings(RunSettings):
     report_to: Literal["none", "tensorboard", "wandb"] = Field(
         default="none", description="Where transformers logs besides."
     )
-    prompts: str = Field(default="", description="Folder of own prompts that replace built-in ones of the same name.")
     seed: int = Field(default=1, ge=0, lt=2**31, description="Seed of everything random.")
 
     @model_validator(mode="after")
@@ -74,7 +87,23 @@ class TrainingSettings(RunSettings):
         return self
 
 
-class PredictorSettings(TrainingSettings):
+class BehaviourTrainingSettings(TrainingSettings):
+    """What trainings on users' behaviour have besides."""
+
+    data: tuple[str, ...] = Field(
+        default=("movielens_small",),
+        description="Whose behaviour: movielens_small (bundled), or folders as deeper evaluate takes them.",
+    )
+    domains: tuple[str, ...] = Field(default=(), description="Domains to train on, by id; all by default.")
+    users: int = Field(default=100_000, ge=1, description="Train users of each domain, at most.")
+    validation_users: int = Field(default=16, ge=1, description="Validation users of each domain, at most.")
+    fold: Literal["a", "b", "all"] = Field(
+        default="a", description="Which train users: a, b (the halves), or all; validation users are never among them."
+    )
+    prompts: str = Field(default="", description="Folder of own prompts that replace built-in ones of the same name.")
+
+
+class PredictorSettings(BehaviourTrainingSettings):
     """What `deeper train predictor` does."""
 
     command = "train predictor"
@@ -84,7 +113,7 @@ class PredictorSettings(TrainingSettings):
     )
 
 
-class ColdstartSettings(TrainingSettings):
+class ColdstartSettings(BehaviourTrainingSettings):
     """What `deeper train coldstart` does."""
 
     command = "train coldstart"
@@ -92,3 +121,37 @@ class ColdstartSettings(TrainingSettings):
     max_persona_tokens: int = Field(
         default=120, ge=8, le=4096, description="Length limit of a persona, as deeper evaluate has it."
     )
+
+
+class DpoSettings(TrainingSettings):
+    """What `deeper train dpo` does."""
+
+    command = "train dpo"
+
+    pairs: str = Field(default="", description="Folder of preference pairs that deeper pairs has written.")
+    policy_adapter: str = Field(
+        default="",
+        description="Folder of the policy adapter to go on with: a cold-started one, or that of the iteration before; "
+        "a new one by default.",
+    )
+    reference: Literal["base", "previous"] = Field(
+        default="base",
+        description="What the policy is kept near to: base (the model without any adapter), or previous (the policy "
+        "adapter as it is before the training).",
+    )
+    beta: float = Field(default=0.2, ge=0, description="How dear it is to leave the reference, in the preference term.")
+    sft_weight: float = Field(default=0.1, ge=0, description="Weight of the SFT term on the chosen answers.")
+    warmup_steps: int = Field(default=0, ge=0, description="Steps up to the peak; 0 goes by warmup.")
+    validation_pairs: int = Field(default=128, ge=1, description="Pairs of validation users to judge by, at most.")
+    save_memory: Literal["on", "off"] = Field(
+        default="off",
+        description="Compute activations again in the backward pass: takes about a third longer and much less memory.",
+    )
+
+    @model_validator(mode="after")
+    def _complete(self) -> "DpoSettings":
+        if not self.pairs:
+            raise ValueError("pairs is missing: the folder that deeper pairs has written")
+        if self.reference == "previous" and not self.policy_adapter:
+            raise ValueError("reference previous needs a policy_adapter")
+        return self

@@ -2,14 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from hashlib import blake2b
 from typing import Any
 
 from deeper.behaviour.load import domain_id, load_windows
 from deeper.errors import UserError
 from deeper.learning.people import Person, moments
-from deeper.learning.splits import part
-from deeper.pipeline.training_settings import TrainingSettings
+from deeper.learning.splits import part, some_of_each_domain
+from deeper.pipeline.training_settings import BehaviourTrainingSettings
 
 
 @dataclass(frozen=True)
@@ -25,7 +24,7 @@ class Users:
     validation: Sequence[Person]
 
 
-def users_of(settings: TrainingSettings) -> Users:
+def users_of(settings: BehaviourTrainingSettings) -> Users:
     """The train and validation users that the settings ask for, by a hash of their ids.
 
     Raises:
@@ -56,11 +55,12 @@ def users_of(settings: TrainingSettings) -> Users:
         }
     if missing := sorted(wanted_domains - found):
         raise UserError(f"the data has no domain {', '.join(missing)}", do=f"choose from {', '.join(sorted(found))}")
-    parts: dict[str, list[Person]] = {}
-    for key in sorted(people):
-        parts.setdefault(part(*key), []).append(people[key])
-    wanted = [*parts.get("a", ()), *parts.get("b", ())] if settings.fold == "all" else parts.get(settings.fold, [])
-    users = Users(_first(wanted, settings.users), _first(parts.get("validation", []), settings.validation_users))
+    folds = ("a", "b") if settings.fold == "all" else (settings.fold,)
+
+    def some(parts: Sequence[str], count: int) -> list[Person]:
+        return [people[key] for key in some_of_each_domain((key for key in people if part(*key) in parts), count)]
+
+    users = Users(some(folds, settings.users), some(("validation",), settings.validation_users))
     for name, chosen in (("train", users.train), ("validation", users.validation)):
         if not moments(chosen):
             raise UserError(
@@ -68,15 +68,3 @@ def users_of(settings: TrainingSettings) -> Users:
                 do="give data with train users of two windows or more, or another --fold",
             )  # fmt: skip
     return users
-
-
-def _first(people: Sequence[Person], count: int) -> list[Person]:
-    """The first `count` of each domain by a hash, so that a smaller training's users are among a larger one's."""
-    by_domain: dict[str, list[Person]] = {}
-    for person in people:
-        by_domain.setdefault(person.domain.id, []).append(person)
-    return [
-        person
-        for _, found in sorted(by_domain.items())
-        for person in sorted(found, key=lambda p: blake2b(p.user.encode(), digest_size=8).digest())[:count]
-    ]

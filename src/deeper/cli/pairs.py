@@ -1,0 +1,66 @@
+"""`deeper pairs`."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from deeper.cli.evaluate import CONFIG
+from deeper.cli.settings_options import given, settings_options
+from deeper.pipeline.pair_settings import PairSettings
+
+
+@click.command("pairs")
+@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RUN…")
+@settings_options({}, PairSettings)
+@CONFIG
+@click.option(
+    "--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="Folder of the pairs; a new one."
+)
+def command(runs: tuple[Path, ...], config: Path | None, out: Path, **flags: Any) -> None:
+    """Make preference pairs of the directions in each RUN, a run folder of deeper sample and deeper reward.
+
+    \b
+    Examples:
+      deeper pairs runs/directions --out runs/pairs
+      deeper pairs runs/directions runs/second --iteration 2 --out runs/pairs-2
+      deeper pairs runs/directions --tau-plus 0.2 --tau-minus -0.1 --margin 0.4 --margin-kind absolute --out runs/p
+
+    A chosen direction has a reward of at least τ⁺ and no leak, a rejected one at most τ⁻. Writes train and validation
+    pairs as Parquet, with their rewards, and as the JSON lines that TRL reads, and pairs.json.
+
+    A RUN may also be a file of published pairs (LLaMA-Factory's alpaca or sharegpt form); they are taken as they are.
+    """  # noqa: D301 (click wants the character)
+    from deeper.errors import UserError
+    from deeper.pipeline.pairing import make_pairs
+    from deeper.pipeline.published_pairing import take_published
+    from deeper.pipeline.settings import resolve
+
+    settings = resolve(PairSettings, config, given(flags, PairSettings))
+    are_files = [run.is_file() for run in runs]
+    if any(are_files) and not all(are_files):
+        raise UserError("pairs of runs and published pairs cannot be mixed", do="make a folder of each")
+    report = take_published(settings, runs, out) if all(are_files) else make_pairs(settings, runs, out)
+    train, held = report["counts"]["train"], report["counts"]["validation"]
+    click.echo(
+        f"{train['pairs']} pairs of {train['users']} {'prompts' if all(are_files) else 'users'} to learn from, "
+        f"{held['pairs']} of {held['users']} others to judge by."
+    )
+    click.echo(_left_out(report))
+    if not held["pairs"]:
+        click.echo("No pair is for validation: nothing will tell whether learning helps.")
+    click.echo(f"Pairs: {out} (train.parquet, train.jsonl, validation.parquet, validation.jsonl, pairs.json)")
+    click.echo(f"Next: deeper train dpo --pairs {out}")
+
+
+def _left_out(report: dict[str, Any]) -> str:
+    counts = report["counts"]
+    if "rule" not in report:
+        return f"Left out: {counts['same_text']} pairs with the same text on both sides."
+    margins = ", ".join(f"{margin:.3f} ({name})" for name, margin in sorted(report["rule"]["margins"].items()))
+    return (
+        f"{counts['contexts_paired']} of {counts['contexts']} contexts have a pair; margin {margins}.\n"
+        f"Directions: {counts['directions']} with a reward, {counts['positives']} good enough to choose, "
+        f"{counts['negatives']} bad enough to reject; left out: {counts['leaking']} good ones that leak, "
+        f"{counts['duplicate']} duplicates, {counts['failed']} failed, {counts['unrewarded']} without a reward."
+    )

@@ -1,0 +1,81 @@
+"""`deeper export`: what it writes and says, and bad input that is told in one message."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from command_line import CommandLine
+
+sys.path.append(str(Path(__file__).resolve().parents[1] / "learning"))
+from export_cases import pair, users, write_pair_folder, write_policy
+
+from deeper.pipeline.export_hub import KINDS
+
+
+@pytest.fixture
+def pairs(tmp_path: Path) -> str:
+    train, held = users("b", 2), users("validation", 1)
+    return str(write_pair_folder(tmp_path / "pairs", [pair(user) for user in train], [pair(held[0])]))
+
+
+def test_two_iterations_for_llamafactory(deeper: CommandLine, pairs: str) -> None:
+    flags = ("--model", "someone/model", "--template", "qwen")
+    result = deeper("export", "llamafactory", "--pairs", pairs, "--pairs", pairs, *flags, "--out", "lf")
+    assert result.code == 0, result.err
+    assert "iteration 1, train 2; iteration 1, validation 1; iteration 2, train 2" in result.out
+    assert "llamafactory-cli train iteration_2.yaml" in result.out
+    read = yaml.safe_load(Path("lf/iteration_2.yaml").read_text("utf-8"))
+    assert (read["model_name_or_path"], read["template"]) == ("someone/model", "qwen")
+    assert len(json.loads(Path("lf/dataset_info.json").read_text("utf-8"))) == 4
+
+
+def test_a_folder_for_the_hub(deeper: CommandLine, pairs: str) -> None:
+    result = deeper("export", "hub", "pairs", pairs, "--license", "cc0-1.0", "--out", "hub")
+    assert result.code == 0, result.err
+    assert result.out.startswith("pairs: 2 pairs, train, 1 pairs, validation, 3 users.")
+    assert Path("hub/README.md").read_text("utf-8").startswith('---\nlicense: "cc0-1.0"\n')
+
+
+def test_domains_are_chosen(deeper: CommandLine) -> None:
+    result = deeper("export", "hub", "windows", "movielens_small", "--domains", "food_com", "--out", "hub")
+    assert result.code == 2 and "the data has no domain food_com" in result.err
+
+
+@pytest.mark.parametrize(
+    ("words", "parts"),
+    [
+        (("llamafactory", "--pairs", "./nowhere"), ("nowhere", "no preference pairs")),
+        (("llamafactory",), ("--pairs",)),
+        (("llamafactory", *("--pairs", "{pairs}") * 3), ("3 folders of pairs", "once for each iteration")),
+        (("llamafactory", "--pairs", "{pairs}", "--policy-adapter", "./gone"), ("gone", "no adapter")),
+        (("llamafactory", "--pairs", "{pairs}", "--policy-adapter", "{reader}"), ("adapter of a predictor",)),
+        (("hub", "adapter", "./gone"), ("gone", "no adapter")),
+        (("hub", "adapter", "{reader}"), ("--base-model",)),
+        (("hub", "personas", "./gone"), ("gone", "no personas")),
+        (("hub", "pairs", "./gone"), ("gone", "no preference pairs")),
+        (("hub", "windows", "./gone"), ("no such folder",)),
+        (("hub", "contexts", "{own}"), ("built-in domains only", "coves")),
+        (("hub", "spells", "x"), (*KINDS,)),
+    ],
+)
+def test_bad_input_is_told_in_one_message(
+    deeper: CommandLine, pairs: str, data: Path, tmp_path: Path, words: tuple[str, ...], parts: tuple[str, ...]
+) -> None:
+    places = {"pairs": pairs, "own": data, "reader": write_policy(tmp_path / "reader", kind="predictor")}
+    result = deeper("export", *(word.format(**places) for word in words), "--out", "out")
+    assert result.code == 2, result
+    assert result.out == "" and "Traceback" not in result.err
+    for part in parts:
+        assert part in result.err
+    assert not Path("out").exists()
+
+
+def test_a_folder_with_something_in_it_is_left_alone(deeper: CommandLine, pairs: str) -> None:
+    Path("out").mkdir()
+    Path("out/diary.txt").write_text("mine", "utf-8")
+    for words in (("llamafactory", "--pairs", pairs), ("hub", "pairs", pairs)):
+        result = deeper("export", *words, "--out", "out")
+        assert result.code == 2 and "the folder is not empty" in result.err
+    assert [path.name for path in Path("out").iterdir()] == ["diary.txt"]

@@ -1,0 +1,123 @@
+"""The page and the summary of `deeper learn`: whole or half-way, escaped, readable by themselves."""
+
+import io
+from copy import deepcopy
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+from rich.console import Console
+
+from deeper.report.charts import MOST, line_chart
+from deeper.report.learning import page, print_learning
+
+ESTIMATE = {"value": 0.4, "ci": [0.1, 0.6]}
+STEP = {
+    "loss": 0.7, "preference": 0.69, "sft": 0.1, "reward_chosen": 0.1, "reward_rejected": -0.1, "logp_chosen": -40.0,
+    "logp_rejected": -44.0, "margin": 0.2, "accuracy": 0.75, "kl": 0.01, "grad_norm": 1.5, "tokens_per_second": 300.0,
+}  # fmt: skip
+
+
+def judged(mae: float) -> dict[str, Any]:
+    entry = {"mae": mae, "ci": [mae - 0.1, mae + 0.1], "users": 8}
+    return {
+        "methods": {"refine": entry, "frozen": entry, "user_median": {"mae": 0.5, "ci": [None, None], "users": 1}},
+        "rounds": [{"method": "refine", "round": 1, **entry}],
+        "text": {"tokens": 40.0, "cut_off": 0.0, "redundancy": 0.1, "retention": None, "distinctness": 0.9},
+        "leaks": 0.0,
+        "failures": 0,
+        "persona_failures": 0,
+        "calibration": {},
+    }
+
+
+def report() -> dict[str, Any]:
+    iteration = {
+        "sampled": {"users": 8, "contexts": 8},
+        "reward": {
+            "trustworthy": True,
+            "reliability": ESTIMATE,
+            "counts": {"contexts": 8},
+            "examples": [
+                {"domain": "co<ves", "old": "an <b>old</b> one", "worst": {"r": -0.5, "text": "worst & least"},
+                 "best": {"r": 0.5, "text": "<script>alert(1)</script>"}},
+            ],
+        },
+        "pairs": {"counts": {"pairs": 12}},
+        "training": {"steps": 2, "seconds": 12.0, "loss": [{"step": i, **STEP} for i in (1, 2)],
+                     "validation": [{"step": 2, "accuracy": 0.5}]},
+    }  # fmt: skip
+    after = {"difference": -0.05, "ci": [-0.09, -0.01], "improved": 0.6, "users": 8}
+    return {
+        "commit": None,
+        "seed": 1,
+        "config": {"data": "a&b"},
+        "steps_total": 2,
+        "steps": [{"name": "before", "seconds": 3.2}, {"name": "1/sample", "seconds": 60.0}],
+        "notes": ["Iteration 1 learns by force: its reward is not to be trusted."],
+        "alarms": [{"iteration": 1, "alarm": "output length explodes: 90 tokens on average, 40 before"}],
+        "validation": {"before": judged(0.7), "1": {**judged(0.65), "against_before": after}},
+        "iterations": [{"iteration": 1, **deepcopy(iteration)}],
+    }
+
+
+def test_the_page_stands_alone_and_escapes_what_it_shows() -> None:
+    html = page(report())
+    assert (
+        "&lt;script&gt;alert(1)" in html and "worst &amp; least" in html and "co&lt;ves" in html and "a&amp;b" in html
+    )
+    assert "<script" not in html and "http" not in html and "src=" not in html
+    assert "prefers-color-scheme: dark" in html
+    assert html.count("<svg") == 8
+    assert "iteration 1: output length explodes" in html and "learns by force" in html
+    assert "0.700 (0.600..0.800)" in html and "-0.050 (-0.090..-0.010)" in html
+    assert "0.400 (0.100..0.600); to be trusted" in html
+    ElementTree.fromstring("<p>" + html.split("<div class=charts>")[1].split("</div>")[0] + "</p>")
+
+
+def test_a_page_of_the_first_steps() -> None:
+    begun = {**report(), "validation": {}, "iterations": [], "alarms": [], "notes": [], "steps": []}
+    assert "0 of 2 steps are done" in page(begun)
+    begun["iterations"] = [{"iteration": 1, "sampled": {"users": 8}}]
+    html = page(begun)
+    assert "users 8" in html and "<svg" not in html
+
+
+def test_an_unknown_reliability_is_told() -> None:
+    found = report()
+    found["iterations"][0]["reward"] |= {"reliability": {"value": None, "ci": [None, None]}, "trustworthy": False}
+    assert "unknown; not to be trusted" in page(found)
+
+
+def test_the_summary_on_the_terminal() -> None:
+    screen = io.StringIO()
+    print_learning(report(), Console(file=screen, width=120))
+    lines = screen.getvalue().splitlines()
+    [refine] = [line for line in lines if line.strip().startswith("refine ")]
+    assert "0.700 (0.600..0.800)" in refine and "0.650 (0.550..0.750)" in refine
+    assert any("difference to before" in line and "-0.050" in line for line in lines)
+    assert any(line.startswith("Alarm: iteration 1: output length") for line in lines)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [[1.0], [0.0, 0.0, 0.0], [5.0, 5.0], [-3.0, 2.0, 700.0], [1e-9, 2e-9], [float("nan"), 1.0, float("inf"), 2.0]],
+)
+def test_a_chart_keeps_its_lines_within_its_frame(values: list[float]) -> None:
+    chart = ElementTree.fromstring(line_chart("Loss <1>", {"a": list(enumerate(values))}))
+    [line] = [mark for mark in chart if mark.tag == "polyline"]
+    points = [tuple(map(float, point.split(","))) for point in line.attrib["points"].split()]
+    assert len(points) == sum(value - value == 0 for value in values)
+    assert all(0 <= x <= 420 and 0 <= y <= 190 for x, y in points)
+
+
+def test_a_long_line_is_averaged_in_groups() -> None:
+    chart = ElementTree.fromstring(line_chart("Loss", {"a": [(i, i % 2) for i in range(10 * MOST)]}))
+    [line] = [mark for mark in chart if mark.tag == "polyline"]
+    points = line.attrib["points"].split()
+    assert len(points) == MOST
+    assert len({point.split(",")[1] for point in points}) == 1, "each group has the same mean"
+
+
+def test_nothing_to_draw_is_no_chart() -> None:
+    assert line_chart("Loss", {"a": [], "b": [(1, float("nan"))]}) == ""
