@@ -1,8 +1,6 @@
 """Preference pairs in tokens, and the log-probabilities of both answers in one forward pass.
 
-The prompt of a pair is computed once: prompt, chosen and rejected answer lie in one sequence, and a mask keeps the
-answers from seeing each other (`engine.packed`). Padding is on the left, so that the answers end together and logits
-are computed for them alone. The model is called as a whole, so that what wraps it for several processes works.
+The prompt of a pair is computed once (`answers`).
 """
 
 from collections.abc import Sequence
@@ -11,14 +9,10 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
 
-from deeper.engine.label_tree import LabelTree
-from deeper.engine.packed import pack
 from deeper.engine.protocol import Prompt
 from deeper.engine.transformers_model import control_tokens_of, encode_chat, encode_label
-
-_NO_LABELS = LabelTree((), ())
+from deeper.learning import answers
 
 
 @dataclass(frozen=True)
@@ -102,56 +96,17 @@ class Encoder:
 
 
 def lay_out(pairs: Sequence[Pair]) -> dict[str, Any]:
-    """The tensors of one forward pass.
-
-    Returns:
-        `tokens`, `positions` of shape (pairs, length) and `visible` of shape (pairs, 1, length, length) for the model;
-        `kept`, the number of places from the right for which logits are needed; and of shape (2 × pairs, tokens), as
-        in `Answers`: `places` among those kept where each token is predicted, `targets` (the tokens), `present`.
-    """
-    # The last token of an answer is predicted and never read.
-    packed = [pack(pair.prompt, [pair.chosen[:-1], pair.rejected[:-1]], _NO_LABELS) for pair in pairs]
-    length = max(len(one.tokens) for one in packed)
-    kept = max(len(pair.chosen) + len(pair.rejected) - 1 for pair in pairs)
-    tokens = torch.zeros(len(pairs), length, dtype=torch.long)
-    positions = torch.zeros_like(tokens)
-    # Padding sees itself: a row that sees nothing would be NaN.
-    visible = torch.eye(length, dtype=torch.bool).repeat(len(pairs), 1, 1, 1)
-    chosen_places: list[Tensor] = []
-    rejected_places: list[Tensor] = []
-    for row, (pair, one) in enumerate(zip(pairs, packed, strict=True)):
-        gap = length - len(one.tokens)
-        tokens[row, gap:], positions[row, gap:] = one.tokens, one.positions
-        visible[row, 0, gap:, gap:] = one.visible
-        # Both answers begin behind the prompt's last token.
-        start = kept - (len(pair.chosen) + len(pair.rejected) - 1)
-        chosen_places.append(start + torch.arange(len(pair.chosen)))
-        rejected_places.append(start + len(pair.chosen) - 1 + torch.arange(len(pair.rejected)))
-        rejected_places[-1][0] = start
-    answers = [torch.tensor(answer) for answer in (*(p.chosen for p in pairs), *(p.rejected for p in pairs))]
-    return {
-        "tokens": tokens,
-        "positions": positions,
-        "visible": visible,
-        "kept": kept,
-        "places": pad_sequence([*chosen_places, *rejected_places], batch_first=True),
-        "targets": pad_sequence(answers, batch_first=True),
-        "present": pad_sequence([torch.ones(len(a), dtype=torch.bool) for a in answers], batch_first=True),
-    }
+    """The tensors of one forward pass: those of `answers.lay_out`, the chosen answers first, then the rejected ones."""
+    batch = answers.lay_out([(pair.prompt, [pair.chosen, pair.rejected]) for pair in pairs])
+    order = torch.arange(2 * len(pairs)).reshape(-1, 2).T.flatten()
+    return batch | {name: batch[name][order] for name in ("rows", "places", "targets", "present")}
 
 
 def read_answers(model: Any, batch: dict[str, Any]) -> Answers:
     """One forward pass over what `lay_out` has made; differentiable."""
-    logits = model(
-        input_ids=batch["tokens"],
-        attention_mask=batch["visible"],
-        position_ids=batch["positions"],
-        use_cache=False,
-        logits_to_keep=batch["kept"],
-    ).logits.float()
+    logits = answers.logits_of(model, batch)
     log_probs = logits.log_softmax(dim=-1)
-    places, targets, present = batch["places"], batch["targets"], batch["present"]
-    rows = torch.arange(len(logits), device=logits.device).repeat(2)[:, None]
+    rows, places, targets, present = (batch[name] for name in ("rows", "places", "targets", "present"))
     with torch.no_grad():
         entropy = -(log_probs.exp() * log_probs).sum(dim=-1)
         mean_logits, top = logits.mean(dim=-1), logits.argmax(dim=-1)
