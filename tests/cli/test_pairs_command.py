@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -182,7 +183,12 @@ def test_pairs_are_made_and_parted_by_user(deeper: CommandLine, run: Path) -> No
     assert f"{report['counts']['train']['pairs']} pairs of" in made.out and "deeper train dpo --pairs pairs" in made.out
     manifest = json.loads((run / "manifest.json").read_text("utf-8"))
     assert report["prompt_version"] == manifest["prompt_version"]
-    assert (report["max_persona_tokens"], report["rule"]["margins"]) == (120, {"planted": 0.0})
+    assert report["max_persona_tokens"] == 120
+    contexts: dict[tuple[str, int], list[float]] = {}
+    for row in table(run / "rewards.parquet"):
+        contexts.setdefault((row["user"], row["k"]), []).append(row["r"])
+    least = min(abs(a - b) for own in contexts.values() for a, b in combinations(own, 2))
+    assert report["rule"]["margins"] == {"planted": pytest.approx(least)}
     assert report["runs"][0]["reliability"]["value"] is not None
     assert report["counts"]["contexts"] == report["counts"]["contexts_paired"]
 

@@ -239,7 +239,7 @@ def test_other_pairs_are_not_continued_with(pairs: Path, tiny_base: Path, tmp_pa
     with pytest.raises(KeyboardInterrupt):
         train_dpo(settings, tmp_path / "out", stop)
     write_pairs(folder, [pair_row(users_of_part("b", 1)[0])], [])
-    with pytest.raises(UserError, match="begun with another model, other prompts or other pairs"):
+    with pytest.raises(UserError, match="begun with another model, other prompts or other data"):
         train_dpo(settings, tmp_path / "out", quiet)
 
 

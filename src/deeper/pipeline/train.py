@@ -90,7 +90,7 @@ def _train(
 
         plan = plan_of(settings, sum(map(len, moments(users.train).values())))
         base, model, tokenizer = load_base(settings)
-        check_origin(folder, {"base": base, "prompt_version": version})
+        check_origin(folder, {"base": base, "prompt_version": version, "behaviour": users.digest})
         model = with_lora(model, plan)
         log.info(
             "%d steps of %d examples, of %d users; validation on %d others",
@@ -140,7 +140,7 @@ def check_origin(folder: RunFolder, origin: Mapping[str, str]) -> None:
     elif (begun := folder.read_json(ORIGIN)) != origin:
         changed = [f"{name} {begun[name]} is now {origin[name]}" for name in origin if begun[name] != origin[name]]
         raise UserError(
-            f"the training was begun with another model, other prompts or other pairs ({'; '.join(changed)})",
+            f"the training was begun with another model, other prompts or other data ({'; '.join(changed)})",
             where=str(folder.path),
             do="bring them back, or choose another --out",
         )
@@ -159,7 +159,7 @@ def _predictor(settings: PredictorSettings, job: _Job) -> tuple[list[dict[str, A
     judged = validation_readings(one_moment_each(job.users.validation, settings.seed), texts, settings.seed)
     if not judged:
         raise UserError("no validation user has a rated window after another", do="give data of longer histories")
-    validation = [encode(reading) for reading in judged]
+    validation, _ = fitting([encode(reading) for reading in judged], settings)
     entries = train_predictor(job.model, training, validation, job.plan, job.folder, job.show)
     described = [reading for reading in judged if reading.kind == "describer"]
     swap = swapped(described)
@@ -187,7 +187,7 @@ def _coldstart(settings: ColdstartSettings, job: _Job) -> tuple[list[dict[str, A
     kept, dropped = fitting(short, settings)
     training = _repeated(kept, wanted)
     chosen = one_moment_each(job.users.validation, settings.seed)
-    validation = [encode(lesson) for lesson in validation_lessons(chosen, teaching)]
+    validation, _ = fitting([encode(lesson) for lesson in validation_lessons(chosen, teaching)], settings)
     entries = train_coldstart(job.model, training, validation, job.plan, job.folder, job.show)
     return entries, {
         "examples": dict(tasks),

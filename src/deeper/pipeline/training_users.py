@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import Any
 
 from deeper.behaviour.load import domain_id, load_windows
@@ -22,6 +23,15 @@ class Users:
 
     train: Sequence[Person]
     validation: Sequence[Person]
+
+    @property
+    def digest(self) -> str:
+        """Identifies them and what they have rated; 16 hexadecimal digits."""
+        digest = blake2b(digest_size=8)
+        for person in (*self.train, *self.validation):
+            rated = [[(item["title"], item["rating"]) for item in window] for window in person.windows]
+            digest.update(repr((person.domain, person.user, rated)).encode())
+        return digest.hexdigest()
 
 
 def users_of(settings: BehaviourTrainingSettings) -> Users:
