@@ -70,26 +70,25 @@ def test_any_title_is_one_line_that_json_reads_back(title: str) -> None:
     quoted.encode()
 
 
-def test_lines_are_one_an_item_the_best_first_and_their_titles_can_be_read_back() -> None:
+def test_lines_are_one_a_rating_the_best_first_and_their_titles_can_be_read_back() -> None:
     ratings = [i % 5 + 1 for i in range(len(ODD_TITLES))]
     window = items(ODD_TITLES, ratings)
     *lines, middle = rating_lines(window, STARS).splitlines()
     *wrong, both = discrepancy_lines(window, [3] * len(window), STARS).splitlines()
     assert (middle, both) == ("in the middle: 3", "in the middle: actual 3, predicted 3, right")
     verdicts = {5: "too low", 4: "too low", 3: "right", 2: "too high", 1: "too high"}
-    best_first = sorted(window, key=lambda item: -item["rating"])
-    for item, line, error in zip(best_first, lines, wrong, strict=True):
-        assert line == f"{item['rating']:g}: {quote(item['title'])}"
-        assert error == f"actual {item['rating']:g}, predicted 3, {verdicts[item['rating']]}: {quote(item['title'])}"
-        assert json.loads(line.partition(": ")[2]) == json.loads(quote(item["title"]))
+    for rating, line, error in zip([5, 4, 3, 2, 1], lines, wrong, strict=True):
+        titles = [quote(item["title"]) for item in window if item["rating"] == rating]
+        assert line == f"{rating}: {', '.join(titles)}"
+        assert error == f"actual {rating}, predicted 3, {verdicts[rating]}: {', '.join(titles)}"
+        assert json.loads(f"[{line.partition(': ')[2]}]") == [json.loads(title) for title in titles]
 
 
-def test_equal_ratings_come_by_their_predictions_and_then_in_time_order() -> None:
+def test_actual_ratings_of_several_predictions_have_a_line_each() -> None:
     window = items(["a", "b", "c", "d"], [4, 4, 2, 4])
     assert discrepancy_lines(window, [2, 5, 2, 2], STARS).splitlines() == [
         'actual 4, predicted 5, too high: "b"',
-        'actual 4, predicted 2, too low: "a"',
-        'actual 4, predicted 2, too low: "d"',
+        'actual 4, predicted 2, too low: "a", "d"',
         'actual 2, predicted 2, right: "c"',
         "in the middle: actual 4, predicted 2, too low",
     ]

@@ -41,7 +41,7 @@ COUNTS = (
 # fmt: on
 """Spelled out, since small models repeat a number that they are told, and a number in a persona is a leak."""
 
-LAYOUT = 4
+LAYOUT = 5
 """Raise when the lines of items change: they are a part of the version of the prompts that hold them."""
 
 MIDDLE = "in the middle"
@@ -154,7 +154,7 @@ def quote(title: str) -> str:
 
 
 def rating_lines(items: Sequence[Item], domain: Domain) -> str:
-    """One line an item, the best first, equal ones in time order; then the score in the middle.
+    """One line a rating, the best first, with the titles that got it in time order; then the score in the middle.
 
     A small model copies a level that it is told, and does not learn to count.
     """
@@ -164,7 +164,7 @@ def rating_lines(items: Sequence[Item], domain: Domain) -> str:
 
 
 def discrepancy_lines(items: Sequence[Item], predicted: Sequence[float] | None, domain: Domain) -> str:
-    """One line an item, the best first, with the actual and the predicted rating and the direction of the error.
+    """One line an actual and a predicted rating, the best first, with the direction of the error and the titles.
 
     Then the middle of both, over the items that have a rating.
 
@@ -206,8 +206,12 @@ def _direction(error: float) -> str:
 
 
 def _lines(lines: Iterable[tuple[Any, str, str]], middle: str) -> str:
-    """Lines of (order, head, title) in their order, and one on the middle, if there is one."""
-    told = [f"{head}: {quote(title)}" for _, head, title in sorted(lines, key=lambda line: line[0])]
+    """Lines of (order, head, title), with the titles of equal heads on one line, and a line on the middle, if any."""
+    titles: dict[tuple[Any, str], list[str]] = {}
+    for order, head, title in lines:
+        titles.setdefault((order, head), []).append(quote(title))
+    grouped = sorted(titles.items(), key=lambda entry: entry[0])
+    told = [f"{head}: {', '.join(group)}" for (_, head), group in grouped]
     return "\n".join([*told, f"{MIDDLE}: {middle}"] if middle else told)
 
 
