@@ -203,7 +203,10 @@ def test_prompts_are_those_that_the_policy_was_asked(
     calls = [call for call in engine.asked if isinstance(call, GenerateCall) and call.sampling.n == 3]
     asked = {(call.prompt.system, call.prompt.user) for call in calls}
     rows = [*table(tmp_path / "pairs/train.parquet"), *table(tmp_path / "pairs/validation.parquet")]
-    assert {tuple(message["content"] for message in row["prompt"]) for row in rows} == asked
+    # A context whose directions are all worth the same has no pair.
+    prompts = {tuple(message["content"] for message in row["prompt"]) for row in rows}
+    assert prompts <= asked
+    assert len(prompts) > 0.9 * len(asked)
 
 
 def test_the_same_again_is_left_as_it_is_and_anything_else_is_refused(

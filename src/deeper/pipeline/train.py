@@ -159,7 +159,7 @@ def _predictor(settings: PredictorSettings, job: _Job) -> tuple[list[dict[str, A
     judged = validation_readings(one_moment_each(job.users.validation, settings.seed), texts, settings.seed)
     if not judged:
         raise UserError("no validation user has a rated window after another", do="give data of longer histories")
-    validation, _ = fitting([encode(reading) for reading in judged], settings)
+    validation = [encode(reading) for reading in judged]
     entries = train_predictor(job.model, training, validation, job.plan, job.folder, job.show)
     described = [reading for reading in judged if reading.kind == "describer"]
     swap = swapped(described)
@@ -187,7 +187,7 @@ def _coldstart(settings: ColdstartSettings, job: _Job) -> tuple[list[dict[str, A
     kept, dropped = fitting(short, settings)
     training = _repeated(kept, wanted)
     chosen = one_moment_each(job.users.validation, settings.seed)
-    validation, _ = fitting([encode(lesson) for lesson in validation_lessons(chosen, teaching)], settings)
+    validation = [encode(lesson) for lesson in validation_lessons(chosen, teaching)]
     entries = train_coldstart(job.model, training, validation, job.plan, job.folder, job.show)
     return entries, {
         "examples": dict(tasks),
