@@ -146,6 +146,33 @@ def test_the_script_refuses_marks_that_it_cannot_fill(tmp_path, readme, said):
     assert (tmp_path / "README.md").read_text("utf-8") == readme
 
 
+def test_the_script_writes_what_readers_and_writers_are_worth(tmp_path):
+    def told(value):
+        return {"value": value, "ci": [value - 0.01, value + 0.01], "users": 9}
+
+    found = {name: results()[name] for name in ("commit", "machine", "seed")}
+    found |= {name: told(0.5) for name in ("predictor_vs_user_median", "persona_swap_effect", "rank_accuracy")}
+    found |= {"policy_vs_user_median": {**told(1.08), "round_0": told(1.04)}, "split_half_reliability": told(0.31)}
+    found |= {"headroom": {"against_old": told(0.02), "against_mean": told(0.03)}, "reward_counts": {"contexts": 24}}
+    found |= {"leak_rate": {"value": 0.005, "personas": 200}, "predictor_training_speedup": 3.14}
+    found |= {"sample_reward_speedup": 8.75, "personas": [{"domain": "coves", "round": 2, "text": "Kind to coves."}]}
+    (tmp_path / "docs" / "results").mkdir(parents=True)
+    (tmp_path / "docs" / "results" / "readers.json").write_text(json.dumps(found), "utf-8")
+    (tmp_path / "README.md").write_text("", "utf-8")
+    page = tmp_path / "docs" / "results.md"
+    page.write_text("<!-- readers:begin --><!-- readers:end -->\n", "utf-8")
+    assert docs_results("--root", str(tmp_path)).returncode == 0
+    written = page.read_text("utf-8")
+    for cells in (
+        "1.080 | 1.070..1.090 | 9",
+        "0.310 | 0.300..0.320 | 24 contexts",
+        "0.5% |  | 200 personas",
+        "| 8.8 |",
+    ):
+        assert cells in written
+    assert "- *coves, round 2:* Kind to coves." in written and "0123456789ab" in written
+
+
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_local_links_lead_somewhere(name):
     path = DOCUMENTS[name]

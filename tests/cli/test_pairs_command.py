@@ -203,10 +203,14 @@ def test_prompts_are_those_that_the_policy_was_asked(
     calls = [call for call in engine.asked if isinstance(call, GenerateCall) and call.sampling.n == 3]
     asked = {(call.prompt.system, call.prompt.user) for call in calls}
     rows = [*table(tmp_path / "pairs/train.parquet"), *table(tmp_path / "pairs/validation.parquet")]
-    # A context whose directions are all worth the same has no pair.
+    # A context whose directions are all worth the same has no pair, and every other one has.
+    worth: dict[tuple[str, int], set[float]] = {}
+    for row in table(run / "rewards.parquet"):
+        worth.setdefault((row["user"], row["k"]), set()).add(round(row["r"], 9))
+    assert {(row["user"], row["k"]) for row in rows} == {key for key, found in worth.items() if len(found) > 1}
     prompts = {tuple(message["content"] for message in row["prompt"]) for row in rows}
     assert prompts <= asked
-    assert len(prompts) > 0.9 * len(asked)
+    assert len(asked) - len(prompts) == sum(len(found) == 1 for found in worth.values())
 
 
 def test_the_same_again_is_left_as_it_is_and_anything_else_is_refused(

@@ -22,6 +22,8 @@ from deeper.pipeline.engines import check_adapter
 from deeper.pipeline.export import export_llamafactory
 from deeper.pipeline.export_hub import HubOptions, export_hub
 from deeper.pipeline.pair_files import read_pairs
+from deeper.pipeline.settings import resolve
+from deeper.pipeline.training_settings import DPO_PRESETS, DpoSettings
 
 RECIPE = Recipe("someone/model", "llama3", starts_from_adapter=False)
 PUBLISHED = {
@@ -61,6 +63,19 @@ class TestLlamaFactory:
             assert {name: read[name] for name in PUBLISHED} == PUBLISHED
             assert read["dataset"] == f"deeper_iteration_{number}"
             assert "val_size" not in read and "create_new_adapter" not in read and "ref_model" not in read
+
+    def test_the_preset_paper_trains_the_same(self) -> None:
+        read = yaml.safe_load(self.files(pair("u"))["iteration_1.yaml"])
+        paper = resolve(DpoSettings, None, {"pairs": "pairs"}, DPO_PRESETS["paper"])
+        assert paper.layers == "all"
+        assert paper.batch == read["per_device_train_batch_size"] * read["gradient_accumulation_steps"]
+        same = {
+            "beta": "pref_beta", "sft_weight": "pref_ftx", "rank": "lora_rank", "alpha": "lora_alpha",
+            "learning_rate": "learning_rate", "epochs": "num_train_epochs", "warmup_steps": "warmup_steps",
+            "micro_batch": "per_device_train_batch_size", "cutoff": "cutoff_len", "save_every": "save_steps",
+            "judge_every": "eval_steps",
+        }  # fmt: skip
+        assert {ours: getattr(paper, ours) for ours in same} == {ours: read[theirs] for ours, theirs in same.items()}
 
     def test_iteration_2_goes_on_where_iteration_1_ends(self) -> None:
         files = self.files(pair("u"), iterations=2)

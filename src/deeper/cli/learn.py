@@ -8,19 +8,16 @@ from typing import Any
 import click
 
 from deeper.cli.evaluate import CONFIG
-from deeper.cli.settings_options import given, settings_options
+from deeper.cli.settings_options import given, preset_option, settings_options
 from deeper.pipeline.learn_settings import PRESETS, LearnSettings
 
 
 @click.command("learn")
 @settings_options({}, LearnSettings)
-@click.option(
-    "--preset",
-    type=click.Choice(list(PRESETS)),
-    default="small",
-    show_default=True,
-    help="Other defaults: small learns with the small model, smoke with a tiny random one in a minute; paper has the "
-    "published settings, for GPUs.",
+@preset_option(
+    PRESETS,
+    "small learns with the small model, smoke with a tiny random one in a minute; paper has the published settings, "
+    "for GPUs.",
 )
 @CONFIG
 @click.option("--force", is_flag=True, help="Learn although deeper reward says that the reward is not to be trusted.")

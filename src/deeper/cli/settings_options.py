@@ -1,6 +1,6 @@
 """Flags made from the settings, so that flag, configuration key and Python argument have one spelling and one text."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar, get_args, get_origin
 
 import click
@@ -39,6 +39,12 @@ def settings_options(preset: dict[str, Any], kind: type[RunSettings] = Settings)
         return function
 
     return decorate
+
+
+def preset_option(presets: Iterable[str], about: str) -> Callable[[F], F]:
+    """Add the option that chooses among sets of other defaults; `about` says what each is for."""
+    choice = click.Choice(list(presets))
+    return click.option("--preset", type=choice, default="small", show_default=True, help=f"Other defaults: {about}")
 
 
 def given(flags: dict[str, Any], kind: type[RunSettings] = Settings) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from deeper.cli.evaluate import CONFIG
-from deeper.cli.settings_options import given, settings_options
+from deeper.cli.settings_options import given, preset_option, settings_options
 from deeper.pipeline.settings import resolve
 from deeper.pipeline.training_settings import (
     DPO_PRESETS,
@@ -25,21 +25,11 @@ OUT = click.option(
     required=True,
     help="Folder of the adapter; a killed training continues in it.",
 )
-PRESET = click.option(
-    "--preset",
-    type=click.Choice(list(PRESETS)),
-    default="small",
-    show_default=True,
-    help="Other defaults: small trains the small model, smoke a tiny random one in seconds.",
-)
-
-DPO_PRESET = click.option(
-    "--preset",
-    type=click.Choice(list(DPO_PRESETS)),
-    default="small",
-    show_default=True,
-    help="Other defaults: small trains the small model, paper the published one with the published settings, smoke a "
-    "tiny random one in seconds.",
+PRESET = preset_option(PRESETS, "small trains the small model, smoke a tiny random one in seconds.")
+DPO_PRESET = preset_option(
+    DPO_PRESETS,
+    "small trains the small model, paper the published one with the published settings, smoke a tiny random one in "
+    "seconds.",
 )
 
 

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from deeper.domains import Domain
 from deeper.learning.schema import CONTEXT
-from deeper.learning.splits import part, user_hash
+from deeper.learning.splits import part, some_of_each_domain
 from deeper.persona.calibration import Calibration, fit
 
 Key = tuple[str, str]
@@ -35,11 +35,7 @@ def choose_users(windows: pa.Table, parts: Sequence[str], users: int) -> dict[Ke
         if part(row["domain"], row["user"]) in parts:
             found.setdefault((row["domain"], row["user"]), []).append(row["items"])
     whole = [key for key, own in found.items() if len(own) >= CONTEXT_WINDOWS]
-    by_domain: dict[str, list[Key]] = {}
-    for key in sorted(whole, key=lambda key: user_hash(*key)):
-        by_domain.setdefault(key[0], []).append(key)
-    chosen = sorted(key for keys in by_domain.values() for key in keys[:users])
-    return {key: found[key] for key in chosen}
+    return {key: found[key] for key in some_of_each_domain(whole, users)}
 
 
 def fit_calibration(predictions: pa.Table, windows: Windows, domains: Mapping[str, Domain]) -> Calibration:

@@ -159,7 +159,7 @@ def rating_lines(items: Sequence[Item], domain: Domain) -> str:
     A small model copies a level that it is told, and does not learn to count.
     """
     lines = ((-item["rating"], _said(item["rating"], domain), item["title"]) for item in items)
-    rated = _rated(items, domain)
+    rated = [item["rating"] for item in items if item["rating"] not in domain.unrated]
     return _lines(lines, f"{np.median(rated):g}" if rated else "")
 
 
@@ -190,11 +190,11 @@ def discrepancy_lines(items: Sequence[Item], predicted: Sequence[float] | None, 
 
 def _middle(items: Sequence[Item], points: Sequence[float | None], domain: Domain) -> str:
     """The medians of actual and predicted ratings, over the items that have a rating."""
-    rated = [point for item, point in zip(items, points, strict=True) if item["rating"] not in domain.unrated]
+    rated = [(item["rating"], p) for item, p in zip(items, points, strict=True) if item["rating"] not in domain.unrated]
     if not rated:
         return ""
-    actual = float(np.median(_rated(items, domain)))
-    known = [point for point in rated if point is not None]
+    actual = float(np.median([rating for rating, _ in rated]))
+    known = [point for _, point in rated if point is not None]
     if not known:
         return f"actual {actual:g}, predicted unknown"
     predicted = float(np.median(known))
@@ -213,10 +213,6 @@ def _lines(lines: Iterable[tuple[Any, str, str]], middle: str) -> str:
     grouped = sorted(titles.items(), key=lambda entry: entry[0])
     told = [f"{head}: {', '.join(group)}" for (_, head), group in grouped]
     return "\n".join([*told, f"{MIDDLE}: {middle}"] if middle else told)
-
-
-def _rated(items: Sequence[Item], domain: Domain) -> list[float]:
-    return [item["rating"] for item in items if item["rating"] not in domain.unrated]
 
 
 def _said(rating: float, domain: Domain) -> str:

@@ -15,8 +15,10 @@ from deeper.learning.export_llamafactory import ADAPTER_FOLDER, VERSION, Iterati
 from deeper.learning.pairs import check_split
 from deeper.pipeline.engines import check_adapter
 from deeper.pipeline.pair_files import PairFiles, read_pairs
+from deeper.pipeline.training_settings import DPO_PRESETS
 
-PUBLISHED_BASE, PUBLISHED_TEMPLATE = "meta-llama/Llama-3.1-8B-Instruct", "llama3"
+PUBLISHED_BASE: str = DPO_PRESETS["paper"]["base"]
+PUBLISHED_TEMPLATE = "llama3"
 README = "README.md"
 
 

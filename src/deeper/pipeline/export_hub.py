@@ -25,6 +25,7 @@ from deeper.domains import BUILTIN
 from deeper.engine.adapter import CARD, CONFIG, METRICS, TENSORS, load_adapter, read_config
 from deeper.engine.weights import WHEEL_SHA256
 from deeper.errors import UserError
+from deeper.learning.contexts import CONTEXT_WINDOWS
 from deeper.learning.export_hub import DataSet, adapter_card, dataset_card, without_places
 from deeper.persona.schema import PERSONA
 from deeper.pipeline.export import README, read_json
@@ -35,8 +36,6 @@ KINDS = ("windows", "contexts", "pairs", "personas", "adapter")
 SMALL_BASE = "HuggingFaceTB/SmolLM2-135M-Instruct"
 MOVIELENS_LICENSE = Path(bundled.__file__).with_name("data") / "MOVIELENS-LICENSE.txt"
 """Has to go wherever the bundled data goes."""
-CONTEXT_WINDOWS = 3
-"""What a context takes."""
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,7 @@ from deeper.pipeline.learn_settings import (
     to_train,
 )
 from deeper.pipeline.learn_start import check, digest, lora_of, quiet, starting_points, with_base
+from deeper.pipeline.pair_settings import ITERATIONS
 from deeper.pipeline.pairing import PAIRS, REWARD, make_pairs
 from deeper.pipeline.provenance import provenance
 from deeper.pipeline.rewarding import reward_directions
@@ -42,7 +43,6 @@ from deeper.pipeline.training_settings import DpoSettings
 if TYPE_CHECKING:
     from deeper.learning.training import Progress
 
-ITERATIONS = (1, 2)
 STEPS = 1 + 5 * len(ITERATIONS)
 RESULTS, REPORT = "results.json", "learn.json"
 

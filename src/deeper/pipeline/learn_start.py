@@ -8,6 +8,7 @@ from typing import Any
 from deeper.engine.adapter import load_adapter, read_config
 from deeper.errors import UserError
 from deeper.pipeline.learn_settings import LearnSettings, to_evaluate, to_pair, to_reward, to_sample, to_train
+from deeper.pipeline.pair_settings import ITERATIONS
 from deeper.pipeline.run_folder import RunFolder
 from deeper.pipeline.train import load_base
 from deeper.pipeline.training_settings import RANDOM, DpoSettings
@@ -33,7 +34,7 @@ def check(settings: LearnSettings) -> None:
         )
     lora = lora_of(settings.policy_adapter)
     to_evaluate(settings, "")
-    for iteration in (1, 2):
+    for iteration in ITERATIONS:
         to_sample(settings, iteration, "")
         to_pair(settings, iteration, force=False)
         to_train(settings, iteration, Path("pairs"), settings.policy_adapter or "adapter", lora)

@@ -1,6 +1,6 @@
 """What `deeper learn` has done, on the terminal and as one self-contained page, also while it is still at work."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from html import escape
 from typing import Any
 
@@ -9,21 +9,11 @@ from rich.table import Table
 from rich.text import Text
 
 from deeper.errors import printable
-from deeper.report import charts
+from deeper.report import charts, html
 
 Report = Mapping[str, Any]
 
 STYLE = """
-:root { color-scheme: light dark; --back: #fff; --text: #222; --line: #ddd; --quote: #bbb; --warn: #a30;
-  --c0: #2563a8; --c1: #c2571a; --c2: #5b8c2a; }
-@media (prefers-color-scheme: dark) { :root { --back: #17191c; --text: #ddd; --line: #3a3d42; --quote: #666;
-  --warn: #ff9a70; --c0: #7db4f0; --c1: #f0a070; --c2: #a8d070; } }
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 64rem; margin: 2rem auto; padding: 0 1rem;
-  color: var(--text); background: var(--back); }
-table { border-collapse: collapse; margin: 1rem 0; }
-th, td { text-align: left; padding: .25rem .9rem .25rem 0; border-bottom: 1px solid var(--line); vertical-align: top; }
-td.number { font-variant-numeric: tabular-nums; white-space: nowrap; }
-blockquote { margin: .4rem 0 1rem; padding-left: .8rem; border-left: 3px solid var(--quote); }
 .alarm { color: var(--warn); font-weight: 600; }
 .charts { display: grid; grid-template-columns: repeat(auto-fill, minmax(20rem, 1fr)); gap: 1rem; }
 """
@@ -70,18 +60,14 @@ def page(report: Report) -> str:
     notes = "".join(f"<p>{escape(note)}</p>" for note in _notes(report))
     sections = [
         f"<h1>What was learnt</h1>{alarms}{notes}",
-        f"<h2>Error on validation users</h2>{_rows(_errors(report), _head(report))}",
-        f"<h2>By round</h2>{_rows(_rounds(report), _round_head(report))}",
-        f"<h2>The refinements of validation users</h2>{_rows(_texts(report), ['', *_stages(report)])}",
+        f"<h2>Error on validation users</h2>{html.table(_errors(report), _head(report))}",
+        f"<h2>By round</h2>{html.table(_rounds(report), _round_head(report))}",
+        f"<h2>The refinements of validation users</h2>{html.table(_texts(report), ['', *_stages(report)])}",
         *(_iteration(found) for found in report["iterations"]),
-        f"<h2>Steps</h2>{_rows([[step['name'], _seconds(step)] for step in report['steps']])}",
-        f"<h2>Origin</h2>{_rows(_origin(report))}",
+        f"<h2>Steps</h2>{html.table([[step['name'], _seconds(step)] for step in report['steps']])}",
+        f"<h2>Origin</h2>{html.table(_origin(report))}",
     ]
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1"><title>What was learnt</title>'
-        f"<style>{STYLE}{charts.STYLE}</style></head><body>{''.join(sections)}</body></html>\n"
-    )
+    return html.document("What was learnt", sections, charts.STYLE + STYLE)
 
 
 def _stages(report: Report) -> list[str]:
@@ -144,9 +130,9 @@ def _iteration(found: Report) -> str:
     number = found["iteration"]
     facts = [*_sampled(found), *_trained(found)]
     drawn = "".join(_charts(found.get("training")))
-    examples = "".join(map(_example, found.get("reward", {}).get("examples", ())))
+    examples = "".join(html.rewarded(one, 4) for one in found.get("reward", {}).get("examples", ()))
     return (
-        f"<h2>Iteration {number}</h2>{_rows(facts)}"
+        f"<h2>Iteration {number}</h2>{html.table(facts)}"
         + (f"<div class=charts>{drawn}</div><p>Dashed: validation pairs.</p>" if drawn else "")
         + (f"<h3>Iteration {number}: samples and their rewards</h3>{examples}" if examples else "")
     )
@@ -196,15 +182,6 @@ def _charts(training: Report | None) -> list[str]:
     return drawn
 
 
-def _example(example: Mapping[str, Any]) -> str:
-    quotes = [("the old persona", example["old"])] + [
-        (f"the {which} direction, r = {example[which]['r']:+.3f}", example[which]["text"])
-        for which in ("best", "worst")
-    ]
-    told = "".join(f"<p>{escape(name)}</p><blockquote>{escape(text)}</blockquote>" for name, text in quotes)
-    return f"<h4>{escape(example['domain'])}</h4>{told}"
-
-
 def _alarms(report: Report) -> list[str]:
     return [f"iteration {alarm['iteration']}: {alarm['alarm']}" for alarm in report["alarms"]]
 
@@ -219,18 +196,6 @@ def _notes(report: Report) -> list[str]:
             "has seen: these errors are for choices, not results."
         )
     return [*notes, *report["notes"]]
-
-
-def _rows(rows: Sequence[Sequence[str]], head: Sequence[str] = ()) -> str:
-    if not rows:
-        return "<p>None yet.</p>"
-    heads = f"<tr>{''.join(f'<th>{escape(cell)}</th>' for cell in head)}</tr>" if head else ""
-    cell_of = "<td class=number>" if head else "<td>"
-    body = "".join(
-        f"<tr><td>{escape(row[0])}</td>{''.join(f'{cell_of}{escape(cell)}</td>' for cell in row[1:])}</tr>"
-        for row in rows
-    )
-    return f"<table>{heads}{body}</table>"
 
 
 def _origin(report: Report) -> list[list[str]]:

@@ -9,17 +9,11 @@ from rich.table import Table
 from rich.text import Text
 
 from deeper.errors import printable
+from deeper.report import html
 
 Report = Mapping[str, Any]
 Estimate = Mapping[str, Any]
 
-STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #222; }
-table { border-collapse: collapse; margin: 1rem 0; }
-th, td { text-align: left; padding: .25rem .9rem .25rem 0; border-bottom: 1px solid #ddd; vertical-align: top; }
-td.number { font-variant-numeric: tabular-nums; white-space: nowrap; }
-blockquote { margin: .4rem 0 1rem; padding-left: .8rem; border-left: 3px solid #bbb; }
-"""
 SVG_WIDTH, SVG_ROW = 480, 22
 
 
@@ -77,13 +71,10 @@ def page(report: Report) -> str:
         "<h2>Reliability</h2>",
         _intervals([(f"{e['domain']}, {e['measure']}", _find(e, RELIABILITY)) for e in report["reality"]], report),
         *(_section(measure, report) for measure in dict.fromkeys(entry["measure"] for entry in report["reality"])),
-        f"<h2>Best and worst directions</h2>{''.join(map(_example, report['examples']))}",
-        f"<h2>Origin</h2>{_rows(_origin(report))}",
+        f"<h2>Best and worst directions</h2>{''.join(html.rewarded(one, 3) for one in report['examples'])}",
+        f"<h2>Origin</h2>{html.table(_origin(report))}",
     ]
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Is the reward real?</title>'
-        f"<style>{STYLE}</style></head><body>{''.join(sections)}</body></html>\n"
-    )
+    return html.document("Is the reward real?", sections)
 
 
 def _chosen(report: Report) -> list[Mapping[str, Any]]:
@@ -128,16 +119,7 @@ def _section(measure: str, report: Report) -> str:
     rows = [(line.name, [_told(_find(entry, line)) for entry in entries]) for line in LINES]
     head = ["", *(f"{e['domain']} ({e['contexts_used']} contexts, {e['users']} users)" for e in entries)]
     cells = [[name, *values] for name, values in rows if any(values)]
-    return f"<h2>By {escape(measure)}</h2>{_rows(cells, head)}"
-
-
-def _rows(rows: Sequence[Sequence[str]], head: Sequence[str] = ()) -> str:
-    heads = "".join(f"<th>{escape(cell)}</th>" for cell in head)
-    body = "".join(
-        f"<tr><td>{escape(row[0])}</td>{''.join(f'<td class=number>{escape(cell)}</td>' for cell in row[1:])}</tr>"
-        for row in rows
-    )
-    return f"<table><tr>{heads}</tr>{body}</table>"
+    return f"<h2>By {escape(measure)}</h2>{html.table(cells, head)}"
 
 
 def _intervals(named: Sequence[tuple[str, Estimate | None]], report: Report) -> str:
@@ -149,30 +131,27 @@ def _intervals(named: Sequence[tuple[str, Estimate | None]], report: Report) -> 
     height = SVG_ROW * (len(named) + 1)
     marks = [
         f'<line x1="{x(at):.1f}" y1="0" x2="{x(at):.1f}" y2="{height - SVG_ROW}" stroke="{colour}"/>'
-        f'<text x="{x(at):.1f}" y="{height - 6}" font-size="11" text-anchor="middle">{at:g}</text>'
-        for at, colour in ((-1.0, "#ddd"), (0.0, "#888"), (report["min_reliability"], "#2a7"), (1.0, "#ddd"))
+        f'<text x="{x(at):.1f}" y="{height - 6}" font-size="11" text-anchor="middle" fill="currentColor">{at:g}</text>'
+        for at, colour in (
+            (-1.0, "var(--line)"),
+            (0.0, "var(--quote)"),
+            (report["min_reliability"], "var(--c2)"),
+            (1.0, "var(--line)"),
+        )
     ]
     for i, (name, estimate) in enumerate(named):
         y = SVG_ROW * i + SVG_ROW / 2
-        marks.append(f'<text x="0" y="{y + 4:.1f}" font-size="12">{escape(name)}</text>')
+        marks.append(f'<text x="0" y="{y + 4:.1f}" font-size="12" fill="currentColor">{escape(name)}</text>')
         if estimate is None or estimate["value"] is None:
             continue
         low, high = estimate["ci"]
         if low is not None:
             marks.append(
-                f'<line x1="{x(low):.1f}" y1="{y:.1f}" x2="{x(high):.1f}" y2="{y:.1f}" stroke="#357" stroke-width="2"/>'
+                f'<line x1="{x(low):.1f}" y1="{y:.1f}" x2="{x(high):.1f}" y2="{y:.1f}" stroke="var(--c0)" '
+                'stroke-width="2"/>'
             )
-        marks.append(f'<circle cx="{x(estimate["value"]):.1f}" cy="{y:.1f}" r="4" fill="#357"/>')
+        marks.append(f'<circle cx="{x(estimate["value"]):.1f}" cy="{y:.1f}" r="4" fill="var(--c0)"/>')
     return f'<svg width="{SVG_WIDTH}" height="{height}" role="img">{"".join(marks)}</svg>'
-
-
-def _example(example: Mapping[str, Any]) -> str:
-    quotes = [("the old persona", example["old"])] + [
-        (f"the {which} direction, r = {example[which]['r']:+.3f}", example[which]["text"])
-        for which in ("best", "worst")
-    ]
-    told = "".join(f"<p>{escape(name)}</p><blockquote>{escape(text)}</blockquote>" for name, text in quotes)
-    return f"<h3>{escape(example['domain'])}</h3>{told}"
 
 
 def _origin(report: Report) -> list[list[str]]:
