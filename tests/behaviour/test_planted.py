@@ -7,6 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 from numpy.typing import NDArray
 
+from deeper.behaviour.levels import LADDER, verdict_words
 from deeper.behaviour.load import load_windows
 from deeper.behaviour.planted import (
     DRIFTS,
@@ -19,7 +20,7 @@ from deeper.behaviour.planted import (
     plant_users,
     write_planted,
 )
-from deeper.behaviour.planted_words import LADDER, truth_persona, verdict_words, word_reader
+from deeper.behaviour.planted_words import truth_persona, word_reader
 from deeper.behaviour.schema import BEHAVIOUR
 from deeper.behaviour.windows import strings, to_windows
 from deeper.domains import Domain, Scale

@@ -8,11 +8,12 @@ import pytest
 import torch
 from training_cases import COVES, REEFS, people, person
 
+from deeper.behaviour.levels import verdict_rungs
 from deeper.engine.transformers_model import control_tokens_of, encode_chat, load_model
 from deeper.learning.coldstart import VERDICT, VERDICT_WEIGHT, Answer, Encoder, Example, judge, read, train_coldstart
 from deeper.learning.facts import facts
 from deeper.learning.lessons import SHARES, Lesson, Teaching, training_lessons, validation_lessons
-from deeper.learning.levels import RUNGS, verdict_rungs
+from deeper.learning.levels import RUNGS
 from deeper.learning.people import Moment, Person
 from deeper.learning.training import Plan, with_lora
 from deeper.persona.leaks import find_leaks

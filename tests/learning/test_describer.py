@@ -8,11 +8,12 @@ from itertools import chain
 
 import pytest
 
+from deeper.behaviour.levels import verdict_rungs
 from deeper.domains import Domain, Scale
 from deeper.learning import phrases
 from deeper.learning.describer import describe, level_only
 from deeper.learning.facts import Facts, Window, facts
-from deeper.learning.levels import RUNGS, verdict_rungs
+from deeper.learning.levels import RUNGS
 from deeper.persona.leaks import find_leaks
 
 STARS = Domain("stars", "Stars", "stone", Scale(1, 5, 1), unrated=(0,))

@@ -3,10 +3,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from deeper.behaviour.levels import LADDER, half_step, rung_indices, verdict_rungs
 from deeper.domains import Domain, Scale
 from deeper.learning.facts import Facts, Window, facts
 from deeper.learning.kinds import plural, title_kinds
-from deeper.learning.levels import LADDER, RUNGS, half_step, rung_indices, verdict_rungs
+from deeper.learning.levels import RUNGS
 
 STARS = Domain("stars", "Stars", "stone", Scale(1, 5, 1), unrated=(0,))
 HALVES = Domain("halves", "Halves", "film", Scale(0.5, 5, 0.5))

@@ -75,7 +75,7 @@ def test_lines_are_one_a_rating_the_best_first_and_their_titles_can_be_read_back
     window = items(ODD_TITLES, ratings)
     *lines, middle = rating_lines(window, STARS).splitlines()
     *wrong, both = discrepancy_lines(window, [3] * len(window), STARS).splitlines()
-    assert (middle, both) == ("in the middle: 3", "in the middle: actual 3, predicted 3, right")
+    assert (middle, both) == ("in the middle: 3 (fair)", "in the middle: actual 3 (fair), predicted 3 (fair), right")
     verdicts = {5: "too low", 4: "too low", 3: "right", 2: "too high", 1: "too high"}
     for rating, line, error in zip([5, 4, 3, 2, 1], lines, wrong, strict=True):
         titles = [quote(item["title"]) for item in window if item["rating"] == rating]
@@ -90,7 +90,7 @@ def test_actual_ratings_of_several_predictions_have_a_line_each() -> None:
         'actual 4, predicted 5, too high: "b"',
         'actual 4, predicted 2, too low: "a", "d"',
         'actual 2, predicted 2, right: "c"',
-        "in the middle: actual 4, predicted 2, too low",
+        "in the middle: actual 4 (good), predicted 2 (bad), too low",
     ]
 
 
@@ -128,15 +128,16 @@ def test_the_length_limit_is_spelled_out(prompts: Prompts, tokens: int, count: s
 def test_the_scale_is_told_as_people_write_it(prompts: Prompts) -> None:
     user = " ".join(prompts.render("predict", HALVES, persona="x").user.split())
     assert "0.5, 1, 1.5, 2, 2.5, 3, 3.5, 4, 4.5, 5" in user
-    assert rating_lines(items(["a", "b"], [0.5, 4.0]), HALVES) == '4: "b"\n0.5: "a"\nin the middle: 2.25'
+    lines = rating_lines(items(["a", "b"], [0.5, 4.0]), HALVES)
+    assert lines == '4: "b"\n0.5: "a"\nin the middle: 2.25 (between poor and mediocre)'
 
 
 def test_marks_of_no_rating_and_failed_predictions_are_said_in_words() -> None:
     window = items(["a", "b"], [0.0, 4.0])
-    assert rating_lines(window, FOOD) == '4: "b"\nnot rated: "a"\nin the middle: 4'
+    assert rating_lines(window, FOOD) == '4: "b"\nnot rated: "a"\nin the middle: 4 (good)'
     assert discrepancy_lines(window, None, FOOD) == (
         'actual 4, predicted unknown: "b"\nactual not rated, predicted unknown: "a"\n'
-        "in the middle: actual 4, predicted unknown"
+        "in the middle: actual 4 (good), predicted unknown"
     )
     nothing = items(["a"], [0.0])
     assert rating_lines(nothing, FOOD) == 'not rated: "a"'

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from deeper.behaviour.levels import LADDER, rung_indices, verdict_words
 from deeper.behaviour.planted import DRIFT_WINDOWS, DRIFTS, KINDS, level_at, liked_at
 from deeper.domains import Scale
 from deeper.engine.protocol import Prompt
@@ -18,27 +19,12 @@ from deeper.errors import UserError
 
 Floats = NDArray[np.float64]
 
-LADDER = ("dreadful", "awful", "bad", "poor", "mediocre", "fair", "decent", "good", "great", "superb")
-"""Verdicts from the lowest to the highest; a shorter scale takes some of them, evenly."""
-
 JUDGE_SPREAD = 0.12
 """Standard deviation of the judge's distribution, as a share of the scale's range."""
 
 _VERDICT = re.compile(r"usual verdict is ([a-z ]+?)\.")
 _VERDICT_ON = re.compile(r"verdict on ([a-z, ]+?) is ([a-z ]+?)\.")
 _DRIFT = re.compile(r"mood is (" + "|".join(sorted(DRIFTS, key=len, reverse=True)) + r")\.")
-
-
-def verdict_words(rating: float, scale: Scale) -> str:
-    """A rating in words, to half a step: "good", "between good and great"; off the scale, its nearest end.
-
-    Raises:
-        UserError: The scale has more values than there are words.
-    """
-    words = _words(scale)
-    halves = int(np.clip(np.floor((rating - scale.minimum) / scale.step * 2 + 0.5), 0, 2 * len(words) - 2))
-    low, between = divmod(halves, 2)
-    return f"between {words[low]} and {words[low + 1]}" if between else words[low]
 
 
 def truth_persona(truth: Mapping[str, Any], k: int, scale: Scale) -> str:
@@ -89,7 +75,7 @@ def _words(scale: Scale) -> list[str]:
             f"the scale has {count} values, and there are words for {len(LADDER)}",
             do="plant users on a coarser scale",
         )
-    return [LADDER[i] for i in np.floor(np.linspace(0, len(LADDER) - 1, count) + 0.5).astype(int)]
+    return [LADDER[rung] for rung in rung_indices(scale)]
 
 
 def _listed(kinds: Sequence[str]) -> str:

@@ -9,11 +9,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from hashlib import blake2b
 
+from deeper.behaviour.levels import verdict_rungs
 from deeper.domains import Domain
 from deeper.learning import phrases
 from deeper.learning.facts import Facts, Window, facts
 from deeper.learning.kinds import plural
-from deeper.learning.levels import RUNGS, verdict_rungs
+from deeper.learning.levels import RUNGS
 from deeper.persona.leaks import find_leaks
 
 VERDICT_FIRST = 0.85

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from deeper.behaviour.levels import half_step
 from deeper.domains import Domain
 from deeper.learning.kinds import title_kinds
-from deeper.learning.levels import half_step
 
 Floats = NDArray[np.float64]
 Window = Sequence[Mapping[str, Any]]

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from deeper.behaviour.levels import verdict_words
 from deeper.domains import Domain
 from deeper.engine import Prompt
 from deeper.engine.adapter import Kind
@@ -41,7 +42,7 @@ COUNTS = (
 # fmt: on
 """Spelled out, since small models repeat a number that they are told, and a number in a persona is a leak."""
 
-LAYOUT = 5
+LAYOUT = 6
 """Raise when the lines of items change: they are a part of the version of the prompts that hold them."""
 
 MIDDLE = "in the middle"
@@ -156,11 +157,11 @@ def quote(title: str) -> str:
 def rating_lines(items: Sequence[Item], domain: Domain) -> str:
     """One line a rating, the best first, with the titles that got it in time order; then the score in the middle.
 
-    A small model copies a level that it is told, and does not learn to count.
+    A small model copies a level that it is told in words, and learns neither to count nor to turn numbers into words.
     """
     lines = ((-item["rating"], _said(item["rating"], domain), item["title"]) for item in items)
     rated = [item["rating"] for item in items if item["rating"] not in domain.unrated]
-    return _lines(lines, f"{np.median(rated):g}" if rated else "")
+    return _lines(lines, _level(float(np.median(rated)), domain) if rated else "")
 
 
 def discrepancy_lines(items: Sequence[Item], predicted: Sequence[float] | None, domain: Domain) -> str:
@@ -196,9 +197,14 @@ def _middle(items: Sequence[Item], points: Sequence[float | None], domain: Domai
     actual = float(np.median([rating for rating, _ in rated]))
     known = [point for _, point in rated if point is not None]
     if not known:
-        return f"actual {actual:g}, predicted unknown"
+        return f"actual {_level(actual, domain)}, predicted unknown"
     predicted = float(np.median(known))
-    return f"actual {actual:g}, predicted {predicted:g}{_direction(predicted - actual)}"
+    return f"actual {_level(actual, domain)}, predicted {_level(predicted, domain)}{_direction(predicted - actual)}"
+
+
+def _level(rating: float, domain: Domain) -> str:
+    """The number and what it means, as personas say it."""
+    return f"{rating:g} ({verdict_words(rating, domain.scale)})"
 
 
 def _direction(error: float) -> str:
