@@ -31,6 +31,7 @@ def main(learnt: Path, comparison: Path) -> None:
     if len(report["steps"]) < report["steps_total"]:
         raise click.ClickException(f"{learnt}: deeper learn is not finished")
     kept = ("tokens_per_second", "losses", "model", "pairs", "epochs", "batch", "micro_batch", "learning_rate")
+    kept += ("repeats", "threads", "llamafactory_versions")
     result = {
         "benchmark": "preference",
         **{name: report[name] for name in ORIGIN},
@@ -42,7 +43,7 @@ def main(learnt: Path, comparison: Path) -> None:
         "notes": report["notes"],
         "steps": report["steps"],
         "config": report["config"],
-        "comparison": {name: compared[name] for name in (*kept, *ORIGIN) if name in compared},
+        "comparison": {name: compared[name] for name in (*kept, *ORIGIN)},
     }
     click.echo(json.dumps(result, indent=1, ensure_ascii=False))
 

@@ -72,7 +72,41 @@ def readers(results: Results) -> str:
     )
 
 
-RENDERERS: Mapping[str, Callable[[Results], str]] = {"demo": demo, "readers": readers}
+def preference(results: Results) -> str:
+    """What two iterations of preference learning do to the error, and what the same training takes elsewhere."""
+    stages = {"before": "before", "after_iteration_1": "after iteration 1", "after_iteration_2": "after iteration 2"}
+    rows: list[tuple[object, ...]] = []
+    for stage, told in stages.items():
+        judged = results["validation_mae"][stage]
+        change = judged.get("difference")
+        rows.append(
+            (
+                told,
+                _interval(judged["mae"], judged["ci"]),
+                _interval(change["difference"], change["ci"], "+.3f") if change else "",
+                *(f"{judged[beside]['mae']:.3f}" for beside in ("frozen", "user_median")),
+                judged["users"],
+            )
+        )
+    rewards: list[str] = []
+    for number, reward in enumerate(results["reward"], 1):
+        pairs, reliability = reward["pairs"], reward["reliability"]
+        rewards.append(
+            f"Iteration {number}: {pairs['train']} pairs to learn from and {pairs['validation']} to judge by;"
+            f" split-half reliability of the reward {_interval(reliability['value'], reliability['ci'])}"
+            f"{'' if reward['trustworthy'] else ', which is too low to be trusted'}."
+        )
+    compared = results["comparison"]
+    beside = (
+        f"The same training by LLaMA-Factory {compared['llamafactory_versions']['llamafactory']} ({compared['model']}"
+        f" model, {compared['pairs']} pairs, {compared['epochs']} epochs): the losses of a step differ by at most"
+        f" {results['loss_difference']:.1e}, and ours has {results['dpo_vs_llamafactory']:.1f} × its tokens per second."
+    )
+    heads = ("", "error of `refine`", "difference from before", "`frozen`", "`user_median`", "users")
+    return "\n\n".join((table(heads, rows), " ".join(rewards), beside, origin(results)))
+
+
+RENDERERS: Mapping[str, Callable[[Results], str]] = {"demo": demo, "readers": readers, "preference": preference}
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
@@ -93,6 +127,10 @@ def origin(results: Results, *more: str) -> str:
 
 def _cells(found: Results) -> tuple[str, str]:
     return f"{found['value']:.3f}", "..".join(f"{limit:.3f}" for limit in found["ci"])
+
+
+def _interval(value: float, limits: Sequence[float], form: str = ".3f") -> str:
+    return f"{value:{form}} ({'..'.join(f'{limit:{form}}' for limit in limits)})"
 
 
 def _judged(results: Results) -> str:

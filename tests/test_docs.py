@@ -173,6 +173,42 @@ def test_the_script_writes_what_readers_and_writers_are_worth(tmp_path):
     assert "- *coves, round 2:* Kind to coves." in written and "0123456789ab" in written
 
 
+def test_the_script_writes_what_preference_learning_is_worth(tmp_path):
+    def judged(error, **more):
+        beside = {name: {"mae": 0.75} for name in ("frozen", "user_median")}
+        return {"mae": error, "ci": [error - 0.1, error + 0.1], "users": 9, **beside, **more}
+
+    changed = {"difference": -0.05, "ci": [-0.06, 0.01]}
+    reward = {"pairs": {"train": 40, "validation": 8}, "reliability": {"value": 0.31, "ci": [-0.1, 0.6]}}
+    found = {name: results()[name] for name in ("commit", "machine", "seed")}
+    found |= {
+        "validation_mae": {
+            "before": judged(0.8),
+            "after_iteration_1": judged(0.75, difference=changed),
+            "after_iteration_2": judged(0.75, difference=changed),
+        },
+        "reward": [{**reward, "trustworthy": True}, {**reward, "trustworthy": False}],
+        "dpo_vs_llamafactory": 1.44,
+        "loss_difference": 9.5e-7,
+        "comparison": {"model": "tiny", "pairs": 16, "epochs": 4, "llamafactory_versions": {"llamafactory": "0.9.5"}},
+    }
+    (tmp_path / "docs" / "results").mkdir(parents=True)
+    (tmp_path / "docs" / "results" / "preference.json").write_text(json.dumps(found), "utf-8")
+    (tmp_path / "README.md").write_text("", "utf-8")
+    page = tmp_path / "docs" / "results.md"
+    page.write_text("<!-- preference:begin --><!-- preference:end -->\n", "utf-8")
+    assert docs_results("--root", str(tmp_path)).returncode == 0
+    written = page.read_text("utf-8")
+    for said in (
+        "| before | 0.800 (0.700..0.900) |  | 0.750 | 0.750 | 9 |",
+        "| after iteration 2 | 0.750 (0.650..0.850) | -0.050 (-0.060..+0.010) | 0.750 | 0.750 | 9 |",
+        "reward 0.310 (-0.100..0.600), which is too low to be trusted.",
+        "LLaMA-Factory 0.9.5 (tiny model, 16 pairs, 4 epochs)",
+        "at most 9.5e-07, and ours has 1.4 ×",
+    ):
+        assert said in written
+
+
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_local_links_lead_somewhere(name):
     path = DOCUMENTS[name]
