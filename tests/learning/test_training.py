@@ -158,6 +158,30 @@ def test_the_adapter_is_what_was_validated_last(
     assert last["crps"] != first["crps"]
 
 
+def test_a_training_goes_on_with_an_adapter(
+    trained: tuple[Path, dict[str, Any]], behaviour: Path, tiny_base: Path, tmp_path: Path
+) -> None:
+    out, metrics = trained
+    settings = predictor_settings(behaviour, tiny_base, fold="b", adapter=str(out))
+    further = train_predictor(settings, tmp_path / "further", quiet)
+    first, last = further["validation"][0], metrics["validation"][-1]
+    assert first | {"step": 0} == pytest.approx(last | {"step": 0}, abs=1e-4)
+    everyone = users_of(predictor_settings(behaviour, tiny_base, fold="all")).train
+    assert load_adapter(tmp_path / "further").users == {user_hash("coves", person.user) for person in everyone}
+
+
+def test_an_adapter_that_does_not_fit_is_not_gone_on_with(
+    trained: tuple[Path, dict[str, Any]], behaviour: Path, tiny_base: Path, tmp_path: Path
+) -> None:
+    other = coldstart_settings(behaviour, tiny_base, adapter=str(trained[0]))
+    with pytest.raises(UserError, match="of a predictor, not of a policy"):
+        train_coldstart(other, tmp_path / "other", quiet)
+    wider = predictor_settings(behaviour, tiny_base, adapter=str(trained[0]), rank=4)
+    with pytest.raises(UserError, match="the adapter has rank 2") as refusal:
+        train_predictor(wider, tmp_path / "wider", quiet)
+    assert "--rank 2" in str(refusal.value)
+
+
 @pytest.mark.parametrize("fold", ["a", "b"])
 def test_folds_share_no_user_and_validation_is_apart(fold: str, behaviour: Path, tiny_base: Path) -> None:
     chosen = users_of(predictor_settings(behaviour, tiny_base, fold=fold, validation_users=100))

@@ -17,13 +17,11 @@ from typing import Any
 import numpy as np
 import torch
 from datasets import Dataset
-from peft import LoraConfig, PeftModel
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 from trl.trainer.dpo_config import DPOConfig
 from trl.trainer.dpo_trainer import DPOTrainer
 
-from deeper.errors import UserError
 from deeper.learning.order import in_order
 from deeper.learning.preference import Answers, Example, lay_out, read_answers
 from deeper.learning.training import Plan, Show, Watch, arguments, train, without_deprecations
@@ -150,7 +148,7 @@ def train_dpo(
     """Train the adapter in `model`.
 
     Args:
-        model: With LoRA (`training.with_lora`, `with_adapter`).
+        model: With LoRA (`training.with_lora`, `training.with_adapter`).
         tokenizer: The model's.
         training: Examples in the order of their use; those of one step are sorted by length.
         validation: Examples of validation users; there may be none.
@@ -195,27 +193,3 @@ def train_dpo(
         )
     entries = train(trainer, Watch(plan, lambda: trainer.judge(validation), show), folder)
     return [{MEASURES.get(name, name): value for name, value in entry.items()} for entry in entries]
-
-
-def with_adapter(model: Any, folder: Path, plan: Plan) -> Any:
-    """Freeze a model and put an adapter's LoRA into it, to go on training it.
-
-    Args:
-        model: The causal language model that the adapter belongs to.
-        folder: The adapter's.
-        plan: Gives rank, scale and layers, which must be the adapter's.
-
-    Raises:
-        UserError: They are not.
-    """
-    config: Any = LoraConfig.from_pretrained(str(folder))
-    layers = "all" if config.layers_to_transform is None else "upper"
-    if (config.r, config.lora_alpha, layers) != (plan.rank, plan.alpha, plan.layers):
-        raise UserError(
-            f"the policy adapter has rank {config.r}, alpha {config.lora_alpha} and layers {layers}, "
-            f"the settings {plan.rank}, {plan.alpha} and {plan.layers}",
-            where=str(folder),
-            do=f"give --rank {config.r} --alpha {config.lora_alpha} --layers {layers}",
-        )
-    with without_deprecations():
-        return PeftModel.from_pretrained(model, folder, is_trainable=True)

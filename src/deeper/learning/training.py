@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from peft import LoraConfig, get_peft_model
+from peft import LoraConfig, PeftModel, get_peft_model
 from safetensors import SafetensorError
 from transformers import PrinterCallback, TrainerCallback
 from transformers.utils import logging as transformers_logging
@@ -119,6 +119,30 @@ def with_lora(model: Any, plan: Plan) -> Any:
     )
     with without_deprecations():
         return get_peft_model(model, config)
+
+
+def with_adapter(model: Any, folder: Path, plan: Plan) -> Any:
+    """Freeze a model and put an adapter's LoRA into it, to go on training it.
+
+    Args:
+        model: The causal language model that the adapter belongs to.
+        folder: The adapter's.
+        plan: Gives rank, scale and layers, which must be the adapter's.
+
+    Raises:
+        UserError: They are not.
+    """
+    config: Any = LoraConfig.from_pretrained(str(folder))
+    layers = "all" if config.layers_to_transform is None else "upper"
+    if (config.r, config.lora_alpha, layers) != (plan.rank, plan.alpha, plan.layers):
+        raise UserError(
+            f"the adapter has rank {config.r}, alpha {config.lora_alpha} and layers {layers}, "
+            f"the settings {plan.rank}, {plan.alpha} and {plan.layers}",
+            where=str(folder),
+            do=f"give --rank {config.r} --alpha {config.lora_alpha} --layers {layers}",
+        )
+    with without_deprecations():
+        return PeftModel.from_pretrained(model, folder, is_trainable=True)
 
 
 def arguments(plan: Plan, folder: Path) -> dict[str, Any]:

@@ -9,12 +9,13 @@ from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
-from deeper.engine.adapter import CARD, METRICS, Kind, write_card
+from deeper.engine.adapter import CARD, METRICS, Kind, check_base, write_card
 from deeper.errors import UserError
 from deeper.learning.people import Person, moments, one_moment_each
 from deeper.learning.splits import user_hash
 from deeper.persona.prompts import Prompts, load_prompts
 from deeper.pipeline.doctor import EXTRAS
+from deeper.pipeline.engines import check_adapter
 from deeper.pipeline.provenance import provenance
 from deeper.pipeline.run_folder import RunFolder
 from deeper.pipeline.training_settings import (
@@ -86,12 +87,17 @@ def _train(
         users = users_of(settings)
         prompts = load_prompts(Path(settings.prompts) if settings.prompts else None)
         version = prompts.version_for(kind)
-        from deeper.learning.training import save_adapter, with_lora
+        from deeper.learning.training import save_adapter, with_adapter, with_lora
 
         plan = plan_of(settings, sum(map(len, moments(users.train).values())))
         base, model, tokenizer = load_base(settings)
-        check_origin(folder, {"base": base, "prompt_version": version, "behaviour": users.digest})
-        model = with_lora(model, plan)
+        origin = {"base": base, "prompt_version": version, "behaviour": users.digest}
+        before = check_adapter(kind, Path(settings.adapter), version) if settings.adapter else None
+        if before:
+            check_base(before, base)
+            origin["adapter"] = before.digest
+        check_origin(folder, origin)
+        model = with_adapter(model, before.folder, plan) if before else with_lora(model, plan)
         log.info(
             "%d steps of %d examples, of %d users; validation on %d others",
             plan.steps, plan.batch, len(users.train), len(users.validation),
@@ -119,7 +125,8 @@ def _train(
         save_adapter(model, out)
         folder.write_json(METRICS, metrics)
         told = ("settings", "provenance", "seed", "steps", "users")
-        hashes = [user_hash(person.domain.id, person.user) for person in users.train]
+        hashes = {user_hash(person.domain.id, person.user) for person in users.train}
+        hashes |= before.users if before else set()
         write_card(out, kind=kind, base=base, prompt_version=version, users=hashes,
                    provenance={name: metrics[name] for name in told})  # fmt: skip
         return metrics

@@ -97,6 +97,9 @@ class BehaviourTrainingSettings(TrainingSettings):
     domains: tuple[str, ...] = Field(default=(), description="Domains to train on, by id; all by default.")
     users: int = Field(default=100_000, ge=1, description="Train users of each domain, at most.")
     validation_users: int = Field(default=16, ge=1, description="Validation users of each domain, at most.")
+    adapter: str = Field(
+        default="", description="Folder of an adapter of the same kind to go on with; a new one by default."
+    )
     fold: Literal["a", "b", "all"] = Field(
         default="a", description="Which train users: a, b (the halves), or all; validation users are never among them."
     )
