@@ -3,7 +3,8 @@ PYTHON ?= python3
 VENV ?= .venv
 TORCH ?= torch==2.13.0
 BIN := $(VENV)/bin
-PIP := -m pip install --quiet --disable-pip-version-check
+# Python compiles the few modules that are used; compiling all of them takes pip half of the installation.
+PIP := -m pip install --quiet --disable-pip-version-check --no-compile
 
 .PHONY: demo test check fast readme learn-demo requirements data clean
 
@@ -46,7 +47,7 @@ readme: $(VENV)/.demo ## run the demo anew and put its output into the README
 # Minutes on two older cores: reader 9, writer 8, learning 35. A killed run continues; other sizes want another LEARN.
 LEARN ?= runs/learn-demo
 READER_STEPS ?= 90
-WRITER_STEPS ?= 60
+WRITER_STEPS ?= 100
 LEARN_USERS ?= 24
 LEARN_DIRECTIONS ?= 4
 LEARN_STEPS ?= 30

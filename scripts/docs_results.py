@@ -129,7 +129,9 @@ def _cells(found: Results) -> tuple[str, str]:
     return f"{found['value']:.3f}", "..".join(f"{limit:.3f}" for limit in found["ci"])
 
 
-def _interval(value: float, limits: Sequence[float], form: str = ".3f") -> str:
+def _interval(value: float | None, limits: Sequence[float], form: str = ".3f") -> str:
+    if value is None:
+        return "unknown"
     return f"{value:{form}} ({'..'.join(f'{limit:{form}}' for limit in limits)})"
 
 

@@ -43,7 +43,7 @@ def report() -> dict[str, Any]:
                  "best": {"r": 0.5, "text": "<script>alert(1)</script>"}},
             ],
         },
-        "pairs": {"counts": {"pairs": 12}},
+        "pairs": {"counts": {"pairs": 12, "train": {"of_domain": {"coves": 9}, "mean_margin": 0.71666666}}},
         "training": {"steps": 2, "seconds": 12.0, "loss": [{"step": i, **STEP} for i in (1, 2)],
                      "validation": [{"step": 2, "accuracy": 0.5}]},
     }  # fmt: skip
@@ -72,6 +72,7 @@ def test_the_page_stands_alone_and_escapes_what_it_shows() -> None:
     assert "iteration 1: output length explodes" in html and "learns by force" in html
     assert "0.700 (0.600..0.800)" in html and "-0.050 (-0.090..-0.010)" in html
     assert "0.400 (0.100..0.600); to be trusted" in html
+    assert "pairs 12, train (of domain (coves 9), mean margin 0.717)" in html
     ElementTree.fromstring("<p>" + html.split("<div class=charts>")[1].split("</div>")[0] + "</p>")
 
 

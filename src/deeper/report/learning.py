@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from html import escape
-from typing import Any
+from typing import Any, cast
 
 from rich.console import Console
 from rich.table import Table
@@ -165,7 +165,13 @@ def _seconds(entry: Mapping[str, Any]) -> str:
 
 
 def _counts(counts: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in counts.items())
+    return ", ".join(f"{name.replace('_', ' ')} {_count(value)}" for name, value in counts.items())
+
+
+def _count(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return f"({_counts(cast(Mapping[str, Any], value))})"
+    return _number(value) if isinstance(value, float) else str(value)
 
 
 def _charts(training: Report | None) -> list[str]:
