@@ -8,7 +8,7 @@ from itertools import chain
 
 import pytest
 
-from deeper.behaviour.levels import verdict_rungs
+from deeper.behaviour.levels import verdict_rungs, verdict_words
 from deeper.domains import Domain, Scale
 from deeper.learning import phrases
 from deeper.learning.describer import describe, level_only
@@ -103,6 +103,14 @@ def test_every_half_step_can_be_read_back_from_its_sentence(domain: Domain) -> N
         assert len(texts) > 15
         assert {verdict_in(text) for text in texts} == {verdict_rungs(known.median, scale)}
         assert all(text.count(".") == 1 for text in texts)
+
+
+@pytest.mark.parametrize("median", [4.0, 3.5])
+def test_a_level_is_often_said_as_the_prompts_say_it_and_not_always(median: float) -> None:
+    texts = [level_only(Facts(10, median), STARS, seed=seed).lower() for seed in range(300)]
+    alike = sum(verdict_words(median, STARS.scale) in text for text in texts) / len(texts)
+    expected = 4 / 6 if median == 4 else 4 / 7 * (4 / 6) ** 2
+    assert alike == pytest.approx(expected, abs=0.1)
 
 
 def test_each_fact_has_many_forms_and_each_level_its_own() -> None:

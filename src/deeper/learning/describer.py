@@ -26,6 +26,10 @@ TOLD = 0.9
 TOLD_PLAIN = 0.4
 """Chance that a fact is told that says only that all is as usual: no change, no harsh verdicts."""
 
+PLAIN = 4
+"""How many times as often as each of the others the first way of saying a level is taken. The prompts say it so, and a
+small model repeats exactly what it has read; the others keep it from learning one form only."""
+
 ATTEMPTS = 5
 """Phrasings tried before the kinds of items, and then the rest, are left out for want of one without a title."""
 
@@ -84,10 +88,15 @@ def _verdict(known: Facts, domain: Domain, rng: random.Random) -> str:
     if not known.count:
         return _sentence(rng.choice(phrases.UNKNOWN), domain)
     low, high = verdict_rungs(known.median, domain.scale)
-    words = rng.choice(RUNGS[low])
+    words = _usually_first(RUNGS[low], rng)
     if low != high:
-        words = rng.choice(phrases.BETWEEN).format(low=words, high=rng.choice(RUNGS[high]))
+        words = _usually_first(phrases.BETWEEN, rng).format(low=words, high=_usually_first(RUNGS[high], rng))
     return _sentence(rng.choice(phrases.VERDICT), domain, verdict=words)
+
+
+def _usually_first(ways: Sequence[str], rng: random.Random) -> str:
+    [way] = rng.choices(ways, [PLAIN, *[1] * (len(ways) - 1)])
+    return way
 
 
 def _others(known: Facts, domain: Domain, rng: random.Random) -> list[tuple[Sequence[str], dict[str, str]]]:

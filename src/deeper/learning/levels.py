@@ -17,4 +17,4 @@ SYNONYMS = {
 """Other words for each rung of the ladder."""
 
 RUNGS = tuple((word, *SYNONYMS[word]) for word in LADDER)
-"""The words of each rung, from the lowest to the highest."""
+"""The words of each rung, from the lowest to the highest; the ladder's own one first."""

@@ -10,6 +10,7 @@ BETWEEN = (
     "{low} to {high}",
     "midway between {low} and {high}",
 )
+"""A level between two others, first as the prompts say it."""
 
 VERDICT = (
     "The usual verdict is {verdict}.",
