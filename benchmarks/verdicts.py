@@ -11,6 +11,7 @@ JSON to standard output.
 
 import argparse
 import json
+import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -22,7 +23,6 @@ import pyarrow.parquet as pq
 from deeper.behaviour.levels import half_step, rung_indices
 from deeper.behaviour.load import load_windows
 from deeper.domains import Domain, Scale
-from deeper.learning.coldstart import VERDICT
 from deeper.learning.contexts import Key, choose_users
 from deeper.learning.levels import RUNGS
 from deeper.pipeline.provenance import provenance
@@ -103,10 +103,9 @@ def spoken(run: Path, ratings: Ratings, domains: Mapping[str, Domain]) -> dict[s
 def said_by(persona: str, scale: Scale) -> float | None:
     """The rating that the first sentence with a verdict means; None if there is none."""
     for sentence in persona.split("."):
-        if words := VERDICT.findall(sentence):
-            rung = np.mean([RUNG[word.lower()] for word in words])
+        if said := [RUNG[word] for word in re.findall(r"[\w-]+", sentence.lower()) if word in RUNG]:
             rungs = rung_indices(scale)
-            return float(np.interp(rung, rungs, scale.values[: len(rungs)]))
+            return float(np.interp(np.mean(said), rungs, scale.values[: len(rungs)]))
     return None
 
 

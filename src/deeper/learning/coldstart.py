@@ -20,14 +20,19 @@ from torch.nn.utils.rnn import pad_sequence
 from transformers import Trainer, TrainingArguments
 
 from deeper.engine.transformers_model import control_tokens_of, encode_chat, encode_label
+from deeper.learning import phrases
 from deeper.learning.answers import lay_out, logits_of
 from deeper.learning.lessons import Lesson
 from deeper.learning.levels import RUNGS
 from deeper.learning.order import in_order
 from deeper.learning.training import Plan, Show, Watch, arguments, train
 
-VERDICT = re.compile(rf"\b({'|'.join(word for words in RUNGS for word in words)})\b", re.IGNORECASE)
-"""Words that say how good something is. The describer uses them for the typical verdict and for nothing else."""
+_LEVEL = f"(?:{'|'.join(word for words in RUNGS for word in words)})"
+VERDICT = re.compile(
+    "|".join(rf"\b{form.format(low=_LEVEL, high=_LEVEL)}\b" for form in (*phrases.BETWEEN, "{low}")), re.IGNORECASE
+)
+"""A verdict as a whole. Its first word decides between a level and what lies between two: were only the words of levels
+heavy, what lies between would hardly be said. The describer uses these words for nothing else."""
 VERDICT_WEIGHT = 5.0
 
 
