@@ -1,5 +1,7 @@
 """What policies are taught, and the loss on it."""
 
+import re
+from itertools import chain
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -15,6 +17,7 @@ from deeper.learning.facts import facts
 from deeper.learning.lessons import SHARES, Lesson, Teaching, training_lessons, validation_lessons
 from deeper.learning.levels import RUNGS
 from deeper.learning.people import Moment, Person
+from deeper.learning.phrases import BETWEEN
 from deeper.learning.training import Plan, with_lora
 from deeper.persona.leaks import find_leaks
 from deeper.persona.prompts import load_prompts
@@ -123,6 +126,11 @@ def test_the_words_of_the_verdict_weigh_more_and_alone_count_in_other_phrasings(
         assert {weight for answer in verdicts for weight in answer.weights} == {0.0, VERDICT_WEIGHT}
 
 
+@pytest.mark.parametrize("verdict", ["great", "So-so", *(form.format(low="bad", high="so-so") for form in BETWEEN)])
+def test_a_verdict_is_heavy_as_a_whole(verdict: str) -> None:
+    assert VERDICT.findall(f"This person finds most coves {verdict}. Not everything.") == [verdict]
+
+
 def test_who_has_rated_nothing_has_no_verdict() -> None:
     someone = person(COVES, "u", [[0.0] * 4] * 3)
     for lesson in training_lessons([someone], TEACHING, 10)[0]:
@@ -138,7 +146,7 @@ def test_verdicts_are_the_only_words_of_levels(lessons: list[Lesson]) -> None:
         domain = lesson.person.domain
         low, high = verdict_rungs(facts([shown], domain).median, domain.scale)
         for text in (lesson.answer, *lesson.verdicts):
-            assert {word.lower() for word in VERDICT.findall(text)} <= {*RUNGS[low], *RUNGS[high]}
+            assert levels_in(text) <= {*RUNGS[low], *RUNGS[high]}
 
 
 def test_every_other_lesson_is_of_a_rarer_verdict() -> None:
@@ -157,7 +165,12 @@ def test_wrong_old_personas_are_put_right() -> None:
     assert any("predicted 4, too high" in one.prompt.user for one in wrong)
     for lesson in wrong:
         low, _ = verdict_rungs(3.0, REEFS.scale)
-        assert {word.lower() for word in VERDICT.findall(lesson.answer)} <= set(RUNGS[low])
+        assert levels_in(lesson.answer) <= set(RUNGS[low])
+
+
+def levels_in(text: str) -> set[str]:
+    """The words of levels."""
+    return set(re.findall(r"[\w-]+", text.lower())) & set(chain(*RUNGS))
 
 
 def one_by_one(model: Any, example: Example) -> float:
