@@ -99,7 +99,7 @@ def test_every_half_step_can_be_read_back_from_its_sentence(domain: Domain) -> N
     scale = domain.scale
     for half in range(2 * len(scale.values) - 1):
         known = Facts(10, scale.minimum + half * scale.step / 2)
-        texts = {level_only(known, domain, seed=seed) for seed in range(40)}
+        texts = {level_only(known, domain, seed=seed) for seed in range(80)}
         assert len(texts) > 15
         assert {verdict_in(text) for text in texts} == {verdict_rungs(known.median, scale)}
         assert all(text.count(".") == 1 for text in texts)

@@ -20,11 +20,11 @@ VERDICT = (
     "As a rule the judgement on {items} is {verdict}.",
     "In the middle of all verdicts stands {verdict}.",
     "Asked about any {item}, this person would answer: {verdict}.",
-    "{verdict}: that is how {items} usually strike this person.",
     "By habit this person judges {items} as {verdict}.",
     "The ordinary {item} earns the word {verdict}.",
 )
-"""What the typical verdict is."""
+"""What the typical verdict is. None begins with it: a small model cannot choose a form and read a level in one token, and
+what it says first would be its guess."""
 
 UNKNOWN = (
     "Nothing is known yet of how this person judges {items}.",
