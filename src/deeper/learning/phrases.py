@@ -23,8 +23,8 @@ VERDICT = (
     "By habit this person judges {items} as {verdict}.",
     "The ordinary {item} earns the word {verdict}.",
 )
-"""What the typical verdict is. None begins with it: a small model cannot choose a form and read a level in one token, and
-what it says first would be its guess."""
+"""What the typical verdict is. None begins with it: a small model does not choose a form and read a level in one token,
+and what it says first would be a guess."""
 
 UNKNOWN = (
     "Nothing is known yet of how this person judges {items}.",
