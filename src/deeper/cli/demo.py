@@ -23,7 +23,7 @@ PRESET: dict[str, Any] = {
 def command(config: Path | None, out: Path | None, **flags: Any) -> None:
     """Refine personas of 16 real MovieLens users for four rounds with the embedded model.
 
-    The same as deeper evaluate with smaller defaults: about thirteen minutes on two older cores. The first call
+    The same as deeper evaluate with smaller defaults: about twelve minutes on two older cores. The first call
     fetches the model (93 MB) into your cache.
     """
     run("demo", PRESET, config, out, given(flags))

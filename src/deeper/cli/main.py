@@ -53,7 +53,7 @@ def cli() -> None:
 
     \b
     Start here:
-      deeper demo                 16 users, four rounds, about thirteen minutes on two older cores
+      deeper demo                 16 users, four rounds, about twelve minutes on two older cores
       deeper evaluate --help      every setting, with its default
       deeper doctor               what works on this machine
     """  # noqa: D301 (click wants the character)
