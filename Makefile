@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 TORCH ?= torch==2.13.0
 BIN := $(VENV)/bin
-# Python compiles the few modules that are used; compiling all of them takes pip half of the installation.
+# Python compiles the modules that are used; pip would compile all of them.
 PIP := -m pip install --quiet --disable-pip-version-check --no-compile
 
 .PHONY: demo test check fast readme learn-demo requirements data clean

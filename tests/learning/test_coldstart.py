@@ -18,6 +18,7 @@ from deeper.learning.lessons import SHARES, Lesson, Teaching, training_lessons, 
 from deeper.learning.levels import RUNGS
 from deeper.learning.people import Moment, Person
 from deeper.learning.phrases import BETWEEN
+from deeper.learning.phrases import VERDICT as VERDICTS
 from deeper.learning.training import Plan, with_lora
 from deeper.persona.leaks import find_leaks
 from deeper.persona.prompts import load_prompts
@@ -166,6 +167,20 @@ def test_wrong_old_personas_are_put_right() -> None:
     for lesson in wrong:
         low, _ = verdict_rungs(3.0, REEFS.scale)
         assert levels_in(lesson.answer) <= set(RUNGS[low])
+
+
+def test_half_of_the_old_personas_say_the_verdict_in_the_form_of_the_answer() -> None:
+    forms = [re.escape(form).replace(r"\{verdict\}", ".+").replace(r"\{items\}", "reefs") for form in VERDICTS]
+    forms = [form.replace(r"\{item\}", "reef") for form in forms]
+
+    def form_of(text: str) -> int:
+        [found] = [number for number, form in enumerate(forms) if re.search(form, text)]
+        return found
+
+    someone = person(REEFS, "u", [[1.0, 2.0, 4.0, 5.0], [3.0] * 4, [3.5, 4.0, 4.5, 5.0], [1.0] * 4])
+    lessons = [one for one in training_lessons([someone], TEACHING, 900)[0] if one.task == "refine"]
+    alike = [form_of(one.answer) == form_of(one.prompt.user.partition("The person's")[0]) for one in lessons]
+    assert sum(alike) / len(alike) == pytest.approx(1 / 2 + 1 / 2 / len(VERDICTS), abs=0.07)
 
 
 def levels_in(text: str) -> set[str]:

@@ -34,7 +34,9 @@ ATTEMPTS = 5
 """Phrasings tried before the kinds of items, and then the rest, are left out for want of one without a title."""
 
 
-def describe(windows: Sequence[Window], domain: Domain, *, seed: int, max_words: int = 70) -> str:
+def describe(
+    windows: Sequence[Window], domain: Domain, *, seed: int, max_words: int = 70, form: int | None = None
+) -> str:
     """A persona of all windows so far.
 
     Args:
@@ -42,6 +44,7 @@ def describe(windows: Sequence[Window], domain: Domain, *, seed: int, max_words:
         domain: The domain of all of them.
         seed: Chooses among phrasings and orders; equal arguments give the same text for ever.
         max_words: Upper bound on the words; what does not fit is left out, but never the verdict.
+        form: Which of `phrases.VERDICT` says the verdict; any by default.
 
     Returns:
         Sentences without digits, titles of the windows, and words that are ratings.
@@ -54,15 +57,15 @@ def describe(windows: Sequence[Window], domain: Domain, *, seed: int, max_words:
     rng = _rng(known, domain, seed)
     for told in (known, replace(known, pleasing=(), disappointing=())):
         for _ in range(ATTEMPTS):
-            text = _compose(told, domain, rng, max_words)
+            text = _compose(told, domain, rng, max_words, form)
             if not find_leaks(text, titles):
                 return text
-    return level_only(known, domain, seed=seed)
+    return level_only(known, domain, seed=seed, form=form)
 
 
-def level_only(known: Facts, domain: Domain, *, seed: int) -> str:
-    """The sentence with the typical verdict, and nothing else."""
-    return _verdict(known, domain, _rng(known, domain, seed))
+def level_only(known: Facts, domain: Domain, *, seed: int, form: int | None = None) -> str:
+    """The sentence with the typical verdict, and nothing else; arguments as `describe`."""
+    return _verdict(known, domain, _rng(known, domain, seed), form)
 
 
 def _rng(known: Facts, domain: Domain, seed: int) -> random.Random:
@@ -70,8 +73,8 @@ def _rng(known: Facts, domain: Domain, seed: int) -> random.Random:
     return random.Random(blake2b(f"{seed}\0{domain.id}\0{known!r}".encode()).digest())
 
 
-def _compose(known: Facts, domain: Domain, rng: random.Random, max_words: int) -> str:
-    verdict = _verdict(known, domain, rng)
+def _compose(known: Facts, domain: Domain, rng: random.Random, max_words: int, form: int | None) -> str:
+    verdict = _verdict(known, domain, rng, form)
     others = [_sentence(rng.choice(forms), domain, **words) for forms, words in _others(known, domain, rng)]
     rng.shuffle(others)
     words = len(verdict.split())
@@ -84,14 +87,15 @@ def _compose(known: Facts, domain: Domain, rng: random.Random, max_words: int) -
     return " ".join([*kept[:place], verdict, *kept[place:]])
 
 
-def _verdict(known: Facts, domain: Domain, rng: random.Random) -> str:
+def _verdict(known: Facts, domain: Domain, rng: random.Random, form: int | None) -> str:
     if not known.count:
         return _sentence(rng.choice(phrases.UNKNOWN), domain)
     low, high = verdict_rungs(known.median, domain.scale)
     words = _usually_first(RUNGS[low], rng)
     if low != high:
         words = _usually_first(phrases.BETWEEN, rng).format(low=words, high=_usually_first(RUNGS[high], rng))
-    return _sentence(rng.choice(phrases.VERDICT), domain, verdict=words)
+    said = rng.choice(phrases.VERDICT) if form is None else phrases.VERDICT[form]
+    return _sentence(said, domain, verdict=words)
 
 
 def _usually_first(ways: Sequence[str], rng: random.Random) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 from deeper.domains import Domain
 from deeper.engine.protocol import Prompt
 from deeper.errors import UserError
+from deeper.learning import phrases
 from deeper.learning.describer import describe, level_only
 from deeper.learning.facts import facts
 from deeper.learning.people import Moment, Person, draw, moments
@@ -37,6 +38,9 @@ does, and so has its share there."""
 ROUGH = 0.5
 """Share of old personas that say less than could be known, or something wrong: a policy's own are never perfect, and
 are to be mended."""
+ALIKE = 0.5
+"""Share of old personas that say the verdict in the answer's form. A policy's own always do, and what follows the same
+words there is not to be copied if the ratings say otherwise."""
 VERDICTS = 3
 """Phrasings of the verdict alone beside each answer."""
 SHIFTS = (-2, -1, 1, 2)
@@ -139,8 +143,11 @@ def validation_lessons(chosen: Sequence[Moment], teaching: Teaching) -> list[Les
 def _lesson(moment: Moment, task: Task, teaching: Teaching, rng: Random) -> Lesson:
     person, windows = moment.person, moment.person.windows
 
-    def text(upto: Sequence[Window]) -> str:
-        return describe(upto, person.domain, seed=rng.randrange(2**31), max_words=teaching.max_words)
+    form = rng.randrange(len(phrases.VERDICT))
+    before_form = form if rng.random() < ALIKE else None
+
+    def text(upto: Sequence[Window], form: int | None = None) -> str:
+        return describe(upto, person.domain, seed=rng.randrange(2**31), max_words=teaching.max_words, form=form)
 
     def verdicts(upto: Sequence[Window]) -> tuple[str, ...]:
         known = facts(upto, person.domain)
@@ -150,9 +157,10 @@ def _lesson(moment: Moment, task: Task, teaching: Teaching, rng: Random) -> Less
     if task in ("initialise", "slide_regeneration"):
         first = [windows[moment.k]]
         prompt = ask_for_description(teaching.prompts, person.domain, first, teaching.max_tokens)
-        return Lesson(task, person, prompt, text(first), verdicts(first))
+        return Lesson(task, person, prompt, text(first, form), verdicts(first))
     before, seen = windows[: moment.k + 1], windows[: moment.k + 2]
-    persona, believed = _rough(before, moment, rng) if rng.random() < ROUGH else (text(before), before)
+    rough = rng.random() < ROUGH
+    persona, believed = _rough(before, moment, rng, before_form) if rough else (text(before, before_form), before)
     case = Case(
         domain=person.domain,
         persona=persona,
@@ -161,16 +169,16 @@ def _lesson(moment: Moment, task: Task, teaching: Teaching, rng: Random) -> Less
         short_term=text(seen[-1:]) if task == "hierarchical_merge" else "",
         max_tokens=teaching.max_tokens,
     )
-    return Lesson(task, person, UPDATERS[task](teaching.prompts, case), text(seen), verdicts(seen))
+    return Lesson(task, person, UPDATERS[task](teaching.prompts, case), text(seen, form), verdicts(seen))
 
 
-def _rough(before: Sequence[Window], moment: Moment, rng: Random) -> tuple[str, Sequence[Window]]:
+def _rough(before: Sequence[Window], moment: Moment, rng: Random, form: int | None) -> tuple[str, Sequence[Window]]:
     """The verdict alone, what the first window alone would say, or a wrong level; and the ratings that would say so."""
     domain = moment.person.domain
     believed = rng.choice((before, before[:1], _shifted(before, domain, rng)))
     if believed is before:
-        return level_only(facts(before, domain), domain, seed=rng.randrange(2**31)), before
-    return describe(believed, domain, seed=rng.randrange(2**31)), believed
+        return level_only(facts(before, domain), domain, seed=rng.randrange(2**31), form=form), before
+    return describe(believed, domain, seed=rng.randrange(2**31), form=form), believed
 
 
 def _shifted(windows: Sequence[Window], domain: Domain, rng: Random) -> list[Window]:
