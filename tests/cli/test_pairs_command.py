@@ -141,7 +141,7 @@ def test_a_refinement_that_failed_ends_its_user(planted: Path, tmp_path: Path, m
     refinements: list[str] = []
 
     def reply(prompt: Any, number: int) -> str:
-        if "actual scores" in prompt.user:
+        if "predicted from the description" in prompt.user:
             refinements.append(prompt.user)
             if prompt.user == refinements[0]:
                 raise ScriptedFailure("the server is gone")
