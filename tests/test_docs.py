@@ -61,6 +61,17 @@ def docs_results(*options):
     return subprocess.run([sys.executable, SCRIPT, *options], capture_output=True, text=True, check=False)
 
 
+def rendered(root, name, found):
+    """A page with the results of one JSON file."""
+    (root / "docs" / "results").mkdir(parents=True)
+    (root / "docs" / "results" / f"{name}.json").write_text(json.dumps(found), "utf-8")
+    (root / "README.md").write_text("", "utf-8")
+    page = root / "docs" / "results.md"
+    page.write_text(f"<!-- {name}:begin --><!-- {name}:end -->\n", "utf-8")
+    assert docs_results("--root", str(root)).returncode == 0
+    return page.read_text("utf-8")
+
+
 def code_of(path):
     return [block or inline for block, inline in CODE.findall(path.read_text("utf-8"))]
 
@@ -156,13 +167,7 @@ def test_the_script_writes_what_readers_and_writers_are_worth(tmp_path):
     found |= {"headroom": {"against_old": told(0.02), "against_mean": told(0.03)}, "reward_counts": {"contexts": 24}}
     found |= {"leak_rate": {"value": 0.005, "personas": 200}, "predictor_training_speedup": 3.14}
     found |= {"sample_reward_speedup": 8.75, "personas": [{"domain": "coves", "round": 2, "text": "Kind to coves."}]}
-    (tmp_path / "docs" / "results").mkdir(parents=True)
-    (tmp_path / "docs" / "results" / "readers.json").write_text(json.dumps(found), "utf-8")
-    (tmp_path / "README.md").write_text("", "utf-8")
-    page = tmp_path / "docs" / "results.md"
-    page.write_text("<!-- readers:begin --><!-- readers:end -->\n", "utf-8")
-    assert docs_results("--root", str(tmp_path)).returncode == 0
-    written = page.read_text("utf-8")
+    written = rendered(tmp_path, "readers", found)
     for cells in (
         "1.080 | 1.070..1.090 | 9",
         "0.310 | 0.300..0.320 | 24 contexts",
@@ -192,13 +197,7 @@ def test_the_script_writes_what_preference_learning_is_worth(tmp_path):
         "loss_difference": 9.5e-7,
         "comparison": {"model": "tiny", "pairs": 16, "epochs": 4, "llamafactory_versions": {"llamafactory": "0.9.5"}},
     }
-    (tmp_path / "docs" / "results").mkdir(parents=True)
-    (tmp_path / "docs" / "results" / "preference.json").write_text(json.dumps(found), "utf-8")
-    (tmp_path / "README.md").write_text("", "utf-8")
-    page = tmp_path / "docs" / "results.md"
-    page.write_text("<!-- preference:begin --><!-- preference:end -->\n", "utf-8")
-    assert docs_results("--root", str(tmp_path)).returncode == 0
-    written = page.read_text("utf-8")
+    written = rendered(tmp_path, "preference", found)
     for said in (
         "| before | 0.800 (0.700..0.900) |  | 0.750 | 0.750 | 9 |",
         "| after iteration 2 | 0.750 (0.650..0.850) | -0.050 (-0.060..+0.010) | 0.750 | 0.750 | 9 |",
