@@ -47,7 +47,7 @@ readme: $(VENV)/.demo ## run the demo anew and put its output into the README
 # Minutes on two older cores: reader 9, writer 8, learning 35. A killed run continues; other sizes want another LEARN.
 LEARN ?= runs/learn-demo
 READER_STEPS ?= 90
-WRITER_STEPS ?= 100
+WRITER_STEPS ?= 60
 LEARN_USERS ?= 24
 LEARN_DIRECTIONS ?= 4
 LEARN_STEPS ?= 30

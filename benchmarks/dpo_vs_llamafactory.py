@@ -29,9 +29,10 @@ import pyarrow.parquet as pq
 from deeper.engine.adapter import CONFIG, write_card
 from deeper.engine.transformers_model import base_of, load_model
 from deeper.learning.export_llamafactory import ADAPTER_FOLDER
+from deeper.learning.lora import with_lora
 from deeper.learning.schema import PAIR
 from deeper.learning.splits import part
-from deeper.learning.training import Plan, save_adapter, with_lora
+from deeper.learning.training import Plan, save_adapter
 from deeper.pipeline.export import export_llamafactory
 from deeper.pipeline.provenance import provenance
 from deeper.pipeline.train_dpo import epochs

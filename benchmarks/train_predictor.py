@@ -13,10 +13,10 @@ from dataclasses import replace
 from statistics import median
 from typing import Any
 
+from deeper.learning.lora import with_lora
 from deeper.learning.people import moments
 from deeper.learning.predictor import Encoder, Example, losses
 from deeper.learning.readings import training_readings
-from deeper.learning.training import with_lora
 from deeper.persona.prompts import load_prompts
 from deeper.pipeline.provenance import provenance
 from deeper.pipeline.train import load_base, plan_of

@@ -16,10 +16,11 @@ from deeper.learning.coldstart import VERDICT, VERDICT_WEIGHT, Answer, Encoder, 
 from deeper.learning.facts import facts
 from deeper.learning.lessons import SHARES, Lesson, Teaching, training_lessons, validation_lessons
 from deeper.learning.levels import RUNGS
+from deeper.learning.lora import with_lora
 from deeper.learning.people import Moment, Person
 from deeper.learning.phrases import BETWEEN
 from deeper.learning.phrases import VERDICT as VERDICTS
-from deeper.learning.training import Plan, with_lora
+from deeper.learning.training import Plan
 from deeper.persona.leaks import find_leaks
 from deeper.persona.prompts import load_prompts
 from deeper.persona.updaters import UPDATERS, describe

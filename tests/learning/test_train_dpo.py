@@ -18,8 +18,9 @@ from deeper.engine.transformers_model import base_of, load_model
 from deeper.errors import UserError
 from deeper.learning import preference
 from deeper.learning.collapse import alarms
+from deeper.learning.lora import with_lora
 from deeper.learning.splits import user_hash
-from deeper.learning.training import Plan, Progress, arguments, save_adapter, with_lora
+from deeper.learning.training import Plan, Progress, arguments, save_adapter
 from deeper.pipeline.train_dpo import train_dpo
 from deeper.pipeline.training_settings import DpoSettings
 

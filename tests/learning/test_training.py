@@ -18,6 +18,7 @@ from deeper.engine.transformers_model import base_of
 from deeper.errors import UserError
 from deeper.learning import training
 from deeper.learning.checkpoints import CHECKPOINTS, WHOLE, newest_whole
+from deeper.learning.lora import with_lora
 from deeper.learning.splits import part, user_hash
 from deeper.learning.training import Progress, save_adapter
 from deeper.persona.prompts import load_prompts
@@ -274,7 +275,7 @@ def test_lora_is_all_that_learns(layers: Any, expected: set[int], tiny_base: Pat
 
     model, _ = load_model(str(tiny_base), "cpu")
     plan = training.Plan(1, 1, 1, 1e-3, 0, 2, 4, layers, 1, 1, seed=1)
-    names = [name for name, value in training.with_lora(model, plan).named_parameters() if value.requires_grad]
+    names = [name for name, value in with_lora(model, plan).named_parameters() if value.requires_grad]
     assert all("lora_" in name for name in names)
     assert {int(name.split(".layers.")[1].split(".")[0]) for name in names} == expected
     assert len(names) == 2 * 7 * len(expected)

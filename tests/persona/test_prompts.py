@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from persona_cases import FOOD, HALVES, ODD_TITLES, STARS, items
 
+from deeper.domains import Domain, Scale
 from deeper.engine import Prompt
 from deeper.errors import UserError
 from deeper.persona import prompts as prompts_module
@@ -130,6 +131,16 @@ def test_the_scale_is_told_as_people_write_it(prompts: Prompts) -> None:
     assert "0.5, 1, 1.5, 2, 2.5, 3, 3.5, 4, 4.5, 5" in user
     lines = rating_lines(items(["a", "b"], [0.5, 4.0]), HALVES)
     assert lines == '4: "b"\n0.5: "a"\nin the middle: 2.25 (between poor and mediocre)'
+
+
+def test_the_middle_has_words_on_scales_of_more_values_than_words() -> None:
+    percent = Domain("percent", "Percent", "pebble", Scale(0, 100, 1))
+    told = [rating_lines(items(["a"], [rating]), percent).splitlines()[-1] for rating in (0.0, 50.0, 100.0)]
+    assert told == [
+        "in the middle: 0 (dreadful)",
+        "in the middle: 50 (between mediocre and fair)",
+        "in the middle: 100 (superb)",
+    ]
 
 
 def test_marks_of_no_rating_and_failed_predictions_are_said_in_words() -> None:

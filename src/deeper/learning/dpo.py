@@ -148,7 +148,7 @@ def train_dpo(
     """Train the adapter in `model`.
 
     Args:
-        model: With LoRA (`training.with_lora`, `training.with_adapter`).
+        model: With LoRA (`lora.with_lora`, `lora.with_adapter`).
         tokenizer: The model's.
         training: Examples in the order of their use; those of one step are sorted by length.
         validation: Examples of validation users; there may be none.

@@ -87,7 +87,8 @@ def _train(
         users = users_of(settings)
         prompts = load_prompts(Path(settings.prompts) if settings.prompts else None)
         version = prompts.version_for(kind)
-        from deeper.learning.training import save_adapter, with_adapter, with_lora
+        from deeper.learning.lora import with_adapter, with_lora
+        from deeper.learning.training import save_adapter
 
         plan = plan_of(settings, sum(map(len, moments(users.train).values())))
         base, model, tokenizer = load_base(settings)

@@ -97,8 +97,8 @@ class _Job:
 
 
 def _prepare(settings: DpoSettings, folder: RunFolder, show: "Callable[[Progress], None]") -> _Job:
+    from deeper.learning.lora import with_adapter, with_lora
     from deeper.learning.preference import Encoder
-    from deeper.learning.training import with_adapter, with_lora
 
     files = read_pairs(Path(settings.pairs))
     wanted = settings.policy_adapter
