@@ -1,6 +1,7 @@
 """What policies are taught, and the loss on it."""
 
 import re
+from collections import Counter
 from itertools import chain
 from pathlib import Path
 from random import Random
@@ -10,7 +11,7 @@ import pytest
 import torch
 from training_cases import COVES, REEFS, people, person
 
-from deeper.behaviour.levels import verdict_rungs
+from deeper.behaviour.levels import half_step, verdict_rungs
 from deeper.engine.transformers_model import control_tokens_of, encode_chat, load_model
 from deeper.learning.coldstart import VERDICT, VERDICT_WEIGHT, Answer, Encoder, Example, judge, read, train_coldstart
 from deeper.learning.facts import facts
@@ -159,15 +160,27 @@ def test_every_other_lesson_is_of_a_rarer_verdict() -> None:
     assert share == pytest.approx((1 / 31 + 1 / 2) / 2, abs=0.03)
 
 
-def test_wrong_old_personas_are_put_right() -> None:
+def test_an_update_goes_half_the_way_that_the_errors_point_to() -> None:
     someone = person(REEFS, "u", [[3.0] * 4] * 4)
-    lessons = [one for one in training_lessons([someone], TEACHING, 300)[0] if one.task == "refine"]
-    wrong = [one for one in lessons if "too high" in one.prompt.user or "too low" in one.prompt.user]
-    assert any("predicted 3, right" in one.prompt.user for one in lessons)
-    assert any("predicted 4, too high" in one.prompt.user for one in wrong)
-    for lesson in wrong:
-        low, _ = verdict_rungs(3.0, REEFS.scale)
-        assert levels_in(lesson.answer) <= set(RUNGS[low])
+    directions = set()
+    for lesson in training_lessons([someone], TEACHING, 300)[0]:
+        middles = r"middle: actual 3 .*predicted (\S+) .*(right|too high|too low)"
+        if lesson.task == "refine" and (found := re.search(middles, lesson.prompt.user)):
+            halfway = half_step((float(found[1]) + 3) / 2, REEFS.scale)
+            low, high = verdict_rungs(halfway, REEFS.scale)
+            assert levels_in(lesson.answer) <= {*RUNGS[low], *RUNGS[high]}
+            directions.add((found[2], halfway))
+    assert {("right", 3.0), ("too low", 2.0), ("too high", 3.5)} <= directions
+
+
+def test_an_update_that_is_not_told_predictions_goes_half_the_way_from_the_old_verdict() -> None:
+    someone = person(REEFS, "u", [[1.0] * 4, [5.0] * 4])
+    lessons = training_lessons([someone], TEACHING, 400)[0]
+    answers = [one.answer for one in lessons if one.task in ("incremental_update", "hierarchical_merge")]
+    said = Counter(frozenset(rung for rung, words in enumerate(RUNGS) if levels_in(text) & {*words}) for text in answers)
+    right, too_high = frozenset(verdict_rungs(3.0, REEFS.scale)), frozenset(verdict_rungs(4.0, REEFS.scale))
+    assert said.most_common(1)[0][0] == right
+    assert set(said) == {right, too_high, right | too_high}
 
 
 def test_half_of_the_old_personas_say_the_verdict_in_the_form_of_the_answer() -> None:

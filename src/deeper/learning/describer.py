@@ -35,7 +35,13 @@ ATTEMPTS = 5
 
 
 def describe(
-    windows: Sequence[Window], domain: Domain, *, seed: int, max_words: int = 70, form: int | None = None
+    windows: Sequence[Window],
+    domain: Domain,
+    *,
+    seed: int,
+    max_words: int = 70,
+    form: int | None = None,
+    median: float | None = None,
 ) -> str:
     """A persona of all windows so far.
 
@@ -45,12 +51,13 @@ def describe(
         seed: Chooses among phrasings and orders; equal arguments give the same text for ever.
         max_words: Upper bound on the words; what does not fit is left out, but never the verdict.
         form: Which of `phrases.VERDICT` says the verdict; any by default.
+        median: The typical verdict to say; that of all ratings by default.
 
     Returns:
         Sentences without digits, titles of the windows, and words that are ratings.
     """
     titles = [item["title"] for window in windows for item in window]
-    known = facts(windows, domain)
+    known = facts(windows, domain, median)
     known = replace(
         known, pleasing=_allowed(known.pleasing, titles), disappointing=_allowed(known.disappointing, titles)
     )

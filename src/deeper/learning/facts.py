@@ -60,12 +60,13 @@ class Facts:
     disappointing: tuple[str, ...] = ()
 
 
-def facts(windows: Sequence[Window], domain: Domain) -> Facts:
+def facts(windows: Sequence[Window], domain: Domain, median: float | None = None) -> Facts:
     """The facts of a user's windows.
 
     Args:
         windows: W_0..W_k in time order; ratings that mean "no rating" are left out.
         domain: The domain of all of them.
+        median: What is taken for the typical verdict; the median of the ratings by default.
     """
     scale = domain.scale
     rated = [_rated(window, domain) for window in windows]
@@ -73,7 +74,7 @@ def facts(windows: Sequence[Window], domain: Domain) -> Facts:
     if not items:
         return Facts(0, half_step((scale.minimum + scale.maximum) / 2, scale))
     ratings = _ratings(items)
-    median = float(np.median(ratings))
+    median = float(np.median(ratings)) if median is None else median
     span = scale.maximum - scale.minimum
     pleasing, disappointing = _kinds([item["title"] for item in items], ratings, domain)
     return Facts(

@@ -9,6 +9,7 @@ from typing import Literal
 
 import numpy as np
 
+from deeper.behaviour.levels import half_step
 from deeper.domains import Domain
 from deeper.engine.protocol import Prompt
 from deeper.errors import UserError
@@ -25,11 +26,11 @@ Task = Literal[
 ]
 
 SHARES: Mapping[Task, float] = {
-    "initialise": 0.35,
-    "refine": 0.35,
-    "incremental_update": 0.1,
-    "hierarchical_merge": 0.1,
-    "full_regeneration": 0.1,
+    "initialise": 0.3,
+    "refine": 0.45,
+    "incremental_update": 0.08,
+    "hierarchical_merge": 0.08,
+    "full_regeneration": 0.09,
     "slide_regeneration": 0.0,
 }
 """Of the tasks. Initialising and refining are what the method does. The other updaters learn their own prompts as well,
@@ -146,18 +147,19 @@ def _lesson(moment: Moment, task: Task, teaching: Teaching, rng: Random) -> Less
     form = rng.randrange(len(phrases.VERDICT))
     before_form = form if rng.random() < ALIKE else None
 
-    def text(upto: Sequence[Window], form: int | None = None) -> str:
-        return describe(upto, person.domain, seed=rng.randrange(2**31), max_words=teaching.max_words, form=form)
+    def text(upto: Sequence[Window], form: int | None = None, median: float | None = None) -> str:
+        seed, words = rng.randrange(2**31), teaching.max_words
+        return describe(upto, person.domain, seed=seed, max_words=words, form=form, median=median)
 
-    def verdicts(upto: Sequence[Window]) -> tuple[str, ...]:
-        known = facts(upto, person.domain)
+    def lesson(prompt: Prompt, upto: Sequence[Window], median: float | None = None) -> Lesson:
+        known = facts(upto, person.domain, median)
         seeds = [rng.randrange(2**31) for _ in range(VERDICTS)]
-        return tuple(level_only(known, person.domain, seed=seed) for seed in seeds) if known.count else ()
+        verdicts = tuple(level_only(known, person.domain, seed=seed) for seed in seeds) if known.count else ()
+        return Lesson(task, person, prompt, text(upto, form, median), verdicts)
 
     if task in ("initialise", "slide_regeneration"):
         first = [windows[moment.k]]
-        prompt = ask_for_description(teaching.prompts, person.domain, first, teaching.max_tokens)
-        return Lesson(task, person, prompt, text(first, form), verdicts(first))
+        return lesson(ask_for_description(teaching.prompts, person.domain, first, teaching.max_tokens), first)
     before, seen = windows[: moment.k + 1], windows[: moment.k + 2]
     rough = rng.random() < ROUGH
     persona, believed = _rough(before, moment, rng, before_form) if rough else (text(before, before_form), before)
@@ -169,7 +171,21 @@ def _lesson(moment: Moment, task: Task, teaching: Teaching, rng: Random) -> Less
         short_term=text(seen[-1:]) if task == "hierarchical_merge" else "",
         max_tokens=teaching.max_tokens,
     )
-    return Lesson(task, person, UPDATERS[task](teaching.prompts, case), text(seen, form), verdicts(seen))
+    median = None if task == "full_regeneration" else _halfway(task, case, believed)
+    return lesson(UPDATERS[task](teaching.prompts, case), seen, median)
+
+
+def _halfway(task: Task, case: Case, believed: Sequence[Window]) -> float:
+    """The typical verdict of an updated persona: halfway from the old one to the middle of the new window.
+
+    That of all ratings cannot be known from the old persona and the new window; this one can, and predicts nearly as
+    well. To refine is to go half the way that the errors point to, so there the old one is what was predicted.
+    """
+    scale, new = case.domain.scale, facts(case.windows[-1:], case.domain)
+    old = facts(believed, case.domain).median
+    if task == "refine" and case.predicted is not None:
+        old = float(np.median(scale.round(np.array(case.predicted))))
+    return half_step((old + new.median) / 2, scale) if new.count else old
 
 
 def _rough(before: Sequence[Window], moment: Moment, rng: Random, form: int | None) -> tuple[str, Sequence[Window]]:
