@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 from rich.console import Console
 
+from deeper.behaviour.fingerprints import FINGERPRINTS, fingerprints
 from deeper.behaviour.load import Loaded, load_windows
 from deeper.domains import Domain
 from deeper.engine import Engine
@@ -133,6 +134,9 @@ def _evaluate(
         folder.write_table("search.parquet", outcome.search)
     folder.write_table("cost.parquet", costs)
     folder.write_json("calibration.json", asdict(outcome.calibration))
+    chosen_on = [population.calibration, *([population.eval] if settings.split == "validation" else [])]
+    seen = [window for people in chosen_on for windows in people.values() for window in windows]
+    folder.write_json(FINGERPRINTS, {"windows": fingerprints(seen)})
     folder.write_json("manifest.json", manifest)
     folder.write_json("results.json", results)
     return results

@@ -12,6 +12,7 @@ from typing import Any
 import pyarrow as pa
 from rich.console import Console
 
+from deeper.behaviour.fingerprints import FINGERPRINTS, fingerprints
 from deeper.behaviour.load import Loaded, load_windows
 from deeper.engine import Engine
 from deeper.errors import UserError, printable
@@ -146,6 +147,8 @@ def _sample(
     folder.write_table(CONTEXTS, made)
     folder.write_table(DIRECTIONS, directions)
     folder.write_table("cost.parquet", pa.Table.from_pylist(executor.costs, schema=COST))
+    seen = [window for listed in windows.values() for window in listed]
+    folder.write_json(FINGERPRINTS, {"windows": fingerprints(seen)})
     folder.write_json(MANIFEST, manifest)
     return manifest
 

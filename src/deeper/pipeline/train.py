@@ -9,6 +9,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
+from deeper.behaviour.fingerprints import FINGERPRINTS, fingerprints
 from deeper.engine.adapter import CARD, METRICS, Kind, check_base, write_card
 from deeper.errors import UserError
 from deeper.learning.people import Person, moments, one_moment_each
@@ -125,6 +126,8 @@ def _train(
         }
         save_adapter(model, out)
         folder.write_json(METRICS, metrics)
+        seen = [window for person in (*users.train, *users.validation) for window in person.windows]
+        folder.write_json(FINGERPRINTS, {"windows": fingerprints(seen)})
         told = ("settings", "provenance", "seed", "steps", "users")
         hashes = {user_hash(person.domain.id, person.user) for person in users.train}
         hashes |= before.users if before else set()

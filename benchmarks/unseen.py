@@ -1,0 +1,53 @@
+"""Proof on the artefacts that no eval user reached a training, a calibration, a choice or a threshold.
+
+    python benchmarks/unseen.py --data movielens_small --data FOLDER RUNS > unseen.json
+
+Looks below RUNS for what trainings, samplings and evaluations leave of the windows that they used (fingerprints.json:
+salted hashes of titles with ratings), and compares it with the windows of all eval users of the data. JSON to standard
+output. The exit status is 1 if a window of an eval user was used, or if nothing was found to compare with.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from deeper.behaviour.fingerprints import FINGERPRINTS, fingerprints
+from deeper.behaviour.load import load_windows
+from deeper.pipeline.provenance import provenance
+
+
+def main() -> int:
+    """Compare and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", required=True, action="append", help="as for deeper evaluate; repeatable")
+    parser.add_argument("runs", type=Path, help="folder below which the artefacts lie")
+    given = parser.parse_args()
+    judged: dict[str, set[str]] = {}
+    for source in given.data:
+        loaded = load_windows(source)
+        rows = loaded.windows.to_pylist()
+        for domain in loaded.domains:
+            windows = [row["items"] for row in rows if (row["domain"], row["split"]) == (domain, "eval")]
+            judged[domain] = set(fingerprints(windows))
+    artefacts = [_compared(path, given.runs, judged) for path in sorted(given.runs.rglob(FINGERPRINTS))]
+    result = {
+        "benchmark": "unseen",
+        **provenance(),
+        "eval_windows": {domain: len(found) for domain, found in judged.items()},
+        "artefacts": artefacts,
+        "overlap": sum(sum(artefact["overlap"].values()) for artefact in artefacts),
+    }
+    print(json.dumps(result, indent=1))
+    return 0 if artefacts and not result["overlap"] else 1
+
+
+def _compared(path: Path, runs: Path, judged: dict[str, set[str]]) -> dict[str, Any]:
+    used = set(json.loads(path.read_text("utf-8"))["windows"])
+    overlap = {domain: len(used & found) for domain, found in judged.items() if used & found}
+    return {"artefact": path.parent.relative_to(runs).as_posix(), "windows": len(used), "overlap": overlap}
+
+
+if __name__ == "__main__":
+    sys.exit(main())
