@@ -13,6 +13,7 @@ import pytest
 import torch
 from training_cases import coldstart_settings, predictor_settings, write_behaviour
 
+from deeper.behaviour.fingerprints import FINGERPRINTS, fingerprints
 from deeper.engine.adapter import Kind, load_adapter
 from deeper.engine.transformers_model import base_of
 from deeper.errors import UserError
@@ -100,6 +101,16 @@ def test_a_training_is_not_continued_on_other_ratings(tiny_base: Path, tmp_path:
     table.write_text(table.read_text("utf-8").replace(",1,", ",2,"), "utf-8")
     with pytest.raises(UserError, match="behaviour [0-9a-f]{16} is now [0-9a-f]{16}"):
         train_predictor(settings, tmp_path / "out", quiet)
+
+
+@pytest.mark.parametrize(("kind", "make"), [("trained", predictor_settings), ("written", coldstart_settings)])
+def test_a_training_leaves_fingerprints_of_all_that_it_learnt_from_or_was_judged_on(
+    kind: str, make: Any, behaviour: Path, tiny_base: Path, request: pytest.FixtureRequest
+) -> None:
+    users = users_of(make(behaviour, tiny_base))
+    windows = [window for person in (*users.train, *users.validation) for window in person.windows]
+    out, _ = request.getfixturevalue(kind)
+    assert json.loads((out / FINGERPRINTS).read_text("utf-8"))["windows"] == fingerprints(windows) != []
 
 
 def test_a_finished_training_is_not_repeated(
