@@ -1,0 +1,156 @@
+"""Are refined personas language, or a code between one writer and one reader? Their texts changed by rule, read again.
+
+    python benchmarks/language.py RUNS/results [RUNS/more …] --other RUNS/other-predictor > language.json
+
+For the last persona of `refine` of each user of runs of `deeper evaluate`, the predictor of the run reads it as it is;
+its level sentence alone (the first with a verdict); and a foreign paraphrase: words that the describer uses replaced by
+others that it never uses, the end of each sentence put first where that can be, the sentences in reverse order. A
+second predictor reads the persona as it is. Each is judged on the next window. Differences and ratios are of domain
+means, paired by user, with 95 % intervals. JSON to standard output.
+"""
+
+import argparse
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from deeper.behaviour.load import load_windows
+from deeper.domains import Domain
+from deeper.engine import Engine
+from deeper.learning.contexts import Key, fit_calibration
+from deeper.learning.levels import RUNGS
+from deeper.measure.bootstrap import Interval, domain_mean_interval, domain_ratio_interval
+from deeper.measure.errors import mean_absolute_error
+from deeper.persona.calibration import calibrate
+from deeper.persona.predict import PREDICT_INPUT, predict
+from deeper.persona.prompts import load_prompts
+from deeper.pipeline.engines import make_engines
+from deeper.pipeline.provenance import provenance
+
+SEED = 1
+LEVEL = {word for words in RUNGS for word in words}
+FOREIGN = {
+    **dict(zip((words[0] for words in RUNGS),
+               ("appalling", "ghastly", "unsatisfying", "inferior", "middling", "tolerable", "reasonable", "enjoyable",
+                "outstanding", "magnificent"), strict=True)),
+    "person": "reader", "usual": "customary", "verdict": "opinion", "verdicts": "opinions", "typical": "average",
+    "finds": "considers", "often": "many times", "seldom": "hardly", "never": "at no time",
+    "mostly": "for the most part", "lately": "of late", "kinder": "gentler", "harsher": "tougher", "top": "highest",
+    "especially": "particularly", "enjoys": "likes", "stricter": "sterner", "alike": "the same", "lower": "lesser",
+    "higher": "loftier", "vary": "change", "noticeably": "visibly", "little": "small amount of",
+}  # fmt: skip
+"""Words of the describer, and words in their place that it never uses."""
+FRONTED = re.compile(r"^(.+) ((?:for|with|to|from|towards|as|of) [^,;:]+)$")
+Row = dict[str, Any]
+
+
+def main() -> None:
+    """Read the changed personas, and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("runs", type=Path, nargs="+", help="run folders of deeper evaluate")
+    parser.add_argument("--other", default="", help="adapter of a second predictor, trained independently")
+    given = parser.parse_args()
+    found: dict[str, dict[Key, float]] = {}
+    for run in given.runs:
+        for way, errors in read(run, given.other).items():
+            found.setdefault(way, {}).update(errors)
+    whole = found.pop("whole")
+    result = {"benchmark": "language", **provenance(), "seed": SEED, "runs": [run.name for run in given.runs]}
+    result |= {way: compared(errors, whole) for way, errors in found.items()}
+    print(json.dumps(result, indent=1, allow_nan=False))
+
+
+def read(run: Path, other: str) -> dict[str, dict[Key, float]]:
+    """The error of each user's last refined persona in the next window, by the way it is read."""
+    config = json.loads((run / "results.json").read_text("utf-8"))["config"]
+    loaded = load_windows(config["data"], config["domains"] or None)
+    domains, prompts = loaded.domains, load_prompts(Path(config["prompts"]) if config["prompts"] else None)
+    windows: dict[Key, list[Any]] = {}
+    for row in loaded.windows.to_pylist():
+        windows.setdefault((row["domain"], row["user"]), []).append(row["items"])
+    last: dict[Key, Row] = {}
+    personas = pq.read_table(run / "personas.parquet").to_pylist()
+    for row in personas:
+        key = (row["domain"], row["user"])
+        is_read = row["method"] == "refine" and row["stage"] == "final" and not row["failure"]
+        if is_read and row["k"] + 1 < len(windows[key]) and row["k"] > last.get(key, {"k": 0})["k"]:
+            last[key] = row
+    # A map for each predictor, fitted as in the run: on the first personas of its calibration users.
+    first = pa.concat_tables(pq.read_table(path) for path in sorted((run / "initialise").glob("*.parquet")))
+    judged = {(row["domain"], row["user"]) for row in personas}
+    written = [row for row in first.to_pylist() if row["stage"] == "final" and not row["failure"]]
+    calibrating = [row for row in written if (row["domain"], row["user"]) not in judged]
+    ways: Mapping[str, Callable[[str], str]] = {"whole": str, "level_only": level_only, "paraphrase": paraphrase}
+    errors: dict[str, dict[Key, float]] = {}
+    for adapter in (config["predictor_adapter"], *([other] if other else [])):
+        engine = make_engines({"predictor": (config["predictor_engine"], adapter)}, prompts)["predictor"]
+
+        def ask(rows: Sequence[Row], change: Callable[[str], str] = str, engine: Engine = engine) -> pa.Table:
+            asked = [_asked((row["domain"], row["user"]), change(row["text"]), row["k"] + 1, windows) for row in rows]
+            table = pa.Table.from_pylist(asked, schema=PREDICT_INPUT)
+            return predict(table, engine, prompts, domains, config["readout"], SEED)
+
+        maps = fit_calibration(ask(calibrating), windows, domains)
+        for way, change in [("second_predictor", str)] if adapter == other else ways.items():
+            errors[way] = _errors(calibrate(ask(list(last.values()), change), maps, domains), windows, domains)
+    return errors
+
+
+def level_only(persona: str) -> str:
+    """The first sentence that says a level, or nothing."""
+    sentences = re.findall(r"[^.]+\.", persona)
+    return next((text.strip() for text in sentences if LEVEL & {*re.findall(r"[\w-]+", text.lower())}), "")
+
+
+def paraphrase(persona: str) -> str:
+    """The persona in other words and another order."""
+    changed: list[str] = []
+    for sentence in re.findall(r"[^.]+", persona):
+        words = re.sub(r"[\w-]+", lambda word: FOREIGN.get(word[0].lower(), word[0]), sentence.strip())
+        if found := FRONTED.match(words):
+            words = f"{found[2]}: {found[1]}"
+        changed += [words[0].upper() + words[1:] + "."] if words else []
+    return " ".join(reversed(changed))
+
+
+def compared(errors: Mapping[Key, float], whole: Mapping[Key, float]) -> Row:
+    """The difference to, and the ratio by, the error of the whole persona."""
+    both = sorted(errors.keys() & whole.keys())
+    difference = domain_mean_interval(_by_domain(both, {key: errors[key] - whole[key] for key in both}), SEED)
+    ratio = domain_ratio_interval(_by_domain(both, errors), _by_domain(both, whole), SEED)
+    return {"difference": _said(difference), "ratio": _said(ratio), "users": len(both)}
+
+
+def _asked(key: Key, text: str, k: int, windows: Mapping[Key, Any]) -> Row:
+    titles = [item["title"] for item in windows[key][k]]
+    targets = [{"k": k, "titles": titles}]
+    return {"persona_id": key[1], "user": key[1], "domain": key[0], "persona": text, "targets": targets}
+
+
+def _errors(predicted: pa.Table, windows: Mapping[Key, Any], domains: Mapping[str, Domain]) -> dict[Key, float]:
+    found: dict[Key, float] = {}
+    for row in predicted.to_pylist():
+        key = (row["domain"], row["user"])
+        actual = np.array([item["rating"] for item in windows[key][row["k"]]])
+        rated = domains[row["domain"]].is_rated(actual)
+        if not row["failure"] and rated.any():
+            found[key] = mean_absolute_error(np.array(row["points"])[rated], actual[rated])
+    return found
+
+
+def _by_domain(keys: Sequence[Key], values: Mapping[Key, float]) -> list[np.ndarray]:
+    return [np.array([values[key] for key in keys if key[0] == name]) for name in sorted({key[0] for key in keys})]
+
+
+def _said(interval: Interval) -> Row:
+    return {"value": round(interval.mean, 4), "ci": [round(interval.low, 4), round(interval.high, 4)]}
+
+
+if __name__ == "__main__":
+    main()
