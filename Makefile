@@ -45,27 +45,29 @@ readme: $(VENV)/.demo ## run the demo anew and put its output into the README
 	$(BIN)/python scripts/docs_results.py
 
 # Minutes on two older cores: reader 9, writer 8, learning 35. A killed run continues; other sizes want another LEARN.
+# WRITER and READER may be folders of adapters that are trained already.
 LEARN ?= runs/learn-demo
 READER_STEPS ?= 90
 WRITER_STEPS ?= 60
 LEARN_USERS ?= 24
 LEARN_DIRECTIONS ?= 4
 LEARN_STEPS ?= 30
-SHIPPED := $(wildcard src/deeper/adapters/policy/deeper.json)
-WRITER := $(if $(SHIPPED),src/deeper/adapters/policy,$(LEARN)/writer)
-READER := $(if $(SHIPPED),src/deeper/adapters/predictor,$(LEARN)/reader)
+WRITER ?= $(LEARN)/writer
+READER ?= $(LEARN)/reader
 
-learn-demo: $(VENV)/.dev ## both iterations of preference learning on the bundled data
-ifeq ($(SHIPPED),)
-	$(BIN)/deeper train predictor --steps $(READER_STEPS) --layers upper --out $(READER)
-	$(BIN)/deeper train coldstart --steps $(WRITER_STEPS) --layers upper --fold all --cutoff 420 \
-		--max-persona-tokens 96 --out $(WRITER)
-endif
-	@# So few directions can hardly show that the reward is real: --force learns all the same, and the report says so.
-	$(BIN)/deeper learn --policy-adapter $(WRITER) --predictor-adapter $(READER) --max-persona-tokens 96 \
+# So few directions can hardly show that the reward is real: --force learns all the same, and the report says so.
+learn-demo: $(READER)/deeper.json $(WRITER)/deeper.json ## both iterations of preference learning on the bundled data
+	$(BIN)/deeper learn --policy-adapter $(WRITER) --predictor-adapter $(READER) --max-persona-tokens 72 \
 		--users $(LEARN_USERS) --directions $(LEARN_DIRECTIONS) --steps $(LEARN_STEPS) --batch 2 --learning-rate 1e-4 \
 		--save-every 10 --judge-every 15 --validation-users 16 --calibration-users 16 --rounds 2 --force \
 		--out $(LEARN)/learnt
+
+$(READER)/deeper.json: | $(VENV)/.dev
+	$(BIN)/deeper train predictor --steps $(READER_STEPS) --layers upper --out $(READER)
+
+$(WRITER)/deeper.json: | $(VENV)/.dev
+	$(BIN)/deeper train coldstart --steps $(WRITER_STEPS) --layers upper --fold all --cutoff 420 \
+		--max-persona-tokens 72 --out $(WRITER)
 
 requirements: ## pin anew, with hashes, for all platforms
 	$(PYTHON) -m venv .venv-pin && .venv-pin/bin/python $(PIP) uv
