@@ -70,6 +70,16 @@ def test_the_target_comes_after_all_that_the_persona_knows() -> None:
     assert not any(word in reading.persona for reading in last for word in ("dreadful", "abysmal", "atrocious"))
 
 
+def test_every_other_reading_is_of_a_rarer_verdict_so_far_whatever_comes_after_it() -> None:
+    usual = [person(REEFS, f"u{n}", [[5.0] * 4] * 3) for n in range(29)]
+    surprised = person(REEFS, "surprised", [[5.0] * 4, [5.0] * 4, [1.0] * 4])
+    seldom = person(REEFS, "seldom", [[1.0] * 4] * 3)
+    readings = training_readings([*usual, surprised, seldom], {}, 600, seed=1)[0]
+    count = Counter(reading.user for reading in readings)
+    assert count["seldom"] / len(readings) == pytest.approx((1 / 31 + 1 / 2) / 2, abs=0.03)
+    assert count["surprised"] < 3 * count["u0"]
+
+
 def test_ratings_that_mean_none_are_left_out() -> None:
     half = person(COVES, "half", [[3.0, 0.0], [0.0, 4.0], [0.0, 0.0]])
     readings, _ = training_readings([half], {}, 8, seed=1)

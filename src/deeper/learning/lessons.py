@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import cycle, islice
+from itertools import islice
 from random import Random
 from typing import Literal
 
@@ -112,24 +112,9 @@ def training_lessons(people: Sequence[Person], teaching: Teaching, count: int) -
         raise UserError("no train user has two windows", do="give data of longer histories")
     tasks: list[Task] = list(SHARES)
     weights = [SHARES[task] for task in tasks]
-    usual = {domain: draw({domain: listed}, teaching.seed) for domain, listed in found.items()}
-    rare = {domain: draw(_by_verdict(listed), teaching.seed + 1) for domain, listed in found.items()}
-    turns = islice(cycle([source[domain] for source in (usual, rare) for domain in found]), count)
-    lessons = [_lesson(moment, rng.choices(tasks, weights)[0], teaching, rng) for moment, rng in map(next, turns)]
+    drawn = islice(draw(found, teaching.seed), count)
+    lessons = [_lesson(moment, rng.choices(tasks, weights)[0], teaching, rng) for moment, rng in drawn]
     return lessons, Counter(name for lesson in lessons for name in (lesson.task, lesson.person.domain.id))
-
-
-def _by_verdict(found: Sequence[Moment]) -> dict[str, list[Moment]]:
-    """Moments by what the typical verdict then is.
-
-    Drawing from these in turn shows rare verdicts as often as common ones. Where most users have the top verdict, a
-    policy would otherwise learn to say it of everyone, and not to read.
-    """
-    groups: dict[str, list[Moment]] = {}
-    for moment in found:
-        median = facts(moment.person.windows[: moment.k + 2], moment.person.domain).median
-        groups.setdefault(f"{median:g}", []).append(moment)
-    return dict(sorted(groups.items()))
 
 
 def validation_lessons(chosen: Sequence[Moment], teaching: Teaching) -> list[Lesson]:

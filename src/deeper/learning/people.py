@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import cycle
 from random import Random
 
 from deeper.domains import Domain
+from deeper.learning.facts import facts
 from deeper.persona.updaters import Window
 
 
@@ -42,21 +44,38 @@ def moments(people: Sequence[Person]) -> dict[str, list[Moment]]:
 def draw(by_domain: Mapping[str, Sequence[Moment]], seed: int) -> Iterator[tuple[Moment, Random]]:
     """Moments for ever, with random numbers of their own: domain after domain, so that all weigh the same.
 
-    Within a domain each moment comes once before any comes again.
+    Every other time all typical verdicts of a domain come equally often. Where most users have the top verdict, a model
+    would otherwise learn to say it of everyone, and not to read.
 
     Args:
         by_domain: Moments by domain, none empty.
         seed: The same gives the same.
     """
+    usual = {domain: _in_turn({domain: found}, seed) for domain, found in by_domain.items()}
+    rare = {domain: _in_turn(_by_verdict(found), seed + 1) for domain, found in by_domain.items()}
+    for source in cycle([source[domain] for source in (usual, rare) for domain in by_domain]):
+        yield next(source)
+
+
+def _in_turn(groups: Mapping[str, Sequence[Moment]], seed: int) -> Iterator[tuple[Moment, Random]]:
+    """Moments for ever, group after group; within a group each comes once before any comes again."""
     count = 0
-    queues: dict[str, list[Moment]] = {domain: [] for domain in by_domain}
+    queues: dict[str, list[Moment]] = {name: [] for name in groups}
     while True:
-        for domain, found in by_domain.items():
+        for name, found in groups.items():
             rng = Random(f"{seed} {count}")
             count += 1
-            if not queues[domain]:
-                queues[domain] = rng.sample(found, len(found))
-            yield queues[domain].pop(), rng
+            if not queues[name]:
+                queues[name] = rng.sample(found, len(found))
+            yield queues[name].pop(), rng
+
+
+def _by_verdict(found: Sequence[Moment]) -> dict[str, list[Moment]]:
+    groups: dict[str, list[Moment]] = {}
+    for moment in found:
+        median = facts(moment.person.windows[: moment.k + 1], moment.person.domain).median
+        groups.setdefault(f"{median:g}", []).append(moment)
+    return dict(sorted(groups.items()))
 
 
 def one_moment_each(people: Sequence[Person], seed: int) -> list[Moment]:
