@@ -27,6 +27,7 @@ from deeper.domains import Domain
 from deeper.engine.adapter import load_adapter
 from deeper.learning.contexts import Key, choose_users, fit_calibration
 from deeper.learning.describer import describe
+from deeper.learning.export_hub import without_places
 from deeper.learning.splits import user_hash
 from deeper.measure.bootstrap import Interval, domain_mean_interval, domain_ratio_interval
 from deeper.measure.errors import mean_absolute_error, rank_accuracy
@@ -71,7 +72,7 @@ def main() -> None:
         "speed": {"sampling": sampling, "training": training},
     }
     given.out.parent.mkdir(parents=True, exist_ok=True)
-    given.out.write_text(json.dumps(results, indent=1, allow_nan=False) + "\n", "utf-8")
+    given.out.write_text(json.dumps(without_places(results), indent=1, allow_nan=False) + "\n", "utf-8")
 
 
 def reader(adapter: str, data: Sequence[str], chosen: Sequence[str], users: int) -> Row:
