@@ -8,8 +8,6 @@
 Lines end with CR LF in some editions. Harper and Konstan, The MovieLens datasets, TiiS 2015.
 """
 
-from dataclasses import replace
-
 from deeper.prepare.reader import SECONDS, WRITTEN, Fields, Reader
 
 READER = Reader(
@@ -17,11 +15,9 @@ READER = Reader(
     kind="csv",
     ratings=Fields({"user": ("userId",), "item": ("movieId",), "rating": ("rating",), "time": ("timestamp",)}),
     meta=Fields({"item": ("movieId",), "title": ("title",)}),
-    # A written time is taken too, so that the content decides and not the file's name.
     time=f"coalesce({SECONDS}, {WRITTEN})",
-    rating_files=("ratings.csv",),
-    meta_files=("movies.csv",),
+    rating_files=("ratings.csv", "rating.csv"),
+    meta_files=("movies.csv", "movie.csv"),
     marks=frozenset({"userId", "movieId", "rating", "timestamp"}),
     meta_kind="csv",
 )
-KAGGLE = replace(READER, name="movielens_kaggle", rating_files=("rating.csv",), meta_files=("movie.csv",))

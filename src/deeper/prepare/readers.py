@@ -14,7 +14,6 @@ READERS = {
     reader.name: reader
     for reader in (
         movielens.READER,
-        movielens.KAGGLE,
         amazon_2018.READER,
         amazon_2023.READER,
         amazon_2023.CSV,

@@ -46,7 +46,7 @@ SOURCES = {
     "amazon_clothing": _amazon("Clothing_Shoes_and_Jewelry", 300, 243),
     "google_local": Source(("google_local",), "New_York", (), FIRST, 6, 2500, 826),
     "amazon_movies": _amazon("Movies_and_TV", 1000, 837),
-    "movielens_20m": Source(("movielens", "movielens_kaggle"), "", ("ml-20m",), LAST, 7, 3000, 1000),
+    "movielens_20m": Source(("movielens",), "", ("ml-20m",), LAST, 7, 3000, 1000),
     "amazon_arts": _amazon("Arts_Crafts_and_Sewing", 0, 86),
     "amazon_automotive": _amazon("Automotive", 0, 143),
     "amazon_sports": _amazon("Sports_and_Outdoors", 0, 185),

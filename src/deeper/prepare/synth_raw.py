@@ -73,7 +73,7 @@ def write_raw(
     """
     name, source = find_source(domain_name)
     raw_format = raw_format or source.formats[0]
-    made = [known for known in source.formats if known in FORMATS]
+    made = [known for known in FORMATS if known.startswith(source.formats)]
     if raw_format not in made:
         raise UserError(f"{name} is not made in the format {raw_format!r}", do=f"choose from {', '.join(made)}")
     lines, domain = FORMATS[raw_format], BUILTIN[name]
