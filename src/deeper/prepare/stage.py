@@ -65,11 +65,11 @@ def stage_ratings(
         SELECT CASE WHEN reason IS NULL THEN hash(user_id) % {buckets} ELSE -1 END AS bucket,
                user_id AS user, item, CAST(rated AS FLOAT) AS rating, moment AS time, line, reason
         FROM (
-            SELECT line, trim(user_id) AS user_id, trim(item) AS item, {rating} AS rated, {time} AS moment,
+            SELECT line, user_id, item, {rating} AS rated, {time} AS moment,
                 CASE WHEN user_id IS NULL AND item IS NULL AND rating IS NULL AND moment_text IS NULL
                          THEN {quoted(reasons.UNREADABLE)}
-                     WHEN coalesce(trim(user_id), '') = '' THEN {quoted(reasons.NO_USER)}
-                     WHEN coalesce(trim(item), '') = '' THEN {quoted(reasons.NO_ITEM)}
+                     WHEN coalesce(user_id, '') = '' THEN {quoted(reasons.NO_USER)}
+                     WHEN coalesce(item, '') = '' THEN {quoted(reasons.NO_ITEM)}
                      WHEN rated IS NULL THEN {quoted(reasons.RATING)}
                      WHEN rated NOT IN ({scale}) THEN {quoted(reasons.OFF_SCALE)}
                      WHEN moment IS NULL THEN {quoted(reasons.TIME)}
@@ -77,9 +77,8 @@ def stage_ratings(
                 END AS reason
             FROM ({values})
         )"""
-    copied = f"COPY ({query}) TO {{}} (FORMAT parquet, PARTITION_BY (bucket))"
     about = [fingerprint(path), query, buckets]
-    return _once(con, work, "ratings", path, about, copied, (reader.kind, reader.ratings), told)
+    return _once(con, work, "ratings", path, about, query, (reader.kind, reader.ratings), told)
 
 
 def stage_meta(con: duckdb.DuckDBPyConnection, path: str, reader: Reader, work: Path, told: Told) -> Staged:
@@ -101,8 +100,7 @@ def stage_meta(con: duckdb.DuckDBPyConnection, path: str, reader: Reader, work: 
             CASE WHEN item IS NULL AND title IS NULL THEN {quoted(reasons.UNREADABLE)}
                  WHEN coalesce(trim(item), '') = '' THEN {quoted(reasons.NO_ITEM)} END AS reason
         FROM ({values})"""
-    copied = f"COPY ({query}) TO {{}} (FORMAT parquet, PARTITION_BY (bucket))"
-    return _once(con, work, "meta", path, [fingerprint(path), query], copied, (reader.meta_kind, reader.meta), told)
+    return _once(con, work, "meta", path, [fingerprint(path), query], query, (reader.meta_kind, reader.meta), told)
 
 
 def rejects(con: duckdb.DuckDBPyConnection, staged: Staged, limit: int = 1 << 62) -> list[dict[str, Any]]:
@@ -119,17 +117,16 @@ def _values(kind: Kind, fields: Fields) -> str:
     if kind == "csv":
         columns = ", ".join(f'"{name}" AS {_safe(name)}' for name in fields.names)
         return f"SELECT line, {columns} FROM records"
-    paths = [f"$.{key}" for keys in fields.names.values() for key in keys]
-    columns, at = list[str](), 1
-    for name, keys in fields.names.items():
-        found = [f"nullif(trim(v[{at + i}]), '')" for i in range(len(keys))]
+    keys = [key for keys in fields.names.values() for key in keys]
+    columns = list[str]()
+    for name, choices in fields.names.items():
         # An empty text is told from none at all: only a record without any value is unreadable.
-        columns.append(f"coalesce({', '.join([*found, f'v[{at}]'])}) AS {_safe(name)}")
-        at += len(keys)
-    listed = ", ".join(quoted(path) for path in paths)
+        found = [f"nullif(v.{key}, '')" for key in choices] if len(choices) > 1 else []
+        columns.append(f"coalesce({', '.join([*found, f'v.{choices[0]}'])}) AS {_safe(name)}")
+    shape = quoted(json.dumps(dict.fromkeys(keys, "VARCHAR")))
     return f"""
         SELECT line, {", ".join(columns)}
-        FROM (SELECT line, try(json_extract_string(text, [{listed}])) AS v FROM records
+        FROM (SELECT line, try(json_transform(text, {shape})) AS v FROM records
               WHERE text IS NULL OR strlen(text) > 3 OR trim(text, chr(9) || chr(10) || chr(13) || ' ') <> '')"""
 
 
@@ -144,7 +141,7 @@ def _once(
     name: str,
     path: str,
     about: list[Any],
-    copied: str,
+    query: str,
     how: tuple[Kind, Fields],
     told: Told,
 ) -> Staged:
@@ -158,7 +155,7 @@ def _once(
         failures: list[UserError] = []
         con.register("records", read_records(path, *how, failures, told))
         try:
-            con.execute(copied.format(quoted(str(part))))
+            con.execute(f"COPY ({query}) TO {quoted(str(part))} (FORMAT parquet, PARTITION_BY (bucket))")
         except duckdb.Error as error:
             raise (failures or [error])[0] from error
         finally:
