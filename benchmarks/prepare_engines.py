@@ -43,7 +43,9 @@ def main(files: tuple[Path, ...], memory: str, repeats: int) -> None:
         if best[0]["rows"] != best[1]["rows"] or abs(best[0]["sum"] - best[1]["sum"]) > 0.5:
             raise click.ClickException(f"{file}: the engines disagree: {best}")
         results.append({"file": file.name, "bytes": file.stat().st_size, "engines": best})
-    click.echo(json.dumps({"benchmark": "prepare_engines", **provenance(), "memory": memory, "results": results}, indent=1))
+    click.echo(
+        json.dumps({"benchmark": "prepare_engines", **provenance(), "memory": memory, "results": results}, indent=1)
+    )
 
 
 def _measure(engine: str, file: Path, memory: str) -> dict[str, Any]:

@@ -177,7 +177,9 @@ def test_an_update_that_is_not_told_predictions_goes_half_the_way_from_the_old_v
     someone = person(REEFS, "u", [[1.0] * 4, [5.0] * 4])
     lessons = training_lessons([someone], TEACHING, 400)[0]
     answers = [one.answer for one in lessons if one.task in ("incremental_update", "hierarchical_merge")]
-    said = Counter(frozenset(rung for rung, words in enumerate(RUNGS) if levels_in(text) & {*words}) for text in answers)
+    said = Counter(
+        frozenset(rung for rung, words in enumerate(RUNGS) if levels_in(text) & {*words}) for text in answers
+    )
     right, *others = [frozenset(verdict_rungs((old + 5) / 2, REEFS.scale)) for old in (1.0, 0.5, 1.5, 2.0)]
     assert said.most_common(1)[0][0] == right
     assert set(said) == {right, *others}

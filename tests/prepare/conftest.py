@@ -45,7 +45,9 @@ class Prepared(NamedTuple):
 def run_prepare() -> Callable[..., dict[str, Any]]:
     """Prepare a domain, quietly; further arguments are settings."""
 
-    def run(domain: str, raw: Path, out: Path, options: dict[str, Any] | None = None, **settings: Any) -> dict[str, Any]:
+    def run(
+        domain: str, raw: Path, out: Path, options: dict[str, Any] | None = None, **settings: Any
+    ) -> dict[str, Any]:
         chosen = Options(**{"key_file": out.with_name(f"{out.name}.key"), **(options or {})})
         return prepare(PrepareSettings(domain=domain, raw=str(raw), **settings), out, chosen, QUIET)
 
@@ -63,4 +65,6 @@ def prepared(
     truth = json.loads((folder / "raw" / "truth" / "truth.json").read_text("utf-8"))
     assert truth == made.truth
     options = {"max_rejects": 0.01, "published": True}
-    return Prepared(folder / "raw", truth, folder / "out", run_prepare(case.domain, folder / "raw", folder / "out", options))
+    return Prepared(
+        folder / "raw", truth, folder / "out", run_prepare(case.domain, folder / "raw", folder / "out", options)
+    )

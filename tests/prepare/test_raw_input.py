@@ -115,7 +115,9 @@ def test_too_many_bad_lines_stop_with_the_first_and_a_higher_limit_goes_on(
     with pytest.raises(UserError, match="20 of 4020 lines are bad; the first: the line cannot be read") as caught:
         run_prepare("amazon_books", raw, tmp_path / "out", **SMALL)
     assert caught.value.where == f"{raw / 'Books_5.json'}, line 101"
-    report = run_prepare("amazon_books", raw, tmp_path / "out", {"max_rejects": 0.01, "key_file": tmp_path / "out.key"}, **SMALL)
+    report = run_prepare(
+        "amazon_books", raw, tmp_path / "out", {"max_rejects": 0.01, "key_file": tmp_path / "out.key"}, **SMALL
+    )
     assert report["rejected"] == 20
     rejects = pq.read_table(tmp_path / "out" / "rejects.parquet")
     assert rejects["line"].to_pylist() == list(range(101, 121))
@@ -138,7 +140,9 @@ def test_odd_values_of_json(run_prepare: Run, tmp_path: Path) -> None:
     folder.mkdir()
     jsonl(folder / "Books_5.json", [*good, *odd])
     jsonl(folder / "meta_Books.json", [{"asin": f"B{i:09d}", "title": f"T {i}"} for i in range(40)])
-    report = run_prepare("amazon_books", folder, tmp_path / "out", {"max_rejects": 1, "key_file": tmp_path / "k"}, **SMALL)
+    report = run_prepare(
+        "amazon_books", folder, tmp_path / "out", {"max_rejects": 1, "key_file": tmp_path / "k"}, **SMALL
+    )
     assert (report["lines"], report["rejected"]) == (49, 9)
     reasons = pq.read_table(tmp_path / "out" / "rejects.parquet")["reason"].to_pylist()
     assert reasons == [
@@ -228,8 +232,13 @@ def test_plain_zstd_parts_and_addresses_give_the_same(books: Path, run_prepare: 
     run_prepare("amazon_books", plain, tmp_path / "zstd", key, **SMALL)
 
     for number, part in enumerate((lines[:1500], lines[1500:])):
-        (plain / f"part-{number}.gz").write_bytes(gzip.compress(b"".join(part[:700])) + gzip.compress(b"".join(part[700:])))
-    files = {"ratings": tuple(str(plain / f"part-{number}.gz") for number in range(2)), "meta": (str(plain / "meta_Books.json.zst"),)}
+        (plain / f"part-{number}.gz").write_bytes(
+            gzip.compress(b"".join(part[:700])) + gzip.compress(b"".join(part[700:]))
+        )
+    files = {
+        "ratings": tuple(str(plain / f"part-{number}.gz") for number in range(2)),
+        "meta": (str(plain / "meta_Books.json.zst"),),
+    }
     run_prepare("amazon_books", Path(), tmp_path / "parts", key, **files, **SMALL)
 
     system = fsspec.filesystem("memory")

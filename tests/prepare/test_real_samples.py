@@ -55,7 +55,9 @@ def test_kaggles_copy_has_written_times(tmp_path: Path) -> None:
     assert str(table["time"][0]).startswith("2005-04-02 23:53:47")
 
 
-@pytest.mark.parametrize(("name", "rows", "pairs", "exact"), [("Gift_Cards", 2972, 7, 3), ("All_Beauty", 5269, 1177, 1103)])
+@pytest.mark.parametrize(
+    ("name", "rows", "pairs", "exact"), [("Gift_Cards", 2972, 7, 3), ("All_Beauty", 5269, 1177, 1103)]
+)
 def test_amazon_2018(tmp_path: Path, name: str, rows: int, pairs: int, exact: int) -> None:
     path = RAW / "amazon_v2" / f"{name}_5.json.gz"
     staged, table = read(path, "amazon_books", tmp_path)

@@ -136,7 +136,9 @@ def test_a_finished_run_is_not_repeated_until_its_files_change(
     assert len(reads) == 4
 
 
-def test_the_published_layouts_can_be_asked_for_later(run_prepare: Run, raw: Path, reads: list[str], tmp_path: Path) -> None:
+def test_the_published_layouts_can_be_asked_for_later(
+    run_prepare: Run, raw: Path, reads: list[str], tmp_path: Path
+) -> None:
     run_prepare("amazon_books", raw, tmp_path / "out", **USERS)
     run_prepare("amazon_books", raw, tmp_path / "out", {"published": True, "key_file": tmp_path / "out.key"}, **USERS)
     assert (tmp_path / "out" / "published" / "amazon_book" / "test_iterations" / "test_iteration_1.jsonl").exists()

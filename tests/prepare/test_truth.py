@@ -6,8 +6,8 @@ from itertools import pairwise
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from conftest import Prepared
 
+from conftest import Prepared
 from deeper.behaviour.load import load_windows
 from deeper.behaviour.published import read_published
 from deeper.behaviour.schema import BEHAVIOUR, WINDOW
@@ -133,5 +133,6 @@ def test_published_files_come_back_as_they_went(prepared: Prepared) -> None:
 def _as_published(windows: pa.Table) -> list[tuple[str, str, int, list[tuple[str, float]]]]:
     rows = windows.to_pylist()
     return [
-        (row["user"], row["split"], row["k"], [(item["title"], item["rating"]) for item in row["items"]]) for row in rows
+        (row["user"], row["split"], row["k"], [(item["title"], item["rating"]) for item in row["items"]])
+        for row in rows
     ]

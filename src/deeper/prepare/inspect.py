@@ -85,7 +85,9 @@ def _domain(con: duckdb.DuckDBPyConnection, name: str, column: str) -> dict[str,
     counts: dict[str, Any] = dict(zip(heads, map(int, row[:7]), strict=True))
     if name in BUILTIN and BUILTIN[name].unrated:
         marks = ", ".join(f"{value:g}" for value in BUILTIN[name].unrated)
-        counts["no rating"] = int(con.execute(f"SELECT count(*) FROM chosen WHERE rating IN ({marks})").fetchall()[0][0])
+        counts["no rating"] = int(
+            con.execute(f"SELECT count(*) FROM chosen WHERE rating IN ({marks})").fetchall()[0][0]
+        )
     return {
         "counts": counts,
         "mean": row[7],

@@ -56,7 +56,9 @@ def merge_bucket(
         if (files := sorted(one.folder.glob(f"bucket={bucket}/*.parquet")))
     ]
     con.execute(f"CREATE OR REPLACE TEMP TABLE bucket AS {' UNION ALL '.join(sources or [EMPTY])}")
-    con.execute("CREATE OR REPLACE TEMP TABLE repeated AS SELECT user, item FROM bucket GROUP BY ALL HAVING count(*) > 1")
+    con.execute(
+        "CREATE OR REPLACE TEMP TABLE repeated AS SELECT user, item FROM bucket GROUP BY ALL HAVING count(*) > 1"
+    )
     unrated = f"rating IN ({', '.join(f'{value:g}' for value in domain.unrated)})" if domain.unrated else "false"
     order = "time, row" if rule.keep == FIRST else "time DESC, row DESC"
     # Few ratings are repeated, and few items are without a title: what is large is read once more, not copied.

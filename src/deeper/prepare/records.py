@@ -46,9 +46,7 @@ def read_records(path: str, kind: Kind, fields: Fields, failures: list[UserError
     return pa.RecordBatchReader.from_batches(schema, _watched(_csv(path, fields, schema), failures, told))
 
 
-def _watched(
-    batches: Iterator[pa.RecordBatch], failures: list[UserError], told: Told
-) -> Iterator[pa.RecordBatch]:
+def _watched(batches: Iterator[pa.RecordBatch], failures: list[UserError], told: Told) -> Iterator[pa.RecordBatch]:
     try:
         for batch in batches:
             told(batch.num_rows)

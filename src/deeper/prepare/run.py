@@ -1,13 +1,13 @@
 """`deeper prepare`: the raw files of one domain to behaviour, windows and contexts.
 
-    OUT/config.toml         the settings
-    OUT/work/               what an interrupted run goes on with; removed at the end
-    OUT/behaviour.parquet   the sampled users' ratings in time order
-    OUT/windows.parquet     W0, W1, … of each
-    OUT/contexts.parquet    previous, current and future window of each refinement
-    OUT/rejects.parquet     bad lines: file, line, reason
-    OUT/prepare.json        counts of all that was read, left out and merged; versions
-    OUT/published/          the published layouts, if asked for
+OUT/config.toml         the settings
+OUT/work/               what an interrupted run goes on with; removed at the end
+OUT/behaviour.parquet   the sampled users' ratings in time order
+OUT/windows.parquet     W0, W1, … of each
+OUT/contexts.parquet    previous, current and future window of each refinement
+OUT/rejects.parquet     bad lines: file, line, reason
+OUT/prepare.json        counts of all that was read, left out and merged; versions
+OUT/published/          the published layouts, if asked for
 """
 
 import math
@@ -135,9 +135,7 @@ class _Run:
             counts, kept = self._merge(con, staged, titles)
             chosen = self._choose(con, kept, key)
             self._say(f"writing the tables of {chosen.num_rows} users")
-            tables = write_tables(
-                con, kept, titles, chosen, self._domain.id, self._windows, self._folder.path
-            )
+            tables = write_tables(con, kept, titles, chosen, self._domain.id, self._windows, self._folder.path)
             bad = [line for one in (*staged, *metas) for line in rejects(con, one)]
         named = [{**line, "file": line["file"].rpartition("/")[2]} for line in bad]
         self._folder.write_table("rejects.parquet", pa.Table.from_pylist(named, schema=REJECTS))
@@ -171,7 +169,12 @@ class _Run:
             task = self._bars.add_task(f"lines of {path.rpartition('/')[2]}".replace("[", "\\["), total=None)
             staged.append(
                 stage_ratings(
-                    con, path, self._raw.reader, self._domain, buckets, self._work,
+                    con,
+                    path,
+                    self._raw.reader,
+                    self._domain,
+                    buckets,
+                    self._work,
                     lambda rows, task=task: self._bars.advance(task, rows),
                 )  # fmt: skip
             )

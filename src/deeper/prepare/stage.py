@@ -173,4 +173,3 @@ def _finish(con: duckdb.DuckDBPyConnection, part: Path, path: str) -> None:
     query = f"SELECT count(*), count(reason) FROM read_parquet({path_list(files)})"
     lines, rejected = con.execute(query).fetchall()[0]
     (part / "counts.json").write_text(json.dumps({"lines": lines, "rejected": rejected}), "utf-8")
-

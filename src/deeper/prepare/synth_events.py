@@ -124,9 +124,7 @@ def _ratings(
     drift = width * rng.normal(0, 0.1, users)
     quality = width * np.random.default_rng([seed, 1]).normal(0, 0.1, 4096)[item % 4096]
     progress = (time - FIRST_DAY) / (LAST_DAY - FIRST_DAY)
-    return scale.round(
-        level[owner] + drift[owner] * progress + quality + width * rng.normal(0, 0.13, len(owner))
-    )
+    return scale.round(level[owner] + drift[owner] * progress + quality + width * rng.normal(0, 0.13, len(owner)))
 
 
 def _with_repeats(events: Events, shape: Shape, rng: np.random.Generator, domain: Domain) -> Events:

@@ -17,7 +17,7 @@ Columns = dict[str, pa.Array]
 """Text of each row: user, item, rating, time; and `pick`, numbers that choose between variants of a line."""
 Join = Callable[..., pa.Array]
 
-WORDS = "the a very good not so bad I made it again for my sister who liked this one and would buy more of them".split()
+WORDS = ["the", "a", "very", "good", "not", "so", "bad", "I", "made", "it", "again", "for", "my", "sister", "who", "liked", "this", "one", "and", "would", "buy", "more", "of", "them"]
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,9 @@ def _movielens(end: str) -> Callable[[Columns], pa.Array]:
 
 
 def _amazon_2018(c: Columns) -> pa.Array:
-    before = _pool(("", '"verified": true, ', '"vote": "1,012", ', '"verified": false, "image": ["a.jpg"], '), c["pick"])
+    before = _pool(
+        ("", '"verified": true, ', '"vote": "1,012", ', '"verified": false, "image": ["a.jpg"], '), c["pick"]
+    )
     after = _pool(('"style": {"Color:": " Red"}, ', "", "", '"summary": "Five Stars", ', '"vote": "3", '), c["pick"])
     return _join(
         "{", before, '"overall": ', c["rating"], ', "reviewTime": "06 17, 2018", "reviewerID": "', c["user"],

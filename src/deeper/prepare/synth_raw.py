@@ -163,9 +163,7 @@ class _Ratings:
             reasons.RATING: {"rating": pa.array(['"good"' if self._lines.header == "" else "good"])},
             reasons.NO_USER: {"user": pa.array([""])},
             reasons.TIME: {"time": pa.array(["true" if self._lines.header == "" else "soon"])},
-            reasons.TIME_RANGE: {
-                "time": self._lines.time(np.array([FAR_FUTURE if len(self._bad) % 4 else LONG_AGO]))
-            },
+            reasons.TIME_RANGE: {"time": self._lines.time(np.array([FAR_FUTURE if len(self._bad) % 4 else LONG_AGO]))},
         }.get(reason, {})
         self._bad.append({"file": self._name, "line": self._line, "reason": reason})
         text = self._lines.lines({**columns, **wrong})[0].as_py() if wrong else self._lines.unreadable

@@ -8,7 +8,20 @@ from numpy.typing import NDArray
 from deeper.behaviour.planted import ADJECTIVES, NOUNS
 
 PLAIN, ENTITY, TAG, HIDDEN, TAIL, BLANKS, ACCENT, QUOTED, TWICE, EMPTY, SCRIPT, ABSENT = range(12)
-QUIRKS = ("plain", "entity", "tag", "hidden", "tail", "blanks", "accent", "quoted", "twice", "empty", "script", "absent")
+QUIRKS = (
+    "plain",
+    "entity",
+    "tag",
+    "hidden",
+    "tail",
+    "blanks",
+    "accent",
+    "quoted",
+    "twice",
+    "empty",
+    "script",
+    "absent",
+)
 """Names of the quirks; an item has one. The last three have no title: empty, scraped code, no row in the meta file."""
 
 RATES = {
@@ -60,7 +73,7 @@ def make_title(kind: str, item: int, quirk: int) -> MadeTitle:
     if quirk == ACCENT:
         return MadeTitle(f"Cafe\u0301 {clean}", f"Café {clean}")
     if quirk == QUOTED and kind != "movielens":
-        return MadeTitle(f"'\"{clean}\" {{0}}", f"'\"{clean}\" {{0}}")
+        return MadeTitle(f'\'"{clean}" {{0}}', f'\'"{clean}" {{0}}')
     return {
         ENTITY: MadeTitle(f"{clean} &amp; Sons&reg; &#39;&lt;3", f"{clean} & Sons® '<3"),
         TAG: MadeTitle(f"<b>{clean}</b><br /> Set", f"{clean} Set"),

@@ -82,7 +82,9 @@ def to_contexts(windows: pa.Table) -> pa.Table:
     follows = np.append(k[1:] == k[:-1] + 1, False) if len(k) else np.zeros(0, bool)
     middle = np.flatnonzero(follows & (k > 0))
     heads = windows.select(["user", "domain", "split", "k"]).take(middle)
-    items = {name: windows["items"].take(middle + step) for name, step in (("previous", -1), ("current", 0), ("future", 1))}
+    items = {
+        name: windows["items"].take(middle + step) for name, step in (("previous", -1), ("current", 0), ("future", 1))
+    }
     return pa.table({**{name: heads[name] for name in heads.column_names}, **items}).cast(CONTEXTS)
 
 

@@ -91,7 +91,9 @@ def bar_chart(title: str, bars: Points) -> str:
         )
     # As many values below the bars as there is room for.
     for i in range(0, len(bars), math.ceil(len(bars) / 8)):
-        marks.append(f'<text x="{LEFT + (i + 0.5) * width:.1f}" y="{HEIGHT - 8}" text-anchor="middle">{bars[i][0]:g}</text>')
+        marks.append(
+            f'<text x="{LEFT + (i + 0.5) * width:.1f}" y="{HEIGHT - 8}" text-anchor="middle">{bars[i][0]:g}</text>'
+        )
     label = escape(f"{title}: {len(bars)} bars", quote=True)
     return f'<svg class="chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{label}">{"".join(marks)}</svg>'
 
