@@ -96,11 +96,8 @@ def _polars(file: Path, out: Path, memory: str) -> None:
 
     user, item, rating, seconds = NAMES[file.suffix[1:]]
     schema = {user: pl.String, item: pl.String, rating: pl.Float32, seconds: pl.Int64}
-    if file.suffix == ".csv":
-        raw = pl.scan_csv(file, schema=schema)
-    else:
-        raw = pl.scan_ndjson(file, schema=schema)
-    raw = raw.select(u=user, i=item, rating=rating, t=seconds)
+    scan = pl.scan_csv if file.suffix == ".csv" else pl.scan_ndjson
+    raw = scan(file, schema=schema).select(u=user, i=item, rating=rating, t=seconds)
     order = pl.col("t") * 100 + (pl.col("rating") * 10).cast(pl.Int64)
     once = raw.group_by("u", "i").agg(pl.col("t").min(), pl.col("rating").sort_by(order).first())
     long = once.group_by("u").len().filter(pl.col("len") >= LONG).select("u")

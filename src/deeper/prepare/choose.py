@@ -56,7 +56,7 @@ def choose_users(users: Iterable[tuple[str, int]], train: int, eval_users: int, 
 
 
 def anonymous(raw: str, key: bytes) -> str:
-    """The id that stands for a raw one: keyed BLAKE2b, 32 hexadecimal digits. Without the key nobody can recompute it."""
+    """The id that stands for a raw one: keyed BLAKE2b, 32 hexadecimal digits."""
     return blake2b(raw.encode(), key=key, digest_size=16).hexdigest()
 
 

@@ -52,11 +52,10 @@ def blocks(path: str, *, quoted: bool) -> Iterator[Block]:
         UserError: The file cannot be opened, is cut off or damaged, is binary, or a record is too long.
     """
     line, rest = 1, b""
-    for chunk in _chunks(path):
-        if line == 1 and not rest:
-            chunk = chunk.removeprefix(BOM)
+    for number, chunk in enumerate(_chunks(path)):
+        if not number:
             _check_text(chunk, path)
-        data = rest + chunk if rest else chunk
+        data = rest + chunk if number else chunk.removeprefix(BOM)
         end = _last_end(data, quoted)
         rest = data[end:]
         lines = data.count(b"\n", 0, end)

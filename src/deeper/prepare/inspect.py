@@ -27,7 +27,7 @@ ODD = {
 _PATTERNS = {
     "looks like code": r"</?[a-zA-Z][^>]*>|\{[^}]*\}|function\s*\(|getTime|javascript:",
     "names a rating": r"(?i)\b(?:[0-9](?:\.5)?|one|two|three|four|five)[ -]stars?\b",
-    "gives an order": r"(?i)\b(?:ignore|disregard|forget)\b.{0,30}\b(?:instruction|prompt|above|previous)|\bsystem prompt\b",
+    "gives an order": r"(?i)\b(?:ignore|disregard|forget)\b.{0,30}\b(?:instruction|prompt|previous)|\bsystem prompt\b",
 }
 
 
@@ -71,7 +71,8 @@ def _domain(con: duckdb.DuckDBPyConnection, name: str, column: str) -> dict[str,
     con.execute(f"CREATE OR REPLACE TEMP VIEW chosen AS SELECT * FROM items WHERE {column} = {quoted(name)}")
     con.execute(
         """CREATE OR REPLACE TEMP TABLE people AS SELECT user, count(*) AS n, min(rating) = max(rating) AS constant,
-           date_diff('day', min(time), max(time)) AS days, count(*) - count(DISTINCT time) AS ties FROM chosen GROUP BY user"""
+           date_diff('day', min(time), max(time)) AS days, count(*) - count(DISTINCT time) AS ties
+           FROM chosen GROUP BY user"""
     )
     con.execute("CREATE OR REPLACE TEMP TABLE titles AS SELECT title, count(*) AS n FROM chosen GROUP BY title")
     row = con.execute(

@@ -17,7 +17,7 @@ Columns = dict[str, pa.Array]
 """Text of each row: user, item, rating, time; and `pick`, numbers that choose between variants of a line."""
 Join = Callable[..., pa.Array]
 
-WORDS = ["the", "a", "very", "good", "not", "so", "bad", "I", "made", "it", "again", "for", "my", "sister", "who", "liked", "this", "one", "and", "would", "buy", "more", "of", "them"]
+WORDS = tuple("the a very good not so bad I made it again for my sister and would buy more of them".split())  # noqa: SIM905
 
 
 @dataclass(frozen=True)

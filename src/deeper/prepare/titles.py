@@ -64,7 +64,8 @@ def write_titles(con: duckdb.DuckDBPyConnection, metas: Sequence[Staged], out: P
     with pq.ParquetWriter(part, TITLES, compression="zstd") as writer:
         if sources:
             query = f"""
-                SELECT item, arg_min(title, file * 1000000000000 + line) FILTER (trim(title) <> '') AS title, count(*) AS n
+                SELECT item, count(*) AS n,
+                       arg_min(title, file * 1000000000000 + line) FILTER (trim(title) <> '') AS title
                 FROM ({" UNION ALL ".join(sources)}) GROUP BY item ORDER BY item"""
             for batch in con.sql(query).to_arrow_reader(200_000):
                 writer.write_table(_clean(pa.Table.from_batches([batch]), counts))
