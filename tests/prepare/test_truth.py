@@ -6,8 +6,8 @@ from itertools import pairwise
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from prepare_cases import Prepared
 
-from conftest import Prepared
 from deeper.behaviour.load import load_windows
 from deeper.behaviour.published import read_published
 from deeper.behaviour.schema import BEHAVIOUR, WINDOW

@@ -1,6 +1,6 @@
 """DuckDB as this package uses it: bounded memory, spilling to the output's disk, errors that say what to do."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from deeper.errors import UserError
 
 
 @contextmanager
-def database(spill: Path, memory_gib: float) -> Iterator[duckdb.DuckDBPyConnection]:
+def database(spill: Path, memory_gib: float) -> Generator[duckdb.DuckDBPyConnection]:
     """A database in memory that spills to a folder.
 
     Args:
@@ -20,7 +20,11 @@ def database(spill: Path, memory_gib: float) -> Iterator[duckdb.DuckDBPyConnecti
     Raises:
         UserError: The disk is full, or the memory too small.
     """
-    config = {"memory_limit": f"{memory_gib:g}GiB", "temp_directory": str(spill), "preserve_insertion_order": "false"}
+    config: dict[str, str | bool | int | float | list[str]] = {
+        "memory_limit": f"{memory_gib:g}GiB",
+        "temp_directory": str(spill),
+        "preserve_insertion_order": "false",
+    }
     try:
         with duckdb.connect(config=config) as connection:
             yield connection

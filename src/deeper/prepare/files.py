@@ -4,12 +4,12 @@ A block ends where a record ends. In CSV a line end between quotes is none; in J
 The next block is read and decompressed while the last one is worked on.
 """
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import fsspec
 import numpy as np
@@ -23,7 +23,7 @@ BLOCK_BYTES = 1 << 23
 LONGEST_RECORD = 1 << 26
 """Bytes; a longer record is a sign of another format, or of a quote that is never closed."""
 
-MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5": "zstd"}
+MAGIC: dict[bytes, Literal["gzip", "zstd"]] = {b"\x1f\x8b": "gzip", b"\x28\xb5": "zstd"}
 QUOTE, LINE_END = 34, 10
 BOM = b"\xef\xbb\xbf"
 
@@ -123,19 +123,19 @@ def _chunks(path: str) -> Iterator[bytes]:
 
 
 @contextmanager
-def _open(path: str) -> Iterator[Any]:
-    with fsspec.open(path, "rb") as start:
-        head = start.read(2)  # type: ignore[union-attr]
+def _open(path: str) -> Generator[Any]:
+    opened: Any = fsspec.open(path, "rb")
+    with opened as start:
+        head = start.read(2)
     if not head:
         raise UserError("the file is empty", where=path, do="fetch it again")
-    with fsspec.open(path, "rb") as raw:
+    with opened as raw:
         kind = MAGIC.get(head)
-        # memoryview has no removeprefix, so plain files are read as bytes.
         yield pa.CompressedInputStream(raw, kind) if kind else raw
 
 
 @contextmanager
-def _errors(path: str) -> Iterator[None]:
+def _errors(path: str) -> Generator[None]:
     try:
         yield
     except FileNotFoundError as error:

@@ -7,10 +7,12 @@ block that holds a bad record is each of its records looked at by itself.
 
 import csv
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any, cast
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pc_csv
+from numpy.typing import NDArray
 
 from deeper.errors import UserError
 from deeper.prepare.files import LINE_END, Block, blocks, record_ends
@@ -61,14 +63,15 @@ def _json(path: str) -> Iterator[pa.RecordBatch]:
         ends = record_ends(block.data, quoted=False)
         if not len(ends) or ends[-1] < len(block.data):
             ends = np.append(ends, len(block.data))
-        offsets = pa.py_buffer(np.concatenate([[0], ends]).astype(np.int32))
+        offsets = pa.py_buffer(np.concatenate([[0], ends]).astype(np.int32).tobytes())
         text = pa.StringArray.from_buffers(len(ends), offsets, pa.py_buffer(block.data))
         try:
             text.validate(full=True)
         except pa.ArrowInvalid:
-            text = pa.array([_decoded(bytes(line)) for line in text.cast(pa.binary()).to_pylist()], pa.string())
-        lines = pa.array(np.arange(len(ends)) + block.line)
-        yield pa.RecordBatch.from_arrays([lines, text], schema=LINES)
+            lines = cast(list[bytes], text.cast(pa.binary()).to_pylist())
+            text = pa.array([_decoded(line) for line in lines], pa.string())
+        numbers = pa.array(np.arange(len(ends)) + block.line)
+        yield pa.RecordBatch.from_arrays([numbers, text], schema=LINES)
 
 
 def _decoded(line: bytes) -> str | None:
@@ -119,7 +122,7 @@ def _quick(block: Block, columns: Sequence[str], wanted: Sequence[str], skipped:
         return pa.table({"line": pa.array([], pa.int64()), **{name: pa.array([], pa.string()) for name in wanted}})
     try:
         table = pc_csv.read_csv(
-            pa.py_buffer(data),
+            cast(Any, pa.py_buffer(data)),
             pc_csv.ReadOptions(column_names=list(columns), block_size=max(1 << 20, _longest(ends, len(data)) + 1)),
             pc_csv.ParseOptions(newlines_in_values=b'"' in data),
             pc_csv.ConvertOptions(
@@ -141,7 +144,7 @@ def _quick(block: Block, columns: Sequence[str], wanted: Sequence[str], skipped:
     return table.add_column(0, "line", pa.array(line, pa.int64()))
 
 
-def _longest(ends: np.ndarray, size: int) -> int:
+def _longest(ends: NDArray[np.int64], size: int) -> int:
     return int(np.diff(np.concatenate([[0], ends, [size]])).max())
 
 

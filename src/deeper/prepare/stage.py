@@ -121,8 +121,9 @@ def _values(kind: Kind, fields: Fields) -> str:
     columns = list[str]()
     for name, choices in fields.names.items():
         # An empty text is told from none at all: only a record without any value is unreadable.
-        found = [f"nullif(v.{key}, '')" for key in choices] if len(choices) > 1 else []
-        columns.append(f"coalesce({', '.join([*found, f'v.{choices[0]}'])}) AS {_safe(name)}")
+        found = [f"nullif(v.{key}, '')" for key in choices]
+        empty = [f"v.{key}" for key in choices]
+        columns.append(f"coalesce({', '.join([*found, *empty])}) AS {_safe(name)}")
     shape = quoted(json.dumps(dict.fromkeys(keys, "VARCHAR")))
     return f"""
         SELECT line, {", ".join(columns)}

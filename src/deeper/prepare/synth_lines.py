@@ -13,9 +13,10 @@ import pyarrow.compute as pc
 
 from deeper.prepare.synth_events import Ints
 
-Columns = dict[str, pa.Array]
+TextArray = Any
+"""A pyarrow array of text, a value a row."""
+Columns = dict[str, TextArray]
 """Text of each row: user, item, rating, time; and `pick`, numbers that choose between variants of a line."""
-Join = Callable[..., pa.Array]
 
 WORDS = tuple("the a very good not so bad I made it again for my sister and would buy more of them".split())  # noqa: SIM905
 
@@ -41,32 +42,36 @@ class Lines:
     ratings: str
     meta: str
     header: str
-    lines: Callable[[Columns], pa.Array]
-    ids: tuple[Callable[[Ints], pa.Array], Callable[[Ints], pa.Array]]
-    time: Callable[[Ints], pa.Array]
+    lines: Callable[[Columns], TextArray]
+    ids: tuple[Callable[[Ints], TextArray], Callable[[Ints], TextArray]]
+    time: Callable[[Ints], TextArray]
     meta_header: str
     meta_line: Callable[[str, str, int], str]
     unreadable: str
 
 
-def _text(numbers: Ints) -> pa.Array:
+def _text(numbers: Ints) -> TextArray:
     return pa.array(numbers, pa.int64()).cast(pa.string())
 
 
-def _padded(prefix: str, width: int) -> Callable[[Ints], pa.Array]:
-    def ids(numbers: Ints) -> pa.Array:
+def _from_one(numbers: Ints) -> TextArray:
+    return _text(numbers + 1)
+
+
+def _padded(prefix: str, width: int) -> Callable[[Ints], TextArray]:
+    def ids(numbers: Ints) -> TextArray:
         return _join(prefix, pc.utf8_lpad(_text(numbers), width, "0"))
 
     return ids
 
 
-def _join(*parts: Any) -> pa.Array:
+def _join(*parts: Any) -> TextArray:
     return pc.binary_join_element_wise(*parts, "")
 
 
-def _pool(choices: Sequence[str], pick: pa.Array) -> pa.Array:
+def _pool(choices: Sequence[str], pick: TextArray) -> TextArray:
     """One of the choices for each row."""
-    return pa.array(choices).take(pa.array(pick.to_numpy() % len(choices)))
+    return pa.array(choices).take(pa.array(pick.to_numpy() % len(choices), pa.int64()))
 
 
 def _texts(count: int, line_ends: bool) -> list[str]:
@@ -83,29 +88,29 @@ JSON_TEXTS = [json.dumps(text) for text in _texts(64, True)]
 CSV_TEXTS = [f'"{text.replace(chr(34), chr(34) * 2)}"' if i % 5 else "" for i, text in enumerate(_texts(64, True))]
 
 
-def _seconds(times: Ints) -> pa.Array:
+def _seconds(times: Ints) -> TextArray:
     return _text(times)
 
 
-def _milliseconds(times: Ints) -> pa.Array:
+def _milliseconds(times: Ints) -> TextArray:
     return _text(times * 1000 + 123)
 
 
-def _formatted(pattern: str) -> Callable[[Ints], pa.Array]:
-    def written(times: Ints) -> pa.Array:
+def _formatted(pattern: str) -> Callable[[Ints], TextArray]:
+    def written(times: Ints) -> TextArray:
         return pc.strftime(pa.array(times, pa.timestamp("s")), pattern)
 
     return written
 
 
-def _movielens(end: str) -> Callable[[Columns], pa.Array]:
-    def lines(c: Columns) -> pa.Array:
+def _movielens(end: str) -> Callable[[Columns], TextArray]:
+    def lines(c: Columns) -> TextArray:
         return _join(c["user"], ",", c["item"], ",", c["rating"], ",", c["time"], end)
 
     return lines
 
 
-def _amazon_2018(c: Columns) -> pa.Array:
+def _amazon_2018(c: Columns) -> TextArray:
     before = _pool(
         ("", '"verified": true, ', '"vote": "1,012", ', '"verified": false, "image": ["a.jpg"], '), c["pick"]
     )
@@ -117,11 +122,11 @@ def _amazon_2018(c: Columns) -> pa.Array:
     )  # fmt: skip
 
 
-def _amazon_csv(c: Columns) -> pa.Array:
+def _amazon_csv(c: Columns) -> TextArray:
     return _join(c["item"], ",", c["user"], ",", c["rating"], ",", c["time"], "\n")
 
 
-def _amazon_2023(c: Columns) -> pa.Array:
+def _amazon_2023(c: Columns) -> TextArray:
     return _join(
         '{"rating": ', c["rating"], ', "title": "Title of the review", "text": ', _pool(JSON_TEXTS, c["pick"]),
         ', "images": [], "asin": "B999999999", "parent_asin": "', c["item"], '", "user_id": "', c["user"],
@@ -129,12 +134,12 @@ def _amazon_2023(c: Columns) -> pa.Array:
     )  # fmt: skip
 
 
-def _food_com(c: Columns) -> pa.Array:
+def _food_com(c: Columns) -> TextArray:
     review = _pool(CSV_TEXTS, c["pick"])
     return _join(c["user"], ",", c["item"], ",", c["time"], ",", c["rating"], ",", review, "\n")
 
 
-def _google_local(c: Columns) -> pa.Array:
+def _google_local(c: Columns) -> TextArray:
     text = _pool(["null", *JSON_TEXTS], c["pick"])
     answer = _pool(("null", "null", '{"time": 1563014216513, "text": "Thank you"}'), c["pick"])
     return _join(
@@ -179,7 +184,7 @@ RECIPES = (
     "name,id,minutes,contributor_id,submitted,tags,nutrition,n_steps,steps,description,ingredients,n_ingredients\n"
 )
 _AMAZON_IDS = (_padded("A", 13), _padded("B", 9))
-_ONE_UP = (lambda numbers: _text(numbers + 1), lambda numbers: _text(numbers + 1))
+_ONE_UP = (_from_one, _from_one)
 
 FORMATS = {
     "movielens": Lines(

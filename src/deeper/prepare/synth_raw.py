@@ -138,7 +138,7 @@ class _Ratings:
         places = [place for place in self._bad_places if start <= place < end]
         for low, high in zip([start, *places], [*places, end], strict=True):
             part = text.slice(low - start, high - low)
-            self._write("".join(part.to_pylist()).encode())
+            self._write("".join(cast(list[str], part.to_pylist())).encode())
             if high < end or high in places:
                 self._write_bad({name: column.slice(high - start, 1) for name, column in columns.items()})
         self._row = end
@@ -151,14 +151,14 @@ class _Ratings:
         return {
             "user": user_id(events.users),
             "item": item_id(events.items),
-            "rating": self._labels.take(pa.array(label)),
+            "rating": self._labels.take(pa.array(label, pa.int64())),
             "time": self._lines.time(events.times),
             "pick": pa.array(rng.integers(0, 1 << 20, len(events.users))),
         }
 
     def _write_bad(self, columns: Columns) -> None:
         reason = BAD[len(self._bad) % len(BAD)]
-        wrong: dict[str, pa.Array] = {
+        wrong: Columns = {
             reasons.OFF_SCALE: {"rating": pa.array(["9"])},
             reasons.RATING: {"rating": pa.array(['"good"' if self._lines.header == "" else "good"])},
             reasons.NO_USER: {"user": pa.array([""])},
@@ -183,7 +183,7 @@ class _Ratings:
             "titled": np.bincount(of_pair[titled], minlength=width),
         }
         ids = self._lines.ids[0](np.arange(first, first + width))
-        self._users.write_table(pa.table({"user": ids, **rows}, schema=USERS))
+        self._users.write_table(pa.Table.from_pydict({"user": ids, **rows}, schema=USERS))
         self._rated[events.items] = True
         self._counts.update(
             users=width,
@@ -203,7 +203,7 @@ class _Ratings:
             for low in range(0, len(rated), 100_000):
                 part = rated[low : low + 100_000]
                 clean = [make_title(self._lines.kind, item, self._kinds[item]).clean for item in part.tolist()]
-                out.write_table(pa.table({"item": item_id(part), "title": pa.array(clean, pa.string())}, schema=TITLES))
+                out.write_table(pa.Table.from_pydict({"item": item_id(part), "title": clean}, schema=TITLES))
         kinds = Counter(self._kinds[rated].tolist())
         return {
             **{name: int(count) for name, count in self._counts.items()},
@@ -219,7 +219,7 @@ def _write_meta(lines: Lines, source: Source, kinds: Any, folder: Path) -> None:
         for low in range(0, len(kinds), 50_000):
             numbers = np.arange(low, min(low + 50_000, len(kinds)))
             text = io.StringIO()
-            for item, name in zip(numbers.tolist(), lines.ids[1](numbers).to_pylist(), strict=True):
+            for item, name in zip(numbers.tolist(), cast(list[str], lines.ids[1](numbers).to_pylist()), strict=True):
                 if kinds[item] != ABSENT:
                     row = lines.meta_line(name, make_title(lines.kind, item, kinds[item]).raw, item)
                     text.write(row * 2 if kinds[item] == TWICE else row)

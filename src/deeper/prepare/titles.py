@@ -4,16 +4,19 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import duckdb
 import pyarrow as pa
-import pyarrow.compute as pc
+import pyarrow.compute as pc_typed
 import pyarrow.parquet as pq
 
 from deeper.behaviour.titles import clean_title, has_title
 from deeper.prepare.database import path_list
 from deeper.prepare.stage import Staged
+
+pc: Any = pc_typed
+"""pyarrow.compute, whose stubs refuse plain values beside arrays."""
 
 TITLES = pa.schema([pa.field("item", pa.string(), nullable=False), pa.field("title", pa.string(), nullable=False)])
 LONGEST = 2000
@@ -86,5 +89,5 @@ def _clean(raw: pa.Table, counts: Counter[str]) -> pa.Table:
     counts["items_untitled"] += raw.num_rows - (pc.sum(is_titled).as_py() or 0)
     counts["items_repeated"] += (pc.sum(raw["n"]).as_py() or 0) - raw.num_rows
     counts["titles_cleaned"] += pc.sum(pc.and_(is_titled, pc.not_equal(cleaned, title.combine_chunks()))).as_py() or 0
-    table = pa.table({"item": raw["item"].cast(pa.string()), "title": cleaned}).filter(is_titled)
+    table = pa.Table.from_pydict({"item": raw["item"].cast(pa.string()), "title": cleaned}).filter(is_titled)
     return table.cast(TITLES)

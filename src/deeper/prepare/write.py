@@ -8,10 +8,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from deeper.behaviour.schema import BEHAVIOUR, WINDOW
-from deeper.behaviour.windows import WINDOW_SIZE, to_windows
+from deeper.behaviour.windows import WINDOW_SIZE, strings, to_windows
 from deeper.prepare.database import path_list, quoted
+
+Ints = NDArray[np.int64]
 
 UNTITLED = "Unknown"
 BATCH_ROWS = 250_000
@@ -49,25 +52,25 @@ def write_tables(
         FROM read_parquet({path_list(kept)}) e JOIN chosen c ON e.user = c.raw
         LEFT JOIN read_parquet({quoted(str(titles))}) t ON e.item = t.item
         ORDER BY c.user, e.time, md5(e.user || chr(0) || e.item)"""
-    split = dict(zip(chosen["user"].to_pylist(), chosen["split"].to_pylist(), strict=True))
+    split = dict(zip(strings(chosen, "user"), strings(chosen, "split"), strict=True))
     rows = {"behaviour": 0, "windows": 0, "contexts": 0}
     parts = {
         (table, name): out / f".{table}-{name}.part" for table in ("windows", "contexts") for name in ("eval", "train")
     }
     with (
         pq.ParquetWriter(out / ".behaviour.part", BEHAVIOUR, compression="zstd") as behaviour,
-        _writers(parts) as writers,
+        _Writers(parts) as writers,
     ):
         for events in _whole_users(con.sql(query).to_arrow_reader(BATCH_ROWS)):
             behaviour.write_table(events)
             rows["behaviour"] += events.num_rows
-            first = events.filter(pc.less(events["position"], WINDOW_SIZE * count))
+            first = events.filter(pc.field("position") < WINDOW_SIZE * count)
             windows = to_windows(first, WINDOW_SIZE, count, split=split)
             contexts = to_contexts(windows)
             for table, made in (("windows", windows), ("contexts", contexts)):
                 rows[table] += made.num_rows
                 for name in ("eval", "train"):
-                    writers.write(table, name, made.filter(pc.equal(made["split"], name)))
+                    writers.write(table, name, made.filter(pc.field("split") == name))
     con.unregister("chosen")
     for table, schema in (("windows", WINDOW), ("contexts", CONTEXTS)):
         _join([parts[table, "eval"], parts[table, "train"]], schema, out / f"{table}.parquet")
@@ -85,7 +88,7 @@ def to_contexts(windows: pa.Table) -> pa.Table:
     items = {
         name: windows["items"].take(middle + step) for name, step in (("previous", -1), ("current", 0), ("future", 1))
     }
-    return pa.table({**{name: heads[name] for name in heads.column_names}, **items}).cast(CONTEXTS)
+    return pa.Table.from_pydict({**{name: heads[name] for name in heads.column_names}, **items}).cast(CONTEXTS)
 
 
 def _whole_users(batches: pa.RecordBatchReader) -> Iterator[pa.Table]:
@@ -102,7 +105,7 @@ def _whole_users(batches: pa.RecordBatchReader) -> Iterator[pa.Table]:
         yield _numbered(rest)
 
 
-def _starts(table: pa.Table) -> np.ndarray:
+def _starts(table: pa.Table) -> Ints:
     user = table["user"].combine_chunks()
     if not len(user):
         return np.zeros(0, np.int64)
@@ -117,14 +120,14 @@ def _numbered(table: pa.Table) -> pa.Table:
     return numbered.select(BEHAVIOUR.names).cast(BEHAVIOUR)
 
 
-class _writers:
+class _Writers:
     """Open Parquet files by table and split."""
 
     def __init__(self, parts: dict[tuple[str, str], Path]) -> None:
         schemas = {"windows": WINDOW, "contexts": CONTEXTS}
         self._open = {key: pq.ParquetWriter(path, schemas[key[0]]) for key, path in parts.items()}
 
-    def __enter__(self) -> "_writers":
+    def __enter__(self) -> "_Writers":
         return self
 
     def __exit__(self, *error: object) -> None:
