@@ -101,7 +101,7 @@ def prepare(settings: PrepareSettings, out: Path, options: Options, console: Con
             )
         if report.get("inputs") != inputs:
             report = _Run(settings, domain, source, raw, folder, options, console).run(key)
-            report = {**provenance(), "duckdb": duckdb.__version__, "inputs": inputs, "key": key_mark(key), **report}
+            report = {**provenance(), "inputs": inputs, "key": key_mark(key), **report}
             folder.write_json(REPORT, report)
             shutil.rmtree(out / "work", ignore_errors=True)
         if options.published:
