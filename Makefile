@@ -72,7 +72,7 @@ $(WRITER)/deeper.json: | $(VENV)/.dev
 requirements: ## pin anew, with hashes, for all platforms
 	$(PYTHON) -m venv .venv-pin && .venv-pin/bin/python $(PIP) uv
 	.venv-pin/bin/uv pip compile $(PIN) --extra baselines --group build pyproject.toml -o requirements/demo.txt
-	.venv-pin/bin/uv pip compile $(PIN) --override requirements/without-torch.in --extra baselines --extra train \
+	.venv-pin/bin/uv pip compile $(PIN) --override requirements/without-torch.in --extra baselines --extra prepare --extra train \
 		--group build --group dev pyproject.toml -o requirements/dev.txt
 PIN := --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make requirements"
 

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 from deeper.behaviour.bundled import MOVIELENS_SMALL, SHA256, movielens_small
 from deeper.behaviour.hub import is_hub, read_hub
 from deeper.behaviour.own_files import is_own, read_own
+from deeper.behaviour.prepared import find_prepared, read_prepared
 from deeper.behaviour.published import find_published, read_published
 from deeper.behaviour.published_merge import Quirks
 from deeper.behaviour.schema import WINDOW
@@ -21,6 +22,7 @@ from deeper.hub import folder_of
 LAYOUTS = (
     f"{MOVIELENS_SMALL} (the bundled data)",
     "a folder with behaviour.csv or behaviour.parquet, and domain.toml if the domain is your own",
+    "a folder that deeper prepare has made, or a folder of several",
     "a published domain folder (test_iterations/ or split_data/), or a folder of several",
     "a folder with user_context_train/ or user_context_test/",
 )
@@ -81,12 +83,14 @@ def load_windows(data: str, domains: Sequence[str] | None = None) -> Loaded:
     folder = folder_of(data, "data set", FILES)
     if not folder.is_dir():
         raise UserError(f"there is no such folder: {data}", do=_choices())
+    if prepared := find_prepared(folder):
+        return _keep(_sorted([read_prepared(one) for one in prepared], [], data), domains)
     if is_own(folder):
         own = read_own(folder)
         return _keep(Loaded(own.windows, own.domains, own.notes, data), domains)
     if is_hub(folder):
         table, quirks = read_hub(folder)
-        return _keep(_published([table], _notes(quirks, folder), data), domains)
+        return _keep(_sorted([table], _notes(quirks, folder), data), domains)
     if found := find_published(folder):
         return _keep(_read_published(found, data, domains), domains)
     raise UserError("the folder is in no known layout", where=data, do=_choices())
@@ -116,10 +120,10 @@ def _read_published(folders: list[Path], data: str, domains: Sequence[str] | Non
         notes += _notes(quirks, folder)
     if missing := sorted(wanted - owner.keys()):
         raise _not_there(missing, sorted(owner), data)
-    return _published(tables, notes, data)
+    return _sorted(tables, notes, data)
 
 
-def _published(tables: list[pa.Table], notes: list[str], source: str) -> Loaded:
+def _sorted(tables: list[pa.Table], notes: list[str], source: str) -> Loaded:
     windows = pa.concat_tables(tables).sort_by(
         [("domain", "ascending"), ("split", "ascending"), ("user", "ascending"), ("k", "ascending")]
     )

@@ -41,13 +41,13 @@ KINDS = (
     "Tragedy",
 )
 # fmt: off
-_ADJECTIVES = (
+ADJECTIVES = (
     "Silent", "Crooked", "Golden", "Hollow", "Scarlet", "Restless", "Wandering", "Forgotten", "Gentle",
     "Frozen", "Painted", "Borrowed", "Distant", "Patient", "Broken", "Lonely", "Burning", "Quiet", "Secret",
     "Tangled", "Velvet", "Winter", "Marble", "Paper", "Copper", "Drowned", "Northern", "Humble", "Faithful",
     "Midnight",
 )
-_NOUNS = (
+NOUNS = (
     "Harbour", "Orchard", "Lantern", "River", "Staircase", "Garden", "Letter", "Meadow", "Bridge", "Candle",
     "Mirror", "Kitchen", "Island", "Pigeon", "Carpenter", "Violin", "Tailor", "Railway", "Window", "Compass",
     "Teacup", "Ferry", "Chimney", "Beekeeper", "Library", "Pavilion", "Ladder", "Waltz", "Cellar", "Postman",
@@ -112,7 +112,7 @@ def plant_users(
     for number in range(users):
         rng = np.random.default_rng([seed, number])
         planted = {"user": f"planted-{number:05d}", **_taste(rng, domain.scale, windows)}
-        items = rng.choice(len(KINDS) * len(_ADJECTIVES) * len(_NOUNS), windows * size, replace=False)
+        items = rng.choice(len(KINDS) * len(ADJECTIVES) * len(NOUNS), windows * size, replace=False)
         expected = [
             expected_rating(planted, KINDS[item % len(KINDS)], position // size, domain.scale)
             for position, item in enumerate(items.tolist())
@@ -196,8 +196,8 @@ def _taste(rng: np.random.Generator, scale: Scale, windows: int) -> dict[str, An
 
 def _title(item: int) -> str:
     rest, kind = divmod(item, len(KINDS))
-    adjective, noun = divmod(rest, len(_NOUNS))
-    return f"The {_ADJECTIVES[adjective]} {_NOUNS[noun]}: A {KINDS[kind]}"
+    adjective, noun = divmod(rest, len(NOUNS))
+    return f"The {ADJECTIVES[adjective]} {NOUNS[noun]}: A {KINDS[kind]}"
 
 
 def _domain_toml(domain: Domain) -> str:

@@ -20,7 +20,9 @@ COMMANDS = {
     "pairs": "Make preference pairs of them.",
     "learn": "All of that twice, with trainings between: a better policy.",
     "export": "Write pairs for LLaMA-Factory, data sets and adapters for the hub.",
-    "synth": "Make users whose taste is known.",
+    "prepare": "Make windows and contexts of the ten domains' raw files.",
+    "inspect": "Look at a data folder: counts, lengths, odd titles.",
+    "synth": "Make users whose taste is known, or raw files.",
     "doctor": "Say what works on this machine.",
     "init-config": "Write a configuration file with every setting explained.",
 }

@@ -17,6 +17,7 @@ from deeper.engine.weights import are_prepared, cache_folder
 NEEDED_GIB = 1.0
 EXTRAS = {
     "baselines": ("myfm",),
+    "prepare": ("duckdb", "fsspec"),
     "train": ("torch", "transformers", "peft", "trl", "datasets", "accelerate", "llguidance"),
 }
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from deeper.engine.processor import name_of_processor
 
-PACKAGES = ("deeper-persona", "openvino", "openvino-genai", "openai", "numpy", "pyarrow", "gguf", "myfm",
+PACKAGES = ("deeper-persona", "openvino", "openvino-genai", "openai", "numpy", "pyarrow", "gguf", "myfm", "duckdb",
             "torch", "transformers", "peft", "trl")  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Line charts as SVG that stands in a page by itself: no scripts, colours from the page's variables."""
+"""Line and bar charts as SVG that stands in a page by itself: no scripts, colours from the page's variables."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -18,6 +18,7 @@ svg.chart text { font: 11px system-ui, sans-serif; fill: var(--text); }
 svg.chart .grid { stroke: var(--line); }
 svg.chart .curve { fill: none; stroke-width: 1.6; }
 svg.chart .c0 { stroke: var(--c0); } svg.chart .c1 { stroke: var(--c1); } svg.chart .c2 { stroke: var(--c2); }
+svg.chart .bar { fill: var(--c0); }
 svg.chart .dashed { stroke-dasharray: 4 3; }
 """
 
@@ -59,6 +60,41 @@ def line_chart(title: str, lines: Mapping[str, Points], dashed: Mapping[str, Poi
             marks.append(f'<polyline class="curve c{names.index(name)}{kind}" points="{path}"/>')
     marks += _legend(names, len(title))
     label = escape(f"{title} by step: {', '.join(names)}", quote=True)
+    return f'<svg class="chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{label}">{"".join(marks)}</svg>'
+
+
+def bar_chart(title: str, bars: Points) -> str:
+    """A chart of counts by value, a bar each, from zero; empty if there is no bar.
+
+    Args:
+        title: Stands above it.
+        bars: Value and count; in the order in which they stand.
+    """
+    if not bars:
+        return ""
+    ticks = _ticks(0, max(count for _, count in bars))
+    width = (WIDTH - LEFT - RIGHT) / len(bars)
+    marks = [f'<text x="0" y="12" font-weight="600">{escape(title)}</text>']
+
+    def y(value: float) -> float:
+        return HEIGHT - BOTTOM - value / ticks[-1] * (HEIGHT - TOP - BOTTOM)
+
+    for tick in ticks:
+        marks.append(
+            f'<line class="grid" x1="{LEFT}" y1="{y(tick):.1f}" x2="{WIDTH - RIGHT}" y2="{y(tick):.1f}"/>'
+            f'<text x="{LEFT - 6}" y="{y(tick) + 4:.1f}" text-anchor="end">{tick:.6g}</text>'
+        )
+    for i, (_, count) in enumerate(bars):
+        marks.append(
+            f'<rect class="bar" x="{LEFT + i * width + 1:.1f}" y="{y(count):.1f}" width="{max(width - 2, 1):.1f}" '
+            f'height="{HEIGHT - BOTTOM - y(count):.1f}"/>'
+        )
+    # As many values below the bars as there is room for.
+    for i in range(0, len(bars), math.ceil(len(bars) / 8)):
+        marks.append(
+            f'<text x="{LEFT + (i + 0.5) * width:.1f}" y="{HEIGHT - 8}" text-anchor="middle">{bars[i][0]:g}</text>'
+        )
+    label = escape(f"{title}: {len(bars)} bars", quote=True)
     return f'<svg class="chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{label}">{"".join(marks)}</svg>'
 
 

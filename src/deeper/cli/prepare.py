@@ -1,0 +1,110 @@
+"""`deeper prepare`."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from deeper.cli.evaluate import CONFIG
+from deeper.cli.settings_options import given, settings_options
+from deeper.prepare.settings import PrepareSettings
+
+
+@click.command("prepare")
+@click.argument("domain_name", metavar="[DOMAIN]", required=False)
+@click.option("--all", "is_all", is_flag=True, help="All ten domains whose files are found below the raw folder.")
+@settings_options({}, PrepareSettings)
+@CONFIG
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    required=True,
+    help="Folder to write; an interrupted run continues in it. With --all, a folder of each domain's.",
+)
+@click.option(
+    "--key-file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Secret key of the new user ids, outside of --out; made if it is not there. Default: OUT.key beside OUT.",
+)
+@click.option("--published", is_flag=True, help="Write the published layouts, too.")
+@click.option(
+    "--max-rejects",
+    type=click.FloatRange(0, 1),
+    default=0.001,
+    show_default=True,
+    help="Share of a file's lines that may be bad; more stop the run.",
+)
+@click.option(
+    "--memory",
+    type=click.FloatRange(0.5),
+    default=2.0,
+    show_default=True,
+    metavar="GIB",
+    help="Memory of the database in GiB; beyond it, it writes to the disk of --out.",
+)
+def command(
+    domain_name: str | None, is_all: bool, config: Path | None, out: Path, key_file: Path | None, published: bool,
+    max_rejects: float, memory: float, **flags: Any,
+) -> None:  # fmt: skip
+    """Make behaviour, windows and contexts of a domain's public raw files (needs the extra [prepare]).
+
+    \b
+    Examples:
+      deeper prepare movielens_20m --raw downloads/ml-20m --out data/movielens_20m
+      deeper prepare amazon_books --raw downloads --published --out data/books
+      deeper prepare food_com --raw downloads --train-users 100 --eval-users 50 --windows 5 --out data/recipes
+      deeper prepare --all --raw downloads --out data
+
+    docs/domains.md says where each file is to be had, its terms, and what to cite. Bad lines go to rejects.parquet with
+    the reason. Users are sampled by a hash of their raw id, and get new ids by a secret key. The folder that comes
+    out is for deeper evaluate --data.
+    """  # noqa: D301 (click wants the character)
+    from rich.console import Console
+
+    from deeper.errors import UserError
+    from deeper.pipeline.settings import resolve
+
+    preset = {"domain": domain_name} if domain_name else {}
+    settings = resolve(PrepareSettings, config, {**given(flags, PrepareSettings), **preset})
+    if is_all == bool(settings.domain):
+        raise UserError("name a domain, or give --all", do="deeper prepare --help shows examples of both")
+    if is_all and (settings.ratings or settings.meta):
+        raise UserError("--ratings and --meta are of one domain", do="leave out --all, or give --raw alone")
+    try:
+        from deeper.prepare.all_domains import HEADS, prepare_all, rows
+        from deeper.prepare.run import Options, prepare
+    except ImportError as error:
+        raise UserError(
+            f"preparing raw data needs packages that are not installed ({error.name})",
+            do='install the extra: pip install "deeper-persona[prepare]"',
+        ) from error
+    key = key_file or out.with_name(f"{out.resolve().name}.key")
+    options = Options(key, memory, max_rejects, published)
+    console = Console(stderr=True)
+    if is_all:
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table(box=None, padding=(0, 1))
+        for head in HEADS:
+            table.add_column(head)
+        for row in rows(prepare_all(settings, out, options, console)):
+            table.add_row(*map(Text, row))
+        Console().print(table)
+    else:
+        _told(prepare(settings, out, options, console))
+    click.echo(f"Key of the user ids: {key}. Keep it apart from the data, or delete it for good.")
+    click.echo(f"Next: deeper inspect {out / 'DOMAIN' if is_all else out}")
+
+
+def _told(report: dict[str, Any]) -> None:
+    ratings, sampled = report["ratings"], report["sampled"]
+    click.echo(
+        f"{report['lines']:,} lines: {report['rejected']:,} bad, {ratings['repeats']:,} repeats merged, "
+        f"{ratings['untitled']:,} without a title left out, {ratings['short']:,} of users that are too short.\n"
+        f"{ratings['users_long']:,} of {ratings['users']:,} users fill {report['windows']} windows; sampled: "
+        f"{sampled['train']:,} train, {sampled['eval']:,} eval (wanted: {report['wanted']['train']:,} and "
+        f"{report['wanted']['eval']:,}).\n"
+        f"{report['tables']['behaviour']:,} ratings, {report['tables']['windows']:,} windows, "
+        f"{report['tables']['contexts']:,} contexts."
+    )

@@ -1,0 +1,125 @@
+"""What is in a data folder: counts, histograms, lengths, odd titles, time span."""
+
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from deeper.behaviour.titles import clean_title, has_title
+from deeper.domains import BUILTIN
+from deeper.errors import UserError
+from deeper.prepare.database import database, quoted
+
+SHOWN = 20
+"""Odd titles of each kind that are shown; all are counted."""
+
+LONG_TITLE = 300
+ODD = {
+    "not clean": "entities, hidden characters or needless blanks",
+    "no title": "empty or Unknown",
+    "looks like code": "braces, tags or scripts",
+    "very long": f"more than {LONG_TITLE} characters",
+    "names a rating": "words such as five stars, which a reader of ratings may take for one",
+    "gives an order": "words that a model may take for an instruction",
+}
+"""Kinds of odd titles, and what they are."""
+
+_PATTERNS = {
+    "looks like code": r"</?[a-zA-Z][^>]*>|\{[^}]*\}|function\s*\(|getTime|javascript:",
+    "names a rating": r"(?i)\b(?:[0-9](?:\.5)?|one|two|three|four|five)[ -]stars?\b",
+    "gives an order": r"(?i)\b(?:ignore|disregard|forget)\b.{0,30}\b(?:instruction|prompt|previous)|\bsystem prompt\b",
+}
+
+
+def inspect(folder: Path, memory_gib: float = 2.0) -> dict[str, Any]:
+    """Look at a folder that `deeper prepare` or `deeper synth users` has made, or at one's own in Parquet.
+
+    Args:
+        folder: Holds behaviour.parquet.
+        memory_gib: Memory that the database keeps to.
+
+    Returns:
+        One entry for each domain: `counts`, `ratings` and `ratings_of_users` (value or range, count), `days_of_users`,
+        `titles` (length, count), `years`, and `odd` titles (kind, count, some of them).
+
+    Raises:
+        UserError: There is no behaviour.parquet, or it cannot be read.
+    """
+    path = folder / "behaviour.parquet"
+    if not path.is_file():
+        raise UserError("there is no behaviour.parquet", where=str(folder), do="name a folder of deeper prepare")
+    with database(folder / ".spill", memory_gib) as con:
+        try:
+            con.execute(f"CREATE VIEW everything AS SELECT * FROM read_parquet({quoted(str(path))})")
+            columns = {row[0] for row in con.execute("DESCRIBE everything").fetchall()}
+            if missing := sorted({"user", "title", "rating", "time"} - columns):
+                raise UserError(f"there is no column {', '.join(missing)}", where=str(path), do="see docs/data.md")
+            if "item" not in columns:
+                con.execute("CREATE VIEW items AS SELECT *, title AS item FROM everything")
+            else:
+                con.execute("CREATE VIEW items AS SELECT * FROM everything")
+            domain = "domain" if "domain" in columns else "''"
+            names = [row[0] for row in con.execute(f"SELECT DISTINCT {domain} FROM items ORDER BY 1").fetchall()]
+            return {name or "the folder's own": _domain(con, name, domain) for name in names}
+        except (duckdb.InvalidInputException, duckdb.BinderException, duckdb.ConversionException) as error:
+            raise UserError(
+                f"cannot be read ({str(error).splitlines()[0]})", where=str(path), do="write it again"
+            ) from error
+
+
+def _domain(con: duckdb.DuckDBPyConnection, name: str, column: str) -> dict[str, Any]:
+    con.execute(f"CREATE OR REPLACE TEMP VIEW chosen AS SELECT * FROM items WHERE {column} = {quoted(name)}")
+    con.execute(
+        """CREATE OR REPLACE TEMP TABLE people AS SELECT user, count(*) AS n, min(rating) = max(rating) AS constant,
+           date_diff('day', min(time), max(time)) AS days, count(*) - count(DISTINCT time) AS ties
+           FROM chosen GROUP BY user"""
+    )
+    con.execute("CREATE OR REPLACE TEMP TABLE titles AS SELECT title, count(*) AS n FROM chosen GROUP BY title")
+    row = con.execute(
+        """SELECT (SELECT count(*) FROM chosen), (SELECT count(*) FROM people),
+           (SELECT count(DISTINCT item) FROM chosen), (SELECT count(*) FROM titles),
+           (SELECT count(*) - count(DISTINCT (user, item)) FROM chosen), (SELECT sum(ties) FROM people),
+           (SELECT count(*) FROM people WHERE constant), (SELECT avg(rating) FROM chosen),
+           (SELECT CAST(min(time) AS VARCHAR) FROM chosen), (SELECT CAST(max(time) AS VARCHAR) FROM chosen)"""
+    ).fetchall()[0]
+    heads = ("ratings", "users", "items", "titles", "repeats", "ties in time", "users with one rating throughout")
+    counts: dict[str, Any] = dict(zip(heads, map(int, row[:7]), strict=True))
+    if name in BUILTIN and BUILTIN[name].unrated:
+        marks = ", ".join(f"{value:g}" for value in BUILTIN[name].unrated)
+        counts["no rating"] = int(
+            con.execute(f"SELECT count(*) FROM chosen WHERE rating IN ({marks})").fetchall()[0][0]
+        )
+    return {
+        "counts": counts,
+        "mean": row[7],
+        "first": row[8],
+        "last": row[9],
+        "ratings": _histogram(con, "SELECT rating AS x FROM chosen"),
+        "ratings_of_users": _histogram(con, "SELECT CAST(pow(2, floor(log2(n))) AS BIGINT) AS x FROM people"),
+        "days_of_users": _histogram(con, "SELECT CAST(pow(2, floor(log2(days + 1))) - 1 AS BIGINT) AS x FROM people"),
+        "title_lengths": _histogram(con, "SELECT length(title) // 10 * 10 AS x FROM titles"),
+        "years": _histogram(con, "SELECT year(time) AS x FROM chosen"),
+        "odd": _odd(con),
+    }
+
+
+def _histogram(con: duckdb.DuckDBPyConnection, query: str) -> list[tuple[float, int]]:
+    rows = con.execute(f"SELECT x, count(*) FROM ({query}) GROUP BY x ORDER BY x").fetchall()
+    return [(float(x), int(count)) for x, count in rows]
+
+
+def _odd(con: duckdb.DuckDBPyConnection) -> dict[str, dict[str, Any]]:
+    """Odd titles by kind: how many, and the first of them."""
+    found: dict[str, list[str]] = {kind: [] for kind in ODD}
+    for kind, pattern in _PATTERNS.items():
+        rows = con.execute(f"SELECT title FROM titles WHERE regexp_matches(title, {quoted(pattern)}) ORDER BY title")
+        found[kind] = [row[0] for row in rows.fetchall()]
+    rows = con.execute(f"SELECT title FROM titles WHERE length(title) > {LONG_TITLE} ORDER BY title")
+    found["very long"] = [row[0] for row in rows.fetchall()]
+    # A title of letters, digits and single blanks is clean; only the others are looked at one by one.
+    plain = "^[!-%''-~]+( [!-%''-~]+)*$"
+    rows = con.execute(f"SELECT title FROM titles WHERE NOT regexp_matches(title, '{plain}') OR title = 'Unknown'")
+    others = sorted(row[0] for row in rows.fetchall())
+    found["not clean"] = [title for title in others if clean_title(title) != title]
+    found["no title"] = [title for title in others if not has_title(title)]
+    return {kind: {"count": len(titles), "some": titles[:SHOWN]} for kind, titles in found.items()}

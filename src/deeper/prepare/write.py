@@ -1,0 +1,151 @@
+"""The tables of a prepared folder: behaviour, windows and contexts, streamed so that their size does not matter."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from deeper.behaviour.schema import BEHAVIOUR, WINDOW
+from deeper.behaviour.windows import WINDOW_SIZE, strings, to_windows
+from deeper.prepare.database import path_list, quoted
+
+Ints = NDArray[np.int64]
+
+UNTITLED = "Unknown"
+BATCH_ROWS = 250_000
+
+CONTEXTS = pa.schema(
+    [pa.field(name, WINDOW.field(name).type, nullable=False) for name in ("user", "domain", "split", "k")]
+    + [pa.field(name, WINDOW.field("items").type, nullable=False) for name in ("previous", "current", "future")]
+)
+"""What one refinement sees: windows k − 1, k and k + 1 of a user, k from 1."""
+
+
+def write_tables(
+    con: duckdb.DuckDBPyConnection, kept: list[Path], titles: Path, chosen: pa.Table, domain: str, count: int, out: Path
+) -> dict[str, int]:
+    """Write behaviour.parquet, windows.parquet and contexts.parquet.
+
+    Ratings are in time order; ties go by MD5 of raw user and item, which knows nothing of the rating.
+
+    Args:
+        con: The database.
+        kept: Files of ratings that stay.
+        titles: The file of clean titles.
+        chosen: A `CHOSEN` table.
+        domain: The domain's id.
+        count: Windows of a user.
+        out: The folder.
+
+    Returns:
+        How many rows each table has, and how many titles there are.
+    """
+    con.register("chosen", chosen)
+    query = f"""
+        SELECT c.user AS user, {quoted(domain)} AS domain, e.item, coalesce(t.title, {quoted(UNTITLED)}) AS title,
+               e.rating, e.time
+        FROM read_parquet({path_list(kept)}) e JOIN chosen c ON e.user = c.raw
+        LEFT JOIN read_parquet({quoted(str(titles))}) t ON e.item = t.item
+        ORDER BY c.user, e.time, md5(e.user || chr(0) || e.item)"""
+    split = dict(zip(strings(chosen, "user"), strings(chosen, "split"), strict=True))
+    rows = {"behaviour": 0, "windows": 0, "contexts": 0}
+    parts = {
+        (table, name): out / f".{table}-{name}.part" for table in ("windows", "contexts") for name in ("eval", "train")
+    }
+    with (
+        pq.ParquetWriter(out / ".behaviour.part", BEHAVIOUR, compression="zstd") as behaviour,
+        _Writers(parts) as writers,
+    ):
+        for events in _whole_users(con.sql(query).to_arrow_reader(BATCH_ROWS)):
+            behaviour.write_table(events)
+            rows["behaviour"] += events.num_rows
+            first = events.filter(pc.field("position") < WINDOW_SIZE * count)
+            windows = to_windows(first, WINDOW_SIZE, count, split=split)
+            contexts = to_contexts(windows)
+            for table, made in (("windows", windows), ("contexts", contexts)):
+                rows[table] += made.num_rows
+                for name in ("eval", "train"):
+                    writers.write(table, name, made.filter(pc.field("split") == name))
+    con.unregister("chosen")
+    for table, schema in (("windows", WINDOW), ("contexts", CONTEXTS)):
+        _join([parts[table, "eval"], parts[table, "train"]], schema, out / f"{table}.parquet")
+    (out / ".behaviour.part").rename(out / "behaviour.parquet")
+    return rows
+
+
+def to_contexts(windows: pa.Table) -> pa.Table:
+    """The contexts of a `WINDOW` table in its order (domain, split, user, k); users of two windows have none."""
+    k = windows["k"].to_numpy()
+    # Row i is the current window if the next row is the same user's next window and it is not the first.
+    follows = np.append(k[1:] == k[:-1] + 1, False) if len(k) else np.zeros(0, bool)
+    middle = np.flatnonzero(follows & (k > 0))
+    heads = windows.select(["user", "domain", "split", "k"]).take(middle)
+    items = {
+        name: windows["items"].take(middle + step) for name, step in (("previous", -1), ("current", 0), ("future", 1))
+    }
+    return pa.Table.from_pydict({**{name: heads[name] for name in heads.column_names}, **items}).cast(CONTEXTS)
+
+
+def _whole_users(batches: pa.RecordBatchReader) -> Iterator[pa.Table]:
+    """`BEHAVIOUR` tables of whole users from batches that are sorted by user, numbered by position."""
+    rest = batches.schema.empty_table()
+    for batch in batches:
+        table = pa.concat_tables([rest, pa.Table.from_batches([batch])])
+        starts = _starts(table)
+        cut = int(starts[-1]) if len(starts) else 0
+        rest = table.slice(cut)
+        if cut:
+            yield _numbered(table.slice(0, cut))
+    if rest.num_rows:
+        yield _numbered(rest)
+
+
+def _starts(table: pa.Table) -> Ints:
+    user = table["user"].combine_chunks()
+    if not len(user):
+        return np.zeros(0, np.int64)
+    changed = pc.not_equal(user.slice(1), user.slice(0, len(user) - 1)).to_numpy(zero_copy_only=False)
+    return np.flatnonzero(np.concatenate([[True], changed]))
+
+
+def _numbered(table: pa.Table) -> pa.Table:
+    starts = _starts(table)
+    position = np.arange(table.num_rows) - np.repeat(starts, np.diff(np.append(starts, table.num_rows)))
+    numbered = table.append_column("position", pa.array(position, pa.int32()))
+    return numbered.select(BEHAVIOUR.names).cast(BEHAVIOUR)
+
+
+class _Writers:
+    """Open Parquet files by table and split."""
+
+    def __init__(self, parts: dict[tuple[str, str], Path]) -> None:
+        schemas = {"windows": WINDOW, "contexts": CONTEXTS}
+        self._open = {key: pq.ParquetWriter(path, schemas[key[0]]) for key, path in parts.items()}
+
+    def __enter__(self) -> "_Writers":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for writer in self._open.values():
+            writer.close()
+
+    def write(self, table: str, split: str, rows: pa.Table) -> None:
+        if rows.num_rows:
+            self._open[table, split].write_table(rows)
+
+
+def _join(parts: list[Path], schema: pa.Schema, out: Path) -> None:
+    """One Parquet file out of several, in their order."""
+    joined = out.with_name(f".{out.name}.part")
+    with pq.ParquetWriter(joined, schema, compression="zstd") as writer:
+        for part in parts:
+            with pq.ParquetFile(part) as file:
+                for group in range(file.num_row_groups):
+                    writer.write_table(file.read_row_group(group))
+            part.unlink()
+    joined.rename(out)

@@ -1,0 +1,185 @@
+"""Interrupted, repeated, changed: nothing is lost, nothing is done twice, nothing is left half-written."""
+
+import os
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deeper.errors import UserError
+from deeper.prepare import run as run_module
+from deeper.prepare import stage as stage_module
+from deeper.prepare.choose import choose_users
+from deeper.prepare.synth_raw import write_raw
+
+Run = Callable[..., dict[str, Any]]
+TABLES = ("behaviour.parquet", "windows.parquet", "contexts.parquet", "rejects.parquet")
+USERS = {"train_users": 6, "eval_users": 4, "windows": 3}
+
+
+@pytest.fixture(scope="module")
+def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("raw") / "books"
+    write_raw("amazon_books", 6_000, folder, raw_format="amazon_2023", bad_lines=6)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def whole(raw: Path, run_prepare: Run, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """The tables of a run that nothing has disturbed; all runs here use its key."""
+    out = tmp_path_factory.mktemp("whole") / "out"
+    run_prepare("amazon_books", raw, out, {"key_file": raw.parent / "key"}, **USERS)
+    return {name: (out / name).read_bytes() for name in TABLES}
+
+
+@pytest.fixture
+def again(raw: Path, run_prepare: Run, tmp_path: Path) -> Callable[[], dict[str, Any]]:
+    return lambda: run_prepare("amazon_books", raw, tmp_path / "out", {"key_file": raw.parent / "key"}, **USERS)
+
+
+def files(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir() if path.name[0] != "."}
+
+
+@pytest.fixture
+def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The raw files that were read."""
+    seen: list[str] = []
+    read = stage_module.read_records
+
+    def watched(path: str, *rest: Any) -> Any:
+        seen.append(Path(path).name)
+        return read(path, *rest)
+
+    monkeypatch.setattr(stage_module, "read_records", watched)
+    return seen
+
+
+@pytest.mark.parametrize("at", ["stage_meta", "write_titles", "merge_bucket", "choose_users", "write_tables"])
+def test_an_interrupted_run_continues_to_the_same_bytes(
+    at: str, again: Callable[[], Any], whole: dict[str, bytes], reads: list[str], tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    def interrupt(*args: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patches:
+        patches.setattr(run_module, at, interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            again()
+    assert not files(tmp_path / "out") & {*TABLES, "prepare.json"}
+    again()
+    assert {name: (tmp_path / "out" / name).read_bytes() for name in TABLES} == whole
+    assert reads == ["Books.jsonl.gz", "meta_Books.jsonl.gz"]
+    assert files(tmp_path / "out") == {*TABLES, "config.toml", "prepare.json"}
+
+
+def test_a_killed_run_continues(raw: Path, again: Callable[[], Any], whole: dict[str, bytes], tmp_path: Path) -> None:
+    code = f"""
+        import os
+        from pathlib import Path
+        from rich.console import Console
+        from deeper.prepare import write
+        from deeper.prepare.run import Options, prepare
+        from deeper.prepare.settings import PrepareSettings
+        write._join = lambda *args: os._exit(9)
+        settings = PrepareSettings(domain="amazon_books", raw={str(raw)!r}, **{USERS!r})
+        prepare(settings, Path({str(tmp_path / "out")!r}), Options(Path({str(raw.parent / "key")!r})), Console())
+    """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=False)
+    assert done.returncode == 9, done.stderr
+    assert not files(tmp_path / "out") & {*TABLES}
+    again()
+    assert {name: (tmp_path / "out" / name).read_bytes() for name in TABLES} == whole
+    assert not [path for path in (tmp_path / "out").rglob("*") if path.name.endswith(("part", "partial"))]
+
+
+def test_a_full_disk_is_told_and_loses_nothing(
+    raw: Path, again: Callable[[], Any], whole: dict[str, bytes], tmp_path: Path
+) -> None:
+    code = f"""
+        import resource
+        from pathlib import Path
+        from rich.console import Console
+        from deeper.errors import UserError
+        from deeper.prepare.run import Options, prepare
+        from deeper.prepare.settings import PrepareSettings
+        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+        settings = PrepareSettings(domain="amazon_books", raw={str(raw)!r}, **{USERS!r})
+        try:
+            prepare(settings, Path({str(tmp_path / "out")!r}), Options(Path({str(raw.parent / "key")!r})), Console())
+        except UserError as error:
+            print("TOLD", error)
+    """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=False)
+    assert "TOLD" in done.stdout, done.stdout + done.stderr
+    assert "free space" in done.stdout
+    assert not files(tmp_path / "out") & {*TABLES}
+    again()
+    assert {name: (tmp_path / "out" / name).read_bytes() for name in TABLES} == whole
+
+
+def test_a_finished_run_is_not_repeated_until_its_files_change(
+    run_prepare: Run, reads: list[str], tmp_path: Path
+) -> None:
+    write_raw("amazon_books", 6_000, tmp_path / "raw", raw_format="amazon_2023")
+    first = run_prepare("amazon_books", tmp_path / "raw", tmp_path / "out", **USERS)
+    assert run_prepare("amazon_books", tmp_path / "raw", tmp_path / "out", **USERS) == first
+    assert reads == ["Books.jsonl.gz", "meta_Books.jsonl.gz"]
+    meta = tmp_path / "raw" / "meta_Books.jsonl.gz"
+    os.utime(meta, ns=(0, 0))
+    run_prepare("amazon_books", tmp_path / "raw", tmp_path / "out", **USERS)
+    assert len(reads) == 4
+
+
+def test_the_published_layouts_can_be_asked_for_later(
+    run_prepare: Run, raw: Path, reads: list[str], tmp_path: Path
+) -> None:
+    run_prepare("amazon_books", raw, tmp_path / "out", **USERS)
+    run_prepare("amazon_books", raw, tmp_path / "out", {"published": True, "key_file": tmp_path / "out.key"}, **USERS)
+    assert (tmp_path / "out" / "published" / "amazon_book" / "test_iterations" / "test_iteration_1.jsonl").exists()
+    assert len(reads) == 2
+
+
+def test_other_settings_or_another_key_want_another_folder(run_prepare: Run, raw: Path, tmp_path: Path) -> None:
+    run_prepare("amazon_books", raw, tmp_path / "out", **USERS)
+    with pytest.raises(UserError, match="other settings: windows"):
+        run_prepare("amazon_books", raw, tmp_path / "out", **{**USERS, "windows": 2})
+    with pytest.raises(UserError, match="another key"):
+        run_prepare("amazon_books", raw, tmp_path / "out", {"key_file": tmp_path / "other"}, **USERS)
+    with pytest.raises(UserError, match="must not be in the output folder"):
+        run_prepare("amazon_books", raw, tmp_path / "out", {"key_file": tmp_path / "out" / "key"}, **USERS)
+    (tmp_path / "bad").write_text("no key", "ascii")
+    with pytest.raises(UserError, match="holds no key"):
+        run_prepare("amazon_books", raw, tmp_path / "new", {"key_file": tmp_path / "bad"}, **USERS)
+
+
+def test_the_key_is_for_its_owner_and_decides_the_ids(run_prepare: Run, raw: Path, tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        run_prepare("amazon_books", raw, tmp_path / name, **USERS)
+        assert (tmp_path / f"{name}.key").stat().st_mode & 0o077 == 0
+    assert (tmp_path / "one.key").read_text() != (tmp_path / "two.key").read_text()
+    assert (tmp_path / "one" / "windows.parquet").read_bytes() != (tmp_path / "two" / "windows.parquet").read_bytes()
+
+
+def test_new_users_move_nobody_between_the_splits() -> None:
+    few = [(f"user {i}", 70) for i in range(300)]
+    more = [*few, *((f"newcomer {i}", 80) for i in range(60))]
+    key = bytes(32)
+    before, after = (
+        {row["raw"]: row["split"] for row in choose_users(users, 90, 30, "amazon_books", key).to_pylist()}
+        for users in (few, more)
+    )
+    stayed = before.keys() & after.keys()
+    assert {user: before[user] for user in stayed} == {user: after[user] for user in stayed}
+    left = before.keys() - after.keys()
+    came = after.keys() - before.keys()
+    assert all(user.startswith("newcomer") for user in came)
+    assert len(left) == len(came) < 40
+    assert len(before) == 120
+    smaller = choose_users(few, 45, 15, "amazon_books", key).to_pylist()
+    assert {row["raw"]: row["split"] for row in smaller}.items() <= before.items()
