@@ -2,8 +2,8 @@
 
     python scripts/vendor_front_end.py        # needs npm; writes src/deeper/report/vendor/
 
-`vendor.json` pins each package by version and by the SHA-512 that npm publishes of its archive. To take another
-version, change both there and run this again.
+`vendor.json` pins each package by version and by the SHA-512 that npm publishes of its archive, and the file by its
+SHA-256. To take another version, change all three there and run this again.
 """
 
 import base64
@@ -36,6 +36,8 @@ def main() -> None:
                 if member is None:
                     sys.exit(f"{wanted} has no {source}")
                 (FOLDER / name).write_bytes(member.read())
+        if hashlib.sha256((FOLDER / library["file"]).read_bytes()).hexdigest() != library["sha256"]:
+            sys.exit(f"{library['file']} is not the pinned one")
         print(f"{wanted}: {library['file']}")
 
 

@@ -1,4 +1,6 @@
-"""Figures for print, by Matplotlib: as wide as a page's text, in PNG (300 dots an inch) and SVG, the same for each run.
+"""Figures for print, by Matplotlib: as wide as a page's text, in PNG (300 dots an inch) and SVG.
+
+Equal results give equal files.
 
 error_by_round      panels of personas, controls and numbers only; the user median in each
 error_by_domain     with several domains: the user median, `frozen` and each updater, domain by domain
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 WIDTH = 5.5
-"""Inches: the text width of most conferences' papers."""
+"""Inches, about the text width of conferences' papers; the names of methods stand beside it."""
 STYLE: Any = {
     "font.size": 7.5,
     "axes.titlesize": 8,
@@ -37,7 +39,6 @@ STYLE: Any = {
     "xtick.major.size": 0,
     "ytick.major.size": 0,
     "legend.frameon": False,
-    "figure.constrained_layout.use": True,
     # A fixed salt: equal runs give equal files.
     "svg.hashsalt": "deeper",
     "savefig.dpi": 300,
@@ -81,31 +82,31 @@ def _by_round(view: Overview, domain: str) -> "Figure":
         if members != ("user_median",)
     }
     groups = {group: names for group, names in groups.items() if names} or {"the user median": list(found)}
-    figure, panels = _panels(1, len(groups), 3.3)
+    figure, panels = _panels(1, len(groups), 1.8)
     for axes, (group, names) in zip(panels, groups.items(), strict=True):
         shown = [*names, *(["user_median"] if "user_median" in found and "user_median" not in names else [])]
         _lines(axes, {name: found[name] for name in shown})
         axes.set_title(group)
-        axes.legend(loc="upper left", bbox_to_anchor=(-0.08, -0.28), fontsize=6.5, handlelength=2.6, borderpad=0)
+        axes.legend(loc="upper left", bbox_to_anchor=(-0.08, -0.3), fontsize=6.5, handlelength=2.6, borderpad=0)
     panels[0].set_ylabel("error (MAE)")
-    figure.suptitle(f"Error on the next window, {view.named(domain)}", x=0.01, ha="left", fontsize=8)
+    _title(figure, f"Error on the next window, {view.named(domain)}")
     return figure
 
 
 def _by_domain(view: Overview) -> "Figure":
     columns = 3
     rows = -(-len(view.domains) // columns)
-    figure, panels = _panels(rows, columns, 1.5 * rows + 0.5, share=False)
+    figure, panels = _panels(rows, columns, 1.6 * rows, share=False)
     shown = ("user_median", "frozen", *UPDATERS)
     for axes, name in zip(panels, view.domains, strict=False):
         _lines(axes, {m: entries for m, entries in view.future(name).items() if m in shown})
-        axes.set_title(view.named(name) if len(view.named(name)) < 30 else name.replace("_", " "))
+        axes.set_title(view.named(name), fontsize=7)
     for axes in panels[len(view.domains) :]:
         axes.set_axis_off()
     marks: dict[str, Any] = {}
     for axes in panels:
         marks |= dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
-    figure.legend(marks.values(), marks.keys(), loc="outside lower center", ncols=4, fontsize=6.5)
+    figure.legend(marks.values(), marks.keys(), loc="upper center", bbox_to_anchor=(0.5, 0), ncols=4, fontsize=6.5)
     return figure
 
 
@@ -151,7 +152,7 @@ def _reductions(view: Overview, domain: str) -> "Figure | None":
 def _rows(panels: Mapping[str, Rows], label: str, title: str) -> "Figure":
     """Points and intervals, one a row, in panels side by side."""
     methods = list(dict.fromkeys(row[0] for rows in panels.values() for row in rows))
-    figure, drawn = _panels(1, len(panels), 0.16 * len(methods) + 0.9)
+    figure, drawn = _panels(1, len(panels), 0.16 * len(methods) + 0.3)
     for axes, (name, rows) in zip(drawn, panels.items(), strict=True):
         for method, value, low, high in rows:
             y, ink = -methods.index(method), INKS[method].light
@@ -164,8 +165,14 @@ def _rows(panels: Mapping[str, Rows], label: str, title: str) -> "Figure":
         axes.set_yticks([-i for i in range(len(methods))], [named(method) for method in methods])
         axes.set_title(name)
         axes.set_xlabel(label)
-    figure.suptitle(title, x=0.01, ha="left", fontsize=8)
+    _title(figure, title)
     return figure
+
+
+def _title(figure: "Figure", text: str) -> None:
+    """A line above the panels, half an inch of which are their own titles'."""
+    height = float(figure.get_figheight())
+    figure.text(figure.subplotpars.left, figure.subplotpars.top + 0.26 / height, text, fontsize=8, va="bottom")
 
 
 def _panels(rows: int, columns: int, height: float, share: bool = True) -> "tuple[Figure, list[Axes]]":
@@ -174,7 +181,8 @@ def _panels(rows: int, columns: int, height: float, share: bool = True) -> "tupl
 
     figure = Figure(figsize=(WIDTH, height))
     FigureCanvasAgg(figure)
-    axes = figure.subplots(rows, columns, sharey=share, squeeze=False)
+    space = {"wspace": 0.12 if share else 0.28, "hspace": 0.75, "left": 0.1, "right": 0.98}
+    axes = figure.subplots(rows, columns, sharey=share, squeeze=False, gridspec_kw=space)
     return figure, list(axes.flat)
 
 

@@ -17,8 +17,8 @@ OTHERS = {
 }
 MEANS = {
     "mean": "mean over domains",
-    "mean_seen": "mean over the paper's training domains",
-    "mean_unseen": "mean over domains that the paper did not train on",
+    "mean_seen": "mean, seen domains",
+    "mean_unseen": "mean, unseen domains",
 }
 
 

@@ -17,6 +17,8 @@ PART = 25
 """Users of a part."""
 SHOWN = ("frozen", *UPDATERS, *CONTROLS)
 """Methods that have predictions of a model to be looked at."""
+DIGITS = 4
+"""Of ratings: tables hold them in single precision, and 3.7 is to be 3.7 in the page."""
 
 Row = dict[str, Any]
 Key = tuple[str, str]
@@ -61,7 +63,7 @@ def _windows(run: RunFiles) -> dict[Key, list[list[list[Any]]]]:
     for row in run.windows.to_pylist():
         rated = run.domains[row["domain"]].is_rated(np.array([item["rating"] for item in row["items"]]))
         items = [
-            [item["title"], item["rating"] if known else None]
+            [item["title"], round(item["rating"], DIGITS) if known else None]
             for item, known in zip(row["items"], rated.tolist(), strict=True)
         ]
         found.setdefault((row["domain"], row["user"]), []).append(items)
@@ -126,4 +128,8 @@ def _prediction(row: Row, domain: Domain) -> Row:
         return {"failure": row["failure"]}
     percent = np.rint(100 * np.array(row["distribution"])).astype(int).tolist()
     points = np.array(row["points"], np.float64)
-    return {"points": points.round(4).tolist(), "told": domain.scale.round(points).tolist(), "percent": percent}
+    return {
+        "points": points.round(DIGITS).tolist(),
+        "told": domain.scale.round(points).round(DIGITS).tolist(),
+        "percent": percent,
+    }

@@ -66,9 +66,13 @@ def _errors(view: Overview) -> list[str]:
         _rounds(view, view.domain, small=False),
     ]
     if len(view.domains) > 1:
-        parts.append("<h3>Domain by domain</h3>")
-        parts.append(f"<div class=charts>{''.join(_rounds(view, name, small=True) for name in view.domains)}</div>")
-        parts += [_details(f"All numbers: {view.named(name)}", _numbers(view, name)) for name in view.domains]
+        others = view.domains[1:]
+        parts.append(
+            "<h3>Domain by domain</h3><p>Seen domains are those that the paper trained on; other users of them are "
+            "judged. The scales differ from domain to domain, and so do the units.</p>"
+        )
+        parts.append(f"<div class=charts>{''.join(_rounds(view, name, small=True) for name in others)}</div>")
+        parts += [_details(f"All numbers: {view.named(name)}", _numbers(view, name)) for name in others]
     if view.history(view.domain):
         parts.append(f"<h3>With history</h3>{_rounds(view, view.domain, small=False, prediction='history')}")
     return parts
@@ -150,8 +154,7 @@ def _differences(view: Overview) -> list[str]:
         f"the same ratings, W{view.last + 1}: only that is what the updates have done.</p>",
         _reductions(view, view.domain),
     ]
-    others = [name for name in view.domains if name != view.domain]
-    parts += [_details(view.named(name), _pair(view, name) + _reductions(view, name)) for name in others]
+    parts += [_details(view.named(name), _pair(view, name) + _reductions(view, name)) for name in view.domains[1:]]
     return parts
 
 

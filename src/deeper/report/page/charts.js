@@ -26,6 +26,8 @@ const GRID = "var(--line)";
 const picture = (label, options) => {
   const svg = Plot.plot({ style: FONT, ...options });
   svg.setAttribute("role", "img");
+  // The parts' own labels say nothing beyond the sentence, and may not stand where there is no role.
+  for (const part of svg.querySelectorAll("[aria-label]")) part.removeAttribute("aria-label");
   svg.setAttribute("aria-label", label);
   return svg;
 };
@@ -34,6 +36,13 @@ const number = (value, digits = 3) => (value === null || value === undefined ? "
 const signed = (value, digits = 3) =>
   value === null || value === undefined ? "–" : (value > 0 ? "+" : value < 0 ? "−" : "±") + Math.abs(value).toFixed(digits);
 const amount = (value) => (value >= 1e4 ? d3.format(".3~s")(value) : d3.format(",.4~g")(value));
+
+// From the lowest to the highest, but never so little that an axis could not be drawn.
+const range = (values, least = 0.02) => {
+  const [low, high] = d3.extent(values.filter((value) => value !== null));
+  const missing = Math.max(0, least - (high - low)) / 2;
+  return [low - missing, high + missing];
+};
 
 // Moves labels apart that would cover one another: `gap` is the least distance, both in units of the axis.
 const apart = (labels, gap) => {
@@ -68,9 +77,6 @@ const lines = ({ names, lines, label }, width) => {
     ],
   });
 };
-
-// A range that is never empty.
-const range = (values) => { const [low, high] = d3.extent(values); return low === high ? [low - 1, high + 1] : [low, high]; };
 
 const intervals = ({ rows, marks, digits, label }, width) => {
   const narrow = width < 420;

@@ -37,21 +37,22 @@ const browse = async () => {
     return last < 1 || from === null ? null : { from, to: own[last], by: own[last] - from, fixed };
   };
 
-  const list = () => {
+  const list = (event) => {
     const method = at("method").value, words = at("find").value.trim().toLowerCase();
     const rows = index.users.map((one, i) => ({ ...one, i, change: change(i, method) }))
       .filter((one) => (!at("domain").value || one.domain === at("domain").value) && one.user.toLowerCase().includes(words));
     const side = { improved: -1, worsened: 1 }[at("order").value];
     const kept = side ? rows.filter((one) => one.change && one.change.by * side > 0.0005) : rows;
     if (side) kept.sort((a, b) => side * (b.change.by - a.change.by));
-    at("user").replaceChildren(...kept.map((one) => option(one.i, `${one.user}${one.change ? `  ${signed(one.change.by, 2)}` : ""}`)));
+    at("user").replaceChildren(...kept.map((one) => option(one.i, `${one.change ? `${signed(one.change.by, 2)}  ` : ""}${one.user}`)));
     at("found").textContent = `${kept.length} of ${index.users.length} users`;
     const known = rows.find((one) => one.change);
     at("measure").textContent = known
-      ? `Behind each: the error of ${wordsOf(method)} at the last round minus ${known.change.fixed ? "the frozen persona's on the same window" : "that of its first round"}. Below 0 is better.`
+      ? `Before each: the error of ${wordsOf(method)} at the last round minus ${known.change.fixed ? "the frozen persona's on the same window" : "that of its first round"}. Below 0 is better.`
       : "";
     if (!kept.length) { state.user = null; at("person").replaceChildren(element("p", { class: "dim" }, "No user is left by this choice.")); at("previous").disabled = at("next").disabled = true; return; }
-    choose(kept.some((one) => one.i === state.user) ? state.user : kept[0].i);
+    const stays = event?.target !== at("order") && kept.some((one) => one.i === state.user);
+    choose(stays ? state.user : kept[0].i);
   };
 
   const choose = async (i) => {
@@ -102,8 +103,9 @@ const browse = async () => {
   const table = (caption, k, prediction, labels, pictures) => {
     // The model reads predictions rounded to the scale; errors are of the predictions as they are.
     const said = pictures ? prediction.points : prediction.told;
-    const rows = windows[k].map(([title, rating], i) => ({ title, rating, i }));
-    if (!pictures) rows.sort((a, b) => Math.abs(prediction.told[b.i] - (b.rating ?? prediction.told[b.i])) - Math.abs(prediction.told[a.i] - (a.rating ?? prediction.told[a.i])));
+    const all = windows[k].map(([title, rating], i) => ({ title, rating, i, by: rating === null ? 0 : said[i] - rating }));
+    // Discrepancies: the largest first; what was right stands below in one line.
+    const rows = pictures ? all : all.filter((row) => row.by !== 0).sort((a, b) => Math.abs(b.by) - Math.abs(a.by));
     const middle = pictures ? [element("th", { scope: "col" }, `${labels[0]} to ${labels.at(-1)}`)] : [];
     const head = element("tr", {}, element("th", { scope: "col", class: "title" }, "item"), ...middle,
       element("th", { scope: "col", class: "amount" }, "predicted"), element("th", { scope: "col", class: "amount" }, "given"), element("th", { scope: "col", class: "off" }, "off by"));
@@ -122,14 +124,24 @@ const browse = async () => {
   const why = (method, t, before, labels) => {
     if (!SEES[method]) return [];
     if (t === 0) return [element("h4", {}, "Where it comes from"), element("p", { class: "dim" }, "It was written from the ratings of W0 alone; there was nothing to predict yet."), given(0)];
-    const made = [element("h4", {}, "Why it changed"), element("p", { class: "dim" }, `The model was shown ${SEES[method]} (W${t}).`)];
+    const same = before && personas.find((one) => one.method === method && one.k === t && one.stage === "final")?.text === before.text;
+    const made = [element("h4", {}, same ? "What it was shown" : "Why it changed"), element("p", { class: "dim" }, `The model was shown ${SEES[method]} (W${t}).`)];
     const short = personas.find((one) => one.method === method && one.k === t && one.stage === "short_term");
     if (short) made.push(element("blockquote", {}, short.text));
     const prediction = before?.predicted[t];
-    if (!prediction || prediction.failure) made.push(element("p", { class: "dim" }, `No prediction of W${t} from the persona before${prediction ? `: ${prediction.failure}` : ""}.`), given(t));
-    else made.push(table(`Discrepancies of W${t}, predicted from the persona before`, t, prediction, labels, false));
+    if (!prediction || prediction.failure) {
+      made.push(element("p", { class: "dim" }, `No prediction of W${t} from the persona before${prediction ? `: ${prediction.failure}` : ""}.`), given(t));
+      return made;
+    }
+    if (method !== "refine") made.push(element("p", { class: "dim" }, "For comparison, what the persona before had predicted:"));
+    const right = windows[t].filter(([, rating], i) => rating === prediction.told[i]), unrated = windows[t].filter(([, rating]) => rating === null);
+    if (right.length + unrated.length < windows[t].length) made.push(table(`Discrepancies of W${t}, predicted from the persona before`, t, prediction, labels, false));
+    if (right.length) made.push(named("Predicted right", right));
+    if (unrated.length) made.push(named("Without a rating", unrated));
     return made;
   };
+
+  const named = (head, items) => element("p", { class: "note" }, `${head}: `, ...items.flatMap(([title], i) => [i ? "; " : "", element("bdi", {}, title)]), ".");
 
   const given = (k) => element("details", {}, element("summary", {}, `What the user gave in W${k}`),
     element("ul", {}, ...windows[k].map(([title, rating]) => element("li", {}, element("bdi", {}, title), `: ${rating === null ? "no rating" : d3.format("~g")(rating)}`))));
@@ -174,17 +186,17 @@ const browse = async () => {
     if (!rows.length) return place;
     const label = `Error of this user by round: ${lines.map((method) => `${wordsOf(method)} ${index.errors[method][state.user].map((mae) => number(mae, 2)).join(", ")}`).join("; ")}`;
     const ends = lines.map((method) => rows.filter((row) => row.method === method).at(-1)).filter(Boolean).map((row) => ({ ...row, y: row.mae }));
-    const [low, high] = d3.extent(rows, (row) => row.mae);
+    const [low, high] = range(rows.map((row) => row.mae));
     keepDrawn(place, (width) => picture(label, {
-      width: Math.min(width, 640), height: 132, marginLeft: 40, marginRight: 18 + 6.3 * d3.max(lines, (name) => name.length), marginBottom: 24, marginTop: 18,
+      width: Math.min(width, 640), height: 140, marginLeft: 40, marginRight: 18 + 6.3 * d3.max(lines, (name) => name.length), marginBottom: 24, marginTop: 26,
       x: { domain: [0, index.rounds || 1], ticks: d3.range(index.rounds + 1), tickFormat: "d", label: null, tickSize: 0 },
-      y: { nice: true, ticks: 3, tickSize: 0, label: "error by round", labelArrow: "none" }, color: { type: "identity" },
+      y: { domain: [low, high], nice: true, ticks: 3, tickSize: 0, label: "error by round", labelArrow: "none" }, color: { type: "identity" },
       marks: [
         Plot.gridY({ stroke: GRID, strokeOpacity: 1, ticks: 3 }),
         Plot.ruleX([state.round], { stroke: "var(--strong)", strokeDasharray: "2 3" }),
         Plot.line(rows, { x: "t", y: "mae", z: "method", stroke: (row) => `var(--${row.method})`, strokeWidth: 2 }),
         Plot.dot(rows, { x: "t", y: "mae", fill: (row) => `var(--${row.method})`, r: (row) => (row.t === state.round ? 5 : 3) }),
-        Plot.text(apart(ends, (15 * (high - low || 1)) / 90), { x: index.rounds || 1, y: "y", text: (row) => wordsOf(row.method), fill: (row) => `var(--${row.method})`, textAnchor: "start", dx: 10 }),
+        Plot.text(apart(ends, (15 * (high - low)) / 88), { x: index.rounds || 1, y: "y", text: (row) => wordsOf(row.method), fill: (row) => `var(--${row.method})`, textAnchor: "start", dx: 10 }),
       ],
     }));
     return place;

@@ -14,12 +14,12 @@ KINDS.rounds = ({ lines, small, label }, width) => {
   const height = small ? 190 : Math.max(300, Math.min(440, width * 0.5));
   // The chosen ones fill the height: of the others what lies outside is cut off.
   const values = (front.length ? front.flat() : rows).flatMap((row) => [row.mae, row.low, row.high]);
-  const [low, high] = d3.extent(values.filter((value) => value !== null));
+  const [low, high] = range(values);
   const names = front.map((found) => found.at(-1));
   const room = small || !names.length ? 14 : 18 + 6.3 * d3.max(names, (row) => row.method.length);
   const step = (width - 44 - room) / (last + 1);
   const spread = Math.min(5, (step * 0.7) / Math.max(1, front.length));
-  const labels = apart(names.map((row) => ({ ...row, y: row.mae })), (15 * (high - low || 1)) / (height - 60));
+  const labels = apart(names.map((row) => ({ ...row, y: row.mae })), (15 * (high - low)) / (height - 60));
   const told = (row) =>
     `${wordsOf(row.method)}, round ${row.t}\n${number(row.mae)}${row.low === null ? "" : ` (${number(row.low, 2)}..${number(row.high, 2)})`}\n${row.users} users`;
   return picture(label, {
