@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 from test_learning import report as learnt
 
 from deeper.report import charts, html
@@ -29,8 +29,7 @@ def drawn(chromium: Browser, folder: Path, text: str, pictures: int) -> None:
     shown, trouble = context.new_page(), list[str]()
     shown.on("pageerror", lambda error: trouble.append(str(error)))
     shown.goto(path.as_uri())
-    shown.wait_for_selector(".plot svg")
-    assert shown.locator("figure .plot svg[role=img][aria-label]").count() == pictures
+    expect(shown.locator("figure .plot svg[role=img][aria-label]")).to_have_count(pictures)
     assert [one["id"] for one in Axe().run(shown).response["violations"]] == []
     assert trouble == []
     context.close()
