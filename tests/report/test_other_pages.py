@@ -29,6 +29,8 @@ def drawn(chromium: Browser, folder: Path, text: str, pictures: int) -> None:
     shown, trouble = context.new_page(), list[str]()
     shown.on("pageerror", lambda error: trouble.append(str(error)))
     shown.goto(path.as_uri())
+    shown.wait_for_selector(".plot svg")
+    assert trouble == []
     expect(shown.locator("figure .plot svg[role=img][aria-label]")).to_have_count(pictures)
     assert [one["id"] for one in Axe().run(shown).response["violations"]] == []
     assert trouble == []

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 WIDTH = 5.5
 """Inches, about the text width of conferences' papers; the names of methods stand beside it."""
+LEFT = 0.1
+"""Where the panels begin, as a share of the width."""
 STYLE: Any = {
     "font.size": 7.5,
     "axes.titlesize": 8,
@@ -172,7 +174,7 @@ def _rows(panels: Mapping[str, Rows], label: str, title: str) -> "Figure":
 def _title(figure: "Figure", text: str) -> None:
     """A line above the panels, half an inch of which are their own titles'."""
     height = float(figure.get_figheight())
-    figure.text(figure.subplotpars.left, figure.subplotpars.top + 0.26 / height, text, fontsize=8, va="bottom")
+    figure.text(LEFT, figure.subplotpars.top + 0.26 / height, text, fontsize=8, va="bottom")
 
 
 def _panels(rows: int, columns: int, height: float, share: bool = True) -> "tuple[Figure, list[Axes]]":
@@ -181,7 +183,7 @@ def _panels(rows: int, columns: int, height: float, share: bool = True) -> "tupl
 
     figure = Figure(figsize=(WIDTH, height))
     FigureCanvasAgg(figure)
-    space = {"wspace": 0.12 if share else 0.28, "hspace": 0.75, "left": 0.1, "right": 0.98}
+    space = {"wspace": 0.12 if share else 0.28, "hspace": 0.75, "left": LEFT, "right": 0.98}
     axes = figure.subplots(rows, columns, sharey=share, squeeze=False, gridspec_kw=space)
     return figure, list(axes.flat)
 

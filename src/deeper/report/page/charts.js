@@ -73,7 +73,7 @@ const lines = ({ names, lines, label }, width) => {
       Plot.line(rows.filter((row) => row.dashed), { x: "x", y: "y", z: "name", stroke: colour, strokeWidth: 1.6, strokeDasharray: "5 3" }),
       // A line of one point shows only so.
       Plot.dot(rows.filter((row) => rows.filter((other) => other.name === row.name && other.dashed === row.dashed).length === 1), { x: "x", y: "y", fill: colour, r: 3 }),
-      names.length > 1 && Plot.text(labels, { x: "x", y: "y", text: "name", fill: colour, textAnchor: "start", dx: 6 }),
+      names.length > 1 ? Plot.text(labels, { x: "x", y: "y", text: "name", fill: colour, textAnchor: "start", dx: 6 }) : null,
     ],
   });
 };
