@@ -6,16 +6,20 @@ BIN := $(VENV)/bin
 # Python compiles the modules that are used; pip would compile all of them.
 PIP := -m pip install --quiet --disable-pip-version-check --no-compile
 
-.PHONY: demo test check fast readme learn-demo requirements data clean
+.PHONY: demo test check fast screenshots readme learn-demo requirements data clean
 
 demo: $(VENV)/.demo
 	$(BIN)/deeper demo
 
 test: $(VENV)/.dev
+	@command -v chromium >/dev/null || echo "No Chromium here: the tests that click through the pages are skipped. Install it: apt-get install chromium"
 	$(BIN)/python -m pytest
 
 fast: $(VENV)/.dev ## only the tests that need no model
 	$(BIN)/python -m pytest -m "not embedded and not server and not reference"
+
+screenshots: $(VENV)/.dev ## the README's pictures of a report, from a planted run
+	$(BIN)/python scripts/screenshots.py docs/pictures
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .

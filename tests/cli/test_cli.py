@@ -22,6 +22,7 @@ HELP = {
     (): ("Start here:\n", "deeper demo  ", "deeper evaluate --help  "),
     ("demo",): ("[default: 16]", "about"),
     ("evaluate",): ("Examples:\n", "  deeper evaluate --users 16 --methods", "[default: 100]", "slide_regeneration"),
+    ("report",): ("Examples:\n", "  deeper report runs/mine", "report.html"),
     ("train",): ("predictor", "coldstart", "dpo"),
     ("train", "predictor"): ("Examples:\n", "[default: 0.001]", "--preset", "deeper.json"),
     ("train", "coldstart"): ("Example:\n", "[default: 120]", "--preset", "deeper.json"),

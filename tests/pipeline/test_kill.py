@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 # Whatever a killed run has written by then, or where: these are not results.
-NOT_RESULTS = ("cost", "manifest.json")
+NOT_RESULTS = ("cost", "manifest.json", "report.html")
 
 
 def start(out: Path, flags: Sequence[str]) -> subprocess.Popen[bytes]:

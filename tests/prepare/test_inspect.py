@@ -32,8 +32,8 @@ def test_from_made_up_files_to_a_page(tmp_path: Path) -> None:
     rows = pq.read_metadata(out / "behaviour.parquet").num_rows
     assert f"{rows:,}" in said
     text = (tmp_path / "page.html").read_text("utf-8")
-    assert text.count("<svg") == 5
-    assert "<script" not in text
+    assert text.count('data-kind="columns"') == 5
+    assert "<script>alert" not in text
 
 
 def test_all_prepares_what_is_there_and_tells_the_rest(tmp_path: Path) -> None:
@@ -102,7 +102,7 @@ def test_odd_titles_are_counted_and_cannot_break_the_page(tmp_path: Path) -> Non
     assert found["food_com"]["counts"]["no rating"] == 5
     assert found["food_com"]["counts"]["ties in time"] == 9
     text = page(found)
-    assert "<script" not in text
+    assert "<script>alert" not in text
     assert "&lt;script&gt;alert(1)" in text
     assert str(planted_time.year) in text
 

@@ -33,18 +33,20 @@ def command(config: Path | None, out: Path | None, **flags: Any) -> None:
       deeper evaluate --data ./my-ratings --rounds 2 --out runs/mine
       deeper evaluate --policy-engine openai:gpt-4o-mini --predictor-engine openai:gpt-4o-mini --readout structured
 
-    Prints a table; lower errors are better. The run folder holds personas, predictions and errors as Parquet, and
-    results.json. A killed run continues where it was, and a finished one calls no model when it is repeated.
+    Prints a table; lower errors are better. The run folder holds a page to look at, report.html, figures, the personas,
+    predictions and errors as Parquet, and results.json. A killed run continues where it was, and a finished one calls
+    no model when it is repeated.
     """  # noqa: D301 (click wants the character)
     run("evaluate", {}, config, out, given(flags))
 
 
 def run(name: str, preset: dict[str, Any], config: Path | None, out: Path | None, flags: dict[str, Any]) -> None:
-    """Resolve the settings, evaluate, print."""
+    """Resolve the settings, evaluate, print, write the report."""
     from rich.console import Console
 
     from deeper.pipeline.evaluate import evaluate
     from deeper.pipeline.settings import resolve_settings
+    from deeper.report.run import write_report
     from deeper.report.terminal import print_results
 
     settings = resolve_settings(config, flags, preset)
@@ -52,4 +54,6 @@ def run(name: str, preset: dict[str, Any], config: Path | None, out: Path | None
     folder = out or Path("runs") / f"{name}-{digest}"
     results = evaluate(settings, folder, Console(stderr=True))
     print_results(results, Console())
+    page = write_report(folder)
     click.echo(f"Run folder: {folder} (results.json, personas.parquet, predictions.parquet, errors.parquet)")
+    click.echo(f"Report: {page} (open it in a browser; figures in {folder / 'figures'})")

@@ -14,6 +14,7 @@ from deeper.errors import UserError
 COMMANDS = {
     "demo": "Refine personas of real users on this machine, in minutes.",
     "evaluate": "Refine personas and judge them by what the users did next.",
+    "report": "Write a run's report: one page and figures.",
     "train": "Train the models that read and write personas.",
     "sample": "Sample refinements of train users' personas.",
     "reward": "Reward them, and say whether the reward is real.",

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from rich.console import Console
 
 from deeper.behaviour.fingerprints import FINGERPRINTS, fingerprints
@@ -123,6 +124,7 @@ def _evaluate(
         **origin,
         "engines": {"policy": policy.fingerprint, "predictor": predictor.fingerprint},
         "prompt_version": prompts.version,
+        "domains": {name: asdict(domain) for name, domain in domains.items()},
         "eval_users": len(population.eval),
         "calibration_users": len(population.calibration),
         "cost": _cost(costs),
@@ -130,6 +132,7 @@ def _evaluate(
     folder.write_table("personas.parquet", outcome.personas)
     folder.write_table("predictions.parquet", outcome.predictions)
     folder.write_table("errors.parquet", errors)
+    folder.write_table("windows.parquet", _judged_windows(population, rounds))
     if settings.search_n:
         folder.write_table("search.parquet", outcome.search)
     folder.write_table("cost.parquet", costs)
@@ -140,6 +143,11 @@ def _evaluate(
     folder.write_json("manifest.json", manifest)
     folder.write_json("results.json", results)
     return results
+
+
+def _judged_windows(population: Population, rounds: int) -> pa.Table:
+    """What eval users did in the windows that the run has read or predicted: with it, a run can be looked at alone."""
+    return population.table.filter((pc.field("split") == "eval") & (pc.field("k") <= rounds + 1))
 
 
 def _trained_on(engine: str, adapter: str) -> frozenset[str]:

@@ -1,26 +1,38 @@
-"""Line and bar charts as SVG that stands in a page by itself: no scripts, colours from the page's variables."""
+"""Charts in pages: what is to be drawn stands in the page as data, and page/charts.js draws it there."""
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from html import escape
+from typing import Any
 
 Points = Sequence[tuple[float, float]]
 
-WIDTH, HEIGHT = 420, 190
-LEFT, RIGHT, TOP, BOTTOM = 56, 10, 26, 24
-TICKS = 4
 MOST = 300
 """Points of a line, at most; more are averaged in groups."""
 
-STYLE = """
-svg.chart { width: 100%; max-width: 27rem; height: auto; }
-svg.chart text { font: 11px system-ui, sans-serif; fill: var(--text); }
-svg.chart .grid { stroke: var(--line); }
-svg.chart .curve { fill: none; stroke-width: 1.6; }
-svg.chart .c0 { stroke: var(--c0); } svg.chart .c1 { stroke: var(--c1); } svg.chart .c2 { stroke: var(--c2); }
-svg.chart .bar { fill: var(--c0); }
-svg.chart .dashed { stroke-dasharray: 4 3; }
-"""
+
+def chart(kind: str, title: str, data: Mapping[str, Any], label: str, note: str = "") -> str:
+    """A figure that page/charts.js fills.
+
+    Args:
+        kind: A drawing function's name there.
+        title: Stands above it.
+        data: What that function takes; JSON without NaN.
+        label: What the picture shows, for those who do not see it.
+        note: Stands below it.
+    """
+    below = f"<p class=note>{escape(note)}</p>" if note else ""
+    return (
+        f'<figure class="chart" data-kind="{escape(kind, quote=True)}"><figcaption>{escape(title)}</figcaption>'
+        f'<div class="plot"></div>{json_block({**data, "label": label})}{below}</figure>'
+    )
+
+
+def json_block(value: Mapping[str, Any]) -> str:
+    """Data in a page: no character in it can end the block that it stands in."""
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return f'<script type="application/json">{text.replace("<", chr(92) + "u003c")}</script>'
 
 
 def line_chart(title: str, lines: Mapping[str, Points], dashed: Mapping[str, Points] | None = None) -> str:
@@ -31,84 +43,66 @@ def line_chart(title: str, lines: Mapping[str, Points], dashed: Mapping[str, Poi
         lines: Up to three lines, each of (step, number); numbers that are not finite are left out.
         dashed: Lines of the same names and colours, dashed.
     """
-    whole, broken = _thinned(lines), _thinned(dashed or {})
-    points = [point for line in (*whole.values(), *broken.values()) for point in line]
-    if not points:
+    found = [
+        {"name": name, "dashed": is_dashed, "points": points}
+        for is_dashed, chosen in ((False, lines), (True, dashed or {}))
+        for name, points in _thinned(chosen).items()
+    ]
+    if not found:
         return ""
-    first, last = min(x for x, _ in points), max(x for x, _ in points)
-    ticks = _ticks(min(y for _, y in points), max(y for _, y in points))
-    low, high = ticks[0], ticks[-1]
-
-    def x(value: float) -> float:
-        return LEFT + (value - first) / ((last - first) or 1) * (WIDTH - LEFT - RIGHT)
-
-    def y(value: float) -> float:
-        return HEIGHT - BOTTOM - (value - low) / (high - low) * (HEIGHT - TOP - BOTTOM)
-
-    names = list(dict.fromkeys([*whole, *broken]))
-    marks = [f'<text x="0" y="12" font-weight="600">{escape(title)}</text>']
-    for tick in ticks:
-        marks.append(
-            f'<line class="grid" x1="{LEFT}" y1="{y(tick):.1f}" x2="{WIDTH - RIGHT}" y2="{y(tick):.1f}"/>'
-            f'<text x="{LEFT - 6}" y="{y(tick) + 4:.1f}" text-anchor="end">{tick:.6g}</text>'
-        )
-    for at, anchor in ((first, "start"), (last, "end")):
-        marks.append(f'<text x="{x(at):.1f}" y="{HEIGHT - 8}" text-anchor="{anchor}">{at:g}</text>')
-    for kind, chosen in (("", whole), (" dashed", broken)):
-        for name, line in chosen.items():
-            path = " ".join(f"{x(at):.1f},{y(value):.1f}" for at, value in line)
-            marks.append(f'<polyline class="curve c{names.index(name)}{kind}" points="{path}"/>')
-    marks += _legend(names, len(title))
-    label = escape(f"{title} by step: {', '.join(names)}", quote=True)
-    return f'<svg class="chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{label}">{"".join(marks)}</svg>'
+    names = list(dict.fromkeys(str(line["name"]) for line in found))
+    return chart("lines", title, {"names": names, "lines": found}, f"{title} by step: {', '.join(names)}")
 
 
-def bar_chart(title: str, bars: Points) -> str:
-    """A chart of counts by value, a bar each, from zero; empty if there is no bar.
+def histogram(title: str, counts: Points) -> str:
+    """A chart of counts by value, a column each; empty if there is none.
 
     Args:
         title: Stands above it.
-        bars: Value and count; in the order in which they stand.
+        counts: Value and count, in the order in which they stand.
     """
-    if not bars:
-        return ""
-    ticks = _ticks(0, max(count for _, count in bars))
-    width = (WIDTH - LEFT - RIGHT) / len(bars)
-    marks = [f'<text x="0" y="12" font-weight="600">{escape(title)}</text>']
-
-    def y(value: float) -> float:
-        return HEIGHT - BOTTOM - value / ticks[-1] * (HEIGHT - TOP - BOTTOM)
-
-    for tick in ticks:
-        marks.append(
-            f'<line class="grid" x1="{LEFT}" y1="{y(tick):.1f}" x2="{WIDTH - RIGHT}" y2="{y(tick):.1f}"/>'
-            f'<text x="{LEFT - 6}" y="{y(tick) + 4:.1f}" text-anchor="end">{tick:.6g}</text>'
-        )
-    for i, (_, count) in enumerate(bars):
-        marks.append(
-            f'<rect class="bar" x="{LEFT + i * width + 1:.1f}" y="{y(count):.1f}" width="{max(width - 2, 1):.1f}" '
-            f'height="{HEIGHT - BOTTOM - y(count):.1f}"/>'
-        )
-    # As many values below the bars as there is room for.
-    for i in range(0, len(bars), math.ceil(len(bars) / 8)):
-        marks.append(
-            f'<text x="{LEFT + (i + 0.5) * width:.1f}" y="{HEIGHT - 8}" text-anchor="middle">{bars[i][0]:g}</text>'
-        )
-    label = escape(f"{title}: {len(bars)} bars", quote=True)
-    return f'<svg class="chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{label}">{"".join(marks)}</svg>'
+    rows = [{"at": f"{value:g}", "count": count} for value, count in counts]
+    label = f"{title}: " + ", ".join(f"{row['at']} {row['count']:,}" for row in rows)
+    return chart("columns", title, {"rows": rows}, label) if rows else ""
 
 
-def _legend(names: Sequence[str], offset: int) -> list[str]:
-    if len(names) < 2:
-        return []
-    place, marks = max(LEFT + 60, offset * 7 + 24), list[str]()
-    for i, name in enumerate(names):
-        marks.append(
-            f'<line class="curve c{i}" x1="{place}" y1="8" x2="{place + 14}" y2="8"/>'
-            f'<text x="{place + 18}" y="12">{escape(name)}</text>'
-        )
-        place += 30 + 7 * len(name)
-    return marks
+def intervals(
+    title: str, rows: Sequence[Mapping[str, Any]], marks: Sequence[float], note: str = "", digits: int = 3
+) -> str:
+    """Points with their intervals, one a row.
+
+    Args:
+        title: Stands above it.
+        rows: `name`, `value`, and `ci`, whose ends may be None; optionally `ink`, a method that gives the colour.
+        marks: Where vertical lines stand; the first of them is the one to compare with.
+        note: Stands below it.
+        digits: Of the values; intervals have one less.
+    """
+    rows = [row for row in rows if row["value"] is not None]
+    label = f"{title}: " + "; ".join(f"{row['name']} {told(row['value'], row['ci'], f'+.{digits}f')}" for row in rows)
+    return chart("intervals", title, {"rows": rows, "marks": marks, "digits": digits}, label, note) if rows else ""
+
+
+def bars(title: str, parts: Sequence[str], rows: Sequence[tuple[str, Sequence[float]]], unit: str) -> str:
+    """Bars of amounts, one a row, each of one or several parts one behind the other.
+
+    Args:
+        title: Stands above it.
+        parts: Names of the parts.
+        rows: Name, and an amount for each part.
+        unit: Of the amounts.
+    """
+    label = f"{title}: " + "; ".join(f"{name} {sum(amounts):,.0f} {unit}" for name, amounts in rows)
+    data = {"parts": parts, "rows": [{"name": name, "amounts": amounts} for name, amounts in rows], "unit": unit}
+    return chart("bars", title, data, label) if rows else ""
+
+
+def told(value: float | None, ci: Sequence[float | None], form: str = "+.3f") -> str:
+    """A number and its interval in words."""
+    if value is None:
+        return "-"
+    low, high = ci
+    return f"{value:{form}}" if low is None or high is None else f"{value:{form}} ({low:{form}}..{high:{form}})"
 
 
 def _thinned(lines: Mapping[str, Points]) -> dict[str, Points]:
@@ -121,15 +115,3 @@ def _thinned(lines: Mapping[str, Points]) -> dict[str, Points]:
         if groups:
             found[name] = [(group[-1][0], sum(y for _, y in group) / len(group)) for group in groups]
     return found
-
-
-def _ticks(low: float, high: float) -> list[float]:
-    """Round numbers at equal distances that hold both ends between them."""
-    if high - low <= 1e-9 * max(abs(low), abs(high), 1e-9):
-        pad = abs(high) or 1.0
-        low, high = low - pad / 2, high + pad / 2
-    raw = (high - low) / TICKS
-    power = 10.0 ** math.floor(math.log10(raw))
-    step = next(power * factor for factor in (1, 2, 2.5, 5, 10) if power * factor >= raw * (1 - 1e-9))
-    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
-    return [step * i for i in range(first, max(last, first + 1) + 1)]

@@ -42,17 +42,17 @@ def print_inspected(found: Inspected, console: Console) -> None:
 
 
 def page(found: Inspected) -> str:
-    """The same as one HTML page without scripts and without links to anything outside, with plots and odd titles."""
+    """The same as one HTML page without links to anything outside, with plots and odd titles."""
     sections = ["<h1>What is there</h1>", html.table([[head, *cells] for head, cells in _counts(found)], ["", *found])]
     for name, one in found.items():
         sections.append(f"<h2>{escape(name)}</h2>")
-        sections += [charts.bar_chart(title, one[kind]) for kind, title in HISTOGRAMS.items()]
+        sections += [charts.histogram(title, one[kind]) for kind, title in HISTOGRAMS.items()]
         for kind, odd in one["odd"].items():
             if odd["count"]:
                 more = "" if odd["count"] <= len(odd["some"]) else f", the first {len(odd['some'])} of them"
                 quotes = "".join(f"<blockquote>{escape(_short(title))}</blockquote>" for title in odd["some"])
                 sections.append(f"<h3>Titles: {escape(kind)} ({odd['count']:,}{more})</h3>{quotes}")
-    return html.document("What is there", sections, charts.STYLE)
+    return html.document("What is there", sections)
 
 
 def _counts(found: Inspected) -> Sequence[tuple[str, list[str]]]:

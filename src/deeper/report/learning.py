@@ -13,11 +13,6 @@ from deeper.report import charts, html
 
 Report = Mapping[str, Any]
 
-STYLE = """
-.alarm { color: var(--warn); font-weight: 600; }
-.charts { display: grid; grid-template-columns: repeat(auto-fill, minmax(20rem, 1fr)); gap: 1rem; }
-"""
-
 CHARTS: tuple[tuple[str, Mapping[str, str]], ...] = (
     ("Loss", {"whole": "loss", "preference": "preference", "SFT": "sft"}),
     ("Rewards", {"chosen": "reward_chosen", "rejected": "reward_rejected"}),
@@ -51,7 +46,7 @@ def print_learning(report: Report, console: Console) -> None:
 
 
 def page(report: Report) -> str:
-    """The report as one HTML page without scripts and without links to anything outside.
+    """The report as one HTML page, which fetches nothing.
 
     Args:
         report: The content of `learn.json`, of a whole run or of its steps so far.
@@ -60,14 +55,14 @@ def page(report: Report) -> str:
     notes = "".join(f"<p>{escape(note)}</p>" for note in _notes(report))
     sections = [
         f"<h1>What was learnt</h1>{alarms}{notes}",
-        f"<h2>Error on validation users</h2>{html.table(_errors(report), _head(report))}",
-        f"<h2>By round</h2>{html.table(_rounds(report), _round_head(report))}",
-        f"<h2>The refinements of validation users</h2>{html.table(_texts(report), ['', *_stages(report)])}",
+        f"<h2>Error on validation users</h2>{html.table(_errors(report), _head(report), 'Error on validation users')}",
+        f"<h2>By round</h2>{html.table(_rounds(report), _round_head(report), 'Error by round')}",
+        f"<h2>The refinements of validation users</h2>{html.table(_texts(report), ['', *_stages(report)], 'Texts')}",
         *(_iteration(found) for found in report["iterations"]),
-        f"<h2>Steps</h2>{html.table([[step['name'], _seconds(step)] for step in report['steps']])}",
-        f"<h2>Origin</h2>{html.table(_origin(report))}",
+        f"<h2>Steps</h2>{html.table([[step['name'], _seconds(step)] for step in report['steps']], label='Steps')}",
+        f"<h2>Origin</h2>{html.table(_origin(report), label='Origin')}",
     ]
-    return html.document("What was learnt", sections, charts.STYLE + STYLE)
+    return html.document("What was learnt", sections)
 
 
 def _stages(report: Report) -> list[str]:
@@ -132,8 +127,8 @@ def _iteration(found: Report) -> str:
     drawn = "".join(_charts(found.get("training")))
     examples = "".join(html.rewarded(one, 4) for one in found.get("reward", {}).get("examples", ()))
     return (
-        f"<h2>Iteration {number}</h2>{html.table(facts)}"
-        + (f"<div class=charts>{drawn}</div><p>Dashed: validation pairs.</p>" if drawn else "")
+        f"<h2>Iteration {number}</h2>{html.table(facts, label=f'Iteration {number}')}"
+        + (f"<div class=charts>{drawn}</div><p class=note>Dashed: validation pairs.</p>" if drawn else "")
         + (f"<h3>Iteration {number}: samples and their rewards</h3>{examples}" if examples else "")
     )
 

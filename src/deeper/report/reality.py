@@ -1,6 +1,6 @@
 """Whether a reward is real, on the terminal and as one self-contained page."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from html import escape
 from typing import Any, NamedTuple
 
@@ -9,12 +9,10 @@ from rich.table import Table
 from rich.text import Text
 
 from deeper.errors import printable
-from deeper.report import html
+from deeper.report import charts, html
 
 Report = Mapping[str, Any]
 Estimate = Mapping[str, Any]
-
-SVG_WIDTH, SVG_ROW = 480, 22
 
 
 class Line(NamedTuple):
@@ -65,14 +63,13 @@ def print_reality(report: Report, console: Console) -> None:
 
 
 def page(report: Report) -> str:
-    """The report as one HTML page without scripts and without links to anything outside."""
+    """The report as one HTML page, which fetches nothing."""
     sections = [
         f"<h1>Is the reward real?</h1><p>{escape(' '.join(_notes(report)))}</p>",
-        "<h2>Reliability</h2>",
-        _intervals([(f"{e['domain']}, {e['measure']}", _find(e, RELIABILITY)) for e in report["reality"]], report),
+        _reliability(report),
         *(_section(measure, report) for measure in dict.fromkeys(entry["measure"] for entry in report["reality"])),
         f"<h2>Best and worst directions</h2>{''.join(html.rewarded(one, 3) for one in report['examples'])}",
-        f"<h2>Origin</h2>{html.table(_origin(report))}",
+        f"<h2>Origin</h2>{html.table(_origin(report), label='Origin')}",
     ]
     return html.document("Is the reward real?", sections)
 
@@ -119,39 +116,14 @@ def _section(measure: str, report: Report) -> str:
     rows = [(line.name, [_told(_find(entry, line)) for entry in entries]) for line in LINES]
     head = ["", *(f"{e['domain']} ({e['contexts_used']} contexts, {e['users']} users)" for e in entries)]
     cells = [[name, *values] for name, values in rows if any(values)]
-    return f"<h2>By {escape(measure)}</h2>{html.table(cells, head)}"
+    return f"<h2>By {escape(measure)}</h2>{html.table(cells, head, f'By {measure}')}"
 
 
-def _intervals(named: Sequence[tuple[str, Estimate | None]], report: Report) -> str:
-    """Points with intervals on the scale from −1 to 1, and a line at the stated level."""
-
-    def x(value: float) -> float:
-        return 160 + (max(-1.0, min(1.0, value)) + 1) / 2 * (SVG_WIDTH - 170)
-
-    height = SVG_ROW * (len(named) + 1)
-    marks = [
-        f'<line x1="{x(at):.1f}" y1="0" x2="{x(at):.1f}" y2="{height - SVG_ROW}" stroke="{colour}"/>'
-        f'<text x="{x(at):.1f}" y="{height - 6}" font-size="11" text-anchor="middle" fill="currentColor">{at:g}</text>'
-        for at, colour in (
-            (-1.0, "var(--line)"),
-            (0.0, "var(--quote)"),
-            (report["min_reliability"], "var(--c2)"),
-            (1.0, "var(--line)"),
-        )
-    ]
-    for i, (name, estimate) in enumerate(named):
-        y = SVG_ROW * i + SVG_ROW / 2
-        marks.append(f'<text x="0" y="{y + 4:.1f}" font-size="12" fill="currentColor">{escape(name)}</text>')
-        if estimate is None or estimate["value"] is None:
-            continue
-        low, high = estimate["ci"]
-        if low is not None:
-            marks.append(
-                f'<line x1="{x(low):.1f}" y1="{y:.1f}" x2="{x(high):.1f}" y2="{y:.1f}" stroke="var(--c0)" '
-                'stroke-width="2"/>'
-            )
-        marks.append(f'<circle cx="{x(estimate["value"]):.1f}" cy="{y:.1f}" r="4" fill="var(--c0)"/>')
-    return f'<svg width="{SVG_WIDTH}" height="{height}" role="img">{"".join(marks)}</svg>'
+def _reliability(report: Report) -> str:
+    found = [(f"{e['domain']}, {e['measure']}", _find(e, RELIABILITY)) for e in report["reality"]]
+    rows = [{"name": name, "value": one["value"], "ci": one["ci"]} for name, one in found if one is not None]
+    level = report["min_reliability"]
+    return charts.intervals("Reliability", rows, (0.0, level), f"Dashed: {level:g}, which is needed.")
 
 
 def _origin(report: Report) -> list[list[str]]:

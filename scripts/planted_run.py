@@ -1,0 +1,87 @@
+"""A run to look at: planted users, and a scripted writer that tells more of their planted taste from round to round.
+
+    python scripts/planted_run.py runs/planted [--users 24] [--seed 1]
+
+Seconds, no model. The writer knows what was planted: such a run shows what a report looks like, and nothing about any
+method. `slide_regeneration` forgets what it said before, and the first persona misjudges the level of some users.
+"""
+
+import argparse
+import re
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from deeper.behaviour.load import load_windows
+from deeper.behaviour.planted import PLANTED, plant_users, write_planted
+from deeper.behaviour.planted_words import truth_persona, word_reader
+from deeper.engine import Prompt
+from deeper.engine.scripted import ScriptedEngine
+from deeper.persona.prompts import quote
+from deeper.pipeline import engines as engine_choice
+from deeper.pipeline.evaluate import evaluate
+from deeper.pipeline.settings import Settings
+from deeper.report.run import write_report
+
+SENTENCES = 4
+"""Of a planted truth: the level, what is liked, what is disliked, the mood."""
+
+
+def planted_run(out: Path, users: int = 24, seed: int = 1, **settings: Any) -> Path:
+    """Make the run and its report.
+
+    Args:
+        out: The run folder.
+        users: How many are planted; 30 % of them are judged.
+        seed: Of the users and of the run.
+        settings: Of the run, where they differ from `Settings`.
+
+    Returns:
+        The page.
+    """
+    planted = plant_users(users, 6, seed)
+    with tempfile.TemporaryDirectory() as folder:
+        data = Path(folder) / "planted"
+        write_planted(planted, data)
+        windows = load_windows(str(data)).windows.to_pylist()
+        truths = {row["user"]: row for row in planted.truth.to_pylist()}
+        engine = ScriptedEngine(reply=_writer(windows, truths), judge=word_reader(PLANTED.scale))
+        original = engine_choice.make_engine
+        engine_choice.make_engine = lambda spec, adapter: engine
+        try:
+            chosen = Settings(data=str(data), seed=seed, **{"calibration_users": 12, **settings})
+            evaluate(chosen, out, Console(quiet=True))
+        finally:
+            engine_choice.make_engine = original
+    return write_report(out)
+
+
+def _writer(windows: list[dict[str, Any]], truths: Mapping[str, Mapping[str, Any]]) -> Any:
+    """Answers a prompt by the truth of the user whose last window's titles stand in it."""
+    owner = {quote(item["title"]): (row["user"], row["k"]) for row in windows for item in row["items"]}
+
+    def reply(prompt: Prompt, _: int) -> str:
+        found = [place for title, place in owner.items() if title in prompt.user]
+        if not found:  # A merge: it shows two personas and no title.
+            return max(re.findall("^This person.*$", prompt.user, re.MULTILINE), key=len)
+        counted = {user: sum(1 for other, _ in found if other == user) for user, _ in found}
+        user = max(counted, key=lambda name: counted[name])
+        k = max(window for other, window in found if other == user)
+        sentences = truth_persona(truths[user], k, PLANTED.scale).split(". ")
+        keeps = "description so far" in prompt.user or len(found) > 10
+        told = ". ".join(sentences[: min(k + 1, SENTENCES)] if keeps or k == 0 else sentences[:2])
+        return told if told.endswith(".") else f"{told}."
+
+    return reply
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--users", type=int, default=80)
+    parser.add_argument("--seed", type=int, default=1)
+    given = parser.parse_args()
+    print(planted_run(given.out, given.users, given.seed))

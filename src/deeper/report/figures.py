@@ -1,0 +1,200 @@
+"""Figures for print, by Matplotlib: as wide as a page's text, in PNG (300 dots an inch) and SVG.
+
+Equal results give equal files.
+
+error_by_round      panels of personas, controls and numbers only; the user median in each
+error_by_domain     with several domains: the user median, `frozen` and each updater, domain by domain
+differences         paired with the user median and with `frozen`, at the last round
+reductions          across windows, and on one window
+"""
+
+import io
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from deeper.evaluation.schema import UPDATERS
+from deeper.report.overview import OTHERS, Overview
+from deeper.report.palette import GROUPS, INKS, named
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+WIDTH = 5.5
+"""Inches, about the text width of conferences' papers; the names of methods stand beside it."""
+LEFT = 0.1
+"""Where the panels begin, as a share of the width."""
+STYLE: Any = {
+    "font.size": 7.5,
+    "axes.titlesize": 8,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.6,
+    "axes.edgecolor": "#5b6067",
+    "axes.grid": True,
+    "axes.grid.axis": "y",
+    "axes.axisbelow": True,
+    "grid.color": "#dfe2e6",
+    "grid.linewidth": 0.6,
+    "xtick.major.size": 0,
+    "ytick.major.size": 0,
+    "legend.frameon": False,
+    # A fixed salt: equal runs give equal files.
+    "svg.hashsalt": "deeper",
+    "savefig.dpi": 300,
+}
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">")
+Rows = Sequence[tuple[str, float, float | None, float | None]]
+"""Method, value, and the ends of its interval, if it has one."""
+
+
+def figures(results: Mapping[str, Any]) -> dict[str, bytes]:
+    """Draw a run.
+
+    Args:
+        results: The content of results.json.
+
+    Returns:
+        Content by file name; nothing for a run without any error.
+    """
+    # Matplotlib takes half a second to import: only who draws waits for it.
+    from matplotlib import rc_context
+
+    view = Overview(results)
+    if view.domain is None:
+        return {}
+    with rc_context(STYLE):
+        drawn = {"error_by_round": _by_round(view, view.domain)}
+        if len(view.domains) > 1:
+            drawn["error_by_domain"] = _by_domain(view)
+        if differences := _differences(view, view.domain):
+            drawn["differences"] = differences
+        if reductions := _reductions(view, view.domain):
+            drawn["reductions"] = reductions
+        return {f"{name}.{kind}": _saved(figure, kind) for name, figure in drawn.items() for kind in ("png", "svg")}
+
+
+def _by_round(view: Overview, domain: str) -> "Figure":
+    found = view.future(domain)
+    groups = {
+        group: [name for name in members if name in found]
+        for group, members in GROUPS.items()
+        if members != ("user_median",)
+    }
+    groups = {group: names for group, names in groups.items() if names} or {"the user median": list(found)}
+    figure, panels = _panels(1, len(groups), 1.8)
+    for axes, (group, names) in zip(panels, groups.items(), strict=True):
+        shown = [*names, *(["user_median"] if "user_median" in found and "user_median" not in names else [])]
+        _lines(axes, {name: found[name] for name in shown})
+        axes.set_title(group)
+        axes.legend(loc="upper left", bbox_to_anchor=(-0.08, -0.3), fontsize=6.5, handlelength=2.6, borderpad=0)
+    panels[0].set_ylabel("error (MAE)")
+    _title(figure, f"Error on the next window, {view.named(domain)}")
+    return figure
+
+
+def _by_domain(view: Overview) -> "Figure":
+    columns = 3
+    rows = -(-len(view.domains) // columns)
+    figure, panels = _panels(rows, columns, 1.6 * rows, share=False)
+    shown = ("user_median", "frozen", *UPDATERS)
+    for axes, name in zip(panels, view.domains, strict=False):
+        _lines(axes, {m: entries for m, entries in view.future(name).items() if m in shown})
+        axes.set_title(view.named(name), fontsize=7)
+    for axes in panels[len(view.domains) :]:
+        axes.set_axis_off()
+    marks: dict[str, Any] = {}
+    for axes in panels:
+        marks |= dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
+    figure.legend(marks.values(), marks.keys(), loc="upper center", bbox_to_anchor=(0.5, 0), ncols=4, fontsize=6.5)
+    return figure
+
+
+def _lines(axes: "Axes", found: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
+    """Lines with intervals, side by side so that none covers another."""
+    for i, (method, entries) in enumerate(found.items()):
+        ink, shift = INKS[method], 0.05 * (i - (len(found) - 1) / 2)
+        rounds = [entry["round"] + shift for entry in entries]
+        errors = [entry["mae"] for entry in entries]
+        known = [(t, *e["ci"]) for t, e in zip(rounds, entries, strict=True) if e["ci"][0] is not None]
+        if known:
+            at, low, high = zip(*known, strict=True)
+            axes.vlines(at, low, high, color=ink.light, linewidth=0.8, alpha=0.6)
+        style = (0, tuple(float(dash) for dash in ink.dash.split())) if ink.dash else "solid"
+        marker = MARKERS[i % len(MARKERS)]
+        axes.plot(
+            rounds, errors, color=ink.light, linestyle=style, linewidth=1.1, marker=marker, ms=2.6, label=named(method)
+        )
+    last = max((entry["round"] for entries in found.values() for entry in entries), default=0)
+    axes.set_xticks(range(last + 1))
+    axes.set_xlabel("round")
+
+
+def _differences(view: Overview, domain: str) -> "Figure | None":
+    panels: dict[str, Rows] = {}
+    for against in ("user_median", "frozen"):
+        rows = [(e["method"], e["difference"], *e["ci"]) for e in view.paired(domain, against)]
+        if rows:
+            panels[f"against {OTHERS[against]}"] = rows
+    return _rows(panels, f"difference of the error (MAE), round {view.last}", view.named(domain)) if panels else None
+
+
+def _reductions(view: Overview, domain: str) -> "Figure | None":
+    panels: dict[str, Rows] = {}
+    for kind, title in (("across_windows", "across windows"), ("same_window", "on one window")):
+        found = view.results["reduction"][kind]
+        rows = [(name, found[name][domain], None, None) for name in view.methods if domain in found.get(name, {})]
+        if rows := [row for row in rows if row[1] is not None]:
+            panels[title] = rows
+    return _rows(panels, "reduction of the error, %", view.named(domain)) if panels else None
+
+
+def _rows(panels: Mapping[str, Rows], label: str, title: str) -> "Figure":
+    """Points and intervals, one a row, in panels side by side."""
+    methods = list(dict.fromkeys(row[0] for rows in panels.values() for row in rows))
+    figure, drawn = _panels(1, len(panels), 0.16 * len(methods) + 0.3)
+    for axes, (name, rows) in zip(drawn, panels.items(), strict=True):
+        for method, value, low, high in rows:
+            y, ink = -methods.index(method), INKS[method].light
+            if low is not None and high is not None:
+                axes.hlines(y, low, high, color=ink, linewidth=1.1)
+            axes.plot(value, y, "o", color=ink, ms=3.4)
+        axes.axvline(0, color="#1c1e21", linewidth=0.7)
+        axes.grid(axis="x")
+        axes.grid(visible=False, axis="y")
+        axes.set_yticks([-i for i in range(len(methods))], [named(method) for method in methods])
+        axes.set_title(name)
+        axes.set_xlabel(label)
+    _title(figure, title)
+    return figure
+
+
+def _title(figure: "Figure", text: str) -> None:
+    """A line above the panels, half an inch of which are their own titles'."""
+    height = float(figure.get_figheight())
+    figure.text(LEFT, figure.subplotpars.top + 0.26 / height, text, fontsize=8, va="bottom")
+
+
+def _panels(rows: int, columns: int, height: float, share: bool = True) -> "tuple[Figure, list[Axes]]":
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(WIDTH, height))
+    FigureCanvasAgg(figure)
+    space = {"wspace": 0.12 if share else 0.28, "hspace": 0.75, "left": LEFT, "right": 0.98}
+    axes = figure.subplots(rows, columns, sharey=share, squeeze=False, gridspec_kw=space)
+    return figure, list(axes.flat)
+
+
+def _saved(figure: "Figure", kind: str) -> bytes:
+    stream = io.BytesIO()
+    figure.savefig(
+        stream,
+        format=kind,
+        bbox_inches="tight",
+        pad_inches=0.03,
+        metadata={"Date": None} if kind == "svg" else {"Software": None},
+    )
+    return stream.getvalue()

@@ -1,0 +1,45 @@
+"""Colours, strokes and groups of the methods: the same in the page, in the figures and in every report."""
+
+from typing import NamedTuple
+
+from deeper.evaluation.schema import BASELINES, CONTROLS, HISTORY_ONLY, UPDATERS
+
+GROUPS = {
+    "personas": ("frozen", *UPDATERS),
+    "the user median": BASELINES[:1],
+    "numbers only": BASELINES[1:],
+    "controls, same model": (*CONTROLS, HISTORY_ONLY),
+}
+"""The methods as they are listed, personas first: they are what a report is about."""
+
+
+class Ink(NamedTuple):
+    """How a method is drawn: its colour on white and on black (contrast at least 4.5), and its stroke's dashes."""
+
+    light: str
+    dark: str
+    dash: str = ""
+
+
+INKS = {
+    "refine": Ink("#0063a6", "#6db8ff"),
+    "incremental_update": Ink("#8a5a00", "#e3b34f"),
+    "hierarchical_merge": Ink("#00734f", "#4fd1a5"),
+    "full_regeneration": Ink("#a3307a", "#f095c8"),
+    "slide_regeneration": Ink("#b83a00", "#ff9a66"),
+    "frozen": Ink("#5c5c5c", "#b4b4b4", "2 3"),
+    "user_median": Ink("#111111", "#f2f2f2", "6 3"),
+    **{name: Ink("#6f6f6f", "#9d9d9d", "1 3") for name in BASELINES[1:]},
+    **{name: Ink("#4d6a7d", "#93b3c7", "4 2 1 2") for name in (*CONTROLS, HISTORY_ONLY)},
+}
+"""By method; hues of the updaters stay apart for colour-blind readers, and every line has its name beside it."""
+
+
+def variables(dark: bool) -> str:
+    """CSS custom properties of all methods, for light or for dark pages."""
+    return "".join(f"--{name}:{ink.dark if dark else ink.light};" for name, ink in INKS.items())
+
+
+def named(method: str) -> str:
+    """A method's name as people read it."""
+    return method.replace("_", " ")

@@ -1,0 +1,153 @@
+"""`deeper report`: the files that it writes, what they hold, and what it refuses."""
+
+import hashlib
+import json
+import re
+import shutil
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pyarrow.parquet as pq
+import pytest
+from report_cases import METHODS, SCRIPT
+
+from deeper.cli.main import _run  # pyright: ignore[reportPrivateUsage]
+from deeper.report.figures import figures
+from deeper.report.overview import Overview, lead
+from deeper.report.run_files import read_run
+from deeper.report.run_page import page
+
+VENDOR = files("deeper.report") / "vendor"
+
+
+def deeper(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
+    monkeypatch.setattr("sys.argv", ["deeper", *words])
+    return _run()
+
+
+def test_report_writes_the_page_and_figures_that_are_equal_for_equal_results(
+    run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert deeper(monkeypatch, "report", str(run)) == 0
+    assert f"Report: {run / 'report.html'}" in capsys.readouterr().out
+    names = {path.name for path in (run / "figures").iterdir()}
+    drawn = ["error_by_round", "error_by_domain", "differences"]
+    assert names == {f"{name}.{kind}" for name in drawn for kind in ("png", "svg")}
+    assert {name: (run / "figures" / name).read_bytes() for name in names} == figures(read_run(run).results)
+    for name in names:
+        content = (run / "figures" / name).read_bytes()
+        if name.endswith("png"):
+            assert content.startswith(b"\x89PNG")
+        else:
+            assert ElementTree.fromstring(content).tag.endswith("svg")
+
+
+def test_the_page_has_every_number_and_no_markup_of_the_data(run: Path) -> None:
+    found = read_run(run)
+    html = page(found)
+    assert SCRIPT not in html and "<i>" not in html.replace("</i>", "").split("<script>")[0].replace("<i style", "")
+    errors = [e for e in found.results["errors"] if e["role"] == "future"]
+    assert {e["method"] for e in errors} == set(METHODS)
+    for entry in errors:
+        low, high = entry["ci"]
+        assert f"{entry['mae']:.3f} ({low:.3f}..{high:.3f})" in html
+    for kind in ("across_windows", "same_window"):
+        assert f"reduction {kind.replace('same_', 'on one ').replace('_', ' ')}, %" in html
+    assert found.results["commit"] is None or found.results["commit"] in html
+    assert found.manifest["engines"]["policy"] in html
+    assert f"{found.results['cost']['total']['calls']:,} calls" in html
+
+
+def verdict(difference: float, low: float | None, high: float | None) -> str:
+    entry = {"domain": "capes", "round": 1, "role": "future", "prediction": "persona", "ci": [0.4, 0.6], "mae": 0.5}
+    pair = {"domain": "capes", "method": "refine", "against": "user_median", "round": 1, "prediction": "persona"}
+    results: dict[str, Any] = {
+        "errors": [{**entry, "method": name} for name in ("refine", "user_median")],
+        "paired": [{**pair, "difference": difference, "ci": [low, high]}],
+        "users": {"capes": 1},
+        "config": {"rounds": 1, "methods": ["refine"]},
+        "notes": ["<b>"],
+    }
+    return lead(Overview(results))
+
+
+def test_the_first_words_say_what_the_interval_allows() -> None:
+    assert "no difference can be shown" in verdict(-0.1, -0.3, 0.1)
+    assert "no difference can be shown" in verdict(-0.1, None, None)
+    assert "the persona predicts better" in verdict(-0.1, -0.2, -0.05)
+    assert "the persona predicts worse" in verdict(0.1, 0.05, 0.2)
+    assert "&lt;b&gt;" in verdict(0.1, 0.05, 0.2)
+
+
+def test_a_run_without_any_error_has_a_page(run: Path) -> None:
+    found = read_run(run)
+    found.results.update({"errors": [], "paired": [], "reduction": {"across_windows": {}, "same_window": {}}})
+    assert "There is no error to show" in page(found)
+    assert figures(found.results) == {}
+
+
+def removed(folder: Path, name: str) -> None:
+    (folder / name).unlink()
+
+
+def cut(folder: Path, name: str) -> None:
+    (folder / name).write_bytes((folder / name).read_bytes()[:40])
+
+
+def of_before(folder: Path, name: str) -> None:
+    manifest = json.loads((folder / name).read_text("utf-8"))
+    del manifest["domains"]
+    (folder / name).write_text(json.dumps(manifest), "utf-8")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "name", "said"),
+    [
+        (removed, "results.json", "the run is not finished"),
+        (removed, "windows.parquet", "the run is not finished"),
+        (removed, "config.toml", "no run of deeper evaluate"),
+        (cut, "results.json", "the file is damaged"),
+        (cut, "personas.parquet", "the file is damaged"),
+        (of_before, "manifest.json", "of an earlier version"),
+    ],
+)
+def test_what_cannot_be_reported_is_named(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+    spoil: Any, name: str, said: str,
+) -> None:  # fmt: skip
+    copy = tmp_path / "run"
+    shutil.copytree(run, copy)
+    spoil(copy, name)
+    assert deeper(monkeypatch, "report", str(copy)) == 2
+    told = capsys.readouterr().err
+    assert said in told and str(copy) in told and "\n  → " in told
+
+
+def test_a_report_that_cannot_be_written_says_so(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy = tmp_path / "run"
+    shutil.copytree(run, copy, ignore=shutil.ignore_patterns("figures"))
+    (copy / "figures").write_text("in the way")
+    assert deeper(monkeypatch, "report", str(copy)) == 2
+    assert "cannot be written" in capsys.readouterr().err
+
+
+def test_the_run_holds_the_windows_of_judged_users_alone(run: Path) -> None:
+    windows, personas = (pq.read_table(run / f"{name}.parquet").to_pylist() for name in ("windows", "personas"))
+    judged = {(row["domain"], row["user"]) for row in personas}
+    assert {(row["domain"], row["user"]) for row in windows} == judged
+    assert max(row["k"] for row in windows) == 4
+
+
+def test_the_libraries_are_those_that_are_pinned() -> None:
+    pinned = json.loads((VENDOR / "vendor.json").read_text("utf-8"))
+    assert {one["file"] for one in pinned} == {path.name for path in VENDOR.iterdir() if path.name.endswith(".js")}
+    for library in pinned:
+        content = (VENDOR / library["file"]).read_bytes()
+        assert hashlib.sha256(content).hexdigest() == library["sha256"]
+        assert re.search("permission|Redistribution", (VENDOR / library["licence_file"]).read_text("utf-8"), re.I)
+        notice = (Path(__file__).resolve().parents[2] / "NOTICE").read_text("utf-8")
+        assert library["package"] in notice and library["licence"] in notice
