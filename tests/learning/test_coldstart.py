@@ -183,6 +183,20 @@ def test_an_update_that_is_not_told_predictions_goes_half_the_way_from_the_old_v
     assert set(said) == {right, *others}
 
 
+def test_an_update_tells_no_kind_that_neither_the_old_persona_nor_the_new_window_shows() -> None:
+    liked = {"Amber Brook": 5.0, "Quiet Brook": 5.0, "Brook Hollow": 5.0, "Slate": 1.0, "Gneiss": 2.0, "Basalt": 1.0}
+    windows = [
+        [{"item": title, "title": title, "rating": rating, "time": None} for title, rating in rated.items()]
+        for rated in (liked, dict.fromkeys(("Marl", "Chalk", "Flint", "Shale"), 3.0))
+    ]
+    lessons = training_lessons([Person(REEFS, "u", windows)], TEACHING, 300)[0]
+    updated = [one for one in lessons if one.task in ("refine", "incremental_update", "hierarchical_merge")]
+    told = ["brook" in one.answer for one in updated]
+    shown = ["brook" in one.prompt.user for one in updated]
+    assert not any(answer and not prompt for answer, prompt in zip(told, shown, strict=True))
+    assert 0 < sum(told) < len(told) and sum(told) > sum(shown) / 2
+
+
 def test_half_of_the_old_personas_say_the_verdict_in_the_form_of_the_answer() -> None:
     forms = [re.escape(form).replace(r"\{verdict\}", ".+").replace(r"\{items\}", "reefs") for form in VERDICTS]
     forms = [form.replace(r"\{item\}", "reef") for form in forms]

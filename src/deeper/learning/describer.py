@@ -35,29 +35,29 @@ ATTEMPTS = 5
 
 
 def describe(
-    windows: Sequence[Window],
-    domain: Domain,
-    *,
-    seed: int,
-    max_words: int = 70,
-    form: int | None = None,
-    median: float | None = None,
+    windows: Sequence[Window], domain: Domain, *, seed: int, max_words: int = 70, form: int | None = None
 ) -> str:
-    """A persona of all windows so far.
+    """A persona of all windows so far; see `say`."""
+    titles = [item["title"] for window in windows for item in window]
+    return say(facts(windows, domain), titles, domain, seed=seed, max_words=max_words, form=form)
+
+
+def say(
+    known: Facts, titles: Sequence[str], domain: Domain, *, seed: int, max_words: int = 70, form: int | None = None
+) -> str:
+    """Facts in words.
 
     Args:
-        windows: W_0..W_k in time order.
-        domain: The domain of all of them.
+        known: What to say.
+        titles: Titles that may not stand in the text.
+        domain: Their domain.
         seed: Chooses among phrasings and orders; equal arguments give the same text for ever.
         max_words: Upper bound on the words; what does not fit is left out, but never the verdict.
         form: Which of `phrases.VERDICT` says the verdict; any by default.
-        median: The typical verdict to say; that of all ratings by default.
 
     Returns:
-        Sentences without digits, titles of the windows, and words that are ratings.
+        Sentences without digits, titles, and words that are ratings.
     """
-    titles = [item["title"] for window in windows for item in window]
-    known = facts(windows, domain, median)
     known = replace(
         known, pleasing=_allowed(known.pleasing, titles), disappointing=_allowed(known.disappointing, titles)
     )
@@ -71,7 +71,7 @@ def describe(
 
 
 def level_only(known: Facts, domain: Domain, *, seed: int, form: int | None = None) -> str:
-    """The sentence with the typical verdict, and nothing else; arguments as `describe`."""
+    """The sentence with the typical verdict, and nothing else; arguments as `say`."""
     return _verdict(known, domain, _rng(known, domain, seed), form)
 
 

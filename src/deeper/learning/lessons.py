@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from random import Random
 from typing import Literal
@@ -14,8 +14,8 @@ from deeper.domains import Domain
 from deeper.engine.protocol import Prompt
 from deeper.errors import UserError
 from deeper.learning import phrases
-from deeper.learning.describer import describe, level_only
-from deeper.learning.facts import facts
+from deeper.learning.describer import describe, level_only, say
+from deeper.learning.facts import KINDS_TOLD, Facts, facts
 from deeper.learning.people import Moment, Person, draw, moments
 from deeper.persona.prompts import Prompts
 from deeper.persona.updaters import UPDATERS, Case, Window
@@ -127,50 +127,65 @@ def validation_lessons(chosen: Sequence[Moment], teaching: Teaching) -> list[Les
 
 
 def _lesson(moment: Moment, task: Task, teaching: Teaching, rng: Random) -> Lesson:
-    person, windows = moment.person, moment.person.windows
-
-    form = rng.randrange(len(phrases.VERDICT))
+    person, domain, windows = moment.person, moment.person.domain, moment.person.windows
+    form, words = rng.randrange(len(phrases.VERDICT)), teaching.max_words
     before_form = form if rng.random() < ALIKE else None
 
-    def text(upto: Sequence[Window], form: int | None = None, median: float | None = None) -> str:
-        seed, words = rng.randrange(2**31), teaching.max_words
-        return describe(upto, person.domain, seed=seed, max_words=words, form=form, median=median)
+    def text(upto: Sequence[Window], form: int | None = None) -> str:
+        return describe(upto, domain, seed=rng.randrange(2**31), max_words=words, form=form)
 
-    def lesson(prompt: Prompt, upto: Sequence[Window], median: float | None = None) -> Lesson:
-        known = facts(upto, person.domain, median)
+    def lesson(prompt: Prompt, known: Facts, upto: Sequence[Window]) -> Lesson:
+        titles = [item["title"] for window in upto for item in window]
+        answer = say(known, titles, domain, seed=rng.randrange(2**31), max_words=words, form=form)
         seeds = [rng.randrange(2**31) for _ in range(VERDICTS)]
-        verdicts = tuple(level_only(known, person.domain, seed=seed) for seed in seeds) if known.count else ()
-        return Lesson(task, person, prompt, text(upto, form, median), verdicts)
+        verdicts = tuple(level_only(known, domain, seed=seed) for seed in seeds) if known.count else ()
+        return Lesson(task, person, prompt, answer, verdicts)
 
     if task in ("initialise", "slide_regeneration"):
         first = [windows[moment.k]]
-        return lesson(ask_for_description(teaching.prompts, person.domain, first, teaching.max_tokens), first)
+        prompt = ask_for_description(teaching.prompts, domain, first, teaching.max_tokens)
+        return lesson(prompt, facts(first, domain), first)
     before, seen = windows[: moment.k + 1], windows[: moment.k + 2]
     rough = rng.random() < ROUGH
     persona, believed = _rough(before, moment, rng, before_form) if rough else (text(before, before_form), before)
     case = Case(
-        domain=person.domain,
+        domain=domain,
         persona=persona,
         windows=seen,
         predicted=_predicted(believed, seen[-1], moment, rng),
         short_term=text(seen[-1:]) if task == "hierarchical_merge" else "",
         max_tokens=teaching.max_tokens,
     )
-    median = None if task == "full_regeneration" else _halfway(task, case, believed)
-    return lesson(UPDATERS[task](teaching.prompts, case), seen, median)
+    known = facts(seen, domain) if task == "full_regeneration" else _updated(task, case, facts(believed, domain))
+    return lesson(UPDATERS[task](teaching.prompts, case), known, seen)
 
 
-def _halfway(task: Task, case: Case, believed: Sequence[Window]) -> float:
-    """The typical verdict of an updated persona: halfway from the old one to the middle of the new window.
+def _updated(task: Task, case: Case, old: Facts) -> Facts:
+    """What an updated persona says: only what can be known from the old one and the new window.
 
-    That of all ratings cannot be known from the old persona and the new window; this one can, and predicts nearly as
-    well. To refine is to go half the way that the errors point to, so there the old one is what was predicted.
+    The typical verdict is halfway from the old one to the middle of the new window. To refine is to go half the way
+    that the errors point to, so there the old one is what was predicted. How the ratings lie around it is the new
+    window's; whether they change is the new window's against all before it; of kinds of items, those of the new window
+    stand before those that the old persona has told. The same of all ratings would predict a little better, and would
+    be guessed.
     """
-    scale, new = case.domain.scale, facts(case.windows[-1:], case.domain)
-    old = facts(believed, case.domain).median
+    domain, last = case.domain, case.windows[-1:]
+    new = facts(last, domain)
+
+    def kinds(now: Sequence[str], before: Sequence[str], other: Sequence[str]) -> tuple[str, ...]:
+        told = [kind for kind in before if kind in case.persona and kind not in (*now, *other)]
+        return (*now, *told)[:KINDS_TOLD]
+
+    pleasing = kinds(new.pleasing, old.pleasing, new.disappointing)
+    disappointing = kinds(new.disappointing, old.disappointing, new.pleasing)
+    if not new.count:
+        return replace(old, pleasing=pleasing, disappointing=disappointing)
+    middle = old.median
     if task == "refine" and case.predicted is not None:
-        old = float(np.median(scale.round(np.array(case.predicted))))
-    return half_step((old + new.median) / 2, scale) if new.count else old
+        middle = float(np.median(domain.scale.round(np.array(case.predicted))))
+    known = facts(last, domain, half_step((middle + new.median) / 2, domain.scale))
+    drift = facts(case.windows, domain).drift
+    return replace(known, drift=drift, pleasing=pleasing, disappointing=disappointing)
 
 
 def _rough(before: Sequence[Window], moment: Moment, rng: Random, form: int | None) -> tuple[str, Sequence[Window]]:
