@@ -232,6 +232,7 @@ def main() -> None:
                 "repeats": asked.repeats,
                 "threads": os.environ.get("OMP_NUM_THREADS", "default"),
                 "llamafactory_versions": json.loads(versions),
+                "seed": SEED,
                 **provenance(),
             },
             indent=1,

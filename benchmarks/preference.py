@@ -17,8 +17,10 @@ from typing import Any
 
 import click
 
+from deeper.learning.export_hub import without_places
+
 STAGES = {"before": "before", "1": "after_iteration_1", "2": "after_iteration_2"}
-ORIGIN = ("commit", "versions", "machine", "seed")
+ORIGIN = ("commit", "versions", "machine")
 
 
 @click.command()
@@ -34,7 +36,7 @@ def main(learnt: Path, comparison: Path) -> None:
     kept += ("repeats", "threads", "llamafactory_versions")
     result = {
         "benchmark": "preference",
-        **{name: report[name] for name in ORIGIN},
+        **{name: report[name] for name in (*ORIGIN, "seed")},
         "dpo_vs_llamafactory": compared["dpo_vs_llamafactory"],
         "loss_difference": compared["loss_difference"],
         "validation_mae": {name: _judged(report["validation"][stage]) for stage, name in STAGES.items()},
@@ -45,7 +47,7 @@ def main(learnt: Path, comparison: Path) -> None:
         "config": report["config"],
         "comparison": {name: compared[name] for name in (*kept, *ORIGIN)},
     }
-    click.echo(json.dumps(result, indent=1, ensure_ascii=False))
+    click.echo(json.dumps(without_places(result), indent=1, ensure_ascii=False))
 
 
 def _judged(stage: Mapping[str, Any]) -> dict[str, Any]:
