@@ -19,8 +19,8 @@ from deeper.learning.predictor import Encoder, Example, losses
 from deeper.learning.readings import training_readings
 from deeper.persona.prompts import load_prompts
 from deeper.pipeline.provenance import provenance
-from deeper.pipeline.train import load_base, plan_of
 from deeper.pipeline.training_settings import PredictorSettings
+from deeper.pipeline.training_start import load_base, plan_of
 from deeper.pipeline.training_users import users_of
 
 

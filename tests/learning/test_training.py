@@ -23,7 +23,7 @@ from deeper.learning.lora import with_lora
 from deeper.learning.splits import part, user_hash
 from deeper.learning.training import Progress, save_adapter
 from deeper.persona.prompts import load_prompts
-from deeper.pipeline import train as pipeline_train
+from deeper.pipeline import training_start
 from deeper.pipeline.run_folder import RunFolder
 from deeper.pipeline.train import train_coldstart, train_predictor
 from deeper.pipeline.training_settings import PredictorSettings
@@ -356,7 +356,7 @@ def test_a_user_in_two_splits_or_folders_is_refused(behaviour: Path, tiny_base: 
 def test_the_missing_extra_is_named(
     behaviour: Path, tiny_base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pipeline_train, "find_spec", lambda name: None if name in ("trl", "peft") else object())
+    monkeypatch.setattr(training_start, "find_spec", lambda name: None if name in ("trl", "peft") else object())
     with pytest.raises(UserError, match=r"not installed \(peft, trl\)") as caught:
         train_predictor(predictor_settings(behaviour, tiny_base), tmp_path / "out", quiet)
     assert caught.value.do == "pip install 'deeper-persona[train]'"

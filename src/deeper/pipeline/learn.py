@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from rich.console import Console
 
+from deeper.engine.adapter import METRICS
 from deeper.errors import UserError
 from deeper.pipeline.evaluate import evaluate
 from deeper.pipeline.learn_results import LEARNT, errors_of, judged, length_alarms, paired_difference
@@ -37,8 +38,8 @@ from deeper.pipeline.rewarding import reward_directions
 from deeper.pipeline.run_folder import RunFolder
 from deeper.pipeline.sampling import MANIFEST, sample_directions
 from deeper.pipeline.settings import RunSettings
-from deeper.pipeline.train import METRICS, check_extra
 from deeper.pipeline.training_settings import DpoSettings
+from deeper.pipeline.training_start import check_extra
 
 if TYPE_CHECKING:
     from deeper.learning.training import Progress

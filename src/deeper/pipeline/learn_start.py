@@ -10,8 +10,8 @@ from deeper.errors import UserError
 from deeper.pipeline.learn_settings import LearnSettings, to_evaluate, to_pair, to_reward, to_sample, to_train
 from deeper.pipeline.pair_settings import ITERATIONS
 from deeper.pipeline.run_folder import RunFolder
-from deeper.pipeline.train import load_base
 from deeper.pipeline.training_settings import RANDOM, DpoSettings
+from deeper.pipeline.training_start import load_base
 
 BASE = "base"
 ENGINES = ("policy_engine", "predictor_engine")

@@ -22,8 +22,8 @@ from deeper.pipeline.engines import check_adapter
 from deeper.pipeline.pair_files import PairFiles, read_pairs
 from deeper.pipeline.provenance import provenance
 from deeper.pipeline.run_folder import RunFolder
-from deeper.pipeline.train import check_extra, check_origin, fitting, load_base, plan_of
 from deeper.pipeline.training_settings import DpoSettings
+from deeper.pipeline.training_start import check_extra, check_origin, fitting, load_base, plan_of
 
 if TYPE_CHECKING:
     from deeper.learning.preference import Example, Pair
