@@ -1,6 +1,7 @@
 import json
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
@@ -78,6 +79,34 @@ def test_one_domain_in_two_folders(tmp_path: Path) -> None:
     published(tmp_path / "more", "amazon_arts").rename(tmp_path / "root/b")
     with pytest.raises(UserError, match="hold the same domain, amazon_arts"):
         load_windows(str(tmp_path / "root"))
+
+
+def test_several_sources(tmp_path: Path) -> None:
+    arts = published(tmp_path / "arts", "amazon_arts")
+    both = load_windows(f"movielens_small, {arts}")
+    assert list(both.domains) == ["amazon_arts", "movielens_small"]
+    apart = [load_windows(str(arts)), load_windows("movielens_small")]
+    assert both.windows.equals(pa.concat_tables(one.windows for one in apart).combine_chunks())
+    assert both.source == ", ".join(one.source for one in reversed(apart))
+    assert load_windows(f"{arts},movielens_small", ["movielens_small"]).windows.equals(apart[1].windows)
+    with pytest.raises(UserError, match="no domain food_com") as caught:
+        load_windows(f"{arts},movielens_small", ["food_com"])
+    assert caught.value.do == "choose from amazon_arts, movielens_small"
+    with pytest.raises(UserError, match=f"there is no such folder: {tmp_path / 'none'}"):
+        load_windows(f"movielens_small,{tmp_path / 'none'}")
+
+
+def test_a_folder_may_have_a_comma_in_its_name(tmp_path: Path) -> None:
+    arts = published(tmp_path / "arts", "amazon_arts").rename(tmp_path / "movielens_small,arts")
+    assert list(load_windows(str(arts)).domains) == ["amazon_arts"]
+
+
+def test_a_user_who_is_there_twice(tmp_path: Path) -> None:
+    write_planted(plant_users(5, 3), tmp_path / "one")
+    write_planted(plant_users(5, 3), tmp_path / "two")
+    with pytest.raises(UserError, match="of planted is there twice") as caught:
+        load_windows(f"{tmp_path / 'one'},{tmp_path / 'two'}")
+    assert caught.value.where == f"{tmp_path / 'one'}, {tmp_path / 'two'}"
 
 
 def test_hub_folder(tmp_path: Path) -> None:

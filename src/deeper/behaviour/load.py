@@ -1,7 +1,7 @@
 """Windows from wherever `--data` points: the bundled data, an own folder, or a published one."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
@@ -71,35 +71,63 @@ def load_windows(data: str, domains: Sequence[str] | None = None) -> Loaded:
 
     Args:
         data: `movielens_small`, or a folder in one of the `LAYOUTS` ("./movielens_small" for a folder of that
-            name), or the name of a data set on the hub that is in one of them.
+            name), or the name of a data set on the hub that is in one of them; or several of these, separated by
+            commas.
         domains: Ids, or names of published folders, of the domains to keep; all by default.
 
     Raises:
-        UserError: There is no such folder, its layout is unknown, a file in it is bad, or it lacks a domain.
+        UserError: There is no such folder, its layout is unknown, a file in it is bad, it lacks a domain, or a user is
+            there twice.
     """
+    sources = [data] if Path(data).is_dir() else [part.strip() for part in data.split(",") if part.strip()]
+    found = [_load(source, domains or ()) for source in sources or [data]]
+    present = sorted({name for _, names in found for name in names})
+    loaded = [part for part, _ in found]
+    own = {name: domain for part in loaded for name, domain in part.domains.items()}
+    wanted = {domain_id(name, own) for name in domains or present}
+    if missing := sorted(wanted - set(present)):
+        plural = "s" if len(missing) > 1 else ""
+        raise UserError(
+            f"the data has no domain{plural} {', '.join(missing)}", where=data, do=f"choose from {', '.join(present)}"
+        )
+    _check_once(loaded)
+    windows = _sorted([part.windows for part in loaded])
+    windows = windows.filter(pc.is_in(windows["domain"], pa.array(sorted(wanted), pa.string()))).combine_chunks()
+    return Loaded(
+        windows,
+        {name: own[name] for name in sorted(own) if name in wanted},
+        [note for part in loaded for note in part.notes],
+        ", ".join(part.source for part in loaded),
+    )
+
+
+def _load(data: str, domains: Sequence[str]) -> tuple[Loaded, list[str]]:
+    """One source, and the domains that it has; those that are not wanted need not be read."""
     if data == MOVIELENS_SMALL:
         bundled = {MOVIELENS_SMALL: BUILTIN[MOVIELENS_SMALL]}
-        return _keep(Loaded(movielens_small(), bundled, [], f"{data}, sha256 {SHA256}"), domains)
+        return Loaded(movielens_small(), bundled, [], f"{data}, sha256 {SHA256}"), [MOVIELENS_SMALL]
     folder = folder_of(data, "data set", FILES)
     if not folder.is_dir():
         raise UserError(f"there is no such folder: {data}", do=_choices())
     if prepared := find_prepared(folder):
-        return _keep(_sorted([read_prepared(one) for one in prepared], [], data), domains)
-    if is_own(folder):
+        loaded = _of_builtin([read_prepared(one) for one in prepared], [], data)
+    elif is_own(folder):
         own = read_own(folder)
-        return _keep(Loaded(own.windows, own.domains, own.notes, data), domains)
-    if is_hub(folder):
+        loaded = Loaded(own.windows, own.domains, own.notes, data)
+    elif is_hub(folder):
         table, quirks = read_hub(folder)
-        return _keep(_sorted([table], _notes(quirks, folder), data), domains)
-    if found := find_published(folder):
-        return _keep(_read_published(found, data, domains), domains)
-    raise UserError("the folder is in no known layout", where=data, do=_choices())
+        loaded = _of_builtin([table], _notes(quirks, folder), data)
+    elif found := find_published(folder):
+        return _read_published(found, data, domains)
+    else:
+        raise UserError("the folder is in no known layout", where=data, do=_choices())
+    return loaded, list(loaded.domains)
 
 
-def _read_published(folders: list[Path], data: str, domains: Sequence[str] | None) -> Loaded:
+def _read_published(folders: list[Path], data: str, domains: Sequence[str]) -> tuple[Loaded, list[str]]:
     """Read the published folders, without those whose name already says that they are not wanted."""
-    wanted = {domain_id(name, {}) for name in domains or ()}
-    tables: list[pa.Table] = []
+    wanted = {domain_id(name, {}) for name in domains}
+    tables = [WINDOW.empty_table()]
     notes: list[str] = []
     owner: dict[str, Path] = {}
     for folder in folders:
@@ -118,30 +146,31 @@ def _read_published(folders: list[Path], data: str, domains: Sequence[str] | Non
             owner[name] = folder
         tables.append(table)
         notes += _notes(quirks, folder)
-    if missing := sorted(wanted - owner.keys()):
-        raise _not_there(missing, sorted(owner), data)
-    return _sorted(tables, notes, data)
+    return _of_builtin(tables, notes, data), list(owner)
 
 
-def _sorted(tables: list[pa.Table], notes: list[str], source: str) -> Loaded:
-    windows = pa.concat_tables(tables).sort_by(
-        [("domain", "ascending"), ("split", "ascending"), ("user", "ascending"), ("k", "ascending")]
-    )
-    windows = windows.cast(WINDOW).combine_chunks()
-    ids = sorted(set(strings(windows, "domain")))
-    return Loaded(windows, {name: BUILTIN[name] for name in ids}, notes, source)
+def _check_once(loaded: Sequence[Loaded]) -> None:
+    """Refuse a user who is in two splits or sources, and would be learnt from and judged."""
+    place: dict[tuple[str, str], tuple[str, str]] = {}
+    for part in loaded:
+        columns = [strings(part.windows, name) for name in ("domain", "user", "split")]
+        for domain, user, split in zip(*columns, strict=True):
+            if (first := place.setdefault((domain, user), (split, part.source))) != (split, part.source):
+                raise UserError(
+                    f"user {user!r} of {domain} is there twice ({first[0]} and {split})",
+                    where=", ".join(dict.fromkeys((first[1], part.source))),
+                    do="give each user in one split of one folder",
+                )
 
 
-def _keep(loaded: Loaded, domains: Sequence[str] | None) -> Loaded:
-    """The part of the data that is of the named domains."""
-    if not domains:
-        return loaded
-    ids = [domain_id(name, loaded.domains) for name in domains]
-    if missing := sorted(set(ids) - loaded.domains.keys()):
-        raise _not_there(missing, sorted(loaded.domains), loaded.source)
-    mask = pc.is_in(loaded.windows["domain"], pa.array(ids, pa.string()))
-    kept = {name: domain for name, domain in loaded.domains.items() if name in ids}
-    return replace(loaded, windows=loaded.windows.filter(mask).combine_chunks(), domains=kept)
+def _of_builtin(tables: list[pa.Table], notes: list[str], source: str) -> Loaded:
+    windows = _sorted(tables)
+    return Loaded(windows, {name: BUILTIN[name] for name in sorted(set(strings(windows, "domain")))}, notes, source)
+
+
+def _sorted(tables: list[pa.Table]) -> pa.Table:
+    keys = [(name, "ascending") for name in ("domain", "split", "user", "k")]
+    return pa.concat_tables(tables).sort_by(keys).cast(WINDOW).combine_chunks()
 
 
 def domain_id(name: str, own: Mapping[str, Domain]) -> str:
@@ -149,15 +178,6 @@ def domain_id(name: str, own: Mapping[str, Domain]) -> str:
     if name in own:
         return name
     return next((domain.id for domain in BUILTIN.values() if name in (domain.id, *domain.aliases)), name)
-
-
-def _not_there(missing: list[str], present: list[str], where: str) -> UserError:
-    plural = "s" if len(missing) > 1 else ""
-    return UserError(
-        f"the data has no domain{plural} {', '.join(missing)}",
-        where=where,
-        do=f"choose from {', '.join(present)}",
-    )
 
 
 def _notes(quirks: Quirks, folder: Path) -> list[str]:

@@ -42,7 +42,7 @@ class Settings(RunSettings):
     data: str = Field(
         default="movielens_small",
         description="Whose behaviour: movielens_small (bundled), or a folder with behaviour.csv or .parquet, or one "
-        "in a published layout.",
+        "in a published layout; several separated by commas.",
     )
     domains: tuple[str, ...] = Field(
         default=(), description="Domains to evaluate, by id; all that the data has by default."

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
 
-from deeper.behaviour.load import domain_id, load_windows
+from deeper.behaviour.load import load_windows
 from deeper.errors import UserError
 from deeper.learning.people import Person, moments
 from deeper.learning.splits import part, some_of_each_domain
@@ -40,31 +40,12 @@ def users_of(settings: BehaviourTrainingSettings) -> Users:
     Raises:
         UserError: The data cannot be read, holds no train users or no validation users, or a user is in two splits.
     """
-    people: dict[tuple[str, str], Person] = {}
-    splits: dict[tuple[str, str], tuple[str, str]] = {}
-    found: set[str] = set()
-    wanted_domains: set[str] = set()
-    for data in settings.data:
-        loaded = load_windows(data)
-        found |= loaded.domains.keys()
-        wanted_domains |= {domain_id(name, loaded.domains) for name in settings.domains}
-        windows: dict[tuple[str, str], list[Any]] = {}
-        for row in loaded.windows.to_pylist():
-            key = (row["domain"], row["user"])
-            if splits.setdefault(key, (row["split"], data)) != (row["split"], data):
-                where = f"{splits[key][1]}, {data}" if splits[key][1] != data else data
-                raise UserError(
-                    f"user {key[1]!r} of {key[0]} is there twice ({splits[key][0]} and {row['split']})",
-                    where=where,
-                    do="give each user in one split of one folder",
-                )
-            if row["split"] == "train" and (not settings.domains or row["domain"] in wanted_domains):
-                windows.setdefault(key, []).append(row["items"])
-        people |= {
-            key: Person(loaded.domains[key[0]], key[1], listed) for key, listed in windows.items() if len(listed) > 1
-        }
-    if missing := sorted(wanted_domains - found):
-        raise UserError(f"the data has no domain {', '.join(missing)}", do=f"choose from {', '.join(sorted(found))}")
+    loaded = load_windows(",".join(settings.data), settings.domains)
+    windows: dict[tuple[str, str], list[Any]] = {}
+    for row in loaded.windows.to_pylist():
+        if row["split"] == "train":
+            windows.setdefault((row["domain"], row["user"]), []).append(row["items"])
+    people = {key: Person(loaded.domains[key[0]], key[1], listed) for key, listed in windows.items() if len(listed) > 1}
     folds = ("a", "b") if settings.fold == "all" else (settings.fold,)
 
     def some(parts: Sequence[str], count: int) -> list[Person]:
