@@ -169,8 +169,8 @@ def _of_builtin(tables: list[pa.Table], notes: list[str], source: str) -> Loaded
 
 
 def _sorted(tables: list[pa.Table]) -> pa.Table:
-    keys = [(name, "ascending") for name in ("domain", "split", "user", "k")]
-    return pa.concat_tables(tables).sort_by(keys).cast(WINDOW).combine_chunks()
+    windows = pa.concat_tables(tables).sort_by([(name, "ascending") for name in ("domain", "split", "user", "k")])
+    return windows.cast(WINDOW).combine_chunks()
 
 
 def domain_id(name: str, own: Mapping[str, Domain]) -> str:

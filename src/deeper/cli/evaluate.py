@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from deeper.cli.settings_options import given, settings_options
+from deeper.pipeline.settings import Settings, resolve_settings
 
 OUT = click.option(
     "--out",
@@ -37,19 +38,17 @@ def command(config: Path | None, out: Path | None, **flags: Any) -> None:
     predictions and errors as Parquet, and results.json. A killed run continues where it was, and a finished one calls
     no model when it is repeated.
     """  # noqa: D301 (click wants the character)
-    run("evaluate", {}, config, out, given(flags))
+    run("evaluate", resolve_settings(config, given(flags)), out)
 
 
-def run(name: str, preset: dict[str, Any], config: Path | None, out: Path | None, flags: dict[str, Any]) -> None:
-    """Resolve the settings, evaluate, print, write the report."""
+def run(name: str, settings: Settings, out: Path | None) -> None:
+    """Evaluate, print, write the report; without a folder the settings name one."""
     from rich.console import Console
 
     from deeper.pipeline.evaluate import evaluate
-    from deeper.pipeline.settings import resolve_settings
     from deeper.report.run import write_report
     from deeper.report.terminal import print_results
 
-    settings = resolve_settings(config, flags, preset)
     digest = hashlib.blake2b(settings.to_toml().encode(), digest_size=4).hexdigest()
     folder = out or Path("runs") / f"{name}-{digest}"
     results = evaluate(settings, folder, Console(stderr=True))
