@@ -26,6 +26,10 @@ TERMS = {
 """Of the sources of the built-in domains, by the beginning of a domain's id."""
 OWN_TERMS = "not known; say here under which terms the ratings may be used."
 
+_START = r"(?:[/~\\]|[A-Za-z]:[/\\])"
+_PLACE = re.compile(rf"(?:^|(?<=,)|(?<=, )){_START}[^,]*(?:,(?! ?{_START})[^,]*)*")
+"""An absolute path, alone or in a list with commas."""
+
 SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 
 ADAPTER_LIMITS = {
@@ -166,13 +170,13 @@ def dataset_card(data: DataSet) -> str:
 
 
 def without_places(value: Any) -> Any:
-    """JSON without the places of a machine: of an absolute path only its last part stays."""
+    """JSON without the places of a machine: of an absolute path only its last part stays, also in lists with commas."""
     if isinstance(value, dict):
         return {key: without_places(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
         return [without_places(inner) for inner in value]
-    if isinstance(value, str) and re.match(r"(?:[/~\\]|[A-Za-z]:[/\\])", value):
-        return re.split(r"[/\\]", value.rstrip("/\\"))[-1]
+    if isinstance(value, str):
+        return _PLACE.sub(lambda found: re.split(r"[/\\]", found[0].rstrip("/\\"))[-1], value)
     return value
 
 

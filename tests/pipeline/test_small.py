@@ -1,0 +1,100 @@
+"""The table of targets of a final evaluation, on a scripted run: its figures are those of the run's tables."""
+
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from rich.console import Console
+
+from deeper.behaviour.planted import plant_users, write_planted
+from deeper.pipeline.evaluate import evaluate
+from deeper.pipeline.settings import Settings
+
+SCRIPT = Path(__file__).resolve().parents[2] / "benchmarks" / "small.py"
+RATIO = {"value": 1.0, "ci": [0.9, 1.1]}
+LANGUAGE = {
+    "level_only": {"difference": {"value": 0.1, "ci": [0.05, 0.2]}, "ratio": RATIO},
+    "paraphrase": {"difference": {"value": 0.0, "ci": [-0.1, 0.1]}, "ratio": {"value": 1.04, "ci": [1.0, 1.1]}},
+    "second_predictor": {"difference": {"value": 0.0, "ci": [-0.1, 0.1]}, "ratio": RATIO},
+}
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A final evaluation, and runs on validation users."""
+    place = tmp_path_factory.mktemp("small")
+    write_planted(plant_users(40, 4, seed=4), place / "data")
+    common: dict[str, Any] = {
+        "data": f"movielens_small,{place / 'data'}",
+        "policy_engine": "scripted",
+        "predictor_engine": "scripted",
+        "users": 6,
+        "rounds": 2,
+        "calibration_users": 4,
+        "roles": ("future",),
+    }
+    quiet = Console(file=io.StringIO())
+    methods = ("refine", "incremental_update", "frozen", "user_median")
+    evaluate(Settings(prediction="history", methods=methods, **common), place / "results", quiet)
+    for seed, name in enumerate(("full", "none")):
+        evaluate(Settings(split="validation", methods=methods[::3], seed=seed, **common), place / name, quiet)
+    (place / "language.json").write_text(json.dumps(LANGUAGE), "utf-8")
+    return place
+
+
+def small(base: Path, overlap: int = 0) -> subprocess.CompletedProcess[str]:
+    unseen = {"overlap": overlap, "eval_windows": {"planted": 8}, "artefacts": []}
+    (base / "unseen.json").write_text(json.dumps(unseen), "utf-8")
+    options = [
+        *("--untuned", base / "results", "--language", base / "language.json", "--unseen", base / "unseen.json"),
+        *("--demo", base / "results/results.json", "--ablation", f"full={base / 'full'}"),
+        *("--ablation", f"none={base / 'none'}", "--left-out", f"planted={base / 'none'}"),
+    ]
+    command = [sys.executable, SCRIPT, base / "results", *options]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_targets_are_the_figures_of_the_run(base: Path) -> None:
+    found = json.loads(small(base).stdout)
+    targets = {one["name"]: one for one in found["targets"]}
+    errors = pq.read_table(base / "results/errors.parquet").to_pylist()
+
+    def mean(method: str, prediction: str, only: str = "") -> float:
+        """Over domains, of the mean over users, in the last round."""
+        by_domain: dict[str, list[float]] = {}
+        for row in errors:
+            if (row["method"], row["round"], row["role"], row["prediction"]) == (method, 2, "future", prediction):
+                by_domain.setdefault(row["domain"], []).append(row["mae"])
+        return float(np.mean([np.mean(values) for name, values in by_domain.items() if only in name]))
+
+    median, refine = mean("user_median", "none"), mean("refine", "persona")
+    assert targets["refine / user median, round 2"]["value"] == pytest.approx(refine / median, abs=1e-4)
+    movies = mean("refine", "persona", "movielens") / mean("user_median", "none", "movielens")
+    assert targets["the same in MovieLens, round 2"]["value"] == pytest.approx(movies, abs=1e-4)
+    frozen = targets["refine − frozen, round 2"]
+    assert frozen["value"] == pytest.approx(refine - mean("frozen", "persona"), abs=1e-4)
+    assert frozen["holds"] == (frozen["ci"][1] < 0)
+    assert "refine − incremental_update, round 2" in targets
+    history = mean("refine", "history") - mean("history_only", "history")
+    assert targets["refine with history − history_only, round 2"]["value"] == pytest.approx(history, abs=1e-4)
+    gain = targets["gain over frozen, by round"]
+    assert len(gain["value"]) == 2 and gain["holds"] == (gain["value"][1] > gain["value"][0])
+    assert targets["level sentence only − whole persona"]["holds"]
+    assert not targets["foreign paraphrase / whole persona"]["holds"]
+    assert {one["name"] for one in found["ablation"]} == {"full", "none"}
+    assert found["ablation"][0]["difference"]["value"] == 0
+    assert [one["domain"] for one in found["left_out"]] == ["planted"]
+    assert [one["domain"] for one in found["convergence"]] == ["movielens_small", "planted"]
+    assert str(base) not in json.dumps(found)
+
+
+def test_nothing_is_judged_if_an_eval_user_was_learnt_from(base: Path) -> None:
+    outcome = small(base, overlap=1)
+    assert outcome.returncode == 1 and not outcome.stdout
+    assert "an eval user was learnt from" in outcome.stderr
