@@ -37,6 +37,13 @@ def verdict_words(rating: float, scale: Scale) -> str:
     return LADDER[low] if low == high else f"between {LADDER[low]} and {LADDER[high]}"
 
 
+def verdicts(scale: Scale) -> list[tuple[str, str]]:
+    """Labels of a scale, each with its word; of a scale with more labels than words, those that the words name."""
+    rungs = rung_indices(scale)
+    places = np.floor(np.linspace(0, len(scale.values) - 1, len(rungs)) + 0.5).astype(int)
+    return [(scale.labels[place], LADDER[rung]) for place, rung in zip(places.tolist(), rungs, strict=True)]
+
+
 def half_step(rating: float, scale: Scale) -> float:
     """The nearest half step of the scale (halves up), within the scale."""
     halves = np.floor((rating - scale.minimum) / scale.step * 2 + 0.5)

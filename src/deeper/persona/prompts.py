@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from deeper.behaviour.levels import verdict_words
+from deeper.behaviour.levels import verdict_words, verdicts
 from deeper.domains import Domain
 from deeper.engine import Prompt
 from deeper.engine.adapter import Kind
@@ -30,7 +30,7 @@ PLACEHOLDERS: dict[str, set[str]] = {
     "predict_list": {"persona", "items", "count"},
 }
 """What each prompt must contain, besides the shared placeholders that it may contain."""
-SHARED = {"low", "high", "labels", "noun", "sentences"}
+SHARED = {"low", "high", "labels", "ladder", "noun", "sentences"}
 MAX_TITLE = 160
 SENTENCE_TOKENS = 24
 """Tokens of a plain sentence: what a model is told so that it ends before it is cut off."""
@@ -88,6 +88,7 @@ class Prompts:
             "low": labels[0],
             "high": labels[-1],
             "labels": ", ".join(labels),
+            "ladder": ", ".join(f"{label} ({words})" for label, words in verdicts(domain.scale)),
             "noun": domain.item_noun,
             "sentences": COUNTS[min(max(max_tokens // SENTENCE_TOKENS, 1), len(COUNTS)) - 1],
         }
