@@ -58,7 +58,7 @@ def test_the_persona_and_the_titles_are_asked_about_and_nothing_else_of_the_user
     text = first.prompt.user + "\n".join(getattr(first, "continuations", ()))
     for title in TITLES:
         assert quote(title) in text.splitlines()
-    assert "0.5, 1, 1.5" in " ".join(first.prompt.user.split())
+    assert "0.5 (dreadful), 1 (awful), 1.5 (bad)" in " ".join(first.prompt.user.split())
 
 
 def test_a_prediction_cannot_hold_the_ratings_of_its_target() -> None:

@@ -128,9 +128,22 @@ def test_the_length_limit_is_spelled_out(prompts: Prompts, tokens: int, count: s
 
 def test_the_scale_is_told_as_people_write_it(prompts: Prompts) -> None:
     user = " ".join(prompts.render("predict", HALVES, persona="x").user.split())
-    assert "0.5, 1, 1.5, 2, 2.5, 3, 3.5, 4, 4.5, 5" in user
+    assert "0.5 (dreadful), 1 (awful), 1.5 (bad), 2 (poor), 2.5 (mediocre), 3 (fair), 3.5 (decent), 4 (good)," in user
     lines = rating_lines(items(["a", "b"], [0.5, 4.0]), HALVES)
     assert lines == '4: "b"\n0.5: "a"\nin the middle: 2.25 (between poor and mediocre)'
+
+
+SCALES = [Scale(0, 1, 1), Scale(1, 5, 1), Scale(0.5, 5, 0.5), Scale(0, 10, 1), Scale(0, 100, 1)]
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_readers_are_told_the_words_that_writers_copy(prompts: Prompts, scale: Scale) -> None:
+    domain = Domain("own", "Own", "pebble", scale)
+    told = re.findall(r"([\d.]+) \(([a-z ]+)\)", prompts.render("predict", domain, persona="x").user)
+    assert len(told) == min(len(scale.values), 11)
+    assert told[0] == (scale.labels[0], "dreadful") and told[-1] == (scale.labels[-1], "superb")
+    for label, words in told:
+        assert rating_lines(items(["a"], [float(label)]), domain).endswith(f"in the middle: {label} ({words})")
 
 
 def test_the_middle_has_words_on_scales_of_more_values_than_words() -> None:

@@ -38,10 +38,10 @@ def verdict_words(rating: float, scale: Scale) -> str:
 
 
 def verdicts(scale: Scale) -> list[tuple[str, str]]:
-    """Labels of a scale, each with its word; of a scale with more labels than words, those that the words name."""
-    rungs = rung_indices(scale)
-    places = np.floor(np.linspace(0, len(scale.values) - 1, len(rungs)) + 0.5).astype(int)
-    return [(scale.labels[place], LADDER[rung]) for place, rung in zip(places.tolist(), rungs, strict=True)]
+    """Labels of a scale, each with its words; of a scale of many labels some, evenly spread, with both ends."""
+    last = len(scale.values) - 1
+    places = np.floor(np.linspace(0, last, min(last, len(LADDER)) + 1) + 0.5).astype(int).tolist()
+    return [(scale.labels[place], verdict_words(float(scale.values[place]), scale)) for place in places]
 
 
 def half_step(rating: float, scale: Scale) -> float:
