@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
-from deeper.behaviour.levels import half_step, rung_indices
+from deeper.behaviour.levels import half_step, halfway, rung_indices
 from deeper.behaviour.load import load_windows
 from deeper.domains import Domain, Scale
 from deeper.learning.contexts import Key, choose_users
@@ -69,7 +69,7 @@ def rules(ratings: Ratings, domain: Domain, rounds: int) -> dict[str, Any]:
         for k in range(1, min(rounds + 1, len(windows) - 1)):
             middle = float(np.median(windows[k]))
             said["new_window"] = half_step(middle, domain.scale)
-            said["halfway"] = half_step((said["halfway"] + middle) / 2, domain.scale)
+            said["halfway"] = halfway(said["halfway"], middle, domain.scale)
             said["user_median"] = float(np.median(sum(windows[: k + 1], [])))
             for rule, verdict in said.items():
                 errors[rule].append(_error(windows[k + 1], verdict))

@@ -11,7 +11,7 @@ import pytest
 import torch
 from training_cases import COVES, REEFS, people, person
 
-from deeper.behaviour.levels import half_step, verdict_rungs
+from deeper.behaviour.levels import LADDER, halfway, verdict_rungs
 from deeper.engine.transformers_model import control_tokens_of, encode_chat, load_model
 from deeper.learning.coldstart import VERDICT, VERDICT_WEIGHT, Answer, Encoder, Example, judge, read, train_coldstart
 from deeper.learning.facts import facts
@@ -165,12 +165,26 @@ def test_an_update_goes_half_the_way_that_the_errors_point_to() -> None:
     directions = set()
     for lesson in training_lessons([someone], TEACHING, 300)[0]:
         middles = r"middle: actual 3 .*predicted (\S+) .*(right|too high|too low)"
-        if lesson.task == "refine" and (found := re.search(middles, lesson.prompt.user)):
-            halfway = half_step((float(found[1]) + 3) / 2, REEFS.scale)
-            low, high = verdict_rungs(halfway, REEFS.scale)
+        found = re.search(middles, lesson.prompt.user)
+        # Old verdicts are whole steps here, so that a prediction between two of them may be taken for either.
+        if found and float(found[1]) % REEFS.scale.step == 0:
+            target = halfway(float(found[1]), 3.0, REEFS.scale)
+            low, high = verdict_rungs(target, REEFS.scale)
             assert levels_in(lesson.answer) <= {*RUNGS[low], *RUNGS[high]}
-            directions.add((found[2], halfway))
+            directions.add((found[2], target))
     assert {("right", 3.0), ("too low", 2.0), ("too high", 3.5)} <= directions
+
+
+def test_an_old_verdict_between_two_scores_is_not_lost_where_the_prediction_is_one_of_them() -> None:
+    someone = person(REEFS, "u", [[3.0, 3.5] * 2, [3.0] * 4])
+    said = set()
+    for lesson in training_lessons([someone], TEACHING, 300)[0]:
+        shown = re.search(r"middle: actual 3 .*predicted (\S+) ", lesson.prompt.user)
+        old = lesson.prompt.user.partition("scores")[0]
+        if shown and shown[1] in ("3", "3.5") and levels_in(old) == {"decent", "fair"}:
+            said.add(shown[1])
+            assert levels_in(lesson.answer) <= {*RUNGS[LADDER.index("fair")]}
+    assert said == {"3", "3.5"}
 
 
 def test_an_update_that_is_not_told_predictions_goes_half_the_way_from_the_old_verdict() -> None:

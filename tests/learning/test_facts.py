@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deeper.behaviour.levels import LADDER, half_step, rung_indices, verdict_rungs
+from deeper.behaviour.levels import LADDER, half_step, halfway, rung_indices, verdict_rungs
 from deeper.domains import Domain, Scale
 from deeper.learning.facts import Facts, Window, facts
 from deeper.learning.kinds import plural, title_kinds
@@ -137,6 +137,14 @@ def test_a_half_step_is_the_nearest_on_the_scale(rating: float, scale: Scale) ->
     assert scale.minimum <= half <= scale.maximum
     assert abs(half - inside) <= scale.step / 4 + 1e-9
     assert (half - scale.minimum) / scale.step * 2 % 1 == 0
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "middle"),
+    [(4, 3, 3.5), (3, 4, 3.5), (4, 3.75, 3.75), (3.75, 4, 4), (3.75, 3, 3.25), (3, 3.75, 3.5), (4, 4, 4)],
+)
+def test_halfway_rounds_towards_what_is_new(old: float, new: float, middle: float) -> None:
+    assert halfway(old, new, HALVES.scale) == middle
 
 
 @given(st.lists(st.lists(st.integers(0, 5), min_size=1, max_size=10), max_size=6))

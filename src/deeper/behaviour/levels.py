@@ -48,3 +48,13 @@ def half_step(rating: float, scale: Scale) -> float:
     """The nearest half step of the scale (halves up), within the scale."""
     halves = np.floor((rating - scale.minimum) / scale.step * 2 + 0.5)
     return float(np.clip(scale.minimum + halves * scale.step / 2, scale.minimum, scale.maximum))
+
+
+def halfway(old: float, new: float, scale: Scale) -> float:
+    """The half step in the middle between two ratings; of two that are as near, the one towards the new rating.
+
+    Were all halves taken upwards, a level that is moved again and again would climb.
+    """
+    halves = round(((old + new) / 2 - scale.minimum) / scale.step * 2, 6)
+    nearest = np.ceil(halves - 0.5) if new < old else np.floor(halves + 0.5)
+    return float(np.clip(scale.minimum + nearest * scale.step / 2, scale.minimum, scale.maximum))

@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from deeper.behaviour.levels import half_step
+from deeper.behaviour.levels import halfway
 from deeper.domains import Domain
 from deeper.engine.protocol import Prompt
 from deeper.errors import UserError
@@ -164,10 +164,10 @@ def _updated(task: Task, case: Case, old: Facts) -> Facts:
     """What an updated persona says: only what can be known from the old one and the new window.
 
     The typical verdict is halfway from the old one to the middle of the new window. To refine is to go half the way
-    that the errors point to, so there the old one is what was predicted. How the ratings lie around it is the new
-    window's; whether they change is the new window's against all before it; of kinds of items, those of the new window
-    stand before those that the old persona has told. The same of all ratings would predict a little better, and would
-    be guessed.
+    that the errors point to: where the old words were read as something else, it starts from what was predicted. How
+    the ratings lie around it is the new window's; whether they change is the new window's against all before it; of
+    kinds of items, those of the new window stand before those that the old persona has told. The same of all ratings
+    would predict a little better, and would be guessed.
     """
     domain, last = case.domain, case.windows[-1:]
     new = facts(last, domain)
@@ -182,8 +182,9 @@ def _updated(task: Task, case: Case, old: Facts) -> Facts:
         return replace(old, pleasing=pleasing, disappointing=disappointing)
     middle = old.median
     if task == "refine" and case.predicted is not None:
-        middle = float(np.median(domain.scale.round(np.array(case.predicted))))
-    known = facts(last, domain, half_step((middle + new.median) / 2, domain.scale))
+        predicted = float(np.median(domain.scale.round(np.array(case.predicted))))
+        middle = old.median if abs(predicted - old.median) <= domain.scale.step / 2 else predicted
+    known = facts(last, domain, halfway(middle, new.median, domain.scale))
     drift = facts(case.windows, domain).drift
     return replace(known, drift=drift, pleasing=pleasing, disappointing=disappointing)
 
