@@ -1,7 +1,9 @@
 """Training a predictor: the ratings of items given a persona, all items of a window behind one persona prefix.
 
-The loss of a reading is −Σ_l q_l log p(l), mean over its items: q is the rating as a distribution over the labels
-(`soft_labels`), log p what `Engine.score` gives. So the share of answers that are no label at all counts as well.
+The loss of a reading is −Σ_l q_l log p(l), mean over its items. q is the rating as a distribution over the labels
+(`soft_labels`), mixed with how users rate of whom the same is known (`deeper.learning.usual`): the expectation is the
+same, and the chance of single ratings, which drowns what a persona says, is less. log p is what `Engine.score` gives,
+so the share of answers that are no label at all counts as well.
 """
 
 from collections.abc import Sequence
@@ -25,6 +27,9 @@ from deeper.learning.training import Plan, Show, Watch, arguments, train
 from deeper.measure.errors import crps, mean_absolute_error, rank_accuracy, weighted_median
 from deeper.persona.predict import score_request
 from deeper.persona.prompts import Prompts, quote
+
+OWN = 0.3
+"""Share of the item's own rating in what is learnt; the rest is what is usual."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +74,8 @@ class Encoder:
         whole = [tuple(encode_chat(self._tokenizer, prompt, self._control_tokens)) for prompt in asked]
         prefix, tails = split_prefix(whole)
         shares = soft_labels([ratings[c] for c in request.continuations], reading.domain.scale)
+        if reading.usual:
+            shares = OWN * shares + (1 - OWN) * np.array(reading.usual)
         return Example(reading, prefix, tails, self._tree(request.labels), torch.tensor(shares, dtype=torch.float32))
 
     def _build_tree(self, labels: tuple[str, ...]) -> LabelTree:
