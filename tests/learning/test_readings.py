@@ -13,7 +13,7 @@ from training_cases import COVES, REEFS, people, person
 from deeper.domains import Scale
 from deeper.errors import UserError
 from deeper.learning.people import Moment, one_moment_each
-from deeper.learning.readings import SHARES, read_personas, soft_labels, training_readings, validation_readings
+from deeper.learning.readings import ITEMS, SHARES, read_personas, soft_labels, training_readings, validation_readings
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_the_target_comes_after_all_that_the_persona_knows() -> None:
     for reading in readings:
         assert reading.median == 5.0
         assert not any(title in reading.persona for title in reading.titles)
-    last = [reading for reading in readings if reading.ratings == (1.0,) * 4]
+    last = [reading for reading in readings if reading.ratings == (1.0,) * ITEMS]
     assert 30 < len(last) < 60
     assert not any(word in reading.persona for reading in last for word in ("dreadful", "abysmal", "atrocious"))
 
