@@ -6,10 +6,11 @@ BIN := $(VENV)/bin
 # Python compiles the modules that are used; pip would compile all of them.
 PIP := -m pip install --quiet --disable-pip-version-check --no-compile
 
-.PHONY: demo test check fast screenshots readme learn-demo requirements data clean
+.PHONY: demo test check fast screenshots recording readme learn-demo requirements data clean
 
+# make demo RATINGS=ratings.csv ITEM=movie SCALE=0.5:5:0.5 takes your own ratings.
 demo: $(VENV)/.demo
-	$(BIN)/deeper demo
+	$(BIN)/deeper demo $(if $(RATINGS),--ratings "$(RATINGS)") $(if $(ITEM),--item "$(ITEM)") $(if $(SCALE),--scale "$(SCALE)") $(DEMO)
 
 test: $(VENV)/.dev
 	@command -v chromium >/dev/null || echo "No Chromium here: the tests that click through the pages are skipped. Install it: apt-get install chromium"
@@ -20,6 +21,9 @@ fast: $(VENV)/.dev ## only the tests that need no model
 
 screenshots: $(VENV)/.dev ## the README's pictures of a report, from a planted run
 	$(BIN)/python scripts/screenshots.py docs/pictures
+
+recording: $(VENV)/.demo ## the README's recording of a first run with own ratings; RECORDING adds flags to the run
+	$(BIN)/python scripts/record.py docs/pictures/own-ratings.svg $(RECORDING)
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -138,7 +138,7 @@ class TestBadCsv:
             ("ann,t3,Tea,good,2022-03-01", "the rating is 'good', which is no number"),
             ("ann,t3,Tea,5,yesterday", "the time is 'yesterday', which is neither ISO 8601 nor Unix seconds"),
             ("ann,t3,Tea,5,2022-02-30", "the time is '2022-02-30', which is neither"),
-            ("ann,t3,Tea,5,1646136000000", "the time is 1.64614e+12, too large for Unix seconds"),
+            ("ann,t3,Tea,5,1646136000000000", "the time is 1.64614e+15, too large for Unix seconds or milliseconds"),
             ("ann,t3,Tea,5,20220301", "the time is '20220301', which can be a day or seconds; write 2022-03-01"),
             ("ann,t3,Tea,5,", "the time is '', which is neither"),
             ("ann,t3,   ,5,2022-03-01", "the title is empty"),
@@ -163,9 +163,13 @@ class TestBadCsv:
         assert error.where.endswith("behaviour.csv, line 1")
         assert "(found: user, name, rating)" in error.do
 
-    def test_semicolons(self, tmp_path: Path) -> None:
-        rows = [row.replace(",", ";") for row in lines()]
-        assert "separated by commas" in refused(write(tmp_path, rows, HEADER.replace(",", ";"))).do
+    @pytest.mark.parametrize("separator", [";", "\t", "|"])
+    def test_other_separators(self, tmp_path: Path, separator: str) -> None:
+        (tmp_path / "commas").mkdir()
+        (tmp_path / "others").mkdir()
+        rows = [row.replace(",", separator) for row in lines()]
+        own = read_own(write(tmp_path / "others", rows, HEADER.replace(",", separator)))
+        assert own == read_own(write(tmp_path / "commas", lines()))
 
     @pytest.mark.parametrize("content", [b"", b"\n \n"])
     def test_an_empty_file(self, tmp_path: Path, content: bytes) -> None:
@@ -174,14 +178,14 @@ class TestBadCsv:
         assert refused(tmp_path).what == "the file is empty"
 
     def test_only_a_header(self, tmp_path: Path) -> None:
-        assert refused(write(tmp_path, [])).what == "the file holds no records"
+        assert refused(write(tmp_path, [])).what == "the file holds no behaviours"
 
     def test_another_encoding(self, tmp_path: Path) -> None:
         write(tmp_path, [])
         rows = [HEADER, lines()[0], "ann,t1,Thé,5,2022-03-01"]
         (tmp_path / "behaviour.csv").write_bytes("\n".join(rows).encode("latin-1"))
         error = refused(tmp_path)
-        assert error.what == "the file is not in UTF-8"
+        assert error.what == "the row is not in UTF-8"
         assert error.where.endswith("line 3")
 
     def test_utf_16(self, tmp_path: Path) -> None:
@@ -298,6 +302,7 @@ class TestValues:
             "2022-03-01 12:00:00",
             "2022-03-01T13:00+01:00",
             " 1646136000 ",
+            "1646136000000",
             "1646136000.0",
             1646136000,
             START.replace(tzinfo=None),

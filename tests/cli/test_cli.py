@@ -20,7 +20,7 @@ from deeper.pipeline.settings import Settings
 
 HELP = {
     (): ("Start here:\n", "deeper demo  ", "deeper evaluate --help  "),
-    ("demo",): ("[default: 16]", "about"),
+    ("demo",): ("Examples:\n", "  deeper demo --ratings ratings.csv --item movie", "[default: 16]", "about"),
     ("evaluate",): ("Examples:\n", "  deeper evaluate --users 16 --methods", "[default: 100]", "slide_regeneration"),
     ("report",): ("Examples:\n", "  deeper report runs/mine", "report.html"),
     ("train",): ("predictor", "coldstart", "dpo"),
@@ -40,7 +40,7 @@ HELP = {
     ("synth", "raw"): ("Examples:\n", "[default: 200000;", "truth.json"),
     ("synth", "users"): ("[default: 100;", "[required]", "deeper evaluate --data"),
     ("doctor",): ("Exit code 0",),
-    ("init-config",): ("deeper evaluate --config deeper.toml",),
+    ("init-config",): ("deeper evaluate --config deeper.toml", "--domain my-ratings/domain.toml", "[default: 1:5:1]"),
 }
 
 
@@ -67,7 +67,7 @@ def test_help_is_there_for_every_command() -> None:
 def test_flags_keys_and_arguments_have_the_same_names() -> None:
     for command in (evaluate.command, demo.command):
         options = {option.name: option.opts for option in command.params if isinstance(option, click.Option)}
-        assert options.keys() == Settings.model_fields.keys() | {"config", "out"}
+        assert options.keys() == Settings.model_fields.keys() | {"config", "out", "yes"}
         for name in Settings.model_fields:
             assert options[name] == [f"--{name.replace('_', '-')}"]
     assert "settings" in inspect.signature(evaluate_function).parameters

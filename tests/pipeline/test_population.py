@@ -6,7 +6,7 @@ from deeper.behaviour.schema import WINDOW
 from deeper.domains import Domain, Scale
 from deeper.errors import UserError
 from deeper.learning.splits import part, user_hash
-from deeper.pipeline import evaluate
+from deeper.pipeline import plan as evaluate
 from deeper.pipeline.population import choose_population, on_validation
 from deeper.pipeline.settings import Settings
 

@@ -1,27 +1,25 @@
 """Own behaviour files: a folder with `behaviour.csv` or `behaviour.parquet`, and perhaps `domain.toml`.
 
-    behaviour.csv       UTF-8, comma separated, columns user, title, rating, time and optionally item, domain
-    behaviour.parquet   the same columns, and optionally position: the order of events of the same time
+    behaviour.csv       UTF-8, columns user, title, rating, time and optionally item, domain, position
+    behaviour.parquet   the same columns
     domain.toml         the domain: id, name, item_noun, scale = [minimum, maximum, step]
 
-`time` is ISO 8601 ("2024-05-01T18:30:00+02:00"; UTC where no zone is named) or Unix seconds. Without `item`,
-the title is the item. `domain` names a domain for each row: that of `domain.toml`, or a built-in one; without
-it, all rows are of `domain.toml`. Other columns are ignored. Anything that cannot be read ends with a
-`UserError` that names file and row: rows are never dropped silently.
+`time` is ISO 8601 ("2024-05-01T18:30:00+02:00"; UTC where no zone is named), Unix seconds or milliseconds. Without
+`item`, the title is the item. `domain` names a domain for each row: that of `domain.toml`, or a built-in one; without
+it, all rows are of `domain.toml`. Other columns are ignored. Anything that cannot be read ends with a `UserError` that
+names file and row: rows are never dropped silently. A single file of ratings, with columns of any name, is read by the
+same functions in `own_ratings`.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from deeper.behaviour.own_values import parse_position, parse_rating, parse_text, parse_time
-from deeper.behaviour.published_files import csv_rows
-from deeper.behaviour.schema import BEHAVIOUR
-from deeper.behaviour.titles import clean_title, has_title
+from deeper.behaviour.own_events import Bad, read_events
+from deeper.behaviour.own_table import OwnTable, open_table
 from deeper.behaviour.windows import (
     MIN_WINDOWS,
     WINDOW_COUNT,
@@ -38,9 +36,7 @@ from deeper.errors import UserError
 FILES = ("behaviour.csv", "behaviour.parquet")
 DOMAIN_FILE = "domain.toml"
 REQUIRED = ("user", "title", "rating", "time")
-
-Row = tuple[str, dict[str, object]]
-"""The place of a row, for messages, and its values by column."""
+OPTIONAL = ("item", "position")
 
 
 @dataclass(frozen=True)
@@ -84,21 +80,51 @@ def read_own(folder: Path, size: int = WINDOW_SIZE, count: int = WINDOW_COUNT) -
         )
     own = load_domain(folder / DOMAIN_FILE) if (folder / DOMAIN_FILE).exists() else None
     known = {**BUILTIN, **({own.id: own} if own else {})}
-    events, notes = _read_events(found[0], known, own)
+    source = open_table(found[0])
+    columns = _columns(source)
+
+    def domain_of(row: Mapping[str, Any], where: str) -> Domain:
+        return _domain(row, f"{source.path}, {where}", known, own)
+
+    def refuse(bad: Bad) -> None:
+        raise UserError(bad.said, where=f"{source.path}, {bad.where}", do="mend or remove that row")
+
+    events = read_events(source, columns, domain_of, refuse)
+    windows, short, users = cut(events.table, source.path, size, count)
+    notes = events.notes()
+    if short:
+        notes.append(f"users left out for fewer than {MIN_WINDOWS * size} behaviours: {short} of {short + len(users)}")
+    return OwnFiles(windows, {name: known[name] for name in sorted({name for name, _ in users})}, notes)
+
+
+def cut(
+    events: pa.Table, path: Path, size: int = WINDOW_SIZE, count: int = WINDOW_COUNT
+) -> tuple[pa.Table, int, set[tuple[str, str]]]:
+    """Cut a file's events into windows, its users split by the hash of their id.
+
+    Args:
+        events: As `in_time_order` takes them.
+        path: The file, for messages.
+        size: Events in a window.
+        count: Windows of a user at most.
+
+    Returns:
+        A `WINDOW` table; how many users have too few events for two windows; and the others, by domain and id.
+
+    Raises:
+        UserError: No user has two windows.
+    """
     behaviour = in_time_order(events)
     short = set(short_users(behaviour, size))
-    users = set(zip(strings(behaviour, "domain"), strings(behaviour, "user"), strict=True))
-    least = MIN_WINDOWS * size
-    if short == users:
+    everybody = set(zip(strings(behaviour, "domain"), strings(behaviour, "user"), strict=True))
+    users = everybody - short
+    if not users:
         raise UserError(
-            f"no user has the {least} behaviours that {MIN_WINDOWS} windows take",
-            where=str(found[0]),
+            f"no user has the {MIN_WINDOWS * size} behaviours that {MIN_WINDOWS} windows take",
+            where=str(path),
             do="add behaviours, or remove the file",
         )
-    if short:
-        notes.append(f"users left out for fewer than {least} behaviours: {len(short)} of {len(users)}")
-    windows = to_windows(behaviour, size, count, split=_split(users - short))
-    return OwnFiles(windows, {name: known[name] for name in sorted({name for name, _ in users - short})}, notes)
+    return to_windows(behaviour, size, count, split=_split(users)), len(short), users
 
 
 def _split(users: set[tuple[str, str]]) -> dict[str, str]:
@@ -110,43 +136,7 @@ def _split(users: set[tuple[str, str]]) -> dict[str, str]:
     return split
 
 
-def _read_events(path: Path, known: dict[str, Domain], own: Domain | None) -> tuple[pa.Table, list[str]]:
-    """The events of a file in its order, with `position` only if the file has it, and notes."""
-    names = [name for name in BEHAVIOUR.names if name != "position"]
-    columns: dict[str, list[Any]] = {name: [] for name in names}
-    cleaned = untitled = 0
-    for where, row in _csv_rows(path) if path.suffix == ".csv" else _parquet_rows(path):
-        domain = _domain(row, where, known, own)
-        name = "user"
-        try:
-            user = parse_text(row[name])
-            name = "title"
-            text = parse_text(row[name])
-            title = parse_text(clean_title(text))
-            name = "rating"
-            rating = parse_rating(row[name], domain)
-            name = "time"
-            time = parse_time(row[name])
-            name = "item"
-            item = title if row.get(name) in (None, "") else parse_text(row[name])
-            if "position" in row:
-                name = "position"
-                columns.setdefault(name, []).append(parse_position(row[name]))
-        except ValueError as error:
-            raise UserError(f"the {name} {error}", where=where, do="mend or remove that row") from error
-        cleaned += title != text
-        untitled += not has_title(title)
-        for name, value in zip(names, (user, domain.id, item, title, rating, time), strict=True):
-            columns[name].append(value)
-    if not columns["user"]:
-        raise UserError("the file holds no behaviours", where=str(path), do="add rows, or remove the file")
-    notes = [f"titles cleaned of blanks, entities or hidden characters: {cleaned}"] if cleaned else []
-    notes += [f'titles that are only "Unknown": {untitled}'] if untitled else []
-    fields = [BEHAVIOUR.field(name) for name in columns]
-    return pa.Table.from_pydict({field.name: pa.array(columns[field.name], field.type) for field in fields}), notes
-
-
-def _domain(row: dict[str, object], where: str, known: dict[str, Domain], own: Domain | None) -> Domain:
+def _domain(row: Mapping[str, Any], where: str, known: dict[str, Domain], own: Domain | None) -> Domain:
     if "domain" not in row and own:
         return own
     if "domain" not in row:
@@ -159,52 +149,20 @@ def _domain(row: dict[str, object], where: str, known: dict[str, Domain], own: D
     if not isinstance(name, str) or name not in known:
         choice = f"choose from {', '.join(known)}"
         raise UserError(
-            f"unknown domain {name!r}",
+            f"unknown domain {name!r:.60}",
             where=where,
             do=choice if own else f"{choice}, or describe it in {DOMAIN_FILE}",
         )
     return known[name]
 
 
-def _check_columns(names: Iterable[str], where: str) -> None:
-    present = list(names)
-    if missing := [name for name in REQUIRED if name not in present]:
+def _columns(source: OwnTable) -> dict[str, str]:
+    """The columns by their own names."""
+    if missing := [name for name in REQUIRED if name not in source.columns]:
+        place = ", line 1" if source.path.suffix == ".csv" else ""
         raise UserError(
             f"the column{'s' if len(missing) > 1 else ''} {', '.join(missing)} cannot be found",
-            where=where,
-            do=f"name the columns {', '.join(REQUIRED)}, separated by commas (found: {', '.join(present)})",
+            where=f"{source.path}{place}",
+            do=f"name the columns {', '.join(REQUIRED)} (found: {', '.join(source.columns)})",
         )
-
-
-def _csv_rows(path: Path) -> Iterator[Row]:
-    is_checked = False
-    for where, row in csv_rows(path):
-        if not is_checked:
-            _check_columns(row, f"{path}, line 1")
-            is_checked = True
-        yield where, dict[str, object](row)
-
-
-def _parquet_rows(path: Path) -> Iterator[Row]:
-    if not path.stat().st_size:
-        raise UserError("the file is empty", where=str(path), do="write it again, or remove it")
-    try:
-        file = pq.ParquetFile(path)
-        _check_columns(file.schema_arrow.names, str(path))
-        used = [name for name in BEHAVIOUR.names if name in file.schema_arrow.names]
-        row = 0
-        for batch in file.iter_batches(columns=used):
-            for values in _plain_times(batch).to_pylist():
-                row += 1
-                yield f"{path}, row {row}", values
-    except (OSError, pa.ArrowException) as error:
-        raise UserError(f"not a readable Parquet file ({error})", where=str(path), do="write it again") from error
-
-
-def _plain_times(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """The batch with timestamps in microseconds, the finest that Python's datetime holds."""
-    fields = [
-        pa.field(field.name, pa.timestamp("us", field.type.tz)) if pa.types.is_timestamp(field.type) else field
-        for field in batch.schema
-    ]
-    return batch.cast(pa.schema(fields), safe=False)
+    return {name: name for name in (*REQUIRED, *OPTIONAL) if name in source.columns}

@@ -10,7 +10,6 @@ The kind stands in the title ("The Silent Harbour: A Mystery"), so that a reader
 planted is written beside the behaviours; `planted_words` says it in words.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -25,6 +24,7 @@ from deeper.behaviour.new_folder import new_folder
 from deeper.behaviour.schema import BEHAVIOUR
 from deeper.behaviour.windows import WINDOW_SIZE
 from deeper.domains import Domain, Scale
+from deeper.domains.write import domain_toml
 
 KINDS = (
     "Mystery",
@@ -174,7 +174,7 @@ def write_planted(planted: Planted, folder: Path) -> None:
     with new_folder(folder) as staging:
         pq.write_table(planted.behaviour, staging / "behaviour.parquet", compression="zstd")
         pq.write_table(planted.truth, staging / "truth.parquet", compression="zstd")
-        (staging / "domain.toml").write_text(_domain_toml(planted.domain), "utf-8")
+        (staging / "domain.toml").write_text(domain_toml(planted.domain), "utf-8")
 
 
 def _taste(rng: np.random.Generator, scale: Scale, windows: int) -> dict[str, Any]:
@@ -198,11 +198,3 @@ def _title(item: int) -> str:
     rest, kind = divmod(item, len(KINDS))
     adjective, noun = divmod(rest, len(NOUNS))
     return f"The {ADJECTIVES[adjective]} {NOUNS[noun]}: A {KINDS[kind]}"
-
-
-def _domain_toml(domain: Domain) -> str:
-    scale = [domain.scale.minimum, domain.scale.maximum, domain.scale.step]
-    table = {"id": domain.id, "name": domain.name, "item_noun": domain.item_noun, "scale": scale}
-    unrated = {"unrated": list(domain.unrated)} if domain.unrated else {}
-    # JSON's strings and lists of numbers are TOML's, too.
-    return "".join(f"{key} = {json.dumps(value)}\n" for key, value in (table | unrated).items())

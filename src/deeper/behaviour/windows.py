@@ -51,7 +51,8 @@ def in_time_order(events: pa.Table) -> pa.Table:
     BLAKE2b of user and item. What is still tied (the same user, item and time twice) keeps its order.
 
     Args:
-        events: The columns of `BEHAVIOUR`; `position` may be missing; `time` without nulls.
+        events: The columns of `BEHAVIOUR`; `position` may be missing. `time` is without nulls, or, where there is a
+            `position`, has nothing else: then that alone is the order.
 
     Returns:
         A `BEHAVIOUR` table with `position` from 0 for each user of each domain.
@@ -59,7 +60,8 @@ def in_time_order(events: pa.Table) -> pa.Table:
     Raises:
         ValueError: A time is null.
     """
-    if events["time"].null_count:
+    has_order = "position" in events.column_names and events["time"].null_count == events.num_rows
+    if events["time"].null_count and not has_order:
         raise ValueError("events without a time cannot be put in order")
     if "position" in events.column_names:
         ties = events["position"].to_numpy().astype(np.int64)

@@ -3,7 +3,7 @@
 import math
 import re
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -77,6 +77,8 @@ class Domain:
         unrated: Ratings that mean "no rating" (Food.com 0); masked in prompts and in errors.
         aliases: Other names, such as the published folder's.
         seen: Whether the paper trained on this domain; None where the paper does not have it.
+        between: Whether ratings may lie between the scale's values (a slider read at fewer labels); predictions are
+            of the values all the same.
     """
 
     id: str
@@ -86,6 +88,7 @@ class Domain:
     unrated: tuple[float, ...] = ()
     aliases: tuple[str, ...] = ()
     seen: bool | None = None
+    between: bool = field(default=False, repr=False)  # decides what is read, not what is predicted
 
     def is_rated(self, ratings: Floats) -> NDArray[np.bool_]:
         """Which ratings are real ones; the same shape as `ratings`, compared in float32, as tables hold them."""
@@ -93,8 +96,9 @@ class Domain:
             return ~np.isin(np.asarray(ratings).astype(np.float32), np.array(self.unrated, np.float32))
 
     def accepts(self, rating: float) -> bool:
-        """Whether a rating is on the scale or means "no rating"."""
-        return not self.is_rated(np.array([rating]))[0] or self.scale.contains(rating)
+        """Whether a rating is on the scale, or between its values where that is allowed, or means "no rating"."""
+        is_within = self.between and self.scale.minimum <= rating <= self.scale.maximum
+        return not self.is_rated(np.array([rating]))[0] or is_within or self.scale.contains(rating)
 
 
 def parse_domain(table: dict[str, Any], where: str) -> Domain:
@@ -102,14 +106,14 @@ def parse_domain(table: dict[str, Any], where: str) -> Domain:
 
     Args:
         table: Keys `id`, `name`, `item_noun`, `scale` ([minimum, maximum, step]) and optionally `unrated`,
-            `aliases`, `seen`.
+            `aliases`, `seen`, `between`.
         where: The file, for messages.
 
     Raises:
         UserError: A key is missing, unknown, or of the wrong kind; the id is not a plain word or begins with
             "mean", which names the means over domains; or the scale's values cannot be written as labels.
     """
-    required, optional = {"id", "name", "item_noun", "scale"}, {"unrated", "aliases", "seen"}
+    required, optional = {"id", "name", "item_noun", "scale"}, {"unrated", "aliases", "seen", "between"}
     if missing := sorted(required - table.keys()):
         raise UserError(f"the domain lacks {', '.join(missing)}", where=where, do="add the missing keys")
     if unknown := sorted(table.keys() - required - optional):
@@ -125,6 +129,7 @@ def parse_domain(table: dict[str, Any], where: str) -> Domain:
             unrated=tuple(float(number) for number in table.get("unrated", ())),
             aliases=tuple(str(alias) for alias in table.get("aliases", ())),
             seen=table.get("seen"),
+            between=table.get("between", False),
         )
     except UserError as error:
         raise UserError(
@@ -156,10 +161,13 @@ def _check_words(table: dict[str, Any], where: str) -> None:
             raise UserError(
                 f"the domain's {key} {value!r} is not one line of text", where=f"{where}, {key}", do="write one line"
             )
-    if not isinstance(table.get("seen"), bool | None):
-        raise UserError(
-            f"the domain's seen is {table['seen']!r}", where=f"{where}, seen", do="write true or false, or leave it out"
-        )
+    for key in ("seen", "between"):
+        if not isinstance(table.get(key), bool | None):
+            raise UserError(
+                f"the domain's {key} is {table[key]!r}",
+                where=f"{where}, {key}",
+                do="write true or false, or leave it out",
+            )
 
 
 def load_domain(path: Path) -> Domain:

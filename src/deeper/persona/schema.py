@@ -42,4 +42,5 @@ PREDICTION = pa.schema(
 )
 """Ratings of W_k predicted from one persona. `points` (items,) on the rating scale, `distribution` (items, labels)
 over the scale's labels; both empty where `failure` says why the answer could not be read. `calibrated` is "off",
-"domain" (map fitted on train users of this domain) or "pooled" (fitted on the other domains' train users)."""
+"domain" (map fitted on train users of this domain), "others" (fitted on other judged users of it) or "pooled" (fitted
+on the other domains' users)."""

@@ -1,6 +1,6 @@
 """The main job: load, refine online, judge, and leave everything in the run folder."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -11,36 +11,33 @@ import pyarrow.compute as pc
 from rich.console import Console
 
 from deeper.behaviour.fingerprints import FINGERPRINTS, fingerprints
-from deeper.behaviour.load import Loaded, load_windows
 from deeper.domains import Domain
 from deeper.engine import Engine
-from deeper.engine.adapter import load_adapter
-from deeper.errors import UserError, printable
+from deeper.errors import printable
 from deeper.evaluation.errors import baseline_errors, error_table
 from deeper.evaluation.results import summarise
 from deeper.evaluation.schema import BASELINES, HISTORY_ONLY
-from deeper.learning.contexts import Key
-from deeper.learning.splits import user_hash
+from deeper.learning.cross_fit import CrossFit
 from deeper.persona.calibration import Calibration
 from deeper.persona.history import History, fit_history, with_history
-from deeper.persona.prompts import Prompts, load_prompts
-from deeper.pipeline.engines import make_engines
 from deeper.pipeline.executor import COST, LocalExecutor
 from deeper.pipeline.online import OnlineLoop, Outcome
-from deeper.pipeline.population import Population, choose_population, on_validation
+from deeper.pipeline.plan import Plan, make_plan
+from deeper.pipeline.population import Population
 from deeper.pipeline.progress import RunProgress
 from deeper.pipeline.provenance import provenance
 from deeper.pipeline.run_folder import RunFolder
 from deeper.pipeline.settings import Settings
 
 
-def evaluate(settings: Settings, out: Path, console: Console) -> dict[str, Any]:
+def evaluate(settings: Settings, out: Path, console: Console, plan: Plan | None = None) -> dict[str, Any]:
     """Run the main job, or continue it where it was interrupted.
 
     Args:
         settings: What to do.
         out: The run folder.
         console: Where progress goes.
+        plan: What `make_plan` gave for these settings, if it was made before.
 
     Returns:
         The content of `results.json`.
@@ -48,50 +45,18 @@ def evaluate(settings: Settings, out: Path, console: Console) -> dict[str, Any]:
     Raises:
         UserError: The data, the settings, an engine or the folder do not allow it.
     """
-    prompts = load_prompts(Path(settings.prompts) if settings.prompts else None)
-    loaded = load_windows(settings.data, settings.domains or None)
-    if settings.split == "validation":
-        loaded = on_validation(loaded)
-    read_before = _trained_on(settings.predictor_engine, settings.predictor_adapter)
-    population = choose_population(loaded, settings.users, settings.calibration_users, read_before)
-    _check_unseen(list(population.eval), settings)
-    possible = max((len(windows) for windows in population.eval.values()), default=0) - 2
-    if possible < 0:
-        raise UserError(
-            f"there is no {settings.split} user with two windows",
-            where=settings.data,
-            do=f"choose data or domains with {settings.split} users",
-        )
-    notes = list(loaded.notes)
-    if possible < settings.rounds:
-        notes.append(f"rounds: {possible}, since no user has windows for more")
-        settings = settings.model_copy(update={"rounds": possible})
-    _show(notes, console)
-    engines = make_engines(
-        {
-            "policy": (settings.policy_engine, settings.policy_adapter),
-            "predictor": (settings.predictor_engine, settings.predictor_adapter),
-        },
-        prompts,
-    )
-    folder = RunFolder(out, settings)
+    plan = plan or make_plan(settings)
+    _show(plan.notes, console)
+    folder = RunFolder(out, plan.settings)
     with folder.held():
-        return _evaluate(settings, loaded, population, notes, prompts, engines, folder, console)
+        return _evaluate(plan, folder, console)
 
 
-def _evaluate(
-    settings: Settings,
-    loaded: Loaded,
-    population: Population,
-    notes: list[str],
-    prompts: Prompts,
-    engines: Mapping[str, Engine],
-    folder: RunFolder,
-    console: Console,
-) -> dict[str, Any]:
-    policy, predictor = engines["policy"], engines["predictor"]
+def _evaluate(plan: Plan, folder: RunFolder, console: Console) -> dict[str, Any]:
+    settings, loaded, population, notes, prompts = plan.settings, plan.loaded, plan.population, plan.notes, plan.prompts
+    policy, predictor = plan.engines["policy"], plan.engines["predictor"]
     progress = RunProgress(console)
-    executor = LocalExecutor(folder, progress, engines)
+    executor = LocalExecutor(folder, progress, plan.engines)
     loop = OnlineLoop(settings, executor, policy, predictor, prompts, loaded.domains)
     progress.stages = loop.stages()
     outcome = loop.run(population)
@@ -150,28 +115,6 @@ def _judged_windows(population: Population, rounds: int) -> pa.Table:
     return population.table.filter((pc.field("split") == "eval") & (pc.field("k") <= rounds + 1))
 
 
-def _trained_on(engine: str, adapter: str) -> frozenset[str]:
-    """Hashes of the users that an adapter was trained on; of one on a server, or without a card, nothing is known."""
-    if not adapter or engine.startswith("openai:"):
-        return frozenset()
-    return load_adapter(Path(adapter), needs_card=False).users
-
-
-def _check_unseen(judged: Iterable[Key], settings: Settings) -> None:
-    """Refuse to judge users whose ratings an adapter has learnt."""
-    for role, engine, adapter in (
-        ("policy", settings.policy_engine, settings.policy_adapter),
-        ("predictor", settings.predictor_engine, settings.predictor_adapter),
-    ):
-        seen = _trained_on(engine, adapter)
-        if count := sum(user_hash(*key) in seen for key in judged):
-            raise UserError(
-                f"the {role}'s adapter was trained on {count} of the users to be judged",
-                where=adapter,
-                do="judge others, or train again without them",
-            )
-
-
 def _errors_by_model(
     settings: Settings,
     outcome: Outcome,
@@ -207,15 +150,23 @@ def _calibration_notes(settings: Settings, outcome: Outcome, history: History | 
     notes: list[str] = []
     if outcome.unread:
         notes.append(f"predictions of calibration users that failed, and so are in no map: {outcome.unread}")
-    if settings.calibration == "on" and outcome.calibration.pooled is None:
-        notes.append("calibration: off, since there is no train user's prediction to fit it on")
+    maps = outcome.calibration
+    is_apart = isinstance(maps, CrossFit)
+    if settings.calibration == "on" and all(one.pooled is None for one in (maps.folds if is_apart else [maps])):
+        whose = "another" if is_apart else "a train"
+        notes.append(f"calibration: off, since there is no prediction for {whose} user to fit it on")
+    elif is_apart:
+        notes.append("calibration: each user's is fitted on the other users that are judged")
     if history is not None and history.alone.pooled is None:
         notes.append("prediction: persona only, since there is no train user's prediction to fit the history on")
     return notes
 
 
-def _described(calibration: Calibration) -> dict[str, Any]:
+def _described(calibration: Calibration | CrossFit) -> dict[str, Any]:
     """What readers of the results need of the maps; the maps themselves are in calibration.json."""
+    if isinstance(calibration, CrossFit):
+        folds = enumerate(map(_described, calibration.folds))
+        return {f"{name}, fold {i}": one for i, found in folds for name, one in found.items()}
     maps = {**calibration.domains, **({"pooled": calibration.pooled} if calibration.pooled else {})}
     return {name: {"exponent": one.exponent, "ratings": one.ratings} for name, one in maps.items()}
 

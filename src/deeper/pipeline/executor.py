@@ -5,7 +5,7 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import pyarrow as pa
 
@@ -45,6 +45,14 @@ class Stage:
     schema: pa.Schema
     settings: Mapping[str, Any]
     shard_rows: int
+
+
+class Executor(Protocol):
+    """Runs stages."""
+
+    def run(self, stage: Stage, table: pa.Table) -> pa.Table:
+        """Run a stage over a table; the output keeps the order of the input."""
+        ...
 
 
 class LocalExecutor:

@@ -17,6 +17,7 @@ from deeper.domains import Domain
 from deeper.engine import Engine
 from deeper.evaluation.schema import CONTROLS, HISTORY_ONLY, UPDATERS
 from deeper.learning.contexts import Key, Windows, fit_calibration
+from deeper.learning.cross_fit import CrossFit, cross_fit
 from deeper.persona.calibration import Calibration, calibrate
 from deeper.persona.predict import PREDICT_INPUT, predict
 from deeper.persona.prompts import Prompts
@@ -24,7 +25,7 @@ from deeper.persona.schema import PERSONA, PREDICTION
 from deeper.persona.search import CANDIDATE, SEARCH, choose, draw, halves, to_judge
 from deeper.persona.stages import UPDATE_INPUT, controls, initialise, update
 from deeper.persona.write import Writer
-from deeper.pipeline.executor import LocalExecutor, Stage
+from deeper.pipeline.executor import Executor, Stage
 from deeper.pipeline.population import Population
 from deeper.pipeline.settings import Settings
 
@@ -42,7 +43,7 @@ class Outcome:
     Attributes:
         personas: All personas of eval users, controls included (`PERSONA`).
         predictions: All calibrated predictions for eval users (`PREDICTION`).
-        calibration: The fitted maps.
+        calibration: The fitted maps; with the split `all`, those of each fold of users.
         fitting: Calibrated predictions for calibration users (`PREDICTION`): of W_1, and of what comes after it
             where history is to be fitted.
         search: What a search of directions decided (`SEARCH`); no rows without one.
@@ -50,7 +51,7 @@ class Outcome:
 
     personas: pa.Table
     predictions: pa.Table
-    calibration: Calibration
+    calibration: Calibration | CrossFit
     fitting: pa.Table
     search: pa.Table
 
@@ -74,7 +75,7 @@ class OnlineLoop:
     """
 
     settings: Settings
-    executor: LocalExecutor
+    executor: Executor
     policy: Engine
     predictor: Engine
     prompts: Prompts
@@ -100,19 +101,21 @@ class OnlineLoop:
         for_fitting = raw.filter(others)
         calibration = Calibration({}, None)
         if self.settings.calibration == "on":
-            calibration = fit_calibration(for_fitting.filter(pc.field("k") == 1), population.calibration, self.domains)
-        fitting = calibrate(for_fitting, calibration, self.domains)
+            is_first = pc.field("k") == 1
+            if self.settings.split == "all":
+                calibration = cross_fit(raw.filter(own).filter(is_first), windows, self.domains)
+            else:
+                calibration = fit_calibration(for_fitting.filter(is_first), population.calibration, self.domains)
+        fitting = self._calibrated(for_fitting, calibration)
         personas: list[Row] = list(texts.values())
-        predictions = [calibrate(raw.filter(own), calibration, self.domains)]
+        predictions = [self._calibrated(raw.filter(own), calibration)]
 
         if self.settings.prediction == "history":
             personas += self._controls(windows, [HISTORY_ONLY])
         if self._chosen(CONTROLS):
             rows = self._controls(windows, self._chosen(CONTROLS))
             targets = [(row, range(1, rounds + 2) if row["method"] == "no_persona" else [row["k"] + 1]) for row in rows]
-            predictions.append(
-                calibrate(self._predict("predict-controls", targets, windows), calibration, self.domains)
-            )
+            predictions.append(self._calibrated(self._predict("predict-controls", targets, windows), calibration))
             personas += rows
 
         current = {(key, method): row for key, row in texts.items() for method in self._chosen(UPDATERS)}
@@ -128,7 +131,7 @@ class OnlineLoop:
             final = [row for row in written if row["stage"] == "final"]
             ks = [t + AHEAD[role] for role in self.settings.roles]
             raw = self._predict(f"predict-{t}", [(row, ks) for row in final], windows)
-            predictions.append(calibrate(raw, calibration, self.domains))
+            predictions.append(self._calibrated(raw, calibration))
             points = _points(predictions[-1])
             current = {(self._key(row), row["method"]): row for row in final}
             personas += written
@@ -155,17 +158,22 @@ class OnlineLoop:
         ]
 
     def _search(
-        self, t: int, rows: list[Row], current: Mapping[tuple[Key, str], Row], calibration: Calibration
+        self, t: int, rows: list[Row], current: Mapping[tuple[Key, str], Row], calibration: Calibration | CrossFit
     ) -> tuple[list[Row], pa.Table]:
         """Personas of round t, and what was decided."""
         table = pa.Table.from_pylist(rows, schema=UPDATE_INPUT)
         split = halves(table, self.settings.seed, self.settings.search_n)
         drawn = self.executor.run(self._written(f"candidates-{t}", draw, CANDIDATE), split)
         raw = self.executor.run(self._read(f"judge-{t}"), to_judge(table, split, drawn))
-        judged = calibrate(raw, calibration, self.domains)
+        judged = self._calibrated(raw, calibration)
         parents = {row["id"]: row for row in current.values()}
         personas, decided = choose(table, split, drawn, judged, parents, self._writer(), self.domains)
         return personas.to_pylist(), decided
+
+    def _calibrated(self, table: pa.Table, calibration: Calibration | CrossFit) -> pa.Table:
+        if isinstance(calibration, CrossFit):
+            return calibration.calibrate(table, self.domains)
+        return calibrate(table, calibration, self.domains)
 
     def _write(self, name: str, function: Callable[..., pa.Table], rows: list[Row]) -> list[Row]:
         stage = self._written(name, function, PERSONA)

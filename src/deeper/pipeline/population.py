@@ -35,6 +35,15 @@ def on_validation(loaded: Loaded) -> Loaded:
     return replace(loaded, windows=kept, source=f"{loaded.source}, validation users")
 
 
+def on_all(loaded: Loaded) -> Loaded:
+    """The data with all users as eval users: nobody is kept for calibration, training or the baselines alone."""
+    index = loaded.windows.schema.get_field_index("split")
+    split = pa.array(["eval"] * loaded.windows.num_rows, pa.string())
+    windows = loaded.windows.set_column(index, loaded.windows.schema.field(index), split)
+    windows = windows.sort_by([("domain", "ascending"), ("user", "ascending"), ("k", "ascending")]).combine_chunks()
+    return replace(loaded, windows=windows, source=f"{loaded.source}, all users")
+
+
 def choose_population(
     loaded: Loaded, users: int, calibration_users: int, read_before: frozenset[str] = frozenset()
 ) -> Population:

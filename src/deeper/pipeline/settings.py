@@ -5,7 +5,7 @@ import tomllib
 from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from deeper.errors import UserError
 from deeper.evaluation.schema import BASELINES, CONTROLS, ROLES, UPDATERS
@@ -44,13 +44,29 @@ class Settings(RunSettings):
         description="Whose behaviour: movielens_small (bundled), or a folder with behaviour.csv or .parquet, or one "
         "in a published layout; several separated by commas.",
     )
+    ratings: str = Field(
+        default="",
+        description="A file of own ratings, in place of data: CSV, TSV, JSON lines or Parquet, or .gz of these, with a "
+        "row for each rating: user, title, rating, and perhaps time.",
+    )
+    item: str = Field(default="item", description="With ratings: what an item is called, as in movie.")
+    scale: str = Field(
+        default="",
+        description="With ratings: their scale as MIN:MAX:STEP, as in 0.5:5:0.5; seen in the ratings where that is "
+        "safe. Ratings between its values are kept as they are.",
+    )
+    columns: tuple[str, ...] = Field(
+        default=(),
+        description="With ratings: the column of user, title, rating, time or item where its name does not tell it, as "
+        "in user=reviewerID,title=name; time= takes the order of the file.",
+    )
     domains: tuple[str, ...] = Field(
         default=(), description="Domains to evaluate, by id; all that the data has by default."
     )
-    split: Literal["eval", "validation"] = Field(
+    split: Literal["eval", "validation", "all"] = Field(
         default="eval",
-        description="Who is judged: eval users, for results, or validation users (a fifth of the train users, which "
-        "no training sees), for choices.",
+        description="Who is judged: eval users, for results; validation users (a fifth of the train users, which no "
+        "training sees), for choices; or all users, each calibrated on others.",
     )
     users: int = Field(default=100, ge=1, description="Users of each domain that are judged, at most.")
     calibration_users: int = Field(
@@ -101,6 +117,12 @@ class Settings(RunSettings):
     )
     prompts: str = Field(default="", description="Folder of own prompts that replace built-in ones of the same name.")
     seed: int = Field(default=1, ge=0, lt=2**31, description="Seed of everything random.")
+
+    @model_validator(mode="after")
+    def _one_source(self) -> "Settings":
+        if self.ratings and self.data != type(self).model_fields["data"].default:
+            raise ValueError("data and ratings are both given; give one of them")
+        return self
 
     @field_validator("methods")
     @classmethod

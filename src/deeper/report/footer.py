@@ -24,6 +24,7 @@ def footer(results: Mapping[str, Any]) -> list[str]:
 
 CALIBRATIONS = {
     "domain": "fitted on the domain's train users",
+    "others": "each user's fitted on the domain's other judged users",
     "pooled": "fitted on other domains' train users",
     "off": "off",
 }

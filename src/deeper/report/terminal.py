@@ -19,7 +19,7 @@ Cells = Mapping[tuple[str, str, int, str], Mapping[str, Any]]
 """Entries of `errors` by (domain, method, round, role)."""
 
 WIDE = 110
-_BOX = Box("    \n    \n -  \n    \n -  \n    \n    \n    \n", ascii=True)
+BOX = Box("    \n    \n -  \n    \n -  \n    \n    \n    \n", ascii=True)
 """A rule under the head and between sections, in ASCII."""
 SECTIONS = {
     "the user median": BASELINES[:1],
@@ -243,7 +243,7 @@ def _in_sample(cells: Cells, domain: str, last: int) -> Part:
 
 
 def _table() -> Table:
-    table = Table(box=_BOX, padding=0, show_edge=False)
+    table = Table(box=BOX, padding=0, show_edge=False)
     table.add_column("method", no_wrap=True)
     return table
 

@@ -1,0 +1,191 @@
+"""`--ratings`: one file in, a first look, personas and a report out; on any scale, for any number of users."""
+
+import json
+import re
+import tomllib
+import webbrowser
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from click.testing import CliRunner
+from command_line import SCRIPTED, CommandLine
+
+from deeper.cli import own_ratings
+from deeper.cli.main import cli
+from deeper.domains import Domain, Scale, load_domain
+from deeper.domains.write import domain_toml
+from deeper.pipeline.estimate import Estimate
+
+ONE_ROUND = ("--rounds", "1", "--out", "run", *SCRIPTED)
+
+
+def ratings(path: str, rating: Callable[[int], object], users: int = 3, count: int = 30) -> str:
+    lines = [
+        f"u{user},Cove {number},{rating(7 * user + number)},{1_600_000_000 + 3600 * number}"
+        for user in range(users)
+        for number in range(count)
+    ]
+    Path(path).write_text("\n".join(["userId,name,stars,timestamp", *lines, ""]), "utf-8")
+    return path
+
+
+def results() -> dict[str, Any]:
+    return json.loads(Path("run/results.json").read_text("utf-8"))
+
+
+SCALES: dict[str, tuple[Callable[[int], object], str, int]] = {
+    "thumbs, seen": (lambda i: i % 2, "", 2),
+    "thumbs in words": (lambda i: ("up", "down")[i % 2], "", 2),
+    "half stars, seen": (lambda i: 0.5 + i % 10 / 2, "", 10),
+    "0 to 10": (lambda i: i % 11, "0:10:1", 11),
+    "0 to 100, read at 21 values": (lambda i: i * 37 % 101, "0:100:5", 21),
+    "0 to 100, every value": (lambda i: i * 37 % 101, "0:100:1", 101),
+}
+
+
+@pytest.mark.parametrize("case", SCALES)
+def test_every_scale_gives_personas_and_a_report(deeper: CommandLine, case: str) -> None:
+    rating, scale, labels = SCALES[case]
+    flags = ("--scale", scale) if scale else ()
+    result = deeper("demo", "--ratings", ratings("a.csv", rating), "--item", "cove", *flags, *ONE_ROUND)
+    assert (result.code, result.out.count("Report: run/report.html")) == (0, 1), result.err
+    assert "FIRST LOOK at a.csv (CSV, separated by commas)" in result.err
+    assert "user = userId, title = name, rating = stars, time = timestamp" in result.err
+    assert Path("run/report.html").is_file()
+    found = results()
+    assert found["users"] == {"cove": 3}
+    assert {entry["calibrated"] for entry in found["errors"] if entry["readout"] != "none"} == {"others"}
+    assert "calibration: each user's is fitted on the other users that are judged" in found["notes"]
+    predicted = pq.read_table("run/predictions.parquet").to_pylist()
+    assert all(np.shape(row["distribution"]) == (10, labels) and not row["failure"] for row in predicted)
+    judged = {row["rating"] for rows in pq.read_table("run/windows.parquet")["items"].to_pylist() for row in rows}
+    words = {"up": 1, "down": 0}
+    assert judged <= {float(words.get(str(rating(i)), rating(i))) for i in range(60)}
+    assert ("lie between the scale's values" in result.err) is (case == "0 to 100, read at 21 values")
+    assert ("101 values are many" in result.err) is (labels == 101)
+
+
+def test_errors_between_the_values_are_against_what_was_given(deeper: CommandLine) -> None:
+    ratings("a.csv", lambda _: 73)
+    assert deeper("demo", "--ratings", "a.csv", "--scale", "0:100:5", *ONE_ROUND).code == 0
+    errors = pq.read_table("run/errors.parquet").to_pylist()
+    assert {row["mae"] for row in errors if row["method"] == "user_median"} == {0}
+    by_model = [row["mae"] for row in errors if row["method"] == "refine"]
+    assert by_model and all(mae % 5 for mae in by_model)
+
+
+def test_one_user_is_enough_and_is_not_calibrated(deeper: CommandLine) -> None:
+    result = deeper("demo", "--ratings", ratings("a.csv", lambda i: 1 + i % 5, users=1), *ONE_ROUND)
+    assert result.code == 0, result.err
+    note = "calibration: off, since there is no prediction for another user to fit it on"
+    assert note in results()["notes"] and "Calibration: item: off." in result.out
+    assert {row["user"] for row in pq.read_table("run/personas.parquet").to_pylist()} == {"u0"}
+
+
+def test_all_users_are_judged_in_the_demo_and_eval_users_in_evaluate(deeper: CommandLine) -> None:
+    ratings("a.csv", lambda i: 1 + i % 5, users=20)
+    assert deeper("evaluate", "--ratings", "a.csv", *ONE_ROUND).code == 0
+    assert results()["users"] == {"item": 6}
+    demo = deeper("demo", "--ratings", "a.csv", "--rounds", "0", *SCRIPTED)
+    assert demo.code == 0 and "16 of them, chosen by a hash of the id; --users 20 takes all" in demo.err
+    assert 'split = "all"' in next(Path("runs").glob("demo-*/config.toml")).read_text("utf-8")
+
+
+def test_skipped_rows_are_shown_and_told_in_the_results(deeper: CommandLine) -> None:
+    ratings("a.csv", lambda i: 1 + i % 5)
+    with Path("a.csv").open("a", encoding="utf-8") as file:
+        file.write("u0,Cove,none,1600000000\nu0,\x1b[31m Cove,soon\x1b[0m,1600000000\n")
+    result = deeper("demo", "--ratings", "a.csv", *ONE_ROUND)
+    assert result.code == 0
+    assert "92, of which 2 are skipped" in result.err
+    assert re.search(r"the rating is no number +2 +line 92: the rating is 'none', which is no number", result.err)
+    assert "\x1b" not in result.err
+    assert results()["notes"][0] == "rows skipped: 2 of 92 (the rating is no number: 2)"
+
+
+def test_it_goes_on_where_it_was_without_a_first_look(deeper: CommandLine) -> None:
+    words = ("demo", "--ratings", ratings("a.csv", lambda i: 1 + i % 5), *ONE_ROUND)
+    first, again = deeper(*words), deeper(*words)
+    assert "FIRST LOOK" in first.err and "FIRST LOOK" not in again.err
+    assert again.out == first.out and "from an earlier run" in again.err
+
+
+def test_without_a_terminal_what_is_not_clear_is_an_error(deeper: CommandLine) -> None:
+    Path("a.csv").write_text("who,what,stars\na,b,3\n", "utf-8")
+    result = deeper("demo", "--ratings", "a.csv", *ONE_ROUND)
+    assert result.code == 2
+    assert "--columns user=COLUMN,title=COLUMN (found: who, what, stars)" in result.err
+    both = deeper("demo", "--ratings", "a.csv", "--data", "mine", *ONE_ROUND)
+    assert both.code == 2 and "data and ratings are both given" in both.err
+    other = deeper("demo", "--ratings", ratings("b.csv", lambda i: 1 + i % 5), "--domains", "caves", *ONE_ROUND)
+    assert other.code == 2 and "the ratings have no domain caves" in other.err
+    assert not Path("run").exists()
+
+
+def test_on_a_terminal_columns_are_asked_for(deeper: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(own_ratings, "is_asking", lambda yes: not yes)
+    ratings("a.csv", lambda i: 1 + i % 5)
+    text = Path("a.csv").read_text("utf-8")
+    Path("a.csv").write_text(text.replace("userId,name", "who,what"), "utf-8")
+    outcome = CliRunner().invoke(cli, ["demo", "--ratings", "a.csv", *ONE_ROUND], input="1\n7\n1\n")
+    assert outcome.exit_code == 0, outcome.output
+    assert "Which column holds the user?\n  1  who\n  2  what\n" in outcome.stderr
+    assert "Which column holds the title?\n  1  what\n" in outcome.stderr
+    config = tomllib.loads(Path("run/config.toml").read_text("utf-8"))
+    assert config["columns"] == ["user=who", "title=what"]
+
+
+@pytest.mark.parametrize(("answer", "is_run"), [("n\n", False), ("\n", True)])
+def test_a_long_run_is_asked_about(
+    deeper: CommandLine, monkeypatch: pytest.MonkeyPatch, answer: str, is_run: bool
+) -> None:
+    monkeypatch.setattr(own_ratings, "is_asking", lambda yes: not yes)
+    monkeypatch.setattr("deeper.pipeline.estimate.estimate", lambda plan: Estimate(100, 200, 10.0, 1.5))
+    words = ["demo", "--ratings", ratings("a.csv", lambda i: 1 + i % 5), *ONE_ROUND]
+    outcome = CliRunner().invoke(cli, words, input=answer)
+    assert outcome.exit_code == 0
+    assert "about 22 minutes. Measured just now: 10.00 s a persona" in " ".join(outcome.stderr.split())
+    assert outcome.stderr.count("Go on?") == 1
+    assert Path("run").exists() is is_run
+    assert ("Nothing was done." in outcome.stderr) is not is_run
+    if not is_run:
+        assert CliRunner().invoke(cli, [*words, "--yes"]).exit_code == 0
+        assert Path("run/report.html").is_file()
+
+
+def test_the_report_is_opened_in_a_browser(deeper: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert deeper("demo", "--ratings", ratings("a.csv", lambda i: 1 + i % 5), *ONE_ROUND).code == 0
+    opened: list[str] = []
+    monkeypatch.setattr(webbrowser, "open", lambda address: opened.append(address) or len(opened) == 1)
+    assert deeper("report", "--open", "run").code == 0
+    assert opened == [Path("run/report.html").resolve().as_uri()]
+    nowhere = deeper("report", "--open", "run")
+    assert nowhere.code == 2 and "no browser can be started here" in nowhere.err
+
+
+def test_a_domain_is_written_with_comments_and_is_read(deeper: CommandLine) -> None:
+    Path("mine").mkdir()
+    words = ("init-config", "--domain", "mine/domain.toml", "--item", "board game", "--scale", "1:10:0.5")
+    result = deeper(*words)
+    assert result.code == 0 and "deeper evaluate --data mine" in result.out
+    assert load_domain(Path("mine/domain.toml")) == Domain(
+        "board_game", "Own ratings: board game", "board game", Scale(1, 10, 0.5), between=True
+    )
+    assert Path("mine/domain.toml").read_text("utf-8").count("\n# ") >= 5
+    assert deeper(*words).code == 2
+    ratings("a.csv", lambda i: 1 + i % 9 + 0.25)
+    text = Path("a.csv").read_text("utf-8").replace("userId,name,stars,timestamp", "user,title,rating,time")
+    Path("mine/behaviour.csv").write_text(text, "utf-8")
+    assert deeper("evaluate", "--data", "mine", *ONE_ROUND).code == 0
+    assert results()["users"] == {"board_game": 1}
+
+
+def test_a_domain_without_comments_holds_what_is_not_the_default() -> None:
+    plain = Domain("tea", 'Tea "T"', "tea", Scale(1, 5, 1), unrated=(0.0,))
+    text = domain_toml(plain)
+    assert tomllib.loads(text).keys() == {"id", "name", "item_noun", "scale", "unrated"}
+    assert tomllib.loads(domain_toml(plain, comments=True))["between"] is False
