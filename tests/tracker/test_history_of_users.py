@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tracker_cases import COVES, events, tracker
+from tracker_cases import COVES, events, rows_of, tracker
 
 from deeper.engine import Prompt
 from deeper.engine.scripted import GenerateCall, ScriptedEngine
@@ -143,7 +143,7 @@ def test_predictions_are_calibrated_from_the_call_on() -> None:
     live = tracker()
     with pytest.raises(UserError, match="no user has two windows"):
         live.calibrate()
-    live.observe_all({f"u{i}": events(20, user=f"u{i}") for i in range(6)})
+    live.observe_all(rows_of({f"u{i}": events(20, user=f"u{i}") for i in range(6)}))
     before = live.history("u1")
     raw = live.predict("u1", ["Cove 1"])
     live.calibrate()

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tracker_cases import COVES, START, events, tracker, without_time
+from tracker_cases import COVES, START, events, rows_of, tracker, without_time
 
 from deeper.engine import Prompt
 from deeper.engine.scripted import GenerateCall, ScriptedEngine, ScriptedFailure
@@ -71,7 +71,7 @@ def test_an_event_that_comes_after_its_window_was_read_is_refused_and_nothing_of
     late = {"title": "Lagging Cove", "rating": 3, "time": START + timedelta(hours=14, minutes=-1)}
     before = live.behaviour("ann")
     with pytest.raises(UserError, match="comes too late") as caught:
-        live.observe_all({"bob": events(3), "ann": [*events(1, first=30), late]})
+        live.observe_all(rows_of({"bob": events(3), "ann": [*events(1, first=30), late]}))
     assert "Lagging Cove" in caught.value.where and "14:00" in caught.value.what
     assert live.behaviour("ann") == before and live.users == ["ann"]
     assert live.observe("ann", [{**late, "time": START + timedelta(hours=14)}]).waiting == 3
@@ -116,6 +116,21 @@ def test_an_event_without_a_rating_field_is_named() -> None:
         tracker().observe("ann", [{"title": "Cove", "raiting": 3}])
 
 
+def test_a_stream_names_the_user_of_each_event() -> None:
+    live, apart = tracker(), tracker()
+    ann, bob = events(20, user="a"), events(20, user="b")
+    mixed = [row for pair in zip(rows_of({7: ann}), rows_of({"bob": bob}), strict=True) for row in pair]
+    found = live.observe_all(mixed)
+    apart.observe("7", ann)
+    apart.observe("bob", bob)
+    assert list(found) == live.users == apart.users == ["7", "bob"]
+    assert [len(one.versions) for one in found.values()] == [2, 2]
+    assert [versions(live, user) for user in found] == [versions(apart, user) for user in found]
+    with pytest.raises(UserError, match="the user is empty"):
+        live.observe_all([*rows_of({7: events(1, first=40)}), *events(1)])
+    assert len(live.behaviour(7)) == 20
+
+
 @pytest.mark.parametrize("user", ["", "  ", None, 4.5, "lone \ud83d"])
 def test_a_user_without_a_name_is_refused(user: Any) -> None:
     for call in (lambda live: live.observe(user, events(1)), lambda live: live.persona(user)):
@@ -125,8 +140,8 @@ def test_a_user_without_a_name_is_refused(user: Any) -> None:
 
 def test_events_are_objects_or_mappings_and_ids_may_be_numbers() -> None:
     live = tracker()
-    objects = [Event(event["title"], event["rating"], event["time"].isoformat()) for event in events(10)]
-    live.observe_all({7: objects, "eight": (event for event in events(10))})
+    live.observe(7, [Event(event["title"], event["rating"], event["time"].isoformat()) for event in events(10)])
+    live.observe_all(row for row in rows_of({"eight": events(10)}))
     assert live.persona(7) == live.persona("7") is not None
     assert live.behaviour(7) == live.behaviour("eight")
     assert {row["text"] for user in ("7", "eight") for row in versions(live, user)} == {live.persona(7)}
@@ -141,7 +156,7 @@ def test_many_users_are_read_together() -> None:
             return super().generate(prompts, sampling)
 
     live = tracker(Batched())
-    live.observe_all({f"u{i}": events(20, user=f"u{i}") for i in range(7)})
+    live.observe_all(rows_of({f"u{i}": events(20, user=f"u{i}") for i in range(7)}))
     assert asked[0] == 7 and len(asked) <= 4, "each stage once, and once more for what leaks"
 
 
@@ -160,7 +175,7 @@ def failing(times: int, marked: str = "ann") -> ScriptedEngine:
 
 def test_a_failure_keeps_the_observation_and_the_old_persona_and_is_tried_again() -> None:
     live = tracker(failing(1))
-    found = live.observe_all({user: events(10, user=user) for user in ("ann", "bob")})
+    found = live.observe_all(rows_of({user: events(10, user=user) for user in ("ann", "bob")}))
     assert found["ann"].failure == "no power" and not found["ann"].versions and live.persona("ann") is None
     assert found["bob"].failure == "" and live.persona("bob") == "Fond of quiet coves."
     assert len(live.behaviour("ann")) == 10 and live.waiting() == {"ann": "no power"}
@@ -202,7 +217,7 @@ def test_an_engine_that_cannot_work_at_all_loses_no_event() -> None:
     engine = Down()
     live = tracker(engine)
     with pytest.raises(UserError, match="cannot be reached"):
-        live.observe_all({"ann": events(10), "bob": events(4)})
+        live.observe_all(rows_of({"ann": events(10), "bob": events(4)}))
     assert len(live.behaviour("ann")) == 10 and len(live.behaviour("bob")) == 4
     assert live.waiting() == {"ann": ""}
     engine.is_down = False

@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 from rich.console import Console
+from tracker_cases import rows_of
 
 from deeper.behaviour.planted import plant_users, write_planted
 from deeper.engine.scripted import ScriptedEngine, ScriptedFailure, digest_judge
@@ -74,7 +75,7 @@ def test_personas_and_predictions_are_those_of_the_run(run: tuple[Path, Scripted
     known = {user: own[: ROUNDS + 1] for user, own in windows(base).items()}
     assert len(known) >= 3
     if batched:
-        tracker.observe_all({user: [event for window in own for event in window] for user, own in known.items()})
+        tracker.observe_all(rows_of({user: sum(own, []) for user, own in known.items()}))
     else:
         for user, own in known.items():
             for event in (event for window in own for event in window):
@@ -105,7 +106,7 @@ def test_the_errors_in_the_history_are_those_of_the_run(run: tuple[Path, Scripte
     errors = of_run(base, "errors").filter((pc.field("method") == "refine") & (pc.field("role") == "future"))
     held_out = {(row["user"], row["round"]): row["mae"] for row in errors.to_pylist()}
     known = windows(base)
-    tracker.observe_all({user: [event for window in own for event in window] for user, own in known.items()})
+    tracker.observe_all(rows_of({user: sum(own, []) for user, own in known.items()}))
     compared = 0
     for user in known:
         for version in tracker.history(user)[1 : ROUNDS + 1]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-from tracker_cases import COVES, events, tracker
+from tracker_cases import COVES, events, rows_of, tracker
 
 from deeper.engine.scripted import ScriptedEngine, ScriptedFailure
 from deeper.errors import UserError
@@ -22,7 +22,7 @@ ENGINES = {"policy_engine": "scripted", "predictor_engine": "scripted"}
 
 def filled(**settings: Any) -> PersonaTracker:
     live = PersonaTracker(COVES, **ENGINES, **settings)
-    live.observe_all({"ann": events(24), "bob": events(13, user="b"), 'x/../"é': events(4, user="x")})
+    live.observe_all(rows_of({"ann": events(24), "bob": events(13, user="b"), 'x/../"é': events(4, user="x")}))
     live.correct("bob", "I like the sea.")
     return live
 

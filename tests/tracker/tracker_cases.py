@@ -1,6 +1,6 @@
 """Events of invented users for the tests of the tracker."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -27,3 +27,8 @@ def tracker(engine: ScriptedEngine | None = None, predictor: ScriptedEngine | No
 
 def without_time(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{name: value for name, value in row.items() if name != "time"} for row in rows]
+
+
+def rows_of(people: Mapping[Any, Iterable[dict[str, Any]]]) -> list[dict[str, Any]]:
+    """Events with their users, one user's after the other's."""
+    return [{"user": user, **event} for user, own in people.items() for event in own]

@@ -21,13 +21,12 @@ from deeper.tracker.corrections import corrected
 from deeper.tracker.events import Event, add_events, parse_events, parse_titles, parse_user
 from deeper.tracker.history import Version, versions_of
 from deeper.tracker.models import as_domain, fitted, identity, make_reader, read_calibration
-from deeper.tracker.people import Person, from_tables, to_tables
+from deeper.tracker.people import Person, Row, from_tables, to_tables
 from deeper.tracker.rounds import catch_up
 from deeper.tracker.settings import GIVEN, TrackerSettings
 from deeper.tracker.store import Card, Store, given_or_saved, new_store, saved_settings
 
 log = logging.getLogger(__name__)
-Events = Iterable[Event | Mapping[str, Any]]
 
 
 class PersonaTracker:
@@ -113,7 +112,7 @@ class PersonaTracker:
         """Everyone of whom an event is known."""
         return list(self._people)
 
-    def observe(self, user: str, events: Events) -> Observed:
+    def observe(self, user: str, events: Iterable[Event | Mapping[str, Any]]) -> Observed:
         """Take in a user's new events; each time a window of ten is whole, the persona is written or refined.
 
         Args:
@@ -125,13 +124,14 @@ class PersonaTracker:
             UserError: An event cannot be read or comes too late (then nothing of the call is kept); or an engine cannot
                 work at all (then the events are kept, and whole windows are read with the next call).
         """
-        return self.observe_all({user: events})[parse_user(user)]
+        name = parse_user(user)
+        return self._observe({name: parse_events(name, events, self._reader.domain)})[name]
 
-    def observe_all(self, events: Mapping[str, Events]) -> dict[str, Observed]:
+    def observe_all(self, stream: Iterable[Mapping[str, Any]]) -> dict[str, Observed]:
         """Take in new events of many users, whose windows the engine reads together.
 
         Args:
-            events: Of each user, as for `observe`.
+            stream: Mappings as for `observe` that name their user, too: rows of a file, a table or a queue.
 
         Returns:
             By user.
@@ -139,18 +139,11 @@ class PersonaTracker:
         Raises:
             UserError: As for `observe`.
         """
-        known: dict[str, Person] = {}
-        repeated: dict[str, int] = {}
-        for name, new in events.items():
-            user = parse_user(name)
-            if user in known:
-                raise UserError("the user is there twice", where=f"user {user!r}", do="put the events together")
-            person = self._people.get(user, Person(user))
-            parsed = parse_events(user, new, self._reader.domain)
-            all_events, repeated[user] = add_events(user, person.events, parsed, WINDOW_SIZE)
-            known[user] = replace(person, events=all_events)
-        self._people |= {user: person for user, person in known.items() if person.events}
-        return self._catch_up(list(known.values()), repeated)
+        by_user: dict[str, list[Mapping[str, Any]]] = {}
+        for event in stream:
+            by_user.setdefault(parse_user(event.get("user")), []).append(event)
+        domain = self._reader.domain
+        return self._observe({user: parse_events(user, events, domain) for user, events in by_user.items()})
 
     def update(self) -> dict[str, Observed]:
         """Try all whole windows again that could not be read.
@@ -291,6 +284,16 @@ class PersonaTracker:
         if name not in self._people:
             raise UserError(f"nothing is known of user {name!r}", do="observe events of that user first")
         return self._people[name]
+
+    def _observe(self, new: Mapping[str, Sequence[Row]]) -> dict[str, Observed]:
+        known: dict[str, Person] = {}
+        repeated: dict[str, int] = {}
+        for user, events in new.items():
+            person = self._people.get(user, Person(user))
+            all_events, repeated[user] = add_events(user, person.events, events, WINDOW_SIZE)
+            known[user] = replace(person, events=all_events)
+        self._people |= {user: person for user, person in known.items() if person.events}
+        return self._catch_up(list(known.values()), repeated)
 
     def _catch_up(self, people: Sequence[Person], repeated: Mapping[str, int]) -> dict[str, Observed]:
         before = [len(person.versions) for person in people]
