@@ -15,6 +15,7 @@ from deeper.behaviour.windows import WINDOW_SIZE
 from deeper.domains import Domain
 from deeper.engine import Engine
 from deeper.errors import UserError
+from deeper.persona.calibration import Calibration
 from deeper.pipeline.settings import resolve
 from deeper.tracker.answers import Observed, Prediction, predict_titles
 from deeper.tracker.corrections import corrected
@@ -111,6 +112,11 @@ class PersonaTracker:
     def users(self) -> list[str]:
         """Everyone of whom an event is known."""
         return list(self._people)
+
+    @property
+    def calibration(self) -> Calibration:
+        """The maps that are applied to predictions; none until they are given or fitted."""
+        return self._reader.calibration
 
     def observe(self, user: str, events: Iterable[Event | Mapping[str, Any]]) -> Observed:
         """Take in a user's new events; each time a window of ten is whole, the persona is written or refined.
