@@ -15,7 +15,7 @@ from traitlets.config import Config
 
 NOTEBOOK = Path(__file__).resolve().parents[1] / "docs" / "notebooks" / "method.ipynb"
 TIMEOUT_SECONDS = 1800
-"""Of a cell; all of them together take about a minute on two free cores."""
+"""Of a cell, and of the start."""
 Notebook = Any
 
 
@@ -32,6 +32,7 @@ def execute(notebook: Notebook, folder: Path) -> Notebook:
     client = NotebookClient(
         notebook,
         timeout=TIMEOUT_SECONDS,
+        startup_timeout=TIMEOUT_SECONDS,
         resources={"metadata": {"path": str(folder)}},
         extra_arguments=["--HistoryManager.enabled=False"],
         config=Config({"KernelManager": {"transport": "ipc"}}),

@@ -131,6 +131,8 @@ def test_someone_without_a_persona_gets_what_the_model_predicts_of_anyone() -> N
     assert found["ann"].points == found["stranger"].points
     assert "Nothing is known." in engine.asked[-1].prompt.user
     assert live.users == ["ann"]
+    with pytest.raises(UserError, match="a user is there twice"):
+        live.predict_all({7: ["Cove 7"], "7": ["Cove 8"]})
 
 
 @pytest.mark.parametrize("titles", [[], "Cove 7", [""], ["Cove 7", None]])

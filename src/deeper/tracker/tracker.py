@@ -210,6 +210,8 @@ class PersonaTracker:
             UserError: As for `predict`.
         """
         wanted = {parse_user(user): parse_titles(user, some) for user, some in titles.items()}
+        if len(wanted) < len(titles):
+            raise UserError("a user is there twice", where=", ".join(wanted), do="put that user's titles together")
         people = [self._people.get(user, Person(user)) for user in wanted]
         found = predict_titles(people, list(wanted.values()), self._reader)
         return dict(zip(wanted, found, strict=True))
