@@ -3,9 +3,10 @@
 from pathlib import Path
 from typing import Any
 
-import method_notebook
 import nbformat
 import pytest
+
+import method_notebook
 
 ENGINE = 'make_engine("embedded")'
 
