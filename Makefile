@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 # Python compiles the modules that are used; pip would compile all of them.
 PIP := -m pip install --quiet --disable-pip-version-check --no-compile
 
-.PHONY: demo test check fast screenshots recording readme learn-demo requirements data clean
+.PHONY: demo test check fast screenshots recording readme notebook learn-demo requirements data clean
 
 # make demo RATINGS=ratings.csv ITEM=movie SCALE=0.5:5:0.5 takes your own ratings.
 demo: $(VENV)/.demo
@@ -50,6 +50,11 @@ readme: $(VENV)/.demo ## run the demo anew and put its output into the README
 	rm -rf runs/readme
 	$(BIN)/deeper demo --out runs/readme
 	mkdir -p docs/results && cp runs/readme/results.json docs/results/demo.json
+	$(BIN)/python scripts/docs_results.py
+
+notebook: $(VENV)/.dev ## execute the notebook and the README's lines of Python anew, and keep what they print
+	$(BIN)/python scripts/method_notebook.py
+	$(BIN)/python scripts/tracker_example.py
 	$(BIN)/python scripts/docs_results.py
 
 # Minutes on two older cores: reader 9, writer 8, learning 35. A killed run continues; other sizes want another LEARN.

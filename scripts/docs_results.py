@@ -106,7 +106,18 @@ def preference(results: Results) -> str:
     return "\n\n".join((table(heads, rows), " ".join(rewards), beside, origin(results)))
 
 
-RENDERERS: Mapping[str, Callable[[Results], str]] = {"demo": demo, "readers": readers, "preference": preference}
+def tracker(results: Results) -> str:
+    """What the README's lines of Python print."""
+    seconds = f"{results['seconds']:.0f} s"
+    return f"```text\n{results['printed']}\n```\n\n{origin(results, seconds)}"
+
+
+RENDERERS: Mapping[str, Callable[[Results], str]] = {
+    "demo": demo,
+    "readers": readers,
+    "preference": preference,
+    "tracker": tracker,
+}
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> str:

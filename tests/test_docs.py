@@ -35,7 +35,7 @@ README_WITH_MARKS = "# Head\n\n<!-- demo:begin -->\nstale\n<!-- demo:end -->\n\n
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 CODE = re.compile(r"```[a-z]*\n(.*?)```|`([^`\n]+)`", re.DOTALL)
 GROUPED = "users|raw|predictor|coldstart|dpo|llamafactory|hub"
-COMMAND = re.compile(rf"(?:^|\s)deeper ((?:[a-z][a-z-]*)(?: (?:{GROUPED}))?)([^\n|>#]*)")
+COMMAND = re.compile(rf"(?:^|\s)(?<!from )deeper ((?:[a-z][a-z-]*)(?: (?:{GROUPED}))?)([^\n|>#]*)")
 FLAG = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
 
 

@@ -42,6 +42,18 @@ Answer = tuple[Floats, str]
 Readout = Callable[["pa.Table", Engine, Prompts, Mapping[str, Domain], int], list[list[Answer]]]
 
 
+def predict_row(persona: Mapping[str, Any], windows: Mapping[int, Sequence[Mapping[str, Any]]]) -> dict[str, Any]:
+    """One row of `PREDICT_INPUT`.
+
+    Args:
+        persona: A `PERSONA` row.
+        windows: The windows to predict, by k; of their items only the titles are taken.
+    """
+    targets = [{"k": k, "titles": [item["title"] for item in items]} for k, items in windows.items()]
+    names = {"persona_id": persona["id"], "user": persona["user"], "domain": persona["domain"]}
+    return {**names, "persona": persona["text"], "targets": targets}
+
+
 def predict(
     table: pa.Table, engine: Engine, prompts: Prompts, domains: Mapping[str, Domain], readout: str, seed: int
 ) -> pa.Table:

@@ -31,6 +31,36 @@ S_{k-1} (null if that prediction failed). For `initialise` only W_0 is there."""
 HISTORY_ITEMS = 10
 
 
+def update_row(
+    key: tuple[str, str],
+    method: str,
+    k: int,
+    parent: Mapping[str, Any] | None,
+    windows: Sequence[Sequence[Item]],
+    predicted: Sequence[float] | None,
+) -> dict[str, Any]:
+    """One row of `UPDATE_INPUT`: nothing behind W_k is in it.
+
+    Args:
+        key: Domain and user.
+        method: The updater, or what else writes the persona.
+        k: The window that is read.
+        parent: The `PERSONA` row S_{k-1}, if there is one.
+        windows: The user's windows from W_0 on, at least up to W_k.
+        predicted: Calibrated points of W_k predicted from S_{k-1}; None if that prediction failed.
+    """
+    return {
+        "user": key[1],
+        "domain": key[0],
+        "method": method,
+        "k": k,
+        "parent": parent["id"] if parent else None,
+        "persona": parent["text"] if parent else "",
+        "windows": windows[: k + 1],
+        "predicted": predicted,
+    }
+
+
 def initialise(table: pa.Table, writer: Writer, domains: Mapping[str, Domain]) -> pa.Table:
     """S_0 from W_0: `UPDATE_INPUT` to `PERSONA`."""
     rows = table.to_pylist()

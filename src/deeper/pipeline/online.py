@@ -19,11 +19,11 @@ from deeper.evaluation.schema import CONTROLS, HISTORY_ONLY, UPDATERS
 from deeper.learning.contexts import Key, Windows, fit_calibration
 from deeper.learning.cross_fit import CrossFit, cross_fit
 from deeper.persona.calibration import Calibration, calibrate
-from deeper.persona.predict import PREDICT_INPUT, predict
+from deeper.persona.predict import PREDICT_INPUT, predict, predict_row
 from deeper.persona.prompts import Prompts
 from deeper.persona.schema import PERSONA, PREDICTION
 from deeper.persona.search import CANDIDATE, SEARCH, choose, draw, halves, to_judge
-from deeper.persona.stages import UPDATE_INPUT, controls, initialise, update
+from deeper.persona.stages import UPDATE_INPUT, controls, initialise, update, update_row
 from deeper.persona.write import Writer
 from deeper.pipeline.executor import Executor, Stage
 from deeper.pipeline.population import Population
@@ -139,7 +139,7 @@ class OnlineLoop:
         return Outcome(table, pa.concat_tables(predictions), calibration, fitting, pa.concat_tables(searches))
 
     def _initialise(self, windows: Windows) -> list[Row]:
-        rows = [self._case(key, "initialise", 0, None, windows, None) for key in sorted(windows)]
+        rows = [update_row(key, "initialise", 0, None, windows[key], None) for key in sorted(windows)]
         return self._write("initialise", initialise, rows)
 
     def _cases(
@@ -152,7 +152,7 @@ class OnlineLoop:
         # Without in-sample roles, nothing judges a persona that has no next window.
         needed = 1 if self.settings.roles == ("future",) else 0
         return [
-            self._case(key, method, t, parent, windows, points.get((parent["id"], t)))
+            update_row(key, method, t, parent, windows[key], points.get((parent["id"], t)))
             for (key, method), parent in current.items()
             if len(windows[key]) > t + needed
         ]
@@ -201,7 +201,7 @@ class OnlineLoop:
 
     def _controls(self, windows: Windows, methods: Sequence[str]) -> list[Row]:
         rows = [
-            self._case(key, method, k, None, windows, None)
+            update_row(key, method, k, None, windows[key], None)
             for key in sorted(windows)
             for method in methods
             for k in (range(self.settings.rounds + 1) if method != "no_persona" else [0])
@@ -213,10 +213,8 @@ class OnlineLoop:
         rows: list[Row] = []
         for persona, ks in wanted:
             own = windows[self._key(persona)]
-            targets = [{"k": k, "titles": [item["title"] for item in own[k]]} for k in ks if k < len(own)]
-            if targets:
-                names = {"persona_id": persona["id"], "user": persona["user"], "domain": persona["domain"]}
-                rows.append({**names, "persona": persona["text"], "targets": targets})
+            if targets := {k: own[k] for k in ks if k < len(own)}:
+                rows.append(predict_row(persona, targets))
         return self.executor.run(self._read(name), pa.Table.from_pylist(rows, schema=PREDICT_INPUT))
 
     def _read(self, name: str) -> Stage:
@@ -235,27 +233,6 @@ class OnlineLoop:
             },
             shard_rows=READ_ROWS,
         )
-
-    def _case(
-        self,
-        key: Key,
-        method: str,
-        k: int,
-        parent: Row | None,
-        windows: Windows,
-        predicted: Sequence[float] | None,
-    ) -> Row:
-        """One row of `UPDATE_INPUT`: nothing behind W_k is in it."""
-        return {
-            "user": key[1],
-            "domain": key[0],
-            "method": method,
-            "k": k,
-            "parent": parent["id"] if parent else None,
-            "persona": parent["text"] if parent else "",
-            "windows": windows[key][: k + 1],
-            "predicted": predicted,
-        }
 
     def _chosen(self, names: Sequence[str]) -> list[str]:
         return [name for name in names if name in self.settings.methods]

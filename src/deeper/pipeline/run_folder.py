@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import tomllib
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
@@ -31,7 +32,8 @@ class RunFolder:
             if config.exists():
                 _check_same(config, settings)
             elif path.exists() and (not path.is_dir() or any(p for p in path.iterdir() if p.name[0] != ".")):
-                raise UserError("the folder is not empty and holds no run", where=str(path), do="choose another --out")
+                do = "choose another folder (--out)"
+                raise UserError("the folder is not empty and holds no run", where=str(path), do=do)
             else:
                 path.mkdir(parents=True, exist_ok=True)
                 self.write_text("config.toml", settings.to_toml())
@@ -51,7 +53,7 @@ class RunFolder:
                 raise UserError(
                     "another process is running in this folder",
                     where=str(self.path),
-                    do="wait for it, or choose another --out",
+                    do="wait for it, or choose another folder (--out)",
                 ) from error
         try:
             with _disk_errors(self.path):
@@ -97,6 +99,11 @@ class RunFolder:
         """Write a text file atomically, in UTF-8."""
         self._write(name, text.encode())
 
+    def remove(self, name: str) -> None:
+        """Delete a folder with all that is in it."""
+        with _disk_errors(self.path / name):
+            shutil.rmtree(self.path / name)
+
     def _write(self, name: str, content: bytes) -> None:
         path = self.path / name
         with _disk_errors(path):
@@ -135,7 +142,7 @@ def _disk_errors(path: Path) -> Generator[None]:
         raise UserError(
             f"cannot be written ({error.strerror or error})",
             where=str(path),
-            do="free space or choose another --out; a run continues where it was",
+            do="free space or choose another folder (--out); a run continues where it was",
         ) from error
 
 

@@ -1,0 +1,59 @@
+"""Execute docs/notebooks/method.ipynb in place, so that it shows what its cells print now.
+
+    python scripts/method_notebook.py
+
+What differs from run to run without meaning (times, progress, what goes to standard error) is not kept.
+"""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from nbclient import NotebookClient
+from traitlets.config import Config
+
+NOTEBOOK = Path(__file__).resolve().parents[1] / "docs" / "notebooks" / "method.ipynb"
+TIMEOUT_SECONDS = 1800
+"""Of a cell, and of the start."""
+Notebook = Any
+
+
+def execute(notebook: Notebook, folder: Path) -> Notebook:
+    """Run all cells in order.
+
+    Args:
+        notebook: Its outputs are replaced.
+        folder: Where it is run.
+
+    Raises:
+        nbclient.exceptions.CellExecutionError: A cell fails.
+    """
+    client = NotebookClient(
+        notebook,
+        timeout=TIMEOUT_SECONDS,
+        startup_timeout=TIMEOUT_SECONDS,
+        resources={"metadata": {"path": str(folder)}},
+        extra_arguments=["--HistoryManager.enabled=False"],
+        config=Config({"KernelManager": {"transport": "ipc"}}),
+    )
+    client.execute()
+    notebook.metadata = {"kernelspec": notebook.metadata["kernelspec"], "language_info": {"name": "python"}}
+    for cell in notebook.cells:
+        cell.metadata = {}
+        if cell.cell_type == "code":
+            cell.outputs = [output for output in cell.outputs if output.get("name") != "stderr"]
+    nbformat.validate(notebook)
+    return notebook
+
+
+def main() -> None:
+    """Execute and write."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--notebook", type=Path, default=NOTEBOOK, help="the notebook")
+    path = parser.parse_args().notebook
+    nbformat.write(execute(nbformat.read(path, as_version=4), path.parent), path)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,8 @@
+"""Live personas from Python: observe behaviour, predict, look back, save; the run's own stages, user by user."""
+
+from deeper.tracker.answers import Observed, Prediction
+from deeper.tracker.events import Event
+from deeper.tracker.history import Change, Discrepancy, Version
+from deeper.tracker.tracker import PersonaTracker
+
+__all__ = ["Change", "Discrepancy", "Event", "Observed", "PersonaTracker", "Prediction", "Version"]

@@ -1,0 +1,158 @@
+"""A tracker's folder: each save is a new generation of tables, and one small file says which is the valid one.
+
+    config.toml     settings
+    tracker.json    domain, calibration, and the number of the generation; written last
+    000007/         behaviour, versions, predictions, waiting, in Parquet
+
+A save that is killed leaves the generation before it valid. The older one is deleted, so that nothing of a user that
+was forgotten stays behind.
+"""
+
+from contextlib import ExitStack
+from pathlib import Path
+
+import pyarrow as pa
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from deeper.domains import Domain
+from deeper.engine import Engine
+from deeper.errors import UserError
+from deeper.persona.calibration import Calibration
+from deeper.pipeline.run_folder import RunFolder
+from deeper.pipeline.settings import resolve
+from deeper.tracker.people import SCHEMAS
+from deeper.tracker.settings import GIVEN, TrackerSettings
+
+CARD = "tracker.json"
+LAYOUT = 1
+
+
+class Card(BaseModel):
+    """What a tracker knows besides its tables.
+
+    Attributes:
+        layout: Of the folder.
+        domain: Of all users.
+        calibration: The maps.
+        predictor: What the maps were fitted for (`models.identity`).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    layout: int = LAYOUT
+    domain: Domain
+    calibration: Calibration
+    predictor: str
+
+
+class SavedCard(Card):
+    """The same, with the valid generation."""
+
+    generation: int
+
+
+class Store:
+    """The folder that a tracker is kept in; no other process can open it until it is closed."""
+
+    def __init__(self, path: Path, settings: TrackerSettings) -> None:
+        """Open or make the folder, and hold it.
+
+        Raises:
+            UserError: It cannot be written, holds something else, or another process holds it.
+        """
+        self.path = path
+        self._folder = RunFolder(path, settings)
+        self._held = ExitStack()
+        self._held.enter_context(self._folder.held())
+
+    @property
+    def holds_tracker(self) -> bool:
+        """Whether a tracker was saved here."""
+        return self._folder.has(CARD)
+
+    def write(self, settings: TrackerSettings, card: Card, tables: dict[str, pa.Table]) -> None:
+        """Write a new generation, and delete the others.
+
+        Raises:
+            UserError: The disk does not allow it; the generation before is valid, then.
+        """
+        generation = max((int(path.name) for path in self._generations()), default=0) + 1
+        for name, table in tables.items():
+            self._folder.write_table(f"{generation:06d}/{name}.parquet", table)
+        self._folder.write_text("config.toml", settings.to_toml())
+        self._folder.write_text(CARD, SavedCard(**vars(card), generation=generation).model_dump_json(indent=1) + "\n")
+        self._sweep(generation)
+
+    def read(self) -> tuple[Card, dict[str, pa.Table]]:
+        """Read the valid generation, and delete what a killed save has left.
+
+        Raises:
+            UserError: A file is damaged, or of another version.
+        """
+        path = self.path / CARD
+        try:
+            card = SavedCard.model_validate_json(path.read_bytes())
+        except (OSError, ValidationError) as error:
+            do = "take the folder from a backup"
+            raise UserError(f"the file is damaged ({error})", where=str(path), do=do) from error
+        if card.layout != LAYOUT:
+            do = "use the version of deeper that saved it"
+            raise UserError(f"the tracker was saved in layout {card.layout}", where=str(path), do=do)
+        self._sweep(card.generation)
+        tables: dict[str, pa.Table] = {}
+        for name, schema in SCHEMAS.items():
+            file = f"{card.generation:06d}/{name}.parquet"
+            tables[name] = self._folder.read_table(file)
+            if not tables[name].schema.equals(schema):
+                do = "take the folder from a backup"
+                raise UserError("the file has other columns", where=str(self.path / file), do=do)
+        return card, tables
+
+    def close(self) -> None:
+        """Let others open the folder."""
+        self._held.close()
+
+    def _sweep(self, generation: int) -> None:
+        for path in self._generations():
+            if int(path.name) != generation:
+                self._folder.remove(path.name)
+
+    def _generations(self) -> list[Path]:
+        return [path for path in self.path.iterdir() if path.is_dir() and path.name.isdecimal()]
+
+
+def new_store(path: Path, settings: TrackerSettings) -> Store:
+    """A folder that holds no tracker yet.
+
+    Raises:
+        UserError: It holds one, or something else, or cannot be written.
+    """
+    store = Store(path, settings)
+    if store.holds_tracker:
+        store.close()
+        do = "go on with it (PersonaTracker.load), or choose another folder"
+        raise UserError("the folder holds a tracker already", where=str(path), do=do)
+    return store
+
+
+def given_or_saved(name: str, given: Engine | str | None, saved: str) -> Engine | str:
+    """The engine to go on with.
+
+    Raises:
+        UserError: The saved one was an object, and none is given.
+    """
+    if given is None and saved == GIVEN:
+        do = f"give it again: PersonaTracker.load(folder, {name}=…)"
+        raise UserError("the saved engine was an object, which no file holds", where=name, do=do)
+    return given if given is not None else saved
+
+
+def saved_settings(path: Path) -> TrackerSettings:
+    """The settings of a saved tracker.
+
+    Raises:
+        UserError: There is none, or they cannot be read.
+    """
+    if not (path / CARD).is_file():
+        raise UserError("there is no saved tracker", where=str(path), do="give the folder of one, or save one first")
+    return resolve(TrackerSettings, path / "config.toml", {})
