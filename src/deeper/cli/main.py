@@ -83,6 +83,10 @@ def _run() -> int:
     except (KeyboardInterrupt, click.Abort):
         click.echo("deeper: interrupted; the same command continues where it was.", err=True)
         return 130
+    except MemoryError:
+        do = "close other programs, or take fewer users; the same command continues where it was"
+        click.echo(f"deeper: {UserError('the memory does not suffice', do=do)}", err=True)
+        return 2
     except Exception as error:  # the last resort: whatever reaches this line is a bug of ours
         if os.environ.get("DEEPER_DEBUG"):
             raise

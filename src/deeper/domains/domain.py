@@ -6,7 +6,7 @@ import tomllib
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -116,13 +116,13 @@ def parse_domain(table: dict[str, Any], where: str) -> Domain:
         raise UserError(f"the domain has unknown keys {', '.join(unknown)}", where=where, do="remove them")
     _check_words(table, where)
     try:
-        minimum, maximum, step = (float(number) for number in table["scale"])
+        minimum, maximum, step = _numbers(table["scale"])
         return Domain(
             id=table["id"],
             name=table["name"],
             item_noun=table["item_noun"],
             scale=Scale(minimum, maximum, step),
-            unrated=tuple(float(number) for number in table.get("unrated", ())),
+            unrated=tuple(_numbers(table.get("unrated", []))),
             aliases=tuple(str(alias) for alias in table.get("aliases", ())),
             seen=table.get("seen"),
         )
@@ -134,6 +134,15 @@ def parse_domain(table: dict[str, Any], where: str) -> Domain:
         raise UserError(
             f"the domain cannot be read ({error})", where=where, do="write scale = [minimum, maximum, step]"
         ) from error
+
+
+def _numbers(value: object) -> list[float]:
+    """Finite numbers of a list."""
+    numbers = cast(list[object], value) if isinstance(value, list) else [None]
+    found = [float(one) for one in numbers if isinstance(one, int | float) and not isinstance(one, bool)]
+    if len(found) != len(numbers) or not all(map(math.isfinite, found)):
+        raise ValueError(f"{value!r} is no list of numbers")
+    return found
 
 
 def _check_words(table: dict[str, Any], where: str) -> None:
@@ -172,5 +181,5 @@ def load_domain(path: Path) -> Domain:
         return parse_domain(tomllib.loads(path.read_text("utf-8")), str(path))
     except FileNotFoundError as error:
         raise UserError("there is no such file", where=str(path)) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError, OSError) as error:
         raise UserError(f"not a TOML file ({error})", where=str(path)) from error
