@@ -30,6 +30,7 @@ import atheris
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 with atheris.instrument_imports(include=["deeper"], enable_loader_override=False):
+    from deeper.pipeline.provenance import provenance
     from fuzzing import TARGETS, Target
     from fuzzing.target import judge
 
@@ -56,6 +57,7 @@ def main() -> None:
     chosen = [target for target in TARGETS if not given.only or target.name in given.only.split(",")]
     shutil.rmtree(given.corpus / "findings", ignore_errors=True)
     (given.corpus / "findings").mkdir(parents=True)
+    origin = provenance()
     base = Path("/dev/shm") if os.access("/dev/shm", os.W_OK) else None
     found: dict[str, Any] = {}
     with tempfile.TemporaryDirectory(dir=base, prefix="fuzz-") as folder:
@@ -67,7 +69,7 @@ def main() -> None:
     for finding in findings:
         print(finding, finding.read_text("utf-8"), sep="\n")
     if given.out:
-        write_part(given.out, "fuzz", given.seed, {"minutes": given.minutes, "targets": found})
+        write_part(given.out, "fuzz", {**origin, "seed": given.seed, "minutes": given.minutes, "targets": found})
     sys.exit(bool(findings))
 
 

@@ -6,19 +6,17 @@ from pathlib import Path
 from typing import Any
 
 from deeper.learning.export_hub import without_places
-from deeper.pipeline.provenance import provenance
 
 
-def write_part(out: Path, name: str, seed: int, found: Mapping[str, Any]) -> None:
+def write_part(out: Path, name: str, found: Mapping[str, Any]) -> None:
     """Replace one part of the file, and leave the others.
 
     Args:
         out: The JSON file; made if it is not there.
         name: Of the part.
-        seed: Of everything random in it.
-        found: What was found.
+        found: What was found, and where it comes from.
     """
     results = json.loads(out.read_text("utf-8")) if out.exists() else {}
-    results[name] = without_places({**provenance(), "seed": seed, **found})
+    results[name] = without_places(dict(found))
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(json.dumps(results, indent=1, allow_nan=False, sort_keys=True) + "\n", "utf-8")

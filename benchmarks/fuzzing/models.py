@@ -51,14 +51,18 @@ def answer(folder: Path) -> Read:
 
     def read(data: bytes) -> None:
         text = data.decode("utf-8", "replace")
+        failures: list[str] = []
         for count in (1, 3):
             found, failure = read_answer(text, MOVIES, count)
             if failure:
                 same(found.shape, (0, 0), "a failed prediction")
-                raise UserError(failure)
+                failures.append(failure)
+                continue
             same(found.sum(axis=1).tolist(), [1.0] * count, "a distribution")
             told = MOVIES.scale.values[found.argmax(axis=1)].tolist()
             same([float(n) for n in json.loads(text)["ratings"]], told, "a rating")
+        if len(failures) == 2:
+            raise UserError(failures[0])
 
     return read
 

@@ -15,6 +15,7 @@ from rich.console import Console
 from deeper.learning.checkpoints import CHECKPOINTS, WHOLE, newest_whole
 from deeper.learning.readings import read_personas
 from deeper.learning.schema import PAIR
+from deeper.learning.splits import part
 from deeper.pipeline.evaluate import evaluate
 from deeper.pipeline.executor import COST, LocalExecutor, Stage
 from deeper.pipeline.export import read_json
@@ -106,8 +107,8 @@ def pairs(name: str) -> Callable[[Path], Read]:
     """Reading the folder of `deeper pairs` with one foreign file."""
 
     def make(folder: Path) -> Read:
-        for one in ("train.parquet", "validation.parquet"):
-            (folder / one).write_bytes(pair_table(one[0]))
+        for one in ("train", "validation"):
+            (folder / f"{one}.parquet").write_bytes(pair_table(one))
         (folder / "pairs.json").write_text('{"prompt_version": "p"}', "utf-8")
 
         def read(data: bytes) -> None:
@@ -121,8 +122,10 @@ def pairs(name: str) -> Callable[[Path], Read]:
     return make
 
 
-def pair_table(user: str) -> bytes:
-    """One preference pair as Parquet."""
+def pair_table(split: str) -> bytes:
+    """One preference pair as Parquet, of a user to learn from or to judge by."""
+    users = map(str, range(1000))
+    user = next(one for one in users if (part("domain", one) == "validation") is (split == "validation"))
     text = {name: name for name in ("domain", "parent", "chosen", "rejected", "chosen_id", "rejected_id")}
     prompt = [{"role": "system", "content": "s"}, {"role": "user", "content": "u"}]
     row = {**text, "user": user, "k": 1, "prompt": prompt, "r_chosen": 0.5, "r_rejected": -0.5}
@@ -197,12 +200,12 @@ def seeds_of(name: str) -> Callable[[Path], list[bytes]]:
 
 RUNS = (
     *(Target(f"run_{name.replace('.', '_')}", report_of(name), seeds_of(name)) for name in RUN_FILES),
-    Target("run_config", stored_settings, seeds_of("config.toml")),
+    Target("run_config", stored_settings, lambda folder: [(folder / "run" / "config.toml").read_bytes()]),
     Target("run_json", json_file, seeds_of("calibration.json")),
     Target("shard", shard("stage"), shards("stage")),
     Target("shard_cost", shard("cost"), shards("cost")),
     Target("pairs_json", pairs("pairs.json"), lambda _: [b'{"prompt_version": "p"}', b'["prompt_version"]']),
-    Target("pairs_train", pairs("train.parquet"), lambda _: [pair_table("t"), pair_table("v")]),
+    Target("pairs_train", pairs("train.parquet"), lambda _: [pair_table("train"), pair_table("validation")]),
     Target("policy_personas", policy_texts, seeds_of("personas.parquet")),
     Target("key_file", key_file, lambda _: [b"0" * 64 + b"\n", b"00 " * 32]),
     Target("checkpoint_mark", checkpoint, lambda _: [b'{"weights": 4}', b'{"weights": "4"}', b"[]"]),

@@ -197,7 +197,7 @@ def _parquet_rows(path: Path) -> Iterator[Row]:
             for values in _plain_times(batch).to_pylist():
                 row += 1
                 yield f"{path}, row {row}", values
-    except (OSError, pa.ArrowException) as error:
+    except (OSError, ValueError, pa.ArrowException) as error:
         raise UserError(f"not a readable Parquet file ({error})", where=str(path), do="write it again") from error
 
 

@@ -64,6 +64,7 @@ def read_pairs(folder: Path) -> PairFiles:
         for name in TABLES:
             digest.update((folder / name).read_bytes())
             tables.append(pq.read_table(folder / name).select(PAIR.names).cast(PAIR))
+            tables[-1].validate(full=True)
     except (pa.ArrowException, OSError, ValueError, KeyError, RecursionError) as error:
         raise UserError(
             f"the pairs cannot be read ({str(error).splitlines()[0][:200]})",

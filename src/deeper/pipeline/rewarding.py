@@ -137,9 +137,13 @@ def _noise_free(data: Path, contexts: pa.Table) -> dict[tuple[str, str, int], ND
     path = data / "truth.parquet"
     if not path.is_file():
         return None
-    table = pq.read_table(path)
+    do = "make it again with deeper synth users"
+    try:
+        table = pq.read_table(path)
+    except (OSError, ValueError, pa.ArrowException) as error:
+        raise UserError("not a Parquet file that can be read", where=str(path), do=do) from error
     if not table.schema.equals(TRUTH):
-        raise UserError("not the truth of planted users", where=str(path), do="make it again with deeper synth users")
+        raise UserError("not the truth of planted users", where=str(path), do=do)
     truth = {row["user"]: np.array(row["expected"], np.float64) for row in table.to_pylist()}
     found: dict[tuple[str, str, int], NDArray[np.float64]] = {}
     for row in contexts.to_pylist():

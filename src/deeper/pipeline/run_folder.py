@@ -75,6 +75,7 @@ class RunFolder:
         path = self.path / name
         try:
             table = pq.read_table(path, page_checksum_verification=True)
+            table.validate(full=True)
         except MemoryError:
             raise
         except (pa.ArrowException, OSError, ValueError) as error:
