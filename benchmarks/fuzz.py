@@ -1,6 +1,6 @@
 """Fuzz every reader of foreign bytes, and keep the corpus: `docs/results/robustness.json`, part "fuzz".
 
-    pip install atheris
+    pip install -r benchmarks/fuzzing/requirements.txt
     python benchmarks/fuzz.py --minutes 10 --corpus runs/corpus --out docs/results/robustness.json
     python benchmarks/fuzz.py --minutes 1 --corpus runs/corpus --only own_csv,domain_toml
 

@@ -106,7 +106,37 @@ def preference(results: Results) -> str:
     return "\n\n".join((table(heads, rows), " ".join(rewards), beside, origin(results)))
 
 
-RENDERERS: Mapping[str, Callable[[Results], str]] = {"demo": demo, "readers": readers, "preference": preference}
+def robustness(results: Results) -> str:
+    """What the readers of foreign bytes were fed, and how runs ended that were disturbed."""
+    fuzz, chaos = results["fuzz"], results["chaos"]
+    columns = ("inputs", "seconds", "coverage", "corpus", "findings")
+    targets = [(f"`{name}`", *(one[column] for column in columns)) for name, one in fuzz["targets"].items()]
+    total = {column: sum(one[column] for one in fuzz["targets"].values()) for column in columns}
+    targets.append(("all", total["inputs"], round(total["seconds"]), "", total["corpus"], total["findings"]))
+    outcomes = [(*name.split(": "), count) for name, count in chaos["outcomes"].items()]
+    disturbed = ", ".join(f"{name} {count}" for name, count in chaos["disturbed"].items())
+    told = (
+        f"{chaos['folders_the_same']} of {chaos['folders']} folders that were disturbed, {chaos['runs']} times"
+        f" altogether, ended with the bytes of undisturbed ones. Disk full by: {chaos['disk_full_by']}. Times: {disturbed}."
+    )
+    heads = ("reader", "inputs", "seconds", "places reached", "inputs kept", "findings")
+    return "\n\n".join(
+        (
+            table(heads, targets),
+            origin(fuzz, f"{fuzz['minutes']:g} minutes"),
+            table(("disturbed by", "the run", "times"), outcomes),
+            told,
+            origin(chaos),
+        )
+    )
+
+
+RENDERERS: Mapping[str, Callable[[Results], str]] = {
+    "demo": demo,
+    "readers": readers,
+    "preference": preference,
+    "robustness": robustness,
+}
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> str:

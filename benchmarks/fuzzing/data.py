@@ -118,7 +118,14 @@ def own_parquet(_: Path) -> list[bytes]:
     times = table["time"].cast(pa.int64()).cast(pa.timestamp("s"))
     zoned = table.set_column(3, "time", times.cast(pa.timestamp("ms", "Europe/Paris")))
     whole = table.set_column(0, "user", pa.array([i // 6 for i in range(18)]))
-    return [parquet_bytes(one) for one in (table, zoned, whole, table.set_column(3, "time", times.cast("date32")))]
+    dates = table.set_column(3, "time", times.cast("date32"))
+    broken = table.set_column(1, "title", no_text(18))
+    return [parquet_bytes(one) for one in (table, zoned, whole, dates, broken)]
+
+
+def no_text(count: int) -> pa.Array:
+    """A column of strings that are no UTF-8, as a broken writer leaves them."""
+    return pa.array([b"\xc3("] * count, pa.binary()).view(pa.string())
 
 
 # Published files

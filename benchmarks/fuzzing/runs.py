@@ -26,7 +26,7 @@ from deeper.pipeline.settings import Settings
 from deeper.prepare.choose import read_key
 from deeper.report.run_files import read_run
 from deeper.report.run_page import page
-from fuzzing.data import csv_bytes, events, parquet_bytes
+from fuzzing.data import csv_bytes, events, no_text, parquet_bytes
 from fuzzing.target import Read, SilentChange, Target, same
 
 QUIET = Console(quiet=True)
@@ -144,6 +144,14 @@ def policy_texts(folder: Path) -> Read:
     return read
 
 
+def persona_tables(folder: Path) -> list[bytes]:
+    """A run's personas, and tables that are none."""
+    one = pa.table({"user": ["u"], "domain": ["coves"], "k": [0], "text": no_text(1)})
+    none = one.set_column(3, "text", pa.array([None], pa.string())).set_column(0, "user", pa.array([None], pa.string()))
+    other = one.set_column(3, "text", pa.array([[1.5]]))
+    return [*seeds_of("personas.parquet")(folder), *map(parquet_bytes, (one, none, other))]
+
+
 def json_file(folder: Path) -> Read:
     """Reading a JSON file of a run folder, by both ways that there are."""
     run = RunFolder(folder / "run", Settings(**SCRIPTED))
@@ -206,7 +214,7 @@ RUNS = (
     Target("shard_cost", shard("cost"), shards("cost")),
     Target("pairs_json", pairs("pairs.json"), lambda _: [b'{"prompt_version": "p"}', b'["prompt_version"]']),
     Target("pairs_train", pairs("train.parquet"), lambda _: [pair_table("train"), pair_table("validation")]),
-    Target("policy_personas", policy_texts, seeds_of("personas.parquet")),
+    Target("policy_personas", policy_texts, persona_tables),
     Target("key_file", key_file, lambda _: [b"0" * 64 + b"\n", b"00 " * 32]),
     Target("checkpoint_mark", checkpoint, lambda _: [b'{"weights": 4}', b'{"weights": "4"}', b"[]"]),
 )

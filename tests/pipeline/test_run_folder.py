@@ -10,6 +10,8 @@ from deeper.errors import UserError
 from deeper.pipeline.run_folder import RunFolder
 from deeper.pipeline.settings import Settings
 
+FIRST_VALUE = 24
+"""Where, in a file of `TABLE`, the first page has its values."""
 TABLE = pa.table({"user": ["ann", "bob"], "points": [[1.0, 2.0], []]})
 
 
@@ -145,12 +147,16 @@ def test_a_write_that_is_killed_leaves_the_old_file(folder: RunFolder, monkeypat
     assert (folder.path / "note.txt").read_text("utf-8") == "old"
 
 
-@pytest.mark.parametrize("damage", ["empty", "cut", "garbage", "zeros", "gone"])
+@pytest.mark.parametrize("damage", ["empty", "cut", "garbage", "zeros", "gone", "flipped", "other"])
 def test_a_damaged_table_is_said_with_what_to_do(folder: RunFolder, damage: str) -> None:
     folder.write_table("stage/one.parquet", TABLE)
     path = folder.path / "stage" / "one.parquet"
     whole = path.read_bytes()
     contents = {"empty": b"", "cut": whole[:-7], "garbage": b"PAR1 no table PAR1", "zeros": bytes(len(whole))}
+    # One bit of a value, which the checksum of its page tells; and sound Parquet of another table.
+    contents["flipped"] = whole[:FIRST_VALUE] + bytes([whole[FIRST_VALUE] ^ 1]) + whole[FIRST_VALUE + 1 :]
+    folder.write_table("stage/other.parquet", pa.table({"other": [1]}))
+    contents["other"] = (folder.path / "stage" / "other.parquet").read_bytes()
     path.unlink() if damage == "gone" else path.write_bytes(contents[damage])
     with pytest.raises(UserError, match="damaged") as caught:
         folder.read_table("stage/one.parquet", TABLE.schema)

@@ -15,6 +15,7 @@ from deeper.errors import UserError
 
 Floats = NDArray[np.float64]
 MAX_LABELS = 101
+LARGEST = 1e30
 
 
 @dataclass(frozen=True)
@@ -115,14 +116,16 @@ def parse_domain(table: dict[str, Any], where: str) -> Domain:
     if unknown := sorted(table.keys() - required - optional):
         raise UserError(f"the domain has unknown keys {', '.join(unknown)}", where=where, do="remove them")
     _check_words(table, where)
+    scale = _numbers(table["scale"], f"{where}, scale")
+    unrated = _numbers(table.get("unrated", []), f"{where}, unrated")
     try:
-        minimum, maximum, step = _numbers(table["scale"])
+        minimum, maximum, step = scale
         return Domain(
             id=table["id"],
             name=table["name"],
             item_noun=table["item_noun"],
             scale=Scale(minimum, maximum, step),
-            unrated=tuple(_numbers(table.get("unrated", []))),
+            unrated=tuple(unrated),
             aliases=tuple(str(alias) for alias in table.get("aliases", ())),
             seen=table.get("seen"),
         )
@@ -136,13 +139,13 @@ def parse_domain(table: dict[str, Any], where: str) -> Domain:
         ) from error
 
 
-def _numbers(value: object) -> list[float]:
-    """Finite numbers of a list."""
+def _numbers(value: object, where: str) -> list[float]:
+    """The finite numbers of a list; text is none, though its digits could be taken for some."""
     numbers = cast(list[object], value) if isinstance(value, list) else [None]
-    found = [float(one) for one in numbers if isinstance(one, int | float) and not isinstance(one, bool)]
-    if len(found) != len(numbers) or not all(map(math.isfinite, found)):
-        raise ValueError(f"{value!r} is no list of numbers")
-    return found
+    found = [one for one in numbers if isinstance(one, int | float) and not isinstance(one, bool)]
+    if len(found) != len(numbers) or not all(abs(one) < LARGEST for one in found):
+        raise UserError(f"{str(value)[:80]!r} is no list of numbers", where=where, do="write numbers between brackets")
+    return [float(one) for one in found]
 
 
 def _check_words(table: dict[str, Any], where: str) -> None:
