@@ -32,6 +32,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 with atheris.instrument_imports(include=["deeper"], enable_loader_override=False):
     from deeper.pipeline.provenance import provenance
     from fuzzing import TARGETS, Target
+    from fuzzing.runs import SHARED
     from fuzzing.target import judge
 
 from robustness_results import write_part
@@ -61,7 +62,7 @@ def main() -> None:
     base = Path("/dev/shm") if os.access("/dev/shm", os.W_OK) else None
     found: dict[str, Any] = {}
     with tempfile.TemporaryDirectory(dir=base, prefix="fuzz-") as folder:
-        tempfile.tempdir = folder
+        tempfile.tempdir = os.environ[SHARED] = folder
         for target in chosen:
             found[target.name] = fuzz(target, given.corpus, 60 * given.minutes / len(chosen), given.seed)
             print(target.name, json.dumps(found[target.name]), flush=True)

@@ -117,7 +117,8 @@ def robustness(results: Results) -> str:
     disturbed = ", ".join(f"{name} {count}" for name, count in chaos["disturbed"].items())
     told = (
         f"{chaos['folders_the_same']} of {chaos['folders']} folders that were disturbed, {chaos['runs']} times"
-        f" altogether, ended with the bytes of undisturbed ones. Disk full by: {chaos['disk_full_by']}. Times: {disturbed}."
+        f" altogether, ended with the bytes of undisturbed ones. Disk full by: {chaos['disk_full_by']}."
+        f" Times: {disturbed}."
     )
     heads = ("reader", "inputs", "seconds", "places reached", "inputs kept", "findings")
     return "\n\n".join(

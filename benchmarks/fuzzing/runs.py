@@ -1,6 +1,7 @@
 """Readers of what commands have left: run folders, shards, pairs, personas, keys, checkpoints."""
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from functools import cache
@@ -32,15 +33,20 @@ from fuzzing.target import Read, SilentChange, Target, same
 QUIET = Console(quiet=True)
 RUN_FILES = ("results.json", "manifest.json", "personas.parquet", "predictions.parquet", "errors.parquet",
              "windows.parquet", "search.parquet")  # fmt: skip
+SHARED = "DEEPER_FUZZ_SHARED"
+"""Names a folder that the processes of one fuzzing share, so that each need not make a run."""
 SCRIPTED = {"policy_engine": "scripted", "predictor_engine": "scripted"}
 
 
 @cache
 def finished_run() -> Path:
     """A small finished run of two users by the scripted engine; copied, never changed."""
-    root = Path(mkdtemp(prefix="fuzz-run-"))
+    shared = os.environ.get(SHARED)
+    root = Path(shared) / "finished-run" if shared else Path(mkdtemp(prefix="fuzz-run-"))
+    if (root / "run" / "manifest.json").is_file():
+        return root / "run"
     data = root / "data"
-    data.mkdir()
+    data.mkdir(parents=True)
     (data / "behaviour.csv").write_bytes(csv_bytes(events(users=6, count=30)))
     (data / "domain.toml").write_text('id = "coves"\nname = "Coves"\nitem_noun = "cove"\nscale = [1, 5, 1]\n', "utf-8")
     chosen = {"users": 1, "rounds": 1, "search_n": 2, "methods": ("refine", "frozen", "user_median")}
