@@ -80,7 +80,7 @@ class Ended:
 def jobs(folder: Path) -> dict[str, Job]:
     """The commands; their folder is `out` in the current one."""
     write_raw("amazon_books", 6_000, folder / "raw", raw_format="amazon_2023", bad_lines=6)
-    some = ("--users", "10", "--max-persona-tokens", "40", *ENGINES)
+    some = ("--users", "6", "--max-persona-tokens", "40", *ENGINES)
     methods = "refine,hierarchical_merge,frozen,user_median"
     sampled = ("sample", "--directions", "3", *some, "--out", "out")
     prepared = ("--windows", "3", "--train-users", "6", "--eval-users", "4", "--key-file", "key")
@@ -101,6 +101,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--out", type=Path, help="JSON file whose part chaos is replaced")
     given = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the small disk is given back
     out, origin = given.out.resolve() if given.out else None, provenance()
     with tempfile.TemporaryDirectory() as place, disk(Path(place) / "disk") as (ground, is_disk):
         found = chaos(given.commands.split(","), given.runs, given.seed, Path(place), ground, is_disk)
