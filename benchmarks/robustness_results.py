@@ -1,4 +1,8 @@
-"""The parts of `docs/results/robustness.json`, each with where it comes from."""
+"""The parts of `docs/results/robustness.json`, each with where it comes from.
+
+`fuzz.py` and `chaos.py` write one each; `scripts/docs_results.py` renders both between the marks `robustness:begin` and
+`robustness:end` of a document.
+"""
 
 import json
 from collections.abc import Mapping
