@@ -112,11 +112,38 @@ def tracker(results: Results) -> str:
     return f"```text\n{results['printed']}\n```\n\n{origin(results, seconds)}"
 
 
+def robustness(results: Results) -> str:
+    """What the readers of foreign bytes were fed, and how runs ended that were disturbed."""
+    fuzz, chaos = results["fuzz"], results["chaos"]
+    columns = ("inputs", "seconds", "coverage", "corpus", "findings")
+    targets = [(f"`{name}`", *(one[column] for column in columns)) for name, one in fuzz["targets"].items()]
+    total = {column: sum(one[column] for one in fuzz["targets"].values()) for column in columns}
+    targets.append(("all", total["inputs"], round(total["seconds"]), "", total["corpus"], total["findings"]))
+    outcomes = [(*name.split(": "), count) for name, count in chaos["outcomes"].items()]
+    disturbed = ", ".join(f"{name} {count}" for name, count in chaos["disturbed"].items())
+    told = (
+        f"{chaos['folders_the_same']} of {chaos['folders']} folders that were disturbed, {chaos['runs']} times"
+        f" altogether, ended with the bytes of undisturbed ones. Disk full by: {chaos['disk_full_by']}."
+        f" Times: {disturbed}."
+    )
+    heads = ("reader", "inputs", "seconds", "places reached", "inputs kept", "findings")
+    return "\n\n".join(
+        (
+            table(heads, targets),
+            origin(fuzz, f"{fuzz['minutes']:g} minutes"),
+            table(("disturbed by", "the run", "times"), outcomes),
+            told,
+            origin(chaos),
+        )
+    )
+
+
 RENDERERS: Mapping[str, Callable[[Results], str]] = {
     "demo": demo,
     "readers": readers,
     "preference": preference,
     "tracker": tracker,
+    "robustness": robustness,
 }
 
 

@@ -208,6 +208,24 @@ def test_the_script_writes_what_preference_learning_is_worth(tmp_path):
         assert said in written
 
 
+def test_the_script_writes_how_hard_it_is_to_break(tmp_path):
+    origin = {name: results()[name] for name in ("commit", "machine", "seed")}
+    target = {"inputs": 700, "seconds": 15.8, "coverage": 90, "corpus": 12, "findings": 0}
+    chaos = {"runs": 50, "folders": 17, "folders_the_same": 16, "disk_full_by": "tmpfs"}
+    chaos |= {"disturbed": {"evaluate: killed": 7}, "outcomes": {"killed: killed": 16, "disk full: spoke clearly": 14}}
+    fuzz = {"minutes": 10, "targets": {"own_csv": target, "own_parquet": {**target, "findings": 2}}}
+    written = rendered(tmp_path, "robustness", {"fuzz": {**origin, **fuzz}, "chaos": {**origin, **chaos}})
+    for said in (
+        "| `own_parquet` | 700 | 15.8 | 90 | 12 | 2 |",
+        "| all | 1400 | 32 |  | 24 | 2 |",
+        "| disk full | spoke clearly | 14 |",
+        "16 of 17 folders that were disturbed, 50 times altogether",
+        "10 minutes",
+    ):
+        assert said in written
+    assert written.count("0123456789ab") == 2
+
+
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_local_links_lead_somewhere(name):
     path = DOCUMENTS[name]

@@ -199,6 +199,32 @@ def test_a_disk_that_fills_up_during_a_run_keeps_what_is_whole(
             assert interrupted[name] == content
 
 
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (MemoryError(), "the memory does not suffice"),
+        (ImportError("x.so: failed to map segment from shared object"), "the memory does not suffice"),
+        (RuntimeError("can't start new thread"), "the memory does not suffice"),
+        (
+            OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "place"),
+            "place: the disk cannot be written to (No space left",
+        ),
+    ],
+)
+def test_a_machine_that_is_full_is_no_bug(
+    deeper: CommandLine, data: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, said: str
+) -> None:
+    def fail(*_: Any, **__: Any) -> NoReturn:
+        raise ValueError("in between") from error
+
+    monkeypatch.setattr("deeper.pipeline.evaluate.evaluate", fail)
+    assert_one_message(
+        deeper("evaluate", "--data", str(data), "--out", "run", *SCRIPTED), said, "continues where it was"
+    )
+    monkeypatch.setattr("deeper.pipeline.evaluate.evaluate", lambda *_: 1 / 0)
+    assert deeper("evaluate", "--data", str(data), "--out", "run", *SCRIPTED).code == 1
+
+
 def test_a_full_disk_leaves_an_old_configuration_as_it_was(
     deeper: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:

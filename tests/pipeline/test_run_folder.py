@@ -10,6 +10,8 @@ from deeper.errors import UserError
 from deeper.pipeline.run_folder import RunFolder
 from deeper.pipeline.settings import Settings
 
+FIRST_VALUE = 24
+"""Where, in a file of `TABLE`, the first page has its values."""
 TABLE = pa.table({"user": ["ann", "bob"], "points": [[1.0, 2.0], []]})
 
 
@@ -41,7 +43,7 @@ def test_the_same_settings_open_it_again_and_leave_it_as_it_is(folder: RunFolder
     assert files(folder.path) == before
     assert again.has("stage/one.parquet")
     assert not again.has("stage/two.parquet")
-    assert again.read_table("stage/one.parquet") == TABLE
+    assert again.read_table("stage/one.parquet", TABLE.schema) == TABLE
 
 
 def test_equal_tables_give_equal_files_whole_under_their_names(folder: RunFolder) -> None:
@@ -55,7 +57,7 @@ def test_equal_tables_give_equal_files_whole_under_their_names(folder: RunFolder
 def test_a_path_that_looks_like_a_partition_adds_no_column(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path / "users=3", Settings())
     folder.write_table("a=1/x.parquet", TABLE)
-    assert folder.read_table("a=1/x.parquet") == TABLE
+    assert folder.read_table("a=1/x.parquet", TABLE.schema) == TABLE
 
 
 def test_other_settings_are_refused_with_their_difference(folder: RunFolder) -> None:
@@ -145,15 +147,19 @@ def test_a_write_that_is_killed_leaves_the_old_file(folder: RunFolder, monkeypat
     assert (folder.path / "note.txt").read_text("utf-8") == "old"
 
 
-@pytest.mark.parametrize("damage", ["empty", "cut", "garbage", "zeros", "gone"])
+@pytest.mark.parametrize("damage", ["empty", "cut", "garbage", "zeros", "gone", "flipped", "other"])
 def test_a_damaged_table_is_said_with_what_to_do(folder: RunFolder, damage: str) -> None:
     folder.write_table("stage/one.parquet", TABLE)
     path = folder.path / "stage" / "one.parquet"
     whole = path.read_bytes()
     contents = {"empty": b"", "cut": whole[:-7], "garbage": b"PAR1 no table PAR1", "zeros": bytes(len(whole))}
+    # One bit of a value, which the checksum of its page tells; and sound Parquet of another table.
+    contents["flipped"] = whole[:FIRST_VALUE] + bytes([whole[FIRST_VALUE] ^ 1]) + whole[FIRST_VALUE + 1 :]
+    folder.write_table("stage/other.parquet", pa.table({"other": [1]}))
+    contents["other"] = (folder.path / "stage" / "other.parquet").read_bytes()
     path.unlink() if damage == "gone" else path.write_bytes(contents[damage])
     with pytest.raises(UserError, match="damaged") as caught:
-        folder.read_table("stage/one.parquet")
+        folder.read_table("stage/one.parquet", TABLE.schema)
     assert caught.value.where == str(path)
     assert "delete it" in caught.value.do
 

@@ -158,6 +158,12 @@ def test_other_settings_or_another_key_want_another_folder(run_prepare: Run, raw
         run_prepare("amazon_books", raw, tmp_path / "new", {"key_file": tmp_path / "bad"}, **USERS)
 
 
+def test_a_key_that_a_killed_run_has_not_written_is_made(run_prepare: Run, raw: Path, tmp_path: Path) -> None:
+    (tmp_path / "out.key").touch()
+    run_prepare("amazon_books", raw, tmp_path / "out", **USERS)
+    assert len(bytes.fromhex((tmp_path / "out.key").read_text("ascii"))) == 32
+
+
 def test_the_key_is_for_its_owner_and_decides_the_ids(run_prepare: Run, raw: Path, tmp_path: Path) -> None:
     for name in ("one", "two"):
         run_prepare("amazon_books", raw, tmp_path / name, **USERS)

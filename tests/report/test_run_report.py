@@ -96,6 +96,14 @@ def cut(folder: Path, name: str) -> None:
     (folder / name).write_bytes((folder / name).read_bytes()[:40])
 
 
+def edited(folder: Path, name: str) -> None:
+    """Still JSON, or Parquet with another text at the end of its footer."""
+    content = (folder / name).read_bytes()
+    old, new = (b'"seed": 1', b'"seed": 2') if name.endswith(".json") else (b"parquet-cpp-arrow", b"parquet-cpp-arrov")
+    assert old in content
+    (folder / name).write_bytes(content.replace(old, new))
+
+
 def of_before(folder: Path, name: str) -> None:
     manifest = json.loads((folder / name).read_text("utf-8"))
     del manifest["domains"]
@@ -110,6 +118,9 @@ def of_before(folder: Path, name: str) -> None:
         (removed, "config.toml", "no run of deeper evaluate"),
         (cut, "results.json", "the file is damaged"),
         (cut, "personas.parquet", "the file is damaged"),
+        (edited, "results.json", "it is not what the run has written"),
+        (edited, "manifest.json", "it is not what the run has written"),
+        (edited, "errors.parquet", "it is not what the run has written"),
         (of_before, "manifest.json", "of an earlier version"),
     ],
 )

@@ -117,7 +117,7 @@ def _errors(path: Path) -> Generator[None]:
     """Turn what pyarrow raises on a damaged file into a message."""
     try:
         yield
-    except (OSError, pa.ArrowException) as error:
+    except (OSError, ValueError, pa.ArrowException) as error:
         raise UserError(f"not a readable Parquet file ({error})", where=str(path), do="write it again") from error
 
 

@@ -2,13 +2,18 @@
 
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from deeper.behaviour.schema import WINDOW
+from deeper.behaviour.windows import strings
+from deeper.domains import BUILTIN
 from deeper.errors import UserError
 
 WINDOWS_FILE = "windows.parquet"
+KEYS = ("domain", "user", "split", "k")
 
 
 def is_prepared(folder: Path) -> bool:
@@ -29,8 +34,47 @@ def read_prepared(folder: Path) -> pa.Table:
     """
     path = folder / WINDOWS_FILE
     try:
-        return pq.read_table(path).cast(WINDOW)
+        windows = pq.read_table(path).cast(WINDOW).combine_chunks()
+        windows.validate(full=True)
+        _check(windows)
+    except MemoryError:
+        raise
     except (pa.ArrowException, OSError, ValueError) as error:
         raise UserError(
             f"the windows cannot be read ({error})", where=str(path), do="run deeper prepare again"
         ) from error
+    return windows
+
+
+def _check(windows: pa.Table) -> None:
+    """Refuse what no window is; a table of another program may be sound Parquet and hold anything.
+
+    Raises:
+        ValueError: A domain or split is unknown, a value is missing, windows of a user are missing, repeated, empty or
+            of different sizes, or a rating is not on the domain's scale.
+    """
+    if unknown := set(strings(windows, "domain")) - BUILTIN.keys():
+        raise ValueError(f"unknown domain {min(unknown)!r}")
+    if unknown := set(strings(windows, "split")) - {"train", "eval"}:
+        raise ValueError(f"unknown split {min(unknown)!r}")
+    numbers: dict[tuple[str, str], list[int]] = {}
+    splits: dict[tuple[str, str], str] = {}
+    for domain, user, split, k in zip(*(windows[name].to_pylist() for name in KEYS), strict=True):
+        numbers.setdefault((domain, user), []).append(k)
+        if splits.setdefault((domain, user), split) != split:
+            raise ValueError(f"user {user!r} is in both splits")
+    for (_, user), found in numbers.items():
+        if sorted(found) != list(range(len(found))):
+            raise ValueError(f"the windows of user {user!r} are not numbered 0, 1, 2 …, each once")
+    sizes = set(pc.list_value_length(windows["items"]).to_pylist())
+    if len(sizes) > 1 or sizes & {0, None}:
+        raise ValueError("the windows are not all of one size")
+    items = pc.list_flatten(windows["items"])
+    for name in ("item", "title", "rating"):
+        if pc.struct_field(items, name).null_count:
+            raise ValueError(f"a window has an item without {name}")
+    size = sizes.pop() if sizes else 0
+    rated = zip(np.repeat(strings(windows, "domain"), size), pc.struct_field(items, "rating").to_pylist(), strict=True)
+    for name, rating in set(rated):
+        if not BUILTIN[name].accepts(rating):
+            raise ValueError(f"the rating {rating:g} is off the scale of {name}")

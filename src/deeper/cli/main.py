@@ -1,5 +1,6 @@
 """Entry point: finds commands lazily and turns errors into one message and an exit code."""
 
+import errno
 import importlib
 import logging
 import os
@@ -27,6 +28,10 @@ COMMANDS = {
     "doctor": "Say what works on this machine.",
     "init-config": "Write a configuration file with every setting explained.",
 }
+
+
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
+OUT_OF_MEMORY = ("cannot allocate memory", "failed to map segment", "can't start new thread", "bad_alloc")
 
 
 class LazyGroup(click.Group):
@@ -86,8 +91,26 @@ def _run() -> int:
     except Exception as error:  # the last resort: whatever reaches this line is a bug of ours
         if os.environ.get("DEEPER_DEBUG"):
             raise
+        if told := _of_the_machine(error):
+            click.echo(f"deeper: {told}", err=True)
+            return 2
         click.echo(f"deeper: a bug of ours: {type(error).__name__}: {error}.\n  → {_keep_details()}", err=True)
         return 1
+
+
+def _of_the_machine(error: BaseException) -> UserError | None:
+    """What to say where the disk or the memory was full in a place that has no words of its own for it."""
+    again = "the same command continues where it was"
+    while True:
+        if isinstance(error, OSError) and error.errno in DISK_FULL:
+            what = f"the disk cannot be written to ({error.strerror})"
+            return UserError(what, where=str(error.filename or ""), do=f"free space; {again}")
+        # Libraries that find no memory say so in many ways.
+        if isinstance(error, MemoryError) or any(words in str(error).lower() for words in OUT_OF_MEMORY):
+            return UserError("the memory does not suffice", do=f"close other programs, or take fewer users; {again}")
+        if (cause := error.__cause__ or error.__context__) is None:
+            return None
+        error = cause
 
 
 def _keep_details() -> str:

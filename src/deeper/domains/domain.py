@@ -6,7 +6,7 @@ import tomllib
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from deeper.errors import UserError
 
 Floats = NDArray[np.float64]
 MAX_LABELS = 101
+LARGEST = 1e30
 
 
 @dataclass(frozen=True)
@@ -119,14 +120,16 @@ def parse_domain(table: dict[str, Any], where: str) -> Domain:
     if unknown := sorted(table.keys() - required - optional):
         raise UserError(f"the domain has unknown keys {', '.join(unknown)}", where=where, do="remove them")
     _check_words(table, where)
+    scale = _numbers(table["scale"], f"{where}, scale")
+    unrated = _numbers(table.get("unrated", []), f"{where}, unrated")
     try:
-        minimum, maximum, step = (float(number) for number in table["scale"])
+        minimum, maximum, step = scale
         return Domain(
             id=table["id"],
             name=table["name"],
             item_noun=table["item_noun"],
             scale=Scale(minimum, maximum, step),
-            unrated=tuple(float(number) for number in table.get("unrated", ())),
+            unrated=tuple(unrated),
             aliases=tuple(str(alias) for alias in table.get("aliases", ())),
             seen=table.get("seen"),
             between=table.get("between", False),
@@ -139,6 +142,15 @@ def parse_domain(table: dict[str, Any], where: str) -> Domain:
         raise UserError(
             f"the domain cannot be read ({error})", where=where, do="write scale = [minimum, maximum, step]"
         ) from error
+
+
+def _numbers(value: object, where: str) -> list[float]:
+    """The finite numbers of a list; text is none, though its digits could be taken for some."""
+    numbers = cast(list[object], value) if isinstance(value, list) else [None]
+    found = [one for one in numbers if isinstance(one, int | float) and not isinstance(one, bool)]
+    if len(found) != len(numbers) or not all(abs(one) < LARGEST for one in found):
+        raise UserError(f"{str(value)[:80]!r} is no list of numbers", where=where, do="write numbers between brackets")
+    return [float(one) for one in found]
 
 
 def _check_words(table: dict[str, Any], where: str) -> None:
@@ -180,5 +192,5 @@ def load_domain(path: Path) -> Domain:
         return parse_domain(tomllib.loads(path.read_text("utf-8")), str(path))
     except FileNotFoundError as error:
         raise UserError("there is no such file", where=str(path)) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError, OSError) as error:
         raise UserError(f"not a TOML file ({error})", where=str(path)) from error

@@ -111,7 +111,7 @@ def load_adapter(source: Path, *, needs_card: bool = True) -> Adapter:
         name = TENSORS
         with safe_open(folder / TENSORS, "numpy"), (folder / TENSORS).open("rb") as stream:
             tensors = hashlib.file_digest(stream, "sha256").hexdigest()
-    except (OSError, ValueError, SafetensorError) as error:
+    except (OSError, ValueError, RecursionError, SafetensorError) as error:
         raise UserError(
             f"the adapter's file cannot be read ({_reason(error)})",
             where=str(folder / name),

@@ -1,6 +1,11 @@
 """What the OpenAI engine needs of a chat completion, checked: servers differ in everything else."""
 
+from typing import Annotated
+
 from pydantic import BaseModel, Field, FiniteFloat
+
+Tokens = Annotated[int, Field(ge=0, lt=2**31)]
+"""A count of tokens; one that no table of costs can hold is no count."""
 
 
 class Alternative(BaseModel):
@@ -49,14 +54,14 @@ class Choice(BaseModel):
 class CachedTokens(BaseModel):
     """How much of a prompt the server had computed before."""
 
-    cached_tokens: int | None = None
+    cached_tokens: Tokens | None = None
 
 
 class TokenUsage(BaseModel):
     """Tokens that one call has cost."""
 
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
+    prompt_tokens: Tokens = 0
+    completion_tokens: Tokens = 0
     prompt_tokens_details: CachedTokens | None = None
 
 

@@ -219,5 +219,8 @@ def _retry_after(error: openai.APIStatusError) -> float:
     try:
         return max(0.0, float(value))
     except ValueError:
-        date = email.utils.parsedate_tz(value)
-        return max(0.0, email.utils.mktime_tz(date) - time.time()) if date else 0.0
+        try:
+            date = email.utils.parsedate_tz(value)
+            return max(0.0, email.utils.mktime_tz(date) - time.time()) if date else 0.0
+        except (ValueError, OverflowError, IndexError):  # a day that no calendar has
+            return 0.0

@@ -38,7 +38,9 @@ def _is_whole(checkpoint: Path) -> bool:
     if not (checkpoint / WHOLE).is_file():
         return False
     try:
-        sizes: dict[str, int] = json.loads((checkpoint / WHOLE).read_text("utf-8"))
-    except ValueError:
+        sizes: object = json.loads((checkpoint / WHOLE).read_text("utf-8"))
+    except (ValueError, RecursionError):
+        return False
+    if not isinstance(sizes, dict):
         return False
     return all((checkpoint / name).is_file() and (checkpoint / name).stat().st_size == n for name, n in sizes.items())

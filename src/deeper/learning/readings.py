@@ -19,6 +19,7 @@ from deeper.learning.describer import describe, level_only
 from deeper.learning.facts import Facts, facts
 from deeper.learning.people import Moment, Person, draw, moments
 from deeper.persona.prompts import quote
+from deeper.persona.schema import PERSONA
 from deeper.persona.updaters import Window
 
 Floats = NDArray[np.float64]
@@ -36,6 +37,8 @@ FURTHER = 0.2
 """Share of examples whose target lies one window further ahead: a persona must hold for longer than ten items."""
 UNWRITTEN = ("no_persona", "history_only", "raw_history")
 """Methods in a table of personas that are controls and no personas."""
+
+NEEDED = ("user", "domain", "k", "text")
 
 PolicyTexts = Mapping[tuple[str, str, int], Sequence[str]]
 """Personas that policies wrote, by (domain, user, k)."""
@@ -132,14 +135,19 @@ def read_personas(paths: Sequence[Path]) -> PolicyTexts:
     """
     texts: dict[tuple[str, str, int], list[str]] = {}
     for path in paths:
+        do = "give a Parquet file of personas, such as personas.parquet of a run"
         try:
             table = pq.read_table(path)
-        except (OSError, pa.ArrowException) as error:
-            do = "give a Parquet file of personas, such as personas.parquet of a run"
-            raise UserError("not a Parquet file that can be read", where=str(path), do=do) from error
-        if missing := [name for name in ("user", "domain", "k", "text") if name not in table.column_names]:
-            raise UserError(f"the table lacks {', '.join(missing)}", where=str(path), do="give a table of personas")
+            if missing := [name for name in NEEDED if name not in table.column_names]:
+                raise UserError(f"the table lacks {', '.join(missing)}", where=str(path), do="give a table of personas")
+            table = table.select([name for name in PERSONA.names if name in table.column_names])
+            table = table.cast(pa.schema([PERSONA.field(name).with_nullable(True) for name in table.column_names]))
+            table.validate(full=True)
+        except (OSError, ValueError, pa.ArrowException) as error:
+            raise UserError(f"not a table of personas that can be read ({error})", where=str(path), do=do) from error
         for row in table.to_pylist():
+            if any(row[name] is None for name in NEEDED):
+                raise UserError("a persona has no user, domain, k or text", where=str(path), do="remove the row")
             if _is_written(row):
                 known = texts.setdefault((row["domain"], row["user"], row["k"]), [])
                 if row["text"] not in known:

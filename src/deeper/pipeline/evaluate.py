@@ -29,6 +29,9 @@ from deeper.pipeline.provenance import provenance
 from deeper.pipeline.run_folder import RunFolder
 from deeper.pipeline.settings import Settings
 
+SEALED = ("results.json", "personas.parquet", "predictions.parquet", "errors.parquet", "windows.parquet")
+"""What a report is made of; the manifest, written last, tells whether these files are as the run has left them."""
+
 
 def evaluate(settings: Settings, out: Path, console: Console, plan: Plan | None = None) -> dict[str, Any]:
     """Run the main job, or continue it where it was interrupted.
@@ -105,8 +108,9 @@ def _evaluate(plan: Plan, folder: RunFolder, console: Console) -> dict[str, Any]
     chosen_on = [population.calibration, *([population.eval] if settings.split == "validation" else [])]
     seen = [window for people in chosen_on for windows in people.values() for window in windows]
     folder.write_json(FINGERPRINTS, {"windows": fingerprints(seen)})
-    folder.write_json("manifest.json", manifest)
     folder.write_json("results.json", results)
+    sealed = [*SEALED, *(["search.parquet"] if settings.search_n else [])]
+    folder.seal("manifest.json", manifest, sealed)
     return results
 
 

@@ -82,8 +82,8 @@ class LocalExecutor:
                     self._folder.write_table(cost_path, pa.Table.from_pylist([cost], schema=COST))
                     self._folder.write_table(path, result)
                     progress.advance(shard.num_rows, usage, seconds)
-                parts.append(self._folder.read_table(path))
-                self.costs += self._folder.read_table(cost_path).to_pylist()
+                parts.append(self._folder.read_table(path, stage.schema))
+                self.costs += self._folder.read_table(cost_path, COST).to_pylist()
         return pa.concat_tables(parts) if parts else stage.schema.empty_table()
 
     def _usage(self) -> Usage:

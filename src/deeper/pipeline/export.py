@@ -69,7 +69,7 @@ def read_json(path: Path) -> dict[str, Any]:
     """
     try:
         value = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"the file cannot be read ({error})", where=str(path), do="make the folder again") from error
     if not isinstance(value, dict):
         raise UserError("the file holds no JSON object", where=str(path), do="make the folder again")

@@ -20,6 +20,8 @@ from rich.console import Console
 
 from deeper.engine.adapter import METRICS
 from deeper.errors import UserError
+from deeper.evaluation.schema import ERROR
+from deeper.persona.schema import PERSONA
 from deeper.pipeline.evaluate import evaluate
 from deeper.pipeline.learn_results import LEARNT, errors_of, judged, length_alarms, paired_difference
 from deeper.pipeline.learn_settings import (
@@ -158,7 +160,10 @@ class _Course:
         place = self.folder.path / name
         evaluating = partial(evaluate, settings, place, self.audience.console)
         results = self.step(name, settings, place / RESULTS, evaluating)
-        table, personas = (self.folder.read_table(f"{name}/{kind}.parquet") for kind in ("errors", "personas"))
+        table, personas = (
+            self.folder.read_table(f"{name}/{kind}.parquet", schema)
+            for kind, schema in (("errors", ERROR), ("personas", PERSONA))
+        )
         errors = errors_of(table, LEARNT)
         if not errors:
             raise UserError(

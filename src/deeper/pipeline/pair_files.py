@@ -57,11 +57,15 @@ def read_pairs(folder: Path) -> PairFiles:
     digest = hashlib.sha256()
     tables: list[pa.Table] = []
     try:
-        prompt_version = str(json.loads((folder / ABOUT).read_text("utf-8"))["prompt_version"])
+        about = json.loads((folder / ABOUT).read_text("utf-8"))
+        if not (isinstance(about, dict) and isinstance(about.get("prompt_version"), str)):
+            raise ValueError(f"{ABOUT} does not tell the version of the prompts")
+        prompt_version: str = about["prompt_version"]
         for name in TABLES:
             digest.update((folder / name).read_bytes())
             tables.append(pq.read_table(folder / name).select(PAIR.names).cast(PAIR))
-    except (pa.ArrowException, OSError, ValueError, KeyError) as error:
+            tables[-1].validate(full=True)
+    except (pa.ArrowException, OSError, ValueError, KeyError, RecursionError) as error:
         raise UserError(
             f"the pairs cannot be read ({str(error).splitlines()[0][:200]})",
             where=str(folder),

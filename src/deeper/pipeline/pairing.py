@@ -18,6 +18,8 @@ from deeper.domains import Domain
 from deeper.errors import UserError
 from deeper.learning.pair_cases import Case, cases, pooled
 from deeper.learning.pairs import Paired, check_split, pairs, quantiles, split
+from deeper.learning.schema import CONTEXT, DIRECTION
+from deeper.learning.schema import REWARD as REWARD_SCHEMA
 from deeper.persona.prompts import Prompts, load_prompts
 from deeper.pipeline.pair_settings import PairSettings
 from deeper.pipeline.provenance import provenance
@@ -27,6 +29,7 @@ from deeper.pipeline.sampling import CONTEXTS, DIRECTIONS, MANIFEST
 from deeper.pipeline.settings import resolve
 
 REWARDS, REWARD = "rewards.parquet", "reward.json"
+TABLES = ((CONTEXTS, CONTEXT), (DIRECTIONS, DIRECTION), (REWARDS, REWARD_SCHEMA))
 TRAIN, VALIDATION, PAIRS = "train", "validation", "pairs.json"
 
 
@@ -163,7 +166,7 @@ def _pool(found: Sequence[_Run]) -> tuple[list[Case], Counter[str]]:
     for run in found:
         prompts = _prompts(run)
         domains: Mapping[str, Domain] = load_windows(run.sampled.data, run.sampled.domains or None).domains
-        contexts, directions, rewards = (run.folder.read_table(name) for name in (CONTEXTS, DIRECTIONS, REWARDS))
+        contexts, directions, rewards = (run.folder.read_table(*one) for one in TABLES)
         own, lost = cases(contexts, directions, rewards, prompts, run.sampled.max_persona_tokens, domains)
         listed.append(own)
         left_out.update(lost)

@@ -21,6 +21,7 @@ from deeper.learning.contexts import Windows
 from deeper.learning.gains import MEASURES, Gains, gains, judged_windows, parts
 from deeper.learning.reality import MIN_RELIABILITY, MIN_USERS, is_trustworthy, reality
 from deeper.learning.reward import TOLERANCE, candidate_rows, check_zero, old_rows, reward_table
+from deeper.learning.schema import CONTEXT, DIRECTION
 from deeper.persona.prompts import load_prompts
 from deeper.pipeline.executor import COST, LocalExecutor
 from deeper.pipeline.progress import RunProgress
@@ -57,7 +58,7 @@ def reward_directions(settings: RewardSettings, run: Path, console: Console) -> 
     sampled = resolve(SampleSettings, run / "config.toml", {})
     prompts = load_prompts(Path(sampled.prompts) if sampled.prompts else None)
     folder = RunFolder(run, sampled)
-    contexts, directions = folder.read_table(CONTEXTS), folder.read_table(DIRECTIONS)
+    contexts, directions = folder.read_table(CONTEXTS, CONTEXT), folder.read_table(DIRECTIONS, DIRECTION)
     if not contexts.num_rows:
         raise UserError("the run has no context", where=str(run), do="sample again, with an engine that answers")
     domains = load_windows(sampled.data, sampled.domains or None).domains
@@ -136,9 +137,13 @@ def _noise_free(data: Path, contexts: pa.Table) -> dict[tuple[str, str, int], ND
     path = data / "truth.parquet"
     if not path.is_file():
         return None
-    table = pq.read_table(path)
+    do = "make it again with deeper synth users"
+    try:
+        table = pq.read_table(path)
+    except (OSError, ValueError, pa.ArrowException) as error:
+        raise UserError("not a Parquet file that can be read", where=str(path), do=do) from error
     if not table.schema.equals(TRUTH):
-        raise UserError("not the truth of planted users", where=str(path), do="make it again with deeper synth users")
+        raise UserError("not the truth of planted users", where=str(path), do=do)
     truth = {row["user"]: np.array(row["expected"], np.float64) for row in table.to_pylist()}
     found: dict[tuple[str, str, int], NDArray[np.float64]] = {}
     for row in contexts.to_pylist():

@@ -1,13 +1,14 @@
 """The run folder: resolved settings, shards written atomically, tables, manifest and results."""
 
+import hashlib
 import json
 import os
 import shutil
 import tomllib
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -67,33 +68,60 @@ class RunFolder:
         """Whether a file is there, whole."""
         return (self.path / name).exists()
 
-    def read_table(self, name: str) -> pa.Table:
-        """Read a Parquet file.
+    def read_table(self, name: str, schema: pa.Schema) -> pa.Table:
+        """Read a Parquet file of a schema.
+
+        Raises:
+            UserError: It is damaged, or holds something else.
+        """
+        path = self.path / name
+        try:
+            table = pq.read_table(path, page_checksum_verification=True)
+            table.validate(full=True)
+        except MemoryError:
+            raise
+        except (pa.ArrowException, OSError, ValueError) as error:
+            raise _damaged(path) from error
+        if not table.schema.equals(schema):
+            raise _damaged(path)
+        return table
+
+    def read_json(self, name: str) -> dict[str, Any]:
+        """Read a JSON file that holds an object.
 
         Raises:
             UserError: It is damaged.
         """
         path = self.path / name
         try:
-            return pq.read_table(path)
-        except (pa.ArrowException, OSError) as error:
-            raise UserError(
-                "the file is damaged", where=str(path), do="delete it and start again; the rest is kept"
-            ) from error
-
-    def read_json(self, name: str) -> dict[str, Any]:
-        """Read a JSON file."""
-        return json.loads((self.path / name).read_text("utf-8"))
+            value = json.loads(path.read_text("utf-8"))
+        except (OSError, ValueError, RecursionError) as error:
+            raise _damaged(path) from error
+        if not isinstance(value, dict):
+            raise _damaged(path)
+        return cast(dict[str, Any], value)
 
     def write_table(self, name: str, table: pa.Table) -> None:
         """Write a Parquet file atomically."""
         sink = pa.BufferOutputStream()
-        pq.write_table(table, sink, compression="zstd")
+        pq.write_table(table, sink, compression="zstd", write_page_checksum=True)
         self._write(name, sink.getvalue().to_pybytes())
 
     def write_json(self, name: str, value: Mapping[str, Any]) -> None:
         """Write JSON atomically; NaN is refused."""
         self.write_text(name, json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+
+    def seal(self, name: str, value: Mapping[str, Any], files: Sequence[str]) -> None:
+        """Write the JSON that ends a run: with the SHA-256 of files of the folder, and of itself.
+
+        Args:
+            name: The file's name.
+            value: Its content.
+            files: The files that belong to it, all written before.
+        """
+        digests = {one: hashlib.sha256((self.path / one).read_bytes()).hexdigest() for one in files}
+        sealed = {**value, "files": digests}
+        self.write_json(name, {**sealed, "sha256": _sha256(sealed)})
 
     def write_text(self, name: str, text: str) -> None:
         """Write a text file atomically, in UTF-8."""
@@ -109,6 +137,20 @@ class RunFolder:
         with _disk_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             write_atomically(path, content)
+
+
+def is_sealed(value: Mapping[str, Any]) -> bool:
+    """Whether what `RunFolder.seal` has written is as it was."""
+    return value.get("sha256") == _sha256({name: part for name, part in value.items() if name != "sha256"})
+
+
+def _sha256(value: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
+def _damaged(path: Path) -> UserError:
+    """A file of a run folder is not what a command has written there."""
+    return UserError("the file is damaged", where=str(path), do="delete it and start again; the rest is kept")
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -150,7 +192,7 @@ def _check_same(config: Path, settings: RunSettings) -> None:
     do = "choose another --out, or delete the folder to start anew"
     try:
         old = tomllib.loads(config.read_text("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(f"the settings of the run cannot be read ({error})", where=str(config), do=do) from error
     new = json.loads(settings.model_dump_json())
     if old != new:

@@ -27,7 +27,8 @@ class RunSettings(BaseModel):
             if comments:
                 lines += ["", f"# {field.description}"]
             value: Any = getattr(self, name)
-            lines.append(f"{name} = {json.dumps(value, ensure_ascii=False)}")
+            # TOML's strings are JSON's, but for the delete character, which JSON leaves as it is.
+            lines.append(f"{name} = {json.dumps(value, ensure_ascii=False)}".replace("\x7f", "\\u007f"))
         return "\n".join(lines).strip() + "\n"
 
 
@@ -166,7 +167,7 @@ def resolve(
         raise UserError(
             "there is no such configuration file", where=str(config), do="write one with deeper init-config"
         ) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+    except (ValueError, RecursionError, OSError) as error:
         do = "correct it, or write a new one with deeper init-config"
         raise UserError(f"not a TOML file that can be read ({error})", where=str(config), do=do) from error
     try:

@@ -219,7 +219,7 @@ def _reference(settings: DpoSettings, job: _Job, pairs: "Sequence[Pair]") -> "tu
             if state.is_main_process:
                 job.folder.write_table(name, table.replace_schema_metadata(spent))
             state.wait_for_everyone()
-        table = job.folder.read_table(name)
+        table = job.folder.read_table(name, REFERENCE)
         seconds += float((table.schema.metadata or {})[b"seconds"])
         for pair, row in zip(part, table.to_pylist(), strict=True):
             examples.append(Example(pair, tuple(row["chosen"]), tuple(row["rejected"])))

@@ -82,6 +82,7 @@ def read_key(path: Path, out: Path) -> bytes:
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
             path.touch(mode=0o600, exist_ok=False)
+        if not path.stat().st_size:  # new, or left by a run that was killed here or found the disk full
             path.write_text(secrets.token_hex(KEY_BYTES) + "\n", "ascii")
         key = bytes.fromhex(path.read_text("ascii"))
     except OSError as error:

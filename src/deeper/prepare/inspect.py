@@ -61,7 +61,9 @@ def inspect(folder: Path, memory_gib: float = 2.0) -> dict[str, Any]:
             domain = "domain" if "domain" in columns else "''"
             names = [row[0] for row in con.execute(f"SELECT DISTINCT {domain} FROM items ORDER BY 1").fetchall()]
             return {name or "the folder's own": _domain(con, name, domain) for name in names}
-        except (duckdb.InvalidInputException, duckdb.BinderException, duckdb.ConversionException) as error:
+        except duckdb.OutOfMemoryException:
+            raise
+        except duckdb.Error as error:
             raise UserError(
                 f"cannot be read ({str(error).splitlines()[0]})", where=str(path), do="write it again"
             ) from error

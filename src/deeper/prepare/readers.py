@@ -70,18 +70,21 @@ def _first_records(path: str) -> list[str]:
 
 
 def _keys(record: str, reader: Reader) -> set[str]:
-    if reader.kind == "csv":
-        return {cell.strip() for cell in next(csv.reader([record]), [])}
     try:
+        if reader.kind == "csv":
+            return {cell.strip() for cell in next(csv.reader([record]), [])}
         value = json.loads(record)
-    except ValueError:
+    except (ValueError, RecursionError, csv.Error):
         return set()
     return set(value) if isinstance(value, dict) else set()
 
 
 def _fits(records: Sequence[str], reader: Reader) -> bool:
     """Whether records of a CSV file without a header have the ids where the reader looks for them."""
-    rows = list(csv.reader(records))
+    try:
+        rows = list(csv.reader(records))
+    except csv.Error:
+        return False
     places = {name: reader.ratings.columns.index(names[0]) for name, names in reader.ratings.names.items()}
     patterns = {"user": amazon_csv.USER, "item": amazon_csv.ITEM}
     good = sum(

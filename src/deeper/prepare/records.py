@@ -97,7 +97,7 @@ def _header(block: Block, path: str) -> tuple[list[str], int]:
     end = int(ends[0]) if len(ends) else len(block.data)
     try:
         names = next(csv.reader([block.data[:end].decode()]))
-    except (UnicodeDecodeError, StopIteration) as error:
+    except (UnicodeDecodeError, StopIteration, csv.Error) as error:
         raise UserError("the first line names no columns", where=f"{path}, line 1", do="name the right file") from error
     return [name.strip() for name in names], end
 
@@ -117,7 +117,8 @@ def _quick(block: Block, columns: Sequence[str], wanted: Sequence[str], skipped:
     """All records at once; None if one of them is bad or empty."""
     data = block.data[skipped:]
     ends = record_ends(data, quoted=True)
-    count = len(ends) + (not data.endswith(b"\n") and len(data) > 0)
+    # What follows the last end is a record too, even if it ends with a line end: a quote may be left open in it.
+    count = len(ends) + (int(ends[-1]) < len(data) if len(ends) else len(data) > 0)
     if not count:
         return pa.table({"line": pa.array([], pa.int64()), **{name: pa.array([], pa.string()) for name in wanted}})
     try:
@@ -158,9 +159,13 @@ def _slow(block: Block, columns: Sequence[str], wanted: Sequence[str], skipped: 
     places = [list(columns).index(name) for name in wanted]
     rows: list[tuple[int, list[str | None]]] = []
     at = 0
-    for row in reader:
-        if row and row != [""]:
+    while at < len(lines):
+        try:
+            row = next(reader, [])
             is_good = len(row) == len(columns) and not any(_is_damaged(row[place]) for place in places)
+        except csv.Error:  # a carriage return in the middle of a cell
+            row, is_good = ["bad"], False
+        if row and row != [""]:
             rows.append((first + at, [row[place] if is_good else None for place in places]))
         at = reader.line_num
     cells = {name: pa.array([row[i] for _, row in rows], pa.string()) for i, name in enumerate(wanted)}

@@ -1,0 +1,305 @@
+"""Disturb runs at random moments, and continue them: `docs/results/robustness.json`, part "chaos".
+
+    python benchmarks/chaos.py --runs 50 --out docs/results/robustness.json     # Linux; as root the disk really is full
+
+A command runs until it has used a random share of the processor time that it needs. Then it is killed (SIGKILL), or its
+disk is filled up (a small tmpfs where this user may mount one, else the limit of a file's size), or it gets no more
+memory (the limit of its address space). Where it can still speak it must end by itself with one message that says what
+to do, or finish. Each folder is disturbed three times. Then the command runs to its end, and the folder must hold the
+same bytes as one that nothing has disturbed, but for costs and times, and nothing that is only half there. Exits 1 if
+not.
+
+The commands are those of the command line, in processes forked from one that has imported them already: a start would
+cost more than the work. Models are scripted, raw files made up.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import random
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import matplotlib.figure  # noqa: F401 (imported before the forks)
+import pyarrow.compute  # noqa: F401
+
+import deeper.report.run  # noqa: F401
+from deeper.cli import evaluate, prepare, reward, sample  # noqa: F401
+from deeper.cli.main import main as deeper_main
+from deeper.pipeline import rewarding, sampling  # noqa: F401
+from deeper.pipeline.evaluate import evaluate as evaluate_run  # noqa: F401
+from deeper.pipeline.provenance import provenance
+from deeper.prepare.synth_raw import write_raw
+from robustness_results import write_part
+
+DISTURBANCES = ("killed", "disk full", "out of memory")
+TIMES = 3
+"""Disturbances of one folder before it is finished."""
+DISK_BYTES = 64 << 20
+LONGEST_SECONDS = 600
+ENGINES = ("--policy-engine", "scripted", "--predictor-engine", "scripted")
+NOT_RESULTS = ("cost", "manifest.json", "report.html", "prepare.json", "reward.json", "reward-cost.parquet", "figures")
+"""Where seconds stand, or what is drawn of results."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """A command to disturb.
+
+    Attributes:
+        name: The command's.
+        words: What follows `deeper`.
+        before: The command that its folder needs to have been through, if any.
+    """
+
+    name: str
+    words: tuple[str, ...]
+    before: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a process ended: exit code or minus the signal, what it said, and the processor time it took."""
+
+    code: int
+    said: str
+    seconds: float
+
+
+def jobs(folder: Path) -> dict[str, Job]:
+    """The commands; their folder is `out` in the current one."""
+    write_raw("amazon_books", 6_000, folder / "raw", raw_format="amazon_2023", bad_lines=6)
+    some = ("--users", "6", "--max-persona-tokens", "40", *ENGINES)
+    methods = "refine,hierarchical_merge,frozen,user_median"
+    sampled = ("sample", "--directions", "3", *some, "--out", "out")
+    prepared = ("--windows", "3", "--train-users", "6", "--eval-users", "4", "--key-file", "key")
+    listed = (
+        Job("evaluate", ("evaluate", "--rounds", "2", "--methods", methods, *some, "--out", "out")),
+        Job("sample", sampled),
+        Job("reward", ("reward", "out"), sampled),
+        Job("prepare", ("prepare", "amazon_books", "--raw", str(folder / "raw"), *prepared, "--out", "out")),
+    )
+    return {job.name: job for job in listed}
+
+
+def main() -> None:
+    """Disturb, compare, and write the counts."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=int, default=50, help="disturbed runs")
+    parser.add_argument("--commands", default="evaluate,sample,reward,prepare")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--out", type=Path, help="JSON file whose part chaos is replaced")
+    given = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the small disk is given back
+    out, origin = given.out.resolve() if given.out else None, provenance()
+    with tempfile.TemporaryDirectory() as place, disk(Path(place) / "disk") as (ground, is_disk):
+        found = chaos(given.commands.split(","), given.runs, given.seed, Path(place), ground, is_disk)
+    print(json.dumps(found, indent=1))
+    if out:
+        write_part(out, "chaos", {**origin, "seed": given.seed, "runs": given.runs, **found})
+    sys.exit(bool(found["problems"]))
+
+
+def chaos(commands: Sequence[str], runs: int, seed: int, place: Path, ground: Path, is_disk: bool) -> dict[str, Any]:
+    """Disturb runs of the commands in turn.
+
+    Args:
+        commands: Which of `jobs`.
+        runs: How many disturbed runs.
+        seed: Of ways and moments.
+        place: A folder for what is made once.
+        ground: Where the runs' folders lie.
+        is_disk: Whether that is a disk that may be filled up.
+    """
+    known, clock = jobs(place), random.Random(seed)
+    counts: Counter[str] = Counter()
+    outcomes: Counter[str] = Counter()
+    problems: list[str] = []
+    expected: dict[str, tuple[dict[str, bytes], float]] = {}
+    done = 0
+    while done < runs:
+        job = known[commands[counts["folders"] % len(commands)]]
+        if job.name not in expected:
+            ended = run_whole(job, place / "undisturbed" / job.name, place)
+            expected[job.name] = results(place / "undisturbed" / job.name / "out"), ended.seconds
+        folder, (wanted, needed) = ground / "run", expected[job.name]
+        begin(job, folder, place)
+        for _ in range(min(TIMES, runs - done)):
+            way = DISTURBANCES[done % len(DISTURBANCES)]
+            ended = disturbed(job, folder, way, clock.uniform(0.02, 0.95) * needed, is_disk)
+            done += 1
+            outcome = judged(ended)
+            counts[f"{job.name}: {way}"] += 1
+            outcomes[f"{way}: {outcome}"] += 1
+            print(f"{done}/{runs} {job.name}, {way}: {outcome} {ended.said[-200:]!r}", file=sys.stderr, flush=True)
+            if outcome == "spoke unclearly":
+                problems.append(f"{job.name}, {way}: {ended.said[-1500:]}")
+        counts["folders"] += 1
+        ended = command(job.words, folder)
+        differing = [f"does not finish: {ended.said[-1500:]}"] if ended.code else []
+        differing += compared(wanted, results(folder / "out"))
+        problems += [f"{job.name}: {one}" for one in differing]
+        counts["same"] += not differing
+        shutil.rmtree(folder)
+    folders, same = counts.pop("folders"), counts.pop("same")
+    return {
+        "folders": folders,
+        "folders_the_same": same,
+        "disturbed": dict(sorted(counts.items())),
+        "outcomes": dict(sorted(outcomes.items())),
+        "disk_full_by": "tmpfs" if is_disk else "limit of a file's size",
+        "problems": problems,
+    }
+
+
+def begin(job: Job, folder: Path, place: Path) -> None:
+    """A folder in which the job can be run; all have one key, so that user ids are the same."""
+    folder.mkdir(parents=True)
+    if (place / "key").is_file():
+        shutil.copy(place / "key", folder / "key")
+    if job.before:
+        done = place / "before" / job.name
+        if not done.is_dir():
+            done.mkdir(parents=True)
+            ended = command(job.before, done)
+            assert not ended.code, ended.said
+        shutil.copytree(done, folder, dirs_exist_ok=True)
+
+
+def run_whole(job: Job, folder: Path, place: Path) -> Ended:
+    """Run a job that nothing disturbs."""
+    begin(job, folder, place)
+    ended = command(job.words, folder)
+    assert not ended.code, ended.said
+    if (folder / "key").is_file():
+        shutil.copy(folder / "key", place / "key")
+    return ended
+
+
+def results(folder: Path) -> dict[str, bytes]:
+    """Every file that is a result, by name; of results.json all but cost."""
+    found = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
+    files = {
+        name: path.read_bytes()
+        for name, path in found.items()
+        if not (name.startswith(NOT_RESULTS) or name.endswith(".lock"))
+    }
+    if "results.json" in files:
+        kept = {name: value for name, value in json.loads(files["results.json"]).items() if name != "cost"}
+        files["results.json"] = json.dumps(kept).encode()
+    return files
+
+
+def compared(wanted: Mapping[str, bytes], got: Mapping[str, bytes]) -> list[str]:
+    """What differs, in words."""
+    problems = [f"{name} is missing" for name in wanted.keys() - got.keys()]
+    problems += [f"{name} was left behind" for name in got.keys() - wanted.keys()]
+    return problems + [f"{name} differs" for name in wanted.keys() & got.keys() if wanted[name] != got[name]]
+
+
+def judged(ended: Ended) -> str:
+    """How a disturbed run ended."""
+    if ended.code == -signal.SIGKILL:
+        return "killed"
+    if ended.code < 0:
+        return "died without a word"
+    if not ended.code:
+        return "finished"
+    is_clear = ended.code == 2 and "deeper: " in ended.said and "\n  → " in ended.said
+    return "spoke clearly" if is_clear and "Traceback" not in ended.said else "spoke unclearly"
+
+
+def disturbed(job: Job, folder: Path, way: str, after_seconds: float, is_disk: bool) -> Ended:
+    """Run a job and disturb it once it has used so much processor time."""
+    ballast = folder.parent / "ballast"
+
+    def disturb(child: int) -> None:
+        if way == "killed":
+            os.kill(child, signal.SIGKILL)
+        elif way == "out of memory":
+            size = int(Path(f"/proc/{child}/statm").read_text("ascii").split()[0]) * resource.getpagesize()
+            resource.prlimit(child, resource.RLIMIT_AS, (size, size))
+        elif is_disk:
+            with contextlib.suppress(OSError), ballast.open("wb", buffering=0) as file:
+                while True:
+                    file.write(bytes(4096))
+        else:
+            resource.prlimit(child, resource.RLIMIT_FSIZE, (0, 0))
+
+    ended = command(job.words, folder, disturb, after_seconds)
+    ballast.unlink(missing_ok=True)
+    return ended
+
+
+def command(words: Sequence[str], folder: Path, disturb: Any = None, after_seconds: float = 0.0) -> Ended:
+    """Run `deeper` in a forked process, in a folder; disturb it after so much processor time."""
+    with tempfile.TemporaryFile() as told:
+        child = os.fork()
+        if not child:
+            os.dup2(told.fileno(), 1)
+            os.dup2(told.fileno(), 2)
+            os.chdir(folder)
+            sys.argv = ["deeper", *words]
+            with contextlib.suppress(BaseException):
+                try:
+                    deeper_main()
+                except SystemExit as stop:
+                    sys.stdout.flush()
+                    sys.stderr.flush()
+                    os._exit(int(stop.code or 0))
+            os._exit(70)
+        began = time.monotonic()
+        pid = 0
+        while not pid:
+            pid, status, used = os.wait4(child, os.WNOHANG)
+            if disturb and not pid and processor_seconds(child) >= after_seconds:
+                with contextlib.suppress(ProcessLookupError, FileNotFoundError):
+                    disturb(child)
+                disturb = None
+            if time.monotonic() - began > LONGEST_SECONDS:
+                os.kill(child, signal.SIGKILL)
+                raise SystemExit(f"{' '.join(words)} stands still")
+            time.sleep(0.01)  # what the system counts processor time in
+        told.seek(0)
+        said = told.read().decode("utf-8", "replace")
+    return Ended(os.waitstatus_to_exitcode(status), said, used.ru_utime + used.ru_stime)
+
+
+def processor_seconds(pid: int) -> float:
+    """What a process has used."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text("ascii").rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+@contextlib.contextmanager
+def disk(place: Path) -> Iterator[tuple[Path, bool]]:
+    """A folder for runs, and whether it is a small disk of its own."""
+    place.mkdir()
+    options = ["-t", "tmpfs", "-o", f"size={DISK_BYTES}", "tmpfs"]
+    try:
+        is_disk = not subprocess.run(["mount", *options, place], capture_output=True, check=False).returncode
+    except OSError:
+        is_disk = False
+    try:
+        yield place, is_disk
+    finally:
+        if is_disk:
+            subprocess.run(["umount", place], check=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,239 @@
+"""Readers of what models, servers and their makers give: answers, prompts, adapters, weights, and configurations."""
+
+import asyncio
+import json
+import os
+import struct
+import tomllib
+from collections.abc import Callable
+from email.message import Message
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from deeper.domains import BUILTIN
+from deeper.engine import Sampling, ScoreRequest
+from deeper.engine.adapter import CARD, CONFIG, TENSORS, load_adapter, write_card
+from deeper.engine.openai_calls import _retry_after
+from deeper.engine.openai_engine import OpenAIEngine
+from deeper.engine.protocol import FLOOR, Prompt
+from deeper.engine.scripted import ScriptedEngine
+from deeper.errors import UserError
+from deeper.persona.predict import read_answer
+from deeper.persona.prompts import PLACEHOLDERS, load_prompts, quote
+from deeper.persona.schema import PERSONA
+from deeper.persona.stages import UPDATE_INPUT, initialise
+from deeper.persona.write import Writer
+from deeper.pipeline.executor import COST
+from deeper.pipeline.learn_settings import LearnSettings
+from deeper.pipeline.pair_settings import PairSettings
+from deeper.pipeline.sample_settings import RewardSettings, SampleSettings
+from deeper.pipeline.settings import RunSettings, Settings, resolve
+from deeper.pipeline.training_settings import ColdstartSettings, DpoSettings, PredictorSettings
+from deeper.prepare.settings import PrepareSettings
+from fuzzing.data import window_table
+from fuzzing.target import Read, SilentChange, Target, same
+
+MOVIES = BUILTIN["movielens_20m"]
+PROMPT = Prompt("Answer.", "What?")
+KINDS: tuple[type[RunSettings], ...] = (
+    Settings, SampleSettings, RewardSettings, PairSettings, LearnSettings, PredictorSettings, ColdstartSettings,
+    DpoSettings, PrepareSettings,
+)  # fmt: skip
+
+
+def answer(folder: Path) -> Read:
+    """A structured answer: one-hot distributions of so many items, or a failure that says why."""
+    del folder
+
+    def read(data: bytes) -> None:
+        text = data.decode("utf-8", "replace")
+        failures: list[str] = []
+        for count in (1, 3):
+            found, failure = read_answer(text, MOVIES, count)
+            if failure:
+                same(found.shape, (0, 0), "a failed prediction")
+                failures.append(failure)
+                continue
+            same(found.sum(axis=1).tolist(), [1.0] * count, "a distribution")
+            told = MOVIES.scale.values[found.argmax(axis=1)].tolist()
+            same([float(n) for n in json.loads(text)["ratings"]], told, "a rating")
+        if len(failures) == 2:
+            raise UserError(failures[0])
+
+    return read
+
+
+def persona(folder: Path) -> Read:
+    """The text of a persona: a row of a table, whatever the model says."""
+    del folder
+    prompts = load_prompts()
+    row = {"user": "u0", "domain": MOVIES.id, "method": "initialise", "k": 0, "persona": "", "parent": None}
+    windows = [window_table().to_pylist()[0]["items"]]
+    table = pa.Table.from_pylist([{**row, "windows": windows, "predicted": None}], schema=UPDATE_INPUT)
+
+    def read(data: bytes) -> None:
+        text = data.decode("utf-8", "replace")
+        writer = Writer(ScriptedEngine(texts=[text, text]), prompts, 100, 1)
+        [made] = initialise(table, writer, {MOVIES.id: MOVIES}).to_pylist()
+        same(made["text"].split(), text.split(), "a persona")
+        if "\n" in quote(text) or json.loads(quote(text)) != json.loads(quote(json.loads(quote(text)))):
+            raise SilentChange("a title is more than one line")
+
+    return read
+
+
+class _Client:
+    """Answers every request with the same bytes."""
+
+    def __init__(self, data: bytes) -> None:
+        async def create(**_: Any) -> Any:
+            await asyncio.sleep(0)
+            return SimpleNamespace(http_response=SimpleNamespace(content=data))
+
+        self.chat = SimpleNamespace(completions=SimpleNamespace(with_raw_response=SimpleNamespace(create=create)))
+
+    async def __aenter__(self) -> "_Client":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        pass
+
+
+def server(folder: Path) -> Read:
+    """A server's body: texts that tables hold, log-probabilities or NaN, and costs that a table holds."""
+    del folder
+
+    def read(data: bytes) -> None:
+        engine = OpenAIEngine("m", "http://127.0.0.1:9/v1", retries=0)
+        engine._server.client = lambda: _Client(data)
+        [asked] = engine.generate([PROMPT], Sampling(20))
+        pa.array(list(asked.texts), pa.string())
+        pa.array(list(asked.tokens), PERSONA.field("tokens").type)
+        if bool(asked.failure) == bool(asked.texts) or any(not text.strip() for text in asked.texts):
+            raise SilentChange("neither an answer nor a failure, or both")
+        cost = {"stage": "s", "shard": "0", **vars(engine.usage), "seconds": 0.0}
+        pa.Table.from_pylist([cost], schema=COST)
+        if min(vars(engine.usage).values()) < 0:
+            raise SilentChange("a call that gives tokens back")
+        [scores] = engine.score([ScoreRequest(PROMPT, ("a",), MOVIES.scale.labels)])
+        seen = scores[~np.isnan(scores)]
+        if (seen < FLOOR).any() or (seen > 0).any() or np.exp(seen).sum() > 1.01 + np.exp(FLOOR) * len(seen):
+            raise SilentChange("log-probabilities of more than 1")
+
+    return read
+
+
+def bodies(_: Path) -> list[bytes]:
+    """Chat completions."""
+    shown = [{"token": str(n), "logprob": -1.0 - n} for n in range(1, 4)]
+    logprobs = {"content": [{"token": "3", "logprob": -0.5, "top_logprobs": shown}] * 3}
+    choice = {"index": 0, "message": {"role": "assistant", "content": "3.5"}, "logprobs": logprobs}
+    used = {"prompt_tokens": 10, "completion_tokens": 6, "prompt_tokens_details": {"cached_tokens": 4}}
+    return [json.dumps({"id": "x", "choices": [choice], "usage": used}).encode(), b'{"error": {"message": "no"}}']
+
+
+def retry_after(folder: Path) -> Read:
+    """A header that asks to wait: seconds, 0 or more, and never NaN."""
+    del folder
+
+    def read(data: bytes) -> None:
+        headers = Message()
+        headers["retry-after"] = "".join(c for c in data.decode("latin-1") if c.isprintable())
+        seconds = _retry_after(SimpleNamespace(response=SimpleNamespace(headers=headers)))
+        if not seconds >= 0:
+            raise SilentChange(f"a wait of {seconds} s")
+
+    return read
+
+
+def template(folder: Path) -> Read:
+    """A prompt of one's own: it renders, with what is put in, or is refused."""
+
+    def read(data: bytes) -> None:
+        (folder / "refine.txt").write_bytes(data)
+        prompts = load_prompts(folder)
+        values = dict.fromkeys(PLACEHOLDERS["refine"], "$persona {0} %s")
+        made = prompts.render("refine", MOVIES, 48, **values)
+        if "$persona {0} %s" not in made.system + made.user:
+            raise SilentChange("what was put in is not there")
+        same(load_prompts(folder).version, prompts.version, "the version")
+
+    return read
+
+
+def configuration(folder: Path) -> Read:
+    """A configuration file: settings that, written as config.toml, come back as they were."""
+
+    def read(data: bytes) -> None:
+        path, again = folder / "mine.toml", folder / "config.toml"
+        path.write_bytes(data)
+        refused: list[UserError] = []
+        for kind in KINDS:
+            try:
+                settings = resolve(kind, path, {})
+            except UserError as error:
+                refused.append(error)
+                continue
+            again.write_text(settings.to_toml(), "utf-8")
+            same(settings, resolve(kind, again, {}), f"{kind.command}'s settings")
+            stored = tomllib.loads(again.read_text("utf-8"))
+            same(stored, json.loads(settings.model_dump_json()), "what a run folder is told by")
+        if len(refused) == len(KINDS):
+            raise refused[0]
+
+    return read
+
+
+def configurations(_: Path) -> list[bytes]:
+    """The default settings of each command, and own ones."""
+    own = {DpoSettings: {"pairs": "p"}}
+    made = [kind(**own.get(kind, {})).to_toml(comments=True).encode() for kind in KINDS]
+    odd = b'data = "caf\xc3\xa9 \\"x\\" \\u007f"\nusers = 3\nmethods = ["refine", "frozen"]\nseed = 0x7f\n'
+    return [*made, odd, b"tau_plus = 1e-7\nmargin = 1e300\n", b"margin = inf", b"weights = [0.1, 1, nan]"]
+
+
+def adapter(name: str) -> Callable[[Path], Read]:
+    """Reading an adapter with one foreign file; its card, written and read again, must say the same."""
+
+    def make(folder: Path) -> Read:
+        for one, data in zip((CARD, CONFIG, TENSORS), adapter_files(folder), strict=True):
+            (folder / one).write_bytes(data)
+
+        def read(data: bytes) -> None:
+            (folder / name).write_bytes(data)
+            found = load_adapter(folder)
+            card = {"kind": found.kind, "base": found.base, "prompt_version": found.prompt_version}
+            before = (folder / CARD).read_bytes()
+            write_card(folder, **card, users=found.users, provenance={})
+            same(found, load_adapter(folder), "the adapter")
+            (folder / CARD).write_bytes(before)
+
+        return read
+
+    return make
+
+
+def adapter_files(_: Path) -> tuple[bytes, bytes, bytes]:
+    """A card, a configuration, tensors."""
+    card = {"kind": "policy", "base": "0123", "prompt_version": "p", "users": ["ab", "cd"], "provenance": {"seed": 1}}
+    config = {"peft_type": "LORA", "r": 4, "lora_alpha": 8, "target_modules": ["q_proj"], "rank_pattern": {}}
+    head = json.dumps({"a.lora_A": {"dtype": "F32", "shape": [1, 2], "data_offsets": [0, 8]}}).encode()
+    return json.dumps(card).encode(), json.dumps(config).encode(), struct.pack("<Q", len(head)) + head + bytes(8)
+
+
+MODELS = (
+    Target("structured_answer", answer, lambda _: [b'{"ratings": [3.5]}', b'{"ratings": [1, 2.5, 5]}', b"[]"]),
+    Target("persona_text", persona, lambda _: [b"Likes coves, 4.5 stars out of five, T 1 0.", "\u200b入り江".encode()]),
+    Target("server_body", server, bodies),
+    Target("retry_after", retry_after, lambda _: [b"2", b"0.7", b"Wed, 21 Oct 2026 07:28:00 GMT", b"-1", b"nan"]),
+    Target("prompt_file", template, lambda _: [b"A $noun\n---\n$persona\n$discrepancies $$", b"x\r\n---\r\n$persona"]),
+    Target("configuration", configuration, configurations),
+    Target("adapter_card", adapter(CARD), lambda folder: adapter_files(folder)[:1]),
+    Target("adapter_configuration", adapter(CONFIG), lambda folder: adapter_files(folder)[1:2]),
+    Target("adapter_tensors", adapter(TENSORS), lambda folder: adapter_files(folder)[2:]),
+)
+os.environ.setdefault("HF_HUB_OFFLINE", "1")

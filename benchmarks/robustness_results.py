@@ -1,0 +1,26 @@
+"""The parts of `docs/results/robustness.json`, each with where it comes from.
+
+`fuzz.py` and `chaos.py` write one each; `scripts/docs_results.py` renders both between the marks `robustness:begin` and
+`robustness:end` of a document.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from deeper.learning.export_hub import without_places
+
+
+def write_part(out: Path, name: str, found: Mapping[str, Any]) -> None:
+    """Replace one part of the file, and leave the others.
+
+    Args:
+        out: The JSON file; made if it is not there.
+        name: Of the part.
+        found: What was found, and where it comes from.
+    """
+    results = json.loads(out.read_text("utf-8")) if out.exists() else {}
+    results[name] = without_places(dict(found))
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(json.dumps(results, indent=1, allow_nan=False, sort_keys=True) + "\n", "utf-8")
