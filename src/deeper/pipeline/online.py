@@ -262,4 +262,5 @@ class OnlineLoop:
 
 def _points(predictions: pa.Table) -> dict[tuple[str, int], list[float]]:
     """Points by persona and window; failed predictions are left out."""
-    return {(row["persona_id"], row["k"]): row["points"] for row in predictions.to_pylist() if not row["failure"]}
+    rows = predictions.select(["persona_id", "k", "points", "failure"]).to_pylist()
+    return {(row["persona_id"], row["k"]): row["points"] for row in rows if not row["failure"]}
