@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 # Python compiles the modules that are used; pip would compile all of them.
 PIP := -m pip install --quiet --disable-pip-version-check --no-compile
 
-.PHONY: demo test check fast screenshots readme learn-demo requirements data clean
+.PHONY: demo test check fast screenshots speed readme learn-demo requirements data clean
 
 demo: $(VENV)/.demo
 	$(BIN)/deeper demo
@@ -20,6 +20,10 @@ fast: $(VENV)/.dev ## only the tests that need no model
 
 screenshots: $(VENV)/.dev ## the README's pictures of a report, from a planted run
 	$(BIN)/python scripts/screenshots.py docs/pictures
+
+speed: $(VENV)/.dev ## how fast it is, on a machine that does nothing else: ten minutes on two cores
+	$(BIN)/python benchmarks/speed.py
+	$(BIN)/python scripts/docs_results.py
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -1,0 +1,71 @@
+"""What `benchmarks/speed.py` measures with: figures and their targets, turns, watched engines, what is kept."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.append(str(Path(__file__).resolve().parents[2] / "benchmarks"))
+import speed
+from speed_cases import WHOLE, Watched, figure, in_turns, planted_windows, ratios, run_planted
+from speed_outside import Forgetful
+
+from deeper.engine import Prompt, Sampling
+from deeper.pipeline import evaluate as pipeline
+from deeper.pipeline.executor import LocalExecutor
+
+
+@pytest.mark.parametrize(
+    ("better", "target", "holds"),
+    [("higher", 2.0, True), ("higher", 2.1, False), ("lower", 2.0, True), ("lower", 1.9, False)],
+)
+def test_a_figure_is_the_median_against_its_target(better, target, holds):
+    found = figure([1.0, 5.0, 2.0], target, better, "so", users=3)
+    assert (found["value"], found["range"], found["repeats"], found["holds"]) == (2.0, [1.0, 5.0], 3, holds)
+    assert found["counts"] == {"users": 3}
+
+
+def test_sides_take_turns():
+    order = []
+
+    def side(name):
+        order.append(name)
+        return float(len(order))
+
+    told = []
+    found = in_turns({"a": lambda: side("a"), "b": lambda: side("b")}, 3, told.append)
+    assert order == ["a", "b"] * 3 and len(told) == 6
+    assert found == {"a": [1.0, 3.0, 5.0], "b": [2.0, 4.0, 6.0]}
+    assert ratios(found["b"], found["a"]) == [2.0, 4 / 3, 6 / 5]
+
+
+def test_a_watched_engine_answers_as_it_would_and_is_noted():
+    prompts, sampling = [Prompt("Say", "this"), Prompt("Say", "that")], Sampling(5)
+    watched, silent = Watched(Forgetful()), Watched(Forgetful(), notes=False)
+    assert watched.generate(prompts, sampling) == Forgetful().generate(prompts, sampling)
+    assert watched.written == [(prompts[0], 5), (prompts[1], 5)] and watched.seconds > 0
+    silent.generate(prompts, sampling)
+    assert silent.written == [] and silent.fingerprint == Forgetful().fingerprint
+    assert silent.usage.calls == 2
+
+
+def test_a_planted_run_is_timed_by_stage_and_leaves_the_program_as_it_was(tmp_path):
+    before = pipeline.load_windows
+    watched = Watched(Forgetful())
+    windows = planted_windows(3, 2)
+    assert set(windows["domain"].to_pylist()) == {WHOLE.id} and len(set(windows["user"].to_pylist())) == 5
+    stages = run_planted(watched, windows, tmp_path / "run", users=3, calibration_users=2)
+    assert set(stages) == {"all", "initialise", "predict-0", "predict-controls", "update-1", "predict-1"}
+    assert stages["all"] > sum(spent for name, spent in stages.items() if name != "all") > watched.seconds > 0
+    assert (tmp_path / "run" / "results.json").exists()
+    assert pipeline.load_windows is before and pipeline.LocalExecutor is LocalExecutor
+
+
+def test_a_part_is_kept_for_the_same_commit_and_sizes_only(tmp_path):
+    origin = {"commit": "a", "sizes": {"users": 3}}
+    path = tmp_path / "score.json"
+    assert not speed.is_of(path, origin)
+    path.write_bytes(speed.as_json({**origin, "figures": {}}))
+    assert speed.is_of(path, origin) and json.loads(path.read_text("utf-8"))["figures"] == {}
+    assert not speed.is_of(path, {**origin, "commit": "b"}) and not speed.is_of(path, {**origin, "sizes": {"users": 4}})
