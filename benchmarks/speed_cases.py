@@ -100,7 +100,7 @@ def seconds(work: Callable[[], object]) -> float:
 @cache
 def planted_windows(judged: int, others: int) -> pa.Table:
     """WINDOW rows of planted users on whole numbers: those who are judged, and those who calibrate."""
-    planted = plant_users(judged + others, 4, SEED, WHOLE)
+    planted = plant_users(judged + others, 6, SEED, WHOLE)
     names = sorted(set(planted.behaviour["user"].to_pylist()))
     chosen = frozenset(names[:judged])
     return to_windows(planted.behaviour, split=lambda user: "eval" if user in chosen else "train")

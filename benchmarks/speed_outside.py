@@ -7,13 +7,16 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
-from speed_cases import Figure, Say, Sizes, Watched, figure, in_turns, planted_windows, run_planted, seconds
+from speed_cases import Figure, Say, Sizes, Watched, figure, in_turns, planted_windows, ratios, run_planted, seconds
 
 from deeper.engine.scripted import ScriptedEngine
 
 FEW = 16
+WHOLE_RUN = {"rounds": 4}
+"""Of the runs whose memory is measured: all methods, all rounds."""
 HELP = "import sys; from deeper.cli.main import main; sys.argv = ['deeper', '--help']; main()"
 LOADED = "import sys, deeper; print(*(name for name in sys.modules if name.split('.')[0] in {names}))"
 ENGINES = {"openvino", "openvino_genai", "torch", "transformers", "openai", "numpy", "pyarrow"}
@@ -52,15 +55,15 @@ def scale(sizes: Sizes, say: Say, engine_seconds_a_user: float) -> dict[str, Fig
     with tempfile.TemporaryDirectory() as folder:
         windows = Path(folder) / "windows.parquet"
         pq.write_table(planted_windows(sizes.many, 32), windows)
-        for turn in range(sizes.repeats):
-            for users, found in peaks.items():
-                fresh = ProcessPoolExecutor(1, mp_context=get_context("spawn"))
-                with fresh:
-                    spent, peak = fresh.submit(scripted_run, windows, users).result()
-                found.append(peak)
-                say(f"  turn {turn + 1} of {sizes.repeats}, {users} users: {peak:.0f} MB, {spent:.1f} s outside")
+        for users, found in peaks.items():
+            _, peak = _apart(windows, users, WHOLE_RUN)
+            found.append(peak)
+            say(f"  {users} users, four rounds: {peak:.0f} MB")
+        for turn in range(sizes.repeats - 1 or 1):
+            spent, _ = _apart(windows, sizes.many, {})
             outside.append(spent / sizes.many)
-    grown = [many / few for few, many in zip(peaks[FEW], peaks[sizes.many], strict=True)]
+            say(f"  turn {turn + 1}, {sizes.many} users, one round: {spent:.1f} s outside")
+    grown = ratios(peaks[sizes.many], peaks[FEW])
     how = (
         f"Peak memory of the process of deeper evaluate (VmHWM) judging {sizes.many} users by that of {FEW}, with the "
         "scripted engine, which holds no model. Both processes hold the same data, windows of all users; what grows "
@@ -70,10 +73,10 @@ def scale(sizes: Sizes, say: Say, engine_seconds_a_user: float) -> dict[str, Fig
         f"Seconds a user outside of the scripted engine, in a run of {sizes.many} users, by the seconds a user that "
         "the embedded engine works in a run with the same settings."
     )
-    counts = {"few": FEW, "many": sizes.many, "rounds": 1, "methods": "all"}
-    memory = figure(grown, 1.2, "lower", how, **counts)
-    memory["megabytes"] = {str(users): [round(peak) for peak in found] for users, found in peaks.items()}
-    time = figure([spent / engine_seconds_a_user for spent in outside], 0.05, "lower", share, **counts)
+    memory = figure(grown, 1.2, "lower", how, few=FEW, many=sizes.many, rounds=4, methods="all")
+    memory["megabytes"] = {str(users): round(peak) for users, [peak] in peaks.items()}
+    shares = [spent / engine_seconds_a_user for spent in outside]
+    time = figure(shares, 0.05, "lower", share, users=sizes.many, rounds=1, methods="all")
     time["outside_seconds_a_user"] = [round(spent, 4) for spent in outside]
     time["engine_seconds_a_user"] = round(engine_seconds_a_user, 3)
     return {"memory_ratio_1000_vs_16": memory, "outside_engine_share": time}
@@ -93,11 +96,18 @@ class Forgetful(ScriptedEngine):
         return matrices
 
 
-def scripted_run(windows: Path, users: int) -> tuple[float, float]:
-    """A run in a process of its own: seconds outside of the engine, and the process's peak in megabytes."""
-    watched = Watched(Forgetful(), notes=False)
+def _apart(windows: Path, users: int, settings: dict[str, Any]) -> tuple[float, float]:
+    """`scripted_run` in a fresh process."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as fresh:
+        return fresh.submit(scripted_run, windows, users, settings).result()
+
+
+def scripted_run(windows: Path, users: int, settings: dict[str, Any]) -> tuple[float, float]:
+    """A run's seconds outside of the engine, and the peak of the process in megabytes."""
+    watched, table = Watched(Forgetful(), notes=False), pq.read_table(windows)
     with tempfile.TemporaryDirectory() as folder:
-        spent = run_planted(watched, pq.read_table(windows), Path(folder) / "run", users=users, calibration_users=32)
+        chosen = {"users": users, "calibration_users": 32, **settings}
+        spent = run_planted(watched, table, Path(folder) / "run", **chosen)
     # Of this program's own: what the parent took before it started this one does not count.
     [line] = [line for line in Path("/proc/self/status").read_text("utf-8").splitlines() if line.startswith("VmHWM")]
     return spent["all"] - watched.seconds, int(line.split()[1]) / 1000

@@ -11,7 +11,7 @@ import deeper
 HEAVY = {"openvino", "openvino_genai", "torch", "transformers", "openai", "numpy", "pyarrow", "pydantic", "rich"}
 SLOW = {"importlib.metadata", "tempfile", "traceback", "logging"}
 """Of Python's own, those that took half of the time of --help."""
-HELP = "import sys; from deeper.cli.main import main; sys.argv = ['deeper', '--help']\ntry: main()\nexcept SystemExit: pass"
+HELP = "import sys; from deeper.cli.main import cli; cli.main(['--help'], standalone_mode=False)"
 
 
 def loaded(code):

@@ -102,18 +102,20 @@ class OnlineLoop:
         if self.settings.calibration == "on":
             calibration = fit_calibration(for_fitting.filter(pc.field("k") == 1), population.calibration, self.domains)
         fitting = calibrate(for_fitting, calibration, self.domains)
-        personas: list[Row] = list(texts.values())
+        personas = [pa.Table.from_pylist(list(texts.values()), schema=PERSONA)]
         predictions = [calibrate(raw.filter(own), calibration, self.domains)]
 
         if self.settings.prediction == "history":
-            personas += self._controls(windows, [HISTORY_ONLY])
+            personas.append(self._controls(windows, [HISTORY_ONLY]))
         if self._chosen(CONTROLS):
-            rows = self._controls(windows, self._chosen(CONTROLS))
-            targets = [(row, range(1, rounds + 2) if row["method"] == "no_persona" else [row["k"] + 1]) for row in rows]
+            personas.append(self._controls(windows, self._chosen(CONTROLS)))
+            targets = (
+                (row, range(1, rounds + 2) if row["method"] == "no_persona" else [row["k"] + 1])
+                for row in personas[-1].to_pylist()
+            )
             predictions.append(
                 calibrate(self._predict("predict-controls", targets, windows), calibration, self.domains)
             )
-            personas += rows
 
         current = {(key, method): row for key, row in texts.items() for method in self._chosen(UPDATERS)}
         points = _points(predictions[0])
@@ -131,8 +133,8 @@ class OnlineLoop:
             predictions.append(calibrate(raw, calibration, self.domains))
             points = _points(predictions[-1])
             current = {(self._key(row), row["method"]): row for row in final}
-            personas += written
-        table = pa.Table.from_pylist(personas, schema=PERSONA)
+            personas.append(pa.Table.from_pylist(written, schema=PERSONA))
+        table = pa.concat_tables(personas).combine_chunks()
         return Outcome(table, pa.concat_tables(predictions), calibration, fitting, pa.concat_tables(searches))
 
     def _initialise(self, windows: Windows) -> list[Row]:
@@ -191,7 +193,7 @@ class OnlineLoop:
             shard_rows=WRITE_ROWS,
         )
 
-    def _controls(self, windows: Windows, methods: Sequence[str]) -> list[Row]:
+    def _controls(self, windows: Windows, methods: Sequence[str]) -> pa.Table:
         rows = [
             self._case(key, method, k, None, windows, None)
             for key in sorted(windows)
@@ -199,9 +201,9 @@ class OnlineLoop:
             for k in (range(self.settings.rounds + 1) if method != "no_persona" else [0])
             if len(windows[key]) > k
         ]
-        return controls(pa.Table.from_pylist(rows, schema=UPDATE_INPUT), self.domains).to_pylist()
+        return controls(pa.Table.from_pylist(rows, schema=UPDATE_INPUT), self.domains)
 
-    def _predict(self, name: str, wanted: Sequence[tuple[Row, Iterable[int]]], windows: Windows) -> pa.Table:
+    def _predict(self, name: str, wanted: Iterable[tuple[Row, Iterable[int]]], windows: Windows) -> pa.Table:
         rows: list[Row] = []
         for persona, ks in wanted:
             own = windows[self._key(persona)]
