@@ -51,11 +51,10 @@ def published(sizes: Sizes, say: Say) -> dict[str, Figure]:
     writer = Writer(engine, prompts, RUN["max_persona_tokens"], SEED)
     watched = Watched(engine)
     personas = update(cases, Writer(watched, prompts, writer.max_tokens, SEED), DOMAINS)
-    first = dict(watched.written[: cases.num_rows])
     lists = [_list_prompt(prompts, row) for row in asked.slice(0, sizes.asked).to_pylist()]
     answers = {form: [len(loop.ids(answer(titles))) for _, titles in lists] for form, answer in FORMS.items()}
-    rewrites = list(first.items())[: sizes.asked]
-    kept = sum(personas["tokens"].to_pylist())
+    kept = sum(personas["tokens"].to_pylist()) / cases.num_rows
+    rewrites = [(prompt, round(kept)) for prompt, _ in watched.written[: sizes.asked]]
 
     def one_by_one(requests: list[tuple[Prompt, int]]) -> float:
         return seconds(lambda: [loop.answer([prompt], [length]) for prompt, length in requests]) / len(requests)
@@ -71,10 +70,7 @@ def published(sizes: Sizes, say: Say) -> dict[str, Figure]:
         requests = [(prompt, length) for (prompt, _), length in zip(lists, lengths, strict=True)]
         sides[f"published prediction, {form}"] = lambda requests=requests: one_by_one(requests)
     found = in_turns(sides, sizes.repeats, say)
-    # As if each of its answers were as long as the mean of the personas that ours keeps.
-    scale = kept / cases.num_rows / (sum(length for _, length in rewrites) / len(rewrites))
-    found["published refinement"] = [spent * scale for spent in found["published refinement"]]
-    counts = {"personas": sizes.personas, "asked_one_by_one": sizes.asked, "persona_tokens": kept / cases.num_rows}
+    counts = {"personas": sizes.personas, "asked_one_by_one": sizes.asked, "persona_tokens": round(kept, 1)}
     return _figures(found, answers, counts)
 
 

@@ -69,3 +69,50 @@ def test_a_part_is_kept_for_the_same_commit_and_sizes_only(tmp_path):
     path.write_bytes(speed.as_json({**origin, "figures": {}}))
     assert speed.is_of(path, origin) and json.loads(path.read_text("utf-8"))["figures"] == {}
     assert not speed.is_of(path, {**origin, "commit": "b"}) and not speed.is_of(path, {**origin, "sizes": {"users": 4}})
+
+
+class Loop:
+    """In the place of the bare pipeline: notes what it is asked."""
+
+    def __init__(self):
+        self.asked = []
+
+    def answer(self, prompts, lengths):
+        self.asked.append((list(prompts), list(lengths)))
+        return ["" for _ in prompts]
+
+
+def test_the_bare_loop_is_asked_for_all_that_a_run_wrote(monkeypatch):
+    import speed_engine
+
+    loop = Loop()
+    monkeypatch.setattr(speed_engine, "embedded", Forgetful)
+    monkeypatch.setattr(speed_engine, "bare", lambda: loop)
+    sizes = speed.Sizes(repeats=2, users=2, many=3, personas=2, asked=1)
+    found = speed_engine.throughput(sizes, lambda told: None)["throughput_vs_bare"]
+    assert len(loop.asked) == found["repeats"] == 2 and loop.asked[0] == loop.asked[1]
+    prompts, lengths = loop.asked[0]
+    # S_0 of three users, and of two of them five updates and a short-term persona, of which two are asked for alike.
+    assert len(prompts) == found["counts"]["prompts"] == 3 + 2 * 5 and sum(lengths) == found["counts"]["tokens"]
+    assert len(found["engine_seconds_a_user"]) == 2 and all(spent > 0 for spent in found["engine_seconds_a_user"])
+
+
+def test_the_published_flow_is_asked_one_request_at_a_time(monkeypatch):
+    import speed_published
+
+    class Tokens(Loop):
+        def ids(self, text):
+            return text.split()
+
+    loop = Tokens()
+    monkeypatch.setattr(speed_published, "embedded", Forgetful)
+    monkeypatch.setattr(speed_published, "bare", lambda: loop)
+    sizes = speed.Sizes(repeats=1, users=2, many=3, personas=3, asked=2)
+    found = speed_published.published(sizes, lambda told: None)
+    assert set(found) == {"prediction_vs_published", "refinement_vs_published", "round_vs_published"}
+    assert all(len(prompts) == 1 for prompts, _ in loop.asked) and len(loop.asked) == 2 * 3
+    answers = found["prediction_vs_published"]["answer_tokens"]
+    assert answers["numbers"] == 10 < answers["titles"]
+    asked = [lengths[0] for _, lengths in loop.asked]
+    assert asked.count(10) == 2 and max(asked) == answers["titles"]
+    assert found["prediction_vs_published"]["with_titles"]["target"] == 10
