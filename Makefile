@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 # Python compiles the modules that are used; pip would compile all of them.
 PIP := -m pip install --quiet --disable-pip-version-check --no-compile
 
-.PHONY: demo test check fast screenshots recording readme notebook learn-demo requirements data clean
+.PHONY: demo test check fast screenshots recording speed readme notebook learn-demo requirements data clean
 
 # make demo RATINGS=ratings.csv ITEM=movie SCALE=0.5:5:0.5 takes your own ratings.
 demo: $(VENV)/.demo
@@ -24,6 +24,10 @@ screenshots: $(VENV)/.dev ## the README's pictures of a report, from a planted r
 
 recording: $(VENV)/.demo ## the README's recording of a first run with own ratings; RECORDING adds flags to the run
 	$(BIN)/python scripts/record.py docs/pictures/own-ratings.svg $(RECORDING)
+
+speed: $(VENV)/.dev ## how fast it is, on a machine that does nothing else: ten minutes on two cores
+	$(BIN)/python benchmarks/speed.py
+	$(BIN)/python scripts/docs_results.py
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -12,7 +12,6 @@ both flows. The unshared flow is measured on some directions (--unshared) and co
 """
 
 import json
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -29,6 +28,7 @@ from deeper.learning.schema import CONTEXT, DIRECTION
 from deeper.persona.predict import predict
 from deeper.persona.prompts import load_prompts
 from deeper.pipeline.provenance import provenance
+from speed_cases import seconds
 
 DOMAINS = {PLANTED.id: PLANTED}
 
@@ -42,7 +42,7 @@ def main(spec: str, directions: int, tokens: int, unshared: int) -> None:
     """Print the seconds of both flows and their ratio as JSON."""
     engine, prompts, context = make_engine(spec), load_prompts(), _context()
     sampler = Sampler(engine, prompts, tokens, directions, 1.0, 1)
-    texts = [_persona(number) for number in range(directions)]
+    texts = [well_formed_persona(number) for number in range(directions)]
     rows = candidate_rows(context, _directions(context, texts))
 
     def read(part: pa.Table) -> None:
@@ -61,13 +61,13 @@ def main(spec: str, directions: int, tokens: int, unshared: int) -> None:
     candidates = rows.slice(1, unshared)
     shared = {
         "generate": _each_token(engine, lambda: sample(context, sampler, DOMAINS)) * tokens * directions,
-        "score": _seconds(lambda: read(rows)),
+        "score": seconds(lambda: read(rows)),
     }
     apart = {
         "generate": _each_token(engine, lambda: [engine.generate([prompt], one) for _ in range(unshared)])
         * tokens
         * directions,
-        "score": _seconds(lambda: read_one_by_one(candidates)) / candidates.num_rows * directions,
+        "score": seconds(lambda: read_one_by_one(candidates)) / candidates.num_rows * directions,
     }
     result = {
         "benchmark": "sample_reward",
@@ -91,7 +91,7 @@ def _context() -> pa.Table:
         "part": "b",
         "k": 1,
         "parent": "old",
-        "persona": _persona(99),
+        "persona": well_formed_persona(99),
         "windows": [first, second],
         "future": third,
         "predicted": [3.0] * 10,
@@ -107,7 +107,7 @@ def _directions(context: pa.Table, texts: list[str]) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=DIRECTION)
 
 
-def _persona(number: int) -> str:
+def well_formed_persona(number: int) -> str:
     """A well-formed persona of about 48 tokens."""
     liked, disliked = (KINDS[(number * step + step) % len(KINDS)].lower() for step in (1, 5))
     change = "rising" if number < len(KINDS) else "falling"
@@ -118,17 +118,11 @@ def _persona(number: int) -> str:
     )
 
 
-def _seconds(work: Callable[[], object]) -> float:
-    began = time.perf_counter()
-    work()
-    return time.perf_counter() - began
-
-
 def _each_token(engine: Engine, work: Callable[[], object]) -> float:
     """Seconds for each generated token."""
     before = engine.usage.tokens_generated
-    seconds = _seconds(work)
-    return seconds / (engine.usage.tokens_generated - before)
+    spent = seconds(work)
+    return spent / (engine.usage.tokens_generated - before)
 
 
 if __name__ == "__main__":

@@ -138,12 +138,45 @@ def robustness(results: Results) -> str:
     )
 
 
+SPEED = {
+    "throughput_vs_bare": "generated tokens a second, a run's writing / the bare pipeline",
+    "samples_vs_one_prefill": "15 samples of a prompt / one prefill, in time",
+    "score_vs_limit_1": "items scored a second / the limit, one window",
+    "score_vs_limit_3": "the same, three windows",
+    "prediction_vs_published": "a window predicted, time of the published flow / ours",
+    "refinement_vs_published": "a persona refined, the same",
+    "round_vs_published": "both, the same",
+    "help_seconds_over_bare": "`deeper --help`, seconds over a bare interpreter",
+    "memory_ratio_1000_vs_16": "peak memory without a model, 1,000 users / 16",
+    "outside_engine_share": "a user's time outside of the engine / the embedded engine's",
+}
+
+
+def speed(results: Results) -> str:
+    """What was measured, and whether it is as fast as wanted."""
+    rows: list[tuple[object, ...]] = []
+    for name, told in SPEED.items():
+        one = results[name]
+        rows.append((told, *_speed(one)))
+        if "with_titles" in one:
+            rows.append((f"{told}, its ratings with titles", *_speed(one["with_titles"])))
+    return "\n\n".join((table(("", "median", "range", "repeats", "wanted", ""), rows), origin(results)))
+
+
+def _speed(one: Results) -> tuple[object, ...]:
+    least = "≥" if one["better"] == "higher" else "≤"
+    verdict = "holds" if one["holds"] else "**falls short**"
+    span = "..".join(f"{limit:.3g}" for limit in one["range"])
+    return f"{one['value']:.3g}", span, one["repeats"], f"{least} {one['target']:g}", verdict
+
+
 RENDERERS: Mapping[str, Callable[[Results], str]] = {
     "demo": demo,
     "readers": readers,
     "preference": preference,
     "tracker": tracker,
     "robustness": robustness,
+    "speed": speed,
 }
 
 

@@ -226,6 +226,29 @@ def test_the_script_writes_how_hard_it_is_to_break(tmp_path):
     assert written.count("0123456789ab") == 2
 
 
+def test_the_script_writes_how_fast_it_is(tmp_path):
+    def told(value, target, better, holds):
+        whole = {"value": value, "target": target, "better": better, "holds": holds}
+        return {**whole, "range": [value - 0.01, value + 0.01], "repeats": 3}
+
+    found = {name: results()[name] for name in ("commit", "machine", "seed")}
+    lower = ("samples_vs_one_prefill", "help_seconds_over_bare", "memory_ratio_1000_vs_16", "outside_engine_share")
+    found |= {name: told(0.11, 0.3, "lower", True) for name in lower}
+    higher = ("throughput_vs_bare", "score_vs_limit_1", "score_vs_limit_3", "refinement_vs_published")
+    found |= {name: told(0.87, 0.9, "higher", False) for name in higher}
+    both = {**told(4.5, 10, "higher", False), "with_titles": told(21.5, 10, "higher", True)}
+    found |= {name: both for name in ("prediction_vs_published", "round_vs_published")}
+    written = rendered(tmp_path, "speed", found)
+    for cells in (
+        "| `deeper --help`, seconds over a bare interpreter | 0.11 | 0.1..0.12 | 3 | ≤ 0.3 | holds |",
+        "| items scored a second / the limit, one window | 0.87 | 0.86..0.88 | 3 | ≥ 0.9 | **falls short** |",
+        "time of the published flow / ours | 4.5 | 4.49..4.51 | 3 | ≥ 10 | **falls short** |",
+        "ours, its ratings with titles | 21.5 | 21.5..21.5 | 3 | ≥ 10 | holds |",
+    ):
+        assert cells in written
+    assert written.count("| ≥ 10 |") == 4 and "0123456789ab" in written
+
+
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_local_links_lead_somewhere(name):
     path = DOCUMENTS[name]

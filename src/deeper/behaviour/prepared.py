@@ -67,14 +67,14 @@ def _check(windows: pa.Table) -> None:
         if sorted(found) != list(range(len(found))):
             raise ValueError(f"the windows of user {user!r} are not numbered 0, 1, 2 …, each once")
     sizes = set(pc.list_value_length(windows["items"]).to_pylist())
-    if len(sizes) > 1 or sizes & {0, None}:
+    size = sizes.pop() if len(sizes) == 1 else None
+    if windows.num_rows and not size:
         raise ValueError("the windows are not all of one size")
     items = pc.list_flatten(windows["items"])
     for name in ("item", "title", "rating"):
         if pc.struct_field(items, name).null_count:
             raise ValueError(f"a window has an item without {name}")
-    size = sizes.pop() if sizes else 0
-    rated = zip(np.repeat(strings(windows, "domain"), size), pc.struct_field(items, "rating").to_pylist(), strict=True)
+    rated = zip(np.repeat(strings(windows, "domain"), size or 0), pc.struct_field(items, "rating").to_pylist(), strict=True)
     for name, rating in set(rated):
         if not BUILTIN[name].accepts(rating):
             raise ValueError(f"the rating {rating:g} is off the scale of {name}")

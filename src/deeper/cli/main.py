@@ -1,12 +1,12 @@
-"""Entry point: finds commands lazily and turns errors into one message and an exit code."""
+"""Entry point: finds commands lazily and turns errors into one message and an exit code.
+
+What --help does not need is imported where it is used: half of its time went into that.
+"""
 
 import errno
 import importlib
-import logging
 import os
 import sys
-import tempfile
-import traceback
 
 import click
 
@@ -65,6 +65,8 @@ def cli() -> None:
       deeper evaluate --help      every setting, with its default
       deeper doctor               what works on this machine
     """  # noqa: D301 (click wants the character)
+    import logging
+
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
     logging.getLogger("deeper").setLevel(logging.INFO)
 
@@ -114,6 +116,9 @@ def _of_the_machine(error: BaseException) -> UserError | None:
 
 
 def _keep_details() -> str:
+    import tempfile
+    import traceback
+
     details = traceback.format_exc()
     try:
         with tempfile.NamedTemporaryFile(

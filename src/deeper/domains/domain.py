@@ -93,6 +93,8 @@ class Domain:
 
     def is_rated(self, ratings: Floats) -> NDArray[np.bool_]:
         """Which ratings are real ones; the same shape as `ratings`, compared in float32, as tables hold them."""
+        if not self.unrated:
+            return np.full(np.shape(ratings), True)
         with np.errstate(over="ignore"):
             return ~np.isin(np.asarray(ratings).astype(np.float32), np.array(self.unrated, np.float32))
 

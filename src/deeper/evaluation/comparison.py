@@ -11,7 +11,8 @@ from deeper.evaluation.schema import METHODS, UPDATERS
 from deeper.measure.bootstrap import domain_mean_interval
 
 Table = Mapping[tuple[str, str, int, str], Mapping[str, dict[str, Any]]]
-"""Error rows by (domain, method, round, role) and then by user."""
+"""What an error row holds besides these names, by (domain, method, round, role) and then by user."""
+ROWS_AT_ONCE = 4000
 
 
 class Group(NamedTuple):
@@ -28,11 +29,16 @@ def table_of(errors: pa.Table) -> Table:
         ValueError: A user has two rows in one place.
     """
     table: dict[tuple[str, str, int, str], dict[str, dict[str, Any]]] = {}
-    for row in errors.to_pylist():
-        users = table.setdefault((row["domain"], row["method"], row["round"], row["role"]), {})
-        if row["user"] in users:
-            raise ValueError(f"two errors of {row['method']} in round {row['round']} for one user")
-        users[row["user"]] = row
+    texts: dict[Any, Any] = {}  # each text once, however many rows have it
+    for batch in errors.to_batches(max_chunksize=ROWS_AT_ONCE):
+        for row in batch.to_pylist():
+            domain, method, t, role, user = (row.pop(name) for name in ("domain", "method", "round", "role", "user"))
+            users = table.setdefault((domain, method, t, role), {})
+            if user in users:
+                raise ValueError(f"two errors of {method} in round {t} for one user")
+            for name in ("readout", "calibrated", "predictor", "prediction"):
+                row[name] = texts.setdefault(row[name], row[name])
+            users[texts.setdefault(user, user)] = row
     return table
 
 

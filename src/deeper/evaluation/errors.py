@@ -1,6 +1,7 @@
 """Predictions against what the users did: one row a user, method, round and role."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,6 +19,7 @@ from deeper.measure.errors import crps, mean_absolute_error, rank_accuracy, root
 Floats = NDArray[np.float64]
 Actual = Mapping[tuple[str, str, int], Floats]
 """Ratings (items,) of W_k by (domain, user, k), "no rating" included."""
+ROWS_AT_ONCE = 4000
 
 
 class Place(NamedTuple):
@@ -87,20 +89,21 @@ def error_table(
         if key in versions and key[1:] in users and not read.failures[i]
     ]
 
-    rows: list[dict[str, Any]] = []
-    for i, (method, k) in shown:
-        _, domain_id, user = read.personas[i]
-        domain, window = domains[domain_id], read.windows[i]
-        places = [p for p in _places(method, k, window, rounds) if p.method in methods and p.role in roles]
-        measures = _measures(domain, read.points(i), read.distribution(i), actual[domain_id, user, window])
-        if measures:
-            by_model = read.readouts[i] != "none"
-            origin = {
-                **{"readout": read.readouts[i], "calibrated": read.calibrated[i], "prediction": prediction},
-                **{"predictor": predictor if by_model else ""},
-            }
-            rows += _rows(domain_id, user, places, measures, origin, search_n)
-    return _sorted(rows)
+    def rows() -> Iterator[dict[str, Any]]:
+        for i, (method, k) in shown:
+            _, domain_id, user = read.personas[i]
+            domain, window = domains[domain_id], read.windows[i]
+            places = [p for p in _places(method, k, window, rounds) if p.method in methods and p.role in roles]
+            measures = _measures(domain, read.points(i), read.distribution(i), actual[domain_id, user, window])
+            if measures:
+                by_model = read.readouts[i] != "none"
+                origin = {
+                    **{"readout": read.readouts[i], "calibrated": read.calibrated[i], "prediction": prediction},
+                    **{"predictor": predictor if by_model else ""},
+                }
+                yield from _rows(domain_id, user, places, measures, origin, search_n)
+
+    return _sorted(rows())
 
 
 def baseline_errors(
@@ -119,23 +122,25 @@ def baseline_errors(
         ERROR rows, sorted; and what was not available, once a method and domain.
     """
     actual = _actual(windows)
-    rows: list[dict[str, Any]] = []
     missing: dict[tuple[str, str], NotAvailableBaseline] = {}
     origin = {"readout": "none", "calibrated": "off", "predictor": "", "prediction": "none"}
-    for domain in domains.values():
-        for t in range(rounds + 1):
-            visible = visible_at(windows, domain, t)
-            for method in methods if visible.users else ():
-                try:
-                    predicted = predict(method, visible, seed)
-                except NotAvailable as reason:
-                    missing[method, domain.id] = NotAvailableBaseline(method, domain.id, str(reason))
-                    continue
-                for user, points in zip(visible.users, predicted, strict=True):
-                    measures = _measures(domain, points, None, actual[domain.id, user, t + 1])
-                    if measures:
-                        rows += _rows(domain.id, user, [Place(method, t, "future")], measures, origin)
-    return _sorted(rows), list(missing.values())
+
+    def rows() -> Iterator[dict[str, Any]]:
+        for domain in domains.values():
+            for t in range(rounds + 1):
+                visible = visible_at(windows, domain, t)
+                for method in methods if visible.users else ():
+                    try:
+                        predicted = predict(method, visible, seed)
+                    except NotAvailable as reason:
+                        missing[method, domain.id] = NotAvailableBaseline(method, domain.id, str(reason))
+                        continue
+                    for user, points in zip(visible.users, predicted, strict=True):
+                        measures = _measures(domain, points, None, actual[domain.id, user, t + 1])
+                        if measures:
+                            yield from _rows(domain.id, user, [Place(method, t, "future")], measures, origin)
+
+    return _sorted(rows()), list(missing.values())
 
 
 def count_unrated(windows: pa.Table, domains: Mapping[str, Domain], rounds: int) -> dict[str, int]:
@@ -222,9 +227,13 @@ def _rows(
     return [{**keys, **place._asdict(), **measures, **origin, "search_n": n} for place, n in searched.items()]
 
 
-def _sorted(rows: list[dict[str, Any]]) -> pa.Table:
+def _sorted(rows: Iterator[dict[str, Any]]) -> pa.Table:
     keys = ("domain", "method", "round", "role", "user")
-    return pa.Table.from_pylist(rows, schema=ERROR).sort_by([(key, "ascending") for key in keys])
+    parts = [ERROR.empty_table()]
+    # As Python rows they would take ten times the memory of the table.
+    while some := list(islice(rows, ROWS_AT_ONCE)):
+        parts.append(pa.Table.from_pylist(some, schema=ERROR))
+    return pa.concat_tables(parts).combine_chunks().sort_by([(key, "ascending") for key in keys])
 
 
 def _actual(windows: pa.Table) -> dict[tuple[str, str, int], Floats]:

@@ -92,5 +92,8 @@ def domain_ratio_interval(
 def resampling(users: int, seed: int, domain: int, samples: int) -> Floats:
     """Share of each user in each bootstrap sample, shape (samples, users)."""
     draws = np.random.default_rng([seed, domain]).integers(users, size=(samples, users))
-    draws += np.arange(samples)[:, None] * users
-    return np.bincount(draws.ravel(), minlength=samples * users).reshape(samples, users) / users
+    shares = np.empty((samples, users))
+    for share, draw in zip(shares, draws, strict=True):
+        share[:] = np.bincount(draw, minlength=users)
+    shares /= users
+    return shares

@@ -62,8 +62,10 @@ def distinctness(texts: Sequence[str]) -> float:
     present = np.zeros((len(sets), len(column)), np.float32)
     for row, kept in enumerate(sets):
         present[row, [column[word] for word in kept]] = 1
-    shared = (present @ present.T).astype(np.float64)
-    sizes = np.diag(shared)
-    united = sizes[:, None] + sizes - shared
-    similarity = np.where(united > 0, shared / np.maximum(united, 1), 1.0)
-    return float(1 - similarity[np.triu_indices(len(sets), 1)].mean())
+    sizes = present.sum(axis=1, dtype=np.float64)
+    total = 0.0
+    for row in range(len(sets) - 1):  # a whole matrix of pairs would grow with the square of the texts
+        shared = (present[row + 1 :] @ present[row]).astype(np.float64)
+        united = sizes[row] + sizes[row + 1 :] - shared
+        total += float(np.where(united > 0, shared / np.maximum(united, 1), 1.0).sum())
+    return 1 - total / (len(sets) * (len(sets) - 1) / 2)

@@ -26,6 +26,8 @@ EPSILON = 1e-4
 EXPONENTS = np.round(np.arange(0, 2.01, 0.05), 2)
 CELLS = 100
 """Cells of the normalised scale [0, 1] on which domains are pooled."""
+ROWS_AT_ONCE = 1000
+"""Predictions that are taken out of their table at a time: as Python numbers they take ten times the memory."""
 
 
 @dataclass(frozen=True)
@@ -93,15 +95,18 @@ def fit(samples: Sequence[tuple[Domain, Floats, Floats]]) -> Calibration:
 def calibrate(table: pa.Table, calibration: Calibration, domains: Mapping[str, Domain]) -> pa.Table:
     """Apply a calibration to uncalibrated `PREDICTION` rows; failed ones pass unchanged."""
     found = {name: calibration.find(domain) for name, domain in domains.items()}
-    rows: list[dict[str, Any]] = table.to_pylist()
-    for row in rows:
-        kind, one = found[row["domain"]]
-        if one is not None and not row["failure"]:
-            distribution = one.apply(np.array(row["distribution"], np.float64))
-            row["distribution"] = distribution.tolist()
-            row["points"] = weighted_median(distribution, domains[row["domain"]].scale.values).tolist()
-            row["calibrated"] = kind
-    return pa.Table.from_pylist(rows, schema=PREDICTION)
+    parts = [PREDICTION.empty_table()]
+    for start in range(0, table.num_rows, ROWS_AT_ONCE):
+        rows: list[dict[str, Any]] = table.slice(start, ROWS_AT_ONCE).to_pylist()
+        for row in rows:
+            kind, one = found[row["domain"]]
+            if one is not None and not row["failure"]:
+                distribution = one.apply(np.array(row["distribution"], np.float64))
+                row["distribution"] = distribution.tolist()
+                row["points"] = weighted_median(distribution, domains[row["domain"]].scale.values).tolist()
+                row["calibrated"] = kind
+        parts.append(pa.Table.from_pylist(rows, schema=PREDICTION))
+    return pa.concat_tables(parts).combine_chunks()
 
 
 def _apply(distribution: Floats, base: Floats, mean: Floats, exponent: float) -> Floats:

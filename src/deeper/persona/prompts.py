@@ -151,7 +151,8 @@ def _parse(name: str, text: str, where: str) -> tuple[str, str]:
 
 def quote(title: str) -> str:
     """A title as one line between quotes, whatever it contains: JSON, cut after 160 characters."""
-    plain = " ".join("".join(c if c.isprintable() else " " for c in title).split())
+    shown = title if title.isprintable() else "".join(c if c.isprintable() else " " for c in title)
+    plain = " ".join(shown.split())
     return json.dumps(plain if len(plain) <= MAX_TITLE else plain[: MAX_TITLE - 1] + "…", ensure_ascii=False)
 
 

@@ -107,16 +107,18 @@ class OnlineLoop:
             else:
                 calibration = fit_calibration(for_fitting.filter(is_first), population.calibration, self.domains)
         fitting = self._calibrated(for_fitting, calibration)
-        personas: list[Row] = list(texts.values())
+        personas = [pa.Table.from_pylist(list(texts.values()), schema=PERSONA)]
         predictions = [self._calibrated(raw.filter(own), calibration)]
 
         if self.settings.prediction == "history":
-            personas += self._controls(windows, [HISTORY_ONLY])
+            personas.append(self._controls(windows, [HISTORY_ONLY]))
         if self._chosen(CONTROLS):
-            rows = self._controls(windows, self._chosen(CONTROLS))
-            targets = [(row, range(1, rounds + 2) if row["method"] == "no_persona" else [row["k"] + 1]) for row in rows]
+            personas.append(self._controls(windows, self._chosen(CONTROLS)))
+            targets = (
+                (row, range(1, rounds + 2) if row["method"] == "no_persona" else [row["k"] + 1])
+                for row in personas[-1].to_pylist()
+            )
             predictions.append(self._calibrated(self._predict("predict-controls", targets, windows), calibration))
-            personas += rows
 
         current = {(key, method): row for key, row in texts.items() for method in self._chosen(UPDATERS)}
         points = _points(predictions[0])
@@ -134,8 +136,8 @@ class OnlineLoop:
             predictions.append(self._calibrated(raw, calibration))
             points = _points(predictions[-1])
             current = {(self._key(row), row["method"]): row for row in final}
-            personas += written
-        table = pa.Table.from_pylist(personas, schema=PERSONA)
+            personas.append(pa.Table.from_pylist(written, schema=PERSONA))
+        table = pa.concat_tables(personas).combine_chunks()
         return Outcome(table, pa.concat_tables(predictions), calibration, fitting, pa.concat_tables(searches))
 
     def _initialise(self, windows: Windows) -> list[Row]:
@@ -199,7 +201,7 @@ class OnlineLoop:
             shard_rows=WRITE_ROWS,
         )
 
-    def _controls(self, windows: Windows, methods: Sequence[str]) -> list[Row]:
+    def _controls(self, windows: Windows, methods: Sequence[str]) -> pa.Table:
         rows = [
             update_row(key, method, k, None, windows[key], None)
             for key in sorted(windows)
@@ -207,9 +209,9 @@ class OnlineLoop:
             for k in (range(self.settings.rounds + 1) if method != "no_persona" else [0])
             if len(windows[key]) > k
         ]
-        return controls(pa.Table.from_pylist(rows, schema=UPDATE_INPUT), self.domains).to_pylist()
+        return controls(pa.Table.from_pylist(rows, schema=UPDATE_INPUT), self.domains)
 
-    def _predict(self, name: str, wanted: Sequence[tuple[Row, Iterable[int]]], windows: Windows) -> pa.Table:
+    def _predict(self, name: str, wanted: Iterable[tuple[Row, Iterable[int]]], windows: Windows) -> pa.Table:
         rows: list[Row] = []
         for persona, ks in wanted:
             own = windows[self._key(persona)]
@@ -247,4 +249,5 @@ class OnlineLoop:
 
 def _points(predictions: pa.Table) -> dict[tuple[str, int], list[float]]:
     """Points by persona and window; failed predictions are left out."""
-    return {(row["persona_id"], row["k"]): row["points"] for row in predictions.to_pylist() if not row["failure"]}
+    rows = predictions.select(["persona_id", "k", "points", "failure"]).to_pylist()
+    return {(row["persona_id"], row["k"]): row["points"] for row in rows if not row["failure"]}

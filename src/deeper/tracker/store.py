@@ -99,13 +99,10 @@ class Store:
             do = "use the version of deeper that saved it"
             raise UserError(f"the tracker was saved in layout {card.layout}", where=str(path), do=do)
         self._sweep(card.generation)
-        tables: dict[str, pa.Table] = {}
-        for name, schema in SCHEMAS.items():
-            file = f"{card.generation:06d}/{name}.parquet"
-            tables[name] = self._folder.read_table(file)
-            if not tables[name].schema.equals(schema):
-                do = "take the folder from a backup"
-                raise UserError("the file has other columns", where=str(self.path / file), do=do)
+        tables = {
+            name: self._folder.read_table(f"{card.generation:06d}/{name}.parquet", schema)
+            for name, schema in SCHEMAS.items()
+        }
         return card, tables
 
     def close(self) -> None:

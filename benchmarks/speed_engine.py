@@ -1,0 +1,203 @@
+"""Parts of `speed.py` that ask the embedded model: the writing of a run, samples of one prompt, and scores."""
+
+import tempfile
+from collections.abc import Sequence
+from functools import cache
+from itertools import count
+from pathlib import Path
+
+import numpy as np
+import openvino
+import openvino_genai as genai
+import pyarrow as pa
+
+from deeper.engine import Prompt, Sampling
+from deeper.engine.embedded import CACHE_GIB, MAX_BATCHED_TOKENS, MAX_SEQUENCES, EmbeddedEngine
+from deeper.engine.label_tree import split_prefix
+from deeper.engine.weights import prepare_weights
+from deeper.persona.predict import PREDICT_INPUT, predict, score_request
+from deeper.persona.prompts import load_prompts
+from sample_reward import well_formed_persona
+from speed_cases import (
+    DOMAINS,
+    SEED,
+    Figure,
+    Say,
+    Sizes,
+    Watched,
+    figure,
+    in_turns,
+    planted_windows,
+    ratios,
+    run_planted,
+    seconds,
+)
+
+SAMPLES = 15
+LONG = " ".join(map(well_formed_persona, range(8)))
+"""A text of some 400 tokens."""
+
+
+@cache
+def embedded() -> EmbeddedEngine:
+    """The embedded engine, both of its models compiled."""
+    engine = EmbeddedEngine()
+    prompts = load_prompts()
+    table = to_predict(1, 1)
+    predict(table, engine, prompts, DOMAINS, "distribution", SEED)
+    engine.generate([Prompt("", "One word.")], Sampling(1))
+    return engine
+
+
+class Bare:
+    """OpenVINO GenAI's own pipeline, called directly, on the same weights with the engine's settings."""
+
+    def __init__(self) -> None:
+        """Compile the model."""
+        weights = prepare_weights(None, None)
+        self.tokenizer = genai.Tokenizer(weights.gguf)
+        scheduler = genai.SchedulerConfig()
+        scheduler.enable_prefix_caching = False
+        scheduler.cache_size = CACHE_GIB
+        scheduler.max_num_seqs = MAX_SEQUENCES
+        scheduler.max_num_batched_tokens = MAX_BATCHED_TOKENS
+        hint = {"INFERENCE_PRECISION_HINT": "f32"}
+        self._pipeline = genai.ContinuousBatchingPipeline(weights.folder, self.tokenizer, scheduler, "CPU", **hint)
+
+    def tokens(self, prompt: Prompt) -> list[int]:
+        """A prompt's tokens, in the form of a chat."""
+        turns = [{"role": "system", "content": prompt.system}, {"role": "user", "content": prompt.user}]
+        return self.ids(self.tokenizer.apply_chat_template(turns, add_generation_prompt=True))
+
+    def ids(self, text: str) -> list[int]:
+        """A text's tokens."""
+        return self.tokenizer.encode(text, add_special_tokens=False).input_ids.data[0].tolist()
+
+    def answer(self, prompts: Sequence[Prompt], lengths: Sequence[int]) -> list[str]:
+        """Answer all prompts as one batch, greedily, each with so many tokens and not one less."""
+        asked = [openvino.Tensor(np.array([self.tokens(prompt)], np.int64)) for prompt in prompts]
+        plans = [genai.GenerationConfig(max_new_tokens=n, ignore_eos=True, do_sample=False) for n in lengths]
+        answers = [answer.m_generation_ids[0] for answer in self._pipeline.generate(asked, plans)]
+        if (given := list(map(len, answers))) != list(lengths):
+            raise RuntimeError(f"asked for answers of {list(lengths)} tokens, got {given}")
+        return [self.tokenizer.decode(list(answer), skip_special_tokens=True) for answer in answers]
+
+
+@cache
+def bare() -> Bare:
+    """The bare pipeline, warm."""
+    pipeline = Bare()
+    pipeline.answer([Prompt("", "One word.")], [1])
+    return pipeline
+
+
+def throughput(sizes: Sizes, say: Say) -> dict[str, Figure]:
+    """Generated tokens a second: the writing stages of a run, against the bare loop on the same prompts and lengths."""
+    engine, loop = embedded(), bare()
+    windows = planted_windows(sizes.users, 1)
+    shares: list[float] = []
+    each_user: list[float] = []
+    prompts = tokens = 0
+    for turn in range(sizes.repeats):
+        watched = Watched(engine)
+        with tempfile.TemporaryDirectory() as folder:
+            stages = run_planted(watched, windows, Path(folder) / "run", users=sizes.users, calibration_users=1)
+        ours = sum(spent for name, spent in stages.items() if name == "initialise" or name.startswith("update-"))
+        asked, lengths = zip(*watched.written, strict=True)
+        theirs = seconds(lambda asked=asked, lengths=lengths: loop.answer(asked, lengths))
+        prompts, tokens = len(asked), sum(lengths)
+        shares.append(theirs / ours)
+        each_user.append(watched.seconds / sizes.users)
+        say(
+            f"  turn {turn + 1} of {sizes.repeats}: {tokens / ours:.1f} tokens/s in the run, {tokens / theirs:.1f} bare"
+        )
+    how = (
+        "Generated tokens a second in the writing stages of deeper evaluate (from a stage's first shard to its last, "
+        "prompts, second tries and files included) by those of OpenVINO GenAI's pipeline, called directly with all "
+        "prompts of the run as one batch, greedy, each answer as long as in the run."
+    )
+    found = figure(shares, 0.9, "higher", how, users=sizes.users, prompts=prompts, tokens=tokens)
+    return {"throughput_vs_bare": {**found, "engine_seconds_a_user": [round(spent, 3) for spent in each_user]}}
+
+
+def samples(sizes: Sizes, say: Say) -> dict[str, Figure]:
+    """What 15 samples of a prompt cost before they part: as many prefills as the figure says."""
+    engine, numbers = embedded(), count()
+
+    def first_tokens(n: int) -> float:
+        # Never the same prompt twice, so that nothing can have been kept.
+        text = f"{next(numbers)} {LONG}"
+        return seconds(lambda: engine.generate([Prompt("", text)], Sampling(1, 1.0, n, SEED)))
+
+    turns = 2 * sizes.repeats + 1
+    found = in_turns({"one sample": lambda: first_tokens(1), "15 samples": lambda: first_tokens(SAMPLES)}, turns, say)
+    how = (
+        "Seconds of 15 samples of one prompt by those of one sample, each of one token, so that reading the prompt is "
+        "nearly all of it: 1 is one prefill, 15 would be one for each sample."
+    )
+    length = len(bare().tokens(Prompt("", f"0 {LONG}")))
+    values = ratios(found["15 samples"], found["one sample"])
+    return {"samples_vs_one_prefill": figure(values, 1.5, "lower", how, samples=SAMPLES, prompt_tokens=length)}
+
+
+def score(sizes: Sizes, say: Say) -> dict[str, Figure]:
+    """Items a second of `score`, against the limit that reading their tokens sets, for one window and for three."""
+    engine, loop, prompts = embedded(), bare(), load_prompts()
+    tables = {windows: to_predict(sizes.personas, windows) for windows in (1, 3)}
+    read = [Prompt("", row["persona"] * 5) for row in tables[1].to_pylist()]
+    read_tokens = sum(len(loop.tokens(prompt)) for prompt in read)
+    sides = {"prefill": lambda: seconds(lambda: loop.answer(read, [1] * len(read)))}
+    for windows, table in tables.items():
+        work = lambda table=table: predict(table, engine, prompts, DOMAINS, "distribution", SEED)  # noqa: E731
+        sides[f"{windows} windows"] = lambda work=work: seconds(work)
+    found = in_turns(sides, 2 * sizes.repeats - 1, say)
+    figures: dict[str, Figure] = {}
+    for windows, table in tables.items():
+        tokens = needed_tokens(table)
+        items = table.num_rows * windows * 10
+        limit = [items * (read_tokens / spent) / tokens for spent in found["prefill"]]
+        values = ratios([items / spent for spent in found[f"{windows} windows"]], limit)
+        how = (
+            "Items a second of the stage that predicts (tokenising, labels and the table of predictions included) by "
+            "(items · prefill rate) / (prefix + item tokens): each token that must be read counted once, what all "
+            "prompts of a call share included; prefill rate of OpenVINO GenAI's pipeline in the same turn; labels of "
+            "one token."
+        )
+        counts = {"personas": table.num_rows, "items": items, "tokens": tokens}
+        figures[f"score_vs_limit_{windows}"] = figure(values, 0.75, "higher", how, **counts)
+    return figures
+
+
+def to_predict(personas: int, windows: int) -> pa.Table:
+    """`PREDICT_INPUT` rows: well-formed personas, and windows of ten planted items each."""
+    behaviour = planted_windows(personas, 0).to_pylist()
+    users = sorted({row["user"] for row in behaviour})
+    titles = {(row["user"], row["k"]): [item["title"] for item in row["items"]] for row in behaviour}
+    rows = [
+        {
+            "persona_id": user,
+            "user": user,
+            "domain": next(iter(DOMAINS)),
+            "persona": well_formed_persona(number),
+            "targets": [{"k": k, "titles": titles[user, k]} for k in range(windows)],
+        }
+        for number, user in enumerate(users)
+    ]
+    return pa.Table.from_pylist(rows, schema=PREDICT_INPUT)
+
+
+def needed_tokens(table: pa.Table) -> int:
+    """Tokens that a call must read: what all its prompts share once, what a persona's share once, and the rest."""
+    prompts, loop, domain = load_prompts(), bare(), next(iter(DOMAINS.values()))
+    prefixes: list[tuple[int, ...]] = []
+    total = 0
+    for row in table.to_pylist():
+        items = [title for target in row["targets"] for title in target["titles"]]
+        request = score_request(prompts, domain, row["persona"], items)
+        whole = [Prompt(request.prompt.system, request.prompt.user + item) for item in request.continuations]
+        prefix, tails = split_prefix([tuple(loop.tokens(prompt)) for prompt in whole])
+        prefixes.append(prefix)
+        total += sum(map(len, tails))
+    shared, _ = split_prefix([(*prefix, -1) for prefix in prefixes])
+    alone = len(shared) if len(prefixes) > 1 else 0
+    return total + alone + sum(len(prefix) - alone for prefix in prefixes)

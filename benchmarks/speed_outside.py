@@ -1,0 +1,113 @@
+"""Parts of `speed.py` around the model: how soon the program is there, how much memory a run takes, and its time."""
+
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from deeper.engine.scripted import ScriptedEngine
+from speed_cases import Figure, Say, Sizes, Watched, figure, in_turns, planted_windows, ratios, run_planted, seconds
+
+FEW = 16
+WHOLE_RUN = {"rounds": 4}
+"""Of the runs whose memory is measured: all methods, all rounds."""
+HELP = "import sys; from deeper.cli.main import main; sys.argv = ['deeper', '--help']; main()"
+LOADED = "import sys, deeper; print(*(name for name in sys.modules if name.split('.')[0] in {names}))"
+ENGINES = {"openvino", "openvino_genai", "torch", "transformers", "openai", "numpy", "pyarrow"}
+"""What importing `deeper` must not load: engines, and what they stand on."""
+
+
+def start(sizes: Sizes, say: Say) -> dict[str, Figure]:
+    """Seconds from nothing to the end of `deeper --help`, over those of an interpreter that does nothing."""
+
+    def process(code: str) -> Callable[[], float]:
+        command = [sys.executable, "-c", code]
+        return lambda: seconds(lambda: subprocess.run(command, stdout=subprocess.DEVNULL, check=True))
+
+    sides = {"interpreter": process("pass"), "deeper --help": process(HELP)}
+    for side in sides.values():
+        side()  # the first of each reads its files from the disk
+    found = in_turns(sides, 5 * sizes.repeats, say)
+    over = [b - a for a, b in zip(found["interpreter"], found["deeper --help"], strict=True)]
+    command = [sys.executable, "-c", LOADED.replace("{names}", repr(ENGINES))]
+    loaded = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    how = "Seconds of a process that runs deeper --help, less those of one that does nothing, turn by turn."
+    one = figure(over, 0.3, "lower", how)
+    return {"help_seconds_over_bare": {**one, "holds": one["holds"] and not loaded, "engines_imported": loaded}}
+
+
+def scale(sizes: Sizes, say: Say, engine_seconds_a_user: float) -> dict[str, Figure]:
+    """Memory of runs of few and of many users with the scripted engine, and their time outside of it.
+
+    Args:
+        sizes: How much.
+        say: Tells what is going on.
+        engine_seconds_a_user: Of a run of the embedded engine with the same settings (the part `throughput`).
+    """
+    peaks: dict[int, list[float]] = {FEW: [], sizes.many: []}
+    outside: list[float] = []
+    with tempfile.TemporaryDirectory() as folder:
+        windows = Path(folder) / "windows.parquet"
+        pq.write_table(planted_windows(sizes.many, 32), windows)
+        for users, found in peaks.items():
+            _, peak = _apart(windows, users, WHOLE_RUN)
+            found.append(peak)
+            say(f"  {users} users, four rounds: {peak:.0f} MB")
+        for turn in range(sizes.repeats - 1 or 1):
+            spent, _ = _apart(windows, sizes.many, {})
+            outside.append(spent / sizes.many)
+            say(f"  turn {turn + 1}, {sizes.many} users, one round: {spent:.1f} s outside")
+    grown = ratios(peaks[sizes.many], peaks[FEW])
+    how = (
+        f"Peak memory of the process of deeper evaluate (VmHWM) judging {sizes.many} users by that of {FEW}, with the "
+        "scripted engine, which holds no model. Both processes hold the same data, windows of all users; what grows "
+        "are the tables of personas, predictions and errors, which a run holds until it writes them."
+    )
+    share = (
+        f"Seconds a user outside of the scripted engine, in a run of {sizes.many} users, by the seconds a user that "
+        "the embedded engine works in a run with the same settings."
+    )
+    memory = figure(grown, 1.2, "lower", how, few=FEW, many=sizes.many, rounds=4, methods="all")
+    memory["megabytes"] = {str(users): round(peak) for users, [peak] in peaks.items()}
+    shares = [spent / engine_seconds_a_user for spent in outside]
+    time = figure(shares, 0.05, "lower", share, users=sizes.many, rounds=1, methods="all")
+    time["outside_seconds_a_user"] = [round(spent, 4) for spent in outside]
+    time["engine_seconds_a_user"] = round(engine_seconds_a_user, 3)
+    return {"memory_ratio_1000_vs_16": memory, "outside_engine_share": time}
+
+
+class Forgetful(ScriptedEngine):
+    """A scripted engine that keeps no list of what it was asked, so that it does not grow."""
+
+    def generate(self, *asked):  # noqa: D102 (as above)
+        answers = super().generate(*asked)
+        self.asked.clear()
+        return answers
+
+    def score(self, *asked):  # noqa: D102
+        matrices = super().score(*asked)
+        self.asked.clear()
+        return matrices
+
+
+def _apart(windows: Path, users: int, settings: dict[str, Any]) -> tuple[float, float]:
+    """`scripted_run` in a fresh process."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as fresh:
+        return fresh.submit(scripted_run, windows, users, settings).result()
+
+
+def scripted_run(windows: Path, users: int, settings: dict[str, Any]) -> tuple[float, float]:
+    """A run's seconds outside of the engine, and the peak of the process in megabytes."""
+    watched, table = Watched(Forgetful(), notes=False), pq.read_table(windows)
+    with tempfile.TemporaryDirectory() as folder:
+        chosen = {"users": users, "calibration_users": 32, **settings}
+        spent = run_planted(watched, table, Path(folder) / "run", **chosen)
+    # Of this program's own: what the parent took before it started this one does not count.
+    [line] = [line for line in Path("/proc/self/status").read_text("utf-8").splitlines() if line.startswith("VmHWM")]
+    return spent["all"] - watched.seconds, int(line.split()[1]) / 1000

@@ -1,0 +1,132 @@
+"""The part of `speed.py` that compares with the published flow, on the same model, prompts and machine.
+
+The published flow sends one request after the other and shares nothing between them. A persona is written by one
+request, and the ratings of a window are one answer in JSON. Here its answers have the length of a well-formed one, so
+that it loses no time to answers that a small model gets wrong: a persona as long as ours, and ten ratings as `FORMS`
+has them. Its parser takes what stands between the first "[" and the last "]"; what stands there is not known to us, so
+the figures are of the shortest form, bare numbers, and the other stands beside them.
+"""
+
+import json
+from collections.abc import Mapping
+
+import pyarrow as pa
+
+from deeper.engine import Prompt
+from deeper.persona.predict import predict
+from deeper.persona.prompts import Prompts, load_prompts, quote
+from deeper.persona.stages import UPDATE_INPUT, update
+from deeper.persona.write import Writer
+from sample_reward import well_formed_persona
+from speed_cases import (
+    DOMAINS,
+    RUN,
+    SEED,
+    WHOLE,
+    Figure,
+    Say,
+    Sizes,
+    Watched,
+    figure,
+    in_turns,
+    planted_windows,
+    ratios,
+    seconds,
+)
+from speed_engine import bare, embedded, to_predict
+
+FORMS = {
+    "numbers": lambda titles: json.dumps([4.0] * len(titles)),
+    "titles": lambda titles: json.dumps([{WHOLE.item_noun: title, "rating": 4.0} for title in titles], indent=2),
+}
+"""An answer with the ratings of a window: bare numbers, or an object an item."""
+TARGETS = {"prediction": 10.0, "refinement": 2.5, "round": 5.0}
+
+
+def published(sizes: Sizes, say: Say) -> dict[str, Figure]:
+    """Seconds of the published flow by ours: ten ratings predicted, a persona refined, and both."""
+    engine, loop, prompts = embedded(), bare(), load_prompts()
+    asked = to_predict(sizes.personas, 1)
+    cases = _cases(sizes.personas)
+    writer = Writer(engine, prompts, RUN["max_persona_tokens"], SEED)
+    watched = Watched(engine)
+    personas = update(cases, Writer(watched, prompts, writer.max_tokens, SEED), DOMAINS)
+    lists = [_list_prompt(prompts, row) for row in asked.slice(0, sizes.asked).to_pylist()]
+    answers = {form: [len(loop.ids(answer(titles))) for _, titles in lists] for form, answer in FORMS.items()}
+    kept = sum(personas["tokens"].to_pylist()) / cases.num_rows
+    rewrites = [(prompt, round(kept)) for prompt, _ in watched.written[: sizes.asked]]
+
+    def one_by_one(requests: list[tuple[Prompt, int]]) -> float:
+        return seconds(lambda: [loop.answer([prompt], [length]) for prompt, length in requests]) / len(requests)
+
+    sides = {
+        "prediction": lambda: (
+            seconds(lambda: predict(asked, engine, prompts, DOMAINS, "distribution", SEED)) / asked.num_rows
+        ),
+        "refinement": lambda: seconds(lambda: update(cases, writer, DOMAINS)) / cases.num_rows,
+        "published refinement": lambda: one_by_one(rewrites),
+    }
+    for form, lengths in answers.items():
+        requests = [(prompt, length) for (prompt, _), length in zip(lists, lengths, strict=True)]
+        sides[f"published prediction, {form}"] = lambda requests=requests: one_by_one(requests)
+    found = in_turns(sides, sizes.repeats, say)
+    counts = {"personas": sizes.personas, "asked_one_by_one": sizes.asked, "persona_tokens": round(kept, 1)}
+    return _figures(found, answers, counts)
+
+
+def _figures(
+    found: Mapping[str, list[float]], answers: Mapping[str, list[int]], counts: Mapping[str, float]
+) -> dict[str, Figure]:
+    """Of each kind the figure with bare numbers, and beside it the value with titles."""
+    told = {
+        "prediction": "the ratings of a window of ten items predicted from a persona",
+        "refinement": "a persona refined",
+        "round": "a window predicted and the persona refined",
+    }
+    figures: dict[str, Figure] = {}
+    for kind, target in TARGETS.items():
+        by_form: dict[str, list[float]] = {}
+        for form in FORMS:
+            predicted = found[f"published prediction, {form}"], found["prediction"]
+            refined = found["published refinement"], found["refinement"]
+            both = [[sum(two) for two in zip(*part, strict=True)] for part in zip(predicted, refined, strict=True)]
+            by_form[form] = ratios(*{"prediction": predicted, "refinement": refined, "round": both}[kind])
+        how = (
+            f"Seconds of the published flow by ours, {told[kind]}: one request after the other to OpenVINO GenAI's "
+            "pipeline, nothing shared, ratings as a JSON list of ten numbers, answers of a fixed, well-formed length."
+        )
+        one = figure(by_form["numbers"], target, "higher", how, **counts)
+        if kind != "refinement":
+            one["answer_tokens"] = {form: max(lengths) for form, lengths in answers.items()}
+            one["with_titles"] = figure(by_form["titles"], target, "higher", "The same, each rating beside its title.")
+        figures[f"{kind}_vs_published"] = one
+    return figures
+
+
+def _cases(users: int) -> pa.Table:
+    """`UPDATE_INPUT` rows of the first refinement of planted users."""
+    windows: dict[str, list[list[dict[str, object]]]] = {}
+    for row in planted_windows(users, 0).to_pylist():
+        windows.setdefault(row["user"], []).append(row["items"])
+    rows = [
+        {
+            "user": user,
+            "domain": WHOLE.id,
+            "method": "refine",
+            "k": 1,
+            "parent": "old",
+            "persona": well_formed_persona(number),
+            "windows": own[:2],
+            "predicted": [3.0] * 10,
+        }
+        for number, (user, own) in enumerate(windows.items())
+    ]
+    return pa.Table.from_pylist(rows, schema=UPDATE_INPUT)
+
+
+def _list_prompt(prompts: Prompts, row: dict[str, object]) -> tuple[Prompt, list[str]]:
+    """The prompt that asks for the ratings of a window as a list, and the titles."""
+    [target] = row["targets"]  # type: ignore[misc]
+    titles = target["titles"]
+    items = "\n".join(map(quote, titles))
+    return prompts.render("predict_list", WHOLE, persona=row["persona"], items=items, count=len(titles)), titles
