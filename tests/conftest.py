@@ -7,8 +7,8 @@ from hypothesis import settings
 settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.load_profile("repeatable")
 
-# The contract's assertions live outside of test modules.
-pytest.register_assert_rewrite("contract")
+# The contracts' assertions live outside of test modules.
+pytest.register_assert_rewrite("contract", "domain_contract", "updater_contract")
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""Examples in the help of a command, which click marks with a line of \\b, as blocks of code in the reference."""
+"""Examples in the help of a command as blocks of code in the reference; click marks them with a backspace."""
 
 import click
 from sphinx.application import Sphinx
@@ -7,7 +7,7 @@ BAR = "| "
 
 
 def as_code(app: Sphinx, ctx: click.Context, lines: list[str]) -> None:
-    """Change the lines that sphinx-click makes of a help text: a marked block is its head, and indented lines of code."""
+    """Change the lines that sphinx-click makes of a help text: of a marked block, the indented lines are code."""
     found: list[str] = []
     for line in lines:
         if not line.startswith(BAR):
