@@ -81,9 +81,12 @@ class SettingsReference(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         """The definition list."""
-        kind = named(self.arguments[0])
-        beyond = named(self.options["beyond"]) if "beyond" in self.options else None
-        presets = presets_of(self.options["presets"]) if "presets" in self.options else {}
+        try:
+            kind = named(self.arguments[0])
+            beyond = named(self.options["beyond"]) if "beyond" in self.options else None
+            presets = presets_of(self.options["presets"]) if "presets" in self.options else {}
+        except (ImportError, AttributeError) as error:
+            raise self.error(f"there are no such settings: {error}") from error
         found = self.parse_text_to_nodes("\n".join(entries(kind, beyond, presets)))
         for definitions in found:
             definitions["classes"].append("settings")
