@@ -36,7 +36,7 @@ extensions = [
 exclude_patterns = ["_site", "results"]
 show_warning_types = True
 
-myst_enable_extensions = ["attrs_block", "deflist", "dollarmath"]
+myst_enable_extensions = ["attrs_block", "attrs_inline", "deflist", "dollarmath"]
 myst_fence_as_directive = ["math"]
 # Links to headings, as other readers of Markdown make them, are checked down to this level.
 myst_heading_anchors = 3
