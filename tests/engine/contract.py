@@ -1,17 +1,16 @@
 """What every engine must do: inherit `EngineContract` and override the fixture `engine`.
 
     class TestMine(EngineContract):
-        @pytest.fixture(scope="class")
-        @classmethod
-        def engine(cls) -> Engine:
-            return MyEngine()
+        engine = made_by(MyEngine)
 
 Text of a real model may change where two tokens are nearly as likely and the batch differs; such engines set
 `compared_words = 1`, so that greedy texts of different batches are compared in their first word only.
 """
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -62,6 +61,15 @@ def assert_same_scores(one: np.ndarray, other: np.ndarray, tolerance: float) -> 
     matters = np.maximum(one, other) > np.log(0.02)
     assert np.abs(one - other)[matters].max(initial=0) <= tolerance
     assert one.shape == other.shape
+
+
+def made_by(make: Callable[[], Engine]) -> Any:
+    """The fixture `engine` of a class of tests: what `make` gives, once."""
+
+    def engine(cls: type) -> Engine:
+        return make()
+
+    return pytest.fixture(scope="class")(classmethod(engine))
 
 
 class EngineContract:

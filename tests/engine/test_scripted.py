@@ -3,19 +3,16 @@ import re
 
 import numpy as np
 import pytest
-from contract import PROMPTS, RATER, STARS, EngineContract
+from contract import PROMPTS, RATER, STARS, EngineContract, made_by
 
-from deeper.engine import Engine, Prompt, Sampling, ScoreRequest
+from deeper.engine import Prompt, Sampling, ScoreRequest
 from deeper.engine.scripted import GenerateCall, ScriptedEngine, ScriptedFailure
 
 PLAIN = Sampling(max_tokens=20)
 
 
 class TestScriptedContract(EngineContract):
-    @pytest.fixture(scope="class")
-    @classmethod
-    def engine(cls) -> Engine:
-        return ScriptedEngine()
+    engine = made_by(ScriptedEngine)
 
 
 def test_a_queue_is_replayed_in_order_and_its_end_is_said() -> None:

@@ -74,7 +74,7 @@ def _check(windows: pa.Table) -> None:
     for name in ("item", "title", "rating"):
         if pc.struct_field(items, name).null_count:
             raise ValueError(f"a window has an item without {name}")
-    rated = zip(np.repeat(strings(windows, "domain"), size or 0), pc.struct_field(items, "rating").to_pylist(), strict=True)
-    for name, rating in set(rated):
+    domains = np.repeat(strings(windows, "domain"), size or 0)
+    for name, rating in set(zip(domains, pc.struct_field(items, "rating").to_pylist(), strict=True)):
         if not BUILTIN[name].accepts(rating):
             raise ValueError(f"the rating {rating:g} is off the scale of {name}")

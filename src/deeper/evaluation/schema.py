@@ -2,6 +2,8 @@
 
 import pyarrow as pa
 
+from deeper.persona import updaters
+
 ERROR = pa.schema(
     [
         pa.field("user", pa.string(), nullable=False),
@@ -27,13 +29,7 @@ null where no two ratings differ. `search_n` is the number of directions searche
 `prediction` is "persona", "history" (combined with the user's own ratings up to W_t: `future` only) or, of
 baselines, "none". Rows are sorted by (domain, method, round, role, user)."""
 
-UPDATERS = (
-    "refine",
-    "incremental_update",
-    "hierarchical_merge",
-    "full_regeneration",
-    "slide_regeneration",
-)
+UPDATERS = tuple(updaters.UPDATERS)
 CONTROLS = ("no_persona", "raw_history")
 BASELINES = (
     "user_median",

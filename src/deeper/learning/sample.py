@@ -12,7 +12,7 @@ from deeper.engine import Completion, Engine, Prompt, Sampling
 from deeper.learning.schema import DIRECTION
 from deeper.persona.leaks import find_leaks
 from deeper.persona.prompts import Prompts
-from deeper.persona.updaters import Case, refine
+from deeper.persona.updaters import UPDATERS, Case
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def refine_prompt(context: Mapping[str, Any], prompts: Prompts, max_tokens: int,
         short_term="",
         max_tokens=max_tokens,
     )
-    return refine(prompts, case)
+    return UPDATERS["refine"](prompts, case)
 
 
 def _directions(

@@ -14,7 +14,7 @@ _TOLERANCE = 1e-6
 
 
 def mean_absolute_error(points: ArrayLike, actual: ArrayLike) -> float:
-    """Mean of |predicted − actual|.
+    """Mean of the absolute differences between predicted and actual ratings.
 
     Args:
         points: Predicted ratings, shape (items,).

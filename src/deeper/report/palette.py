@@ -22,6 +22,7 @@ class Ink(NamedTuple):
 
 
 INKS = {
+    **dict.fromkeys(UPDATERS, Ink("#5b46a8", "#b7a6f5", "5 2")),
     "refine": Ink("#0063a6", "#6db8ff"),
     "incremental_update": Ink("#8a5a00", "#e3b34f"),
     "hierarchical_merge": Ink("#00734f", "#4fd1a5"),
@@ -32,7 +33,8 @@ INKS = {
     **{name: Ink("#6f6f6f", "#9d9d9d", "1 3") for name in BASELINES[1:]},
     **{name: Ink("#4d6a7d", "#93b3c7", "4 2 1 2") for name in (*CONTROLS, HISTORY_ONLY)},
 }
-"""By method; hues of the updaters stay apart for colour-blind readers, and every line has its name beside it."""
+"""By method; updaters that were added share one. Hues of the others stay apart for colour-blind readers, and every line
+has its name beside it."""
 
 
 def variables(dark: bool) -> str:

@@ -10,6 +10,8 @@ const SEES = {
 };
 const STEADY = { frozen: "This persona is never updated.", no_persona: "A control: the predictor is told nothing.",
   raw_history: "A control: the predictor reads the last ratings themselves." };
+// An updater that was added is not described here.
+const sees = (method) => (STEADY[method] ? undefined : SEES[method] ?? "what this updater reads");
 
 const browse = async () => {
   const index = await unpack("index");
@@ -24,7 +26,7 @@ const browse = async () => {
   at("domain").closest("label").hidden = domains.length < 2;
   at("method").append(...index.methods.map((name) => option(name, wordsOf(name))));
   at("beside").append(option("", "nothing"), ...index.methods.map((name) => option(name, wordsOf(name))));
-  at("method").value = index.methods.includes("refine") ? "refine" : (index.methods.find((name) => SEES[name]) ?? index.methods[0]);
+  at("method").value = index.methods.includes("refine") ? "refine" : (index.methods.find((name) => sees(name)) ?? index.methods[0]);
 
   // The change of a user's error: at the last round against the frozen persona on the same window, where there is one;
   // else against the method's own first round.
@@ -122,10 +124,10 @@ const browse = async () => {
   };
 
   const why = (method, t, before, labels) => {
-    if (!SEES[method]) return [];
+    if (!sees(method)) return [];
     if (t === 0) return [element("h4", {}, "Where it comes from"), element("p", { class: "dim" }, "It was written from the ratings of W0 alone; there was nothing to predict yet."), given(0)];
     const same = before && personas.find((one) => one.method === method && one.k === t && one.stage === "final")?.text === before.text;
-    const made = [element("h4", {}, same ? "What it was shown" : "Why it changed"), element("p", { class: "dim" }, `The model was shown ${SEES[method]} (W${t}).`)];
+    const made = [element("h4", {}, same ? "What it was shown" : "Why it changed"), element("p", { class: "dim" }, `The model was shown ${sees(method)} (W${t}).`)];
     const short = personas.find((one) => one.method === method && one.k === t && one.stage === "short_term");
     if (short) made.push(element("blockquote", {}, short.text));
     const prediction = before?.predicted[t];
