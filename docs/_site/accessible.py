@@ -15,6 +15,8 @@ BETTER = {
     '<aside class="toc-drawer': '<aside aria-label="On this page" class="toc-drawer',
     # The head of a column that needs none.
     '<th class="head"><p></p></th>': '<td class="head"></td>',
+    # A signature of several lines is drawn as a list of definitions, and is none.
+    '<dl>\n<dd><em class="sig-param">': '<dl role="presentation">\n<dd><em class="sig-param">',
 }
 
 
