@@ -73,7 +73,7 @@ def _check(windows: pa.Table) -> None:
     for name in ("item", "title", "rating"):
         if pc.struct_field(items, name).null_count:
             raise ValueError(f"a window has an item without {name}")
-    size = sizes.pop() if sizes else 0
+    size = next(iter(sizes), 0) or 0
     rated = zip(np.repeat(strings(windows, "domain"), size), pc.struct_field(items, "rating").to_pylist(), strict=True)
     for name, rating in set(rated):
         if not BUILTIN[name].accepts(rating):
