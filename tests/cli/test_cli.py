@@ -163,7 +163,7 @@ def test_a_bug_is_ours_and_its_details_are_kept(
     def broken(*_: Any) -> NoReturn:
         raise ZeroDivisionError("nine divided by nothing")
 
-    monkeypatch.setattr("deeper.pipeline.settings.resolve_settings", broken)
+    monkeypatch.setattr("deeper.cli.evaluate.resolve_settings", broken)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     result = deeper("evaluate")
     assert result.code == 1
@@ -181,7 +181,7 @@ def test_a_bug_on_a_full_disk_is_still_one_message(deeper: CommandLine, monkeypa
     def broken(*_: Any, **__: Any) -> NoReturn:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("deeper.pipeline.settings.resolve_settings", broken)
+    monkeypatch.setattr("deeper.cli.evaluate.resolve_settings", broken)
     monkeypatch.setattr("tempfile.NamedTemporaryFile", broken)
     result = deeper("evaluate")
     assert result.code == 1
@@ -193,7 +193,7 @@ def test_an_interruption_says_how_to_go_on(deeper: CommandLine, monkeypatch: pyt
     def interrupted(*_: Any) -> NoReturn:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("deeper.pipeline.settings.resolve_settings", interrupted)
+    monkeypatch.setattr("deeper.cli.evaluate.resolve_settings", interrupted)
     result = deeper("evaluate")
     assert result.code == 130
     assert "continues where it was" in result.err
