@@ -65,17 +65,6 @@ def test_the_document_lists_what_the_presets_of_dpo_change(preset: str) -> None:
         assert told[name] == "", name
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_the_document_explains_every_setting_with_its_default(kind: str) -> None:
-    _, settings = KINDS[kind]
-    document = (ROOT / "docs" / "training.md").read_text("utf-8").split("\n## Settings")[1]
-    for name, field in settings.model_fields.items():
-        [row] = [line for line in document.splitlines() if line.startswith(f"| `{name}` |")]
-        default = ", ".join(field.default) if isinstance(field.default, tuple) else str(field.default or "")
-        shown = row.split("|")[2].strip().strip("`")
-        assert shown == default or (isinstance(field.default, float) and float(shown) == field.default)
-
-
 @pytest.mark.parametrize(
     ("flags", "parts"),
     [
