@@ -178,11 +178,14 @@ def test_a_bug_is_ours_and_its_details_are_kept(
 
 
 def test_a_bug_on_a_full_disk_is_still_one_message(deeper: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(*_: Any, **__: Any) -> NoReturn:
+    def broken(*_: Any) -> NoReturn:
+        raise ZeroDivisionError("nine divided by nothing")
+
+    def full(*_: Any, **__: Any) -> NoReturn:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("deeper.cli.evaluate.resolve_settings", broken)
-    monkeypatch.setattr("tempfile.NamedTemporaryFile", broken)
+    monkeypatch.setattr("tempfile.NamedTemporaryFile", full)
     result = deeper("evaluate")
     assert result.code == 1
     assert "No details were kept (No space left on device)" in result.err

@@ -1,7 +1,6 @@
-"""`deeper learn` on the command line: flags, presets, the document, bad input, and all of it with a random model."""
+"""`deeper learn` on the command line: flags, presets, bad input, and all of it with a random model."""
 
 import json
-import re
 from pathlib import Path
 
 import click
@@ -12,8 +11,6 @@ from deeper.cli.learn import command
 from deeper.engine.adapter import load_adapter
 from deeper.pipeline.learn_settings import PRESETS, LearnSettings, to_pair, to_train
 from deeper.pipeline.pair_settings import PairSettings
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_flags_are_the_settings() -> None:
@@ -45,20 +42,6 @@ def test_iteration_1_is_kept_near_to_where_it_begins(
 ) -> None:
     settings = LearnSettings(reference=reference)
     assert to_train(settings, iteration, Path("pairs"), adapter, {}).reference == expected
-
-
-def test_the_document_explains_every_setting_with_its_default() -> None:
-    document = (ROOT / "docs" / "learning.md").read_text("utf-8")
-    section = document.split("\n### Settings\n")[1].split("\n## ")[0]
-    told: dict[str, str] = {}
-    for line in section.splitlines():
-        if line.startswith("| `"):
-            names, defaults = (re.findall(r"`([^`]*)`", cell) for cell in line.split("|")[1:3])
-            told |= dict(zip(names, [*defaults, *[""] * (len(names) - len(defaults))], strict=True))
-    assert told.keys() == LearnSettings.model_fields.keys()
-    for name, field in LearnSettings.model_fields.items():
-        default = field.default
-        assert told[name] == (", ".join(map(str, default)) if isinstance(default, tuple) else str(default)), name
 
 
 @pytest.mark.parametrize(
