@@ -47,7 +47,9 @@ DISTURBANCES = ("killed", "disk full", "out of memory")
 TIMES = 3
 """Disturbances of one folder before it is finished."""
 DISK_BYTES = 64 << 20
-LONGEST_SECONDS = 600
+LONGEST_SECONDS = 120
+"""Without using any processor time; a run that stands still so long is ended, and counts as a problem."""
+STOOD_STILL = "stood still"
 ENGINES = ("--policy-engine", "scripted", "--predictor-engine", "scripted")
 NOT_RESULTS = ("cost", "manifest.json", "report.html", "prepare.json", "reward.json", "reward-cost.parquet", "figures")
 """Where seconds stand, or what is drawn of results."""
@@ -143,7 +145,7 @@ def chaos(commands: Sequence[str], runs: int, seed: int, place: Path, ground: Pa
             counts[f"{job.name}: {way}"] += 1
             outcomes[f"{way}: {outcome}"] += 1
             print(f"{done}/{runs} {job.name}, {way}: {outcome} {ended.said[-200:]!r}", file=sys.stderr, flush=True)
-            if outcome == "spoke unclearly":
+            if outcome in ("spoke unclearly", STOOD_STILL):
                 problems.append(f"{job.name}, {way}: {ended.said[-1500:]}")
         counts["folders"] += 1
         ended = command(job.words, folder)
@@ -210,6 +212,8 @@ def compared(wanted: Mapping[str, bytes], got: Mapping[str, bytes]) -> list[str]
 
 def judged(ended: Ended) -> str:
     """How a disturbed run ended."""
+    if ended.said == STOOD_STILL:
+        return STOOD_STILL
     if ended.code == -signal.SIGKILL:
         return "killed"
     if ended.code < 0:
@@ -259,21 +263,24 @@ def command(words: Sequence[str], folder: Path, disturb: Any = None, after_secon
                     sys.stderr.flush()
                     os._exit(int(stop.code or 0))
             os._exit(70)
-        began = time.monotonic()
-        pid = 0
+        moved, before = time.monotonic(), 0.0
+        pid, still = 0, False
         while not pid:
             pid, status, used = os.wait4(child, os.WNOHANG)
             if disturb and not pid and processor_seconds(child) >= after_seconds:
                 with contextlib.suppress(ProcessLookupError, FileNotFoundError):
                     disturb(child)
                 disturb = None
-            if time.monotonic() - began > LONGEST_SECONDS:
+            if pid or processor_seconds(child) != before:
+                moved, before = time.monotonic(), processor_seconds(child)
+            elif time.monotonic() - moved > LONGEST_SECONDS:
                 os.kill(child, signal.SIGKILL)
-                raise SystemExit(f"{' '.join(words)} stands still")
+                still = True
             time.sleep(0.01)  # what the system counts processor time in
         told.seek(0)
         said = told.read().decode("utf-8", "replace")
-    return Ended(os.waitstatus_to_exitcode(status), said, used.ru_utime + used.ru_stime)
+    code = os.waitstatus_to_exitcode(status)
+    return Ended(code, STOOD_STILL if still else said, used.ru_utime + used.ru_stime)
 
 
 def processor_seconds(pid: int) -> float:

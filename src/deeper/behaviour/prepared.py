@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
+from deeper.behaviour.parquet import read_parquet
 from deeper.behaviour.schema import WINDOW
 from deeper.behaviour.windows import strings
 from deeper.domains import BUILTIN
@@ -34,7 +34,7 @@ def read_prepared(folder: Path) -> pa.Table:
     """
     path = folder / WINDOWS_FILE
     try:
-        windows = pq.read_table(path).cast(WINDOW).combine_chunks()
+        windows = read_parquet(path).cast(WINDOW).combine_chunks()
         windows.validate(full=True)
         _check(windows)
     except MemoryError:

@@ -10,9 +10,9 @@ from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from deeper.behaviour.parquet import read_parquet
 from deeper.domains import Domain, Scale
 from deeper.errors import UserError
 from deeper.learning.describer import describe, level_only
@@ -137,7 +137,7 @@ def read_personas(paths: Sequence[Path]) -> PolicyTexts:
     for path in paths:
         do = "give a Parquet file of personas, such as personas.parquet of a run"
         try:
-            table = pq.read_table(path)
+            table = read_parquet(path)
             if missing := [name for name in NEEDED if name not in table.column_names]:
                 raise UserError(f"the table lacks {', '.join(missing)}", where=str(path), do="give a table of personas")
             table = table.select([name for name in PERSONA.names if name in table.column_names])

@@ -19,6 +19,7 @@ from deeper.behaviour.hub_pairs import write_pairs
 from deeper.behaviour.hub_personas import PUBLISHED_METHODS, write_personas
 from deeper.behaviour.load import Loaded, load_windows
 from deeper.behaviour.new_folder import new_folder
+from deeper.behaviour.parquet import read_parquet
 from deeper.behaviour.published import write_published
 from deeper.behaviour.windows import strings
 from deeper.domains import BUILTIN
@@ -223,7 +224,7 @@ def _pairs(source: str, folder: Path, options: HubOptions) -> DataSet:
 def _personas(source: str, folder: Path, options: HubOptions) -> DataSet:
     path = Path(source) / "personas.parquet"
     try:
-        table = pq.read_table(path).cast(PERSONA)
+        table = read_parquet(path).cast(PERSONA)
     except (pa.ArrowException, OSError, ValueError) as error:
         raise UserError("there are no personas", where=str(path), do="give a folder of deeper evaluate") from error
     rows: list[dict[str, Any]] = [row for row in table.to_pylist() if row["stage"] == "final"]

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from deeper.behaviour.parquet import read_parquet
 from deeper.errors import UserError
 from deeper.hub import folder_of
 from deeper.learning.pairs import check_split
@@ -63,7 +63,7 @@ def read_pairs(folder: Path) -> PairFiles:
         prompt_version: str = about["prompt_version"]
         for name in TABLES:
             digest.update((folder / name).read_bytes())
-            tables.append(pq.read_table(folder / name).select(PAIR.names).cast(PAIR))
+            tables.append(read_parquet(folder / name).select(PAIR.names).cast(PAIR))
             tables[-1].validate(full=True)
     except (pa.ArrowException, OSError, ValueError, KeyError, RecursionError) as error:
         raise UserError(

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from rich.console import Console
 
 from deeper.behaviour.load import load_windows
+from deeper.behaviour.parquet import read_parquet
 from deeper.behaviour.planted import TRUTH
 from deeper.errors import UserError
 from deeper.learning.contexts import Windows
@@ -139,7 +139,7 @@ def _noise_free(data: Path, contexts: pa.Table) -> dict[tuple[str, str, int], ND
         return None
     do = "make it again with deeper synth users"
     try:
-        table = pq.read_table(path)
+        table = read_parquet(path)
     except (OSError, ValueError, pa.ArrowException) as error:
         raise UserError("not a Parquet file that can be read", where=str(path), do=do) from error
     if not table.schema.equals(TRUTH):

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from filelock import FileLock, Timeout
 
+from deeper.behaviour.parquet import read_parquet
 from deeper.errors import UserError
 from deeper.pipeline.settings import RunSettings
 
@@ -76,7 +77,7 @@ class RunFolder:
         """
         path = self.path / name
         try:
-            table = pq.read_table(path, page_checksum_verification=True)
+            table = read_parquet(path)
             table.validate(full=True)
         except MemoryError:
             raise

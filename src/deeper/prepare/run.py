@@ -20,11 +20,11 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
-import pyarrow.parquet as pq
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from deeper.behaviour.hub import write_hub
+from deeper.behaviour.parquet import read_parquet
 from deeper.behaviour.published import write_published
 from deeper.behaviour.windows import WINDOW_SIZE
 from deeper.domains import BUILTIN
@@ -240,7 +240,7 @@ def _buckets(raw: RawFiles) -> int:
 
 def _publish(out: Path, domain: str) -> None:
     """Write the published layouts, unless they are there."""
-    windows = pq.read_table(out / "windows.parquet")
+    windows = read_parquet(out / "windows.parquet")
     folder = out / "published" / (*BUILTIN[domain].aliases, domain)[0]
     if not folder.exists():
         write_published(windows, folder)

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any, cast
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from deeper.behaviour.parquet import read_parquet
 from deeper.domains import Domain, Scale
 from deeper.errors import UserError
 from deeper.pipeline.run_folder import is_sealed
@@ -66,8 +66,8 @@ def read_run(folder: Path) -> RunFiles:
         results=_json(folder / "results.json"),
         manifest=manifest,
         domains={name: _domain(entry) for name, entry in manifest["domains"].items()},
-        **{name: pq.read_table(folder / f"{name}.parquet") for name in TABLES},
-        search=pq.read_table(folder / "search.parquet") if manifest["config"]["search_n"] else None,
+        **{name: read_parquet(folder / f"{name}.parquet") for name in TABLES},
+        search=read_parquet(folder / "search.parquet") if manifest["config"]["search_n"] else None,
     )
 
 
