@@ -312,9 +312,9 @@ def test_it_learns(behaviour: Path, tiny_base: Path, tmp_path: Path) -> None:
     ("changes", "what"),
     [
         ({"cutoff": 64}, "12 of 12 examples have more than 64 tokens"),
-        ({"cutoff": 700, "over_cutoff": "refuse"}, "examples have more than 700 tokens"),
+        ({"cutoff": 400, "over_cutoff": "refuse"}, "examples have more than 400 tokens"),
         ({"domains": ("reefs",)}, "reefs"),
-        ({"personas": ("nowhere.parquet",)}, "not a Parquet file"),
+        ({"personas": ("nowhere.parquet",)}, "not a table of personas"),
     ],
 )
 def test_bad_settings(changes: dict[str, Any], what: str, behaviour: Path, tiny_base: Path, tmp_path: Path) -> None:
