@@ -19,6 +19,7 @@ from deeper.domains import Scale
 from deeper.engine import Completion, Engine, Prompt, Sampling, ScoreRequest, Usage
 from deeper.pipeline import engines as engine_choice
 from deeper.pipeline import evaluate as pipeline
+from deeper.pipeline import plan
 from deeper.pipeline.executor import LocalExecutor, Stage
 from deeper.pipeline.settings import Settings
 
@@ -159,7 +160,7 @@ def run_planted(engine: Engine, windows: pa.Table, out: Path, **settings: Any) -
     loaded = Loaded(windows, DOMAINS, [], "planted")
     chosen = Settings(**{**RUN, **settings})
     with (
-        replaced(pipeline, "load_windows", lambda data, chosen: loaded),
+        replaced(plan, "load_windows", lambda data, chosen: loaded),
         replaced(pipeline, "LocalExecutor", Timed),
         replaced(engine_choice, "make_engine", lambda spec, adapter: engine),
     ):

@@ -141,7 +141,7 @@ def test_without_train_users_history_is_off_and_says_so(base: Path, monkeypatch:
         loaded = load_windows(*args)
         return replace(loaded, windows=loaded.windows.filter(pc.field("split") == "eval"))
 
-    monkeypatch.setattr(pipeline, "load_windows", only_eval)
+    monkeypatch.setattr("deeper.pipeline.plan.load_windows", only_eval)
     folder, shown = start(base, "untrained", ScriptedEngine(), prediction="history")
     assert "persona only, since there is no train user's prediction to fit the history on" in " ".join(shown.split())
     assert {e["prediction"] for e in results(folder)["errors"]} == {"persona", "none"}

@@ -10,6 +10,7 @@ sys.path.append(str(Path(__file__).resolve().parents[2] / "benchmarks"))
 import speed
 from deeper.engine import Prompt, Sampling
 from deeper.pipeline import evaluate as pipeline
+from deeper.pipeline import plan
 from deeper.pipeline.executor import LocalExecutor
 from speed_cases import WHOLE, Watched, figure, in_turns, planted_windows, ratios, run_planted
 from speed_outside import Forgetful
@@ -50,7 +51,7 @@ def test_a_watched_engine_answers_as_it_would_and_is_noted():
 
 
 def test_a_planted_run_is_timed_by_stage_and_leaves_the_program_as_it_was(tmp_path):
-    before = pipeline.load_windows
+    before = plan.load_windows
     watched = Watched(Forgetful())
     windows = planted_windows(3, 2)
     assert set(windows["domain"].to_pylist()) == {WHOLE.id} and len(set(windows["user"].to_pylist())) == 5
@@ -58,7 +59,7 @@ def test_a_planted_run_is_timed_by_stage_and_leaves_the_program_as_it_was(tmp_pa
     assert set(stages) == {"all", "initialise", "predict-0", "predict-controls", "update-1", "predict-1"}
     assert stages["all"] > sum(spent for name, spent in stages.items() if name != "all") > watched.seconds > 0
     assert (tmp_path / "run" / "results.json").exists()
-    assert pipeline.load_windows is before and pipeline.LocalExecutor is LocalExecutor
+    assert plan.load_windows is before and pipeline.LocalExecutor is LocalExecutor
 
 
 def test_a_part_is_kept_for_the_same_commit_and_sizes_only(tmp_path):
