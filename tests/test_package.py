@@ -95,7 +95,7 @@ def test_requirements_are_pinned_with_hashes_and_name_no_address(path):
 
 
 def test_there_are_requirement_files():
-    assert {path.name for path in REQUIREMENTS} == {"demo.txt", "dev.txt"}
+    assert {path.name for path in REQUIREMENTS} == {"demo.txt", "dev.txt", "docs.txt"}
 
 
 @pytest.mark.parametrize("path", REQUIREMENTS, ids=lambda path: path.name)
