@@ -53,8 +53,8 @@ def commands(group: click.Group = cli, words: str = "deeper") -> Iterator[tuple[
 
 
 def kinds(base: type[RunSettings] = RunSettings) -> Iterator[type[RunSettings]]:
-    """All settings that a command takes."""
+    """All settings that a command takes; those of a tracker are none."""
     for kind in base.__subclasses__():
-        if "command" in kind.__dict__:
+        if "command" in kind.__dict__ and not kind.__module__.startswith("deeper.tracker"):
             yield kind
         yield from kinds(kind)
