@@ -11,7 +11,6 @@ from typing import Any
 
 import nbformat
 from nbclient import NotebookClient
-from traitlets.config import Config
 
 NOTEBOOK = Path(__file__).resolve().parents[1] / "docs" / "notebooks" / "method.ipynb"
 TIMEOUT_SECONDS = 1800
@@ -35,7 +34,6 @@ def execute(notebook: Notebook, folder: Path) -> Notebook:
         startup_timeout=TIMEOUT_SECONDS,
         resources={"metadata": {"path": str(folder)}},
         extra_arguments=["--HistoryManager.enabled=False"],
-        config=Config({"KernelManager": {"transport": "ipc"}}),
     )
     client.execute()
     notebook.metadata = {"kernelspec": notebook.metadata["kernelspec"], "language_info": {"name": "python"}}

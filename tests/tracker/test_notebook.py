@@ -30,7 +30,7 @@ def check(notebook: Any) -> str:
     assert sum("image/png" in output.get("data", ()) for output in outputs) == 3
     text = "".join(output.get("text", "") for output in outputs)
     assert "MAE of S_0 on W_1: " in text and "written for an error of " in text
-    assert text.count("r = ") == 4 and "user median   round 0: " in text
+    assert text.count("r = ") == 4 and "user median  round 0: " in text
     return text
 
 
