@@ -98,8 +98,7 @@ def test_repeats_are_left_out_and_counted_also_when_they_come_late() -> None:
         ({"title": ["x"]}, "the title is ['x'], which is no text"),
         ({"time": None}, "the time is None, which is no time"),
         ({"time": "yesterday"}, "the time is 'yesterday'"),
-        ({"time": 1_700_000_000_000}, "divide milliseconds by 1000"),
-        ({"item": "lone \ud83d"}, "which is not valid Unicode"),
+        ({"item": "lone \ud83d"}, "the item is no text"),
     ],
     ids=str,
 )
