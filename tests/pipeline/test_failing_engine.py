@@ -131,7 +131,8 @@ def test_what_did_not_fail_is_the_same(runs: tuple[Run, Run]) -> None:
     first = first_failures(run)
     kept, expected = comparable(run, first), comparable(sound, first)
     assert {name: len(rows) for name, rows in kept.items()} == {name: len(rows) for name, rows in expected.items()}
-    assert all(kept.values())
+    # Where each prediction is a call of its own, a fifth of them fails, and little comes before a user's first failure.
+    assert min(map(len, kept.values())) > (15 if run.results["config"]["readout"] == "distribution" else 1)
     assert kept == expected
     assert {method for _, method in first} >= {"refine", "hierarchical_merge", "frozen"}
 

@@ -106,3 +106,4 @@ def test_disturbed_runs_end_with_the_same_tables() -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert '"folders_the_same": 2' in done.stdout
+    assert '"killed: killed"' in done.stdout

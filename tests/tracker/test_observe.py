@@ -1,6 +1,6 @@
 """What observing does with events: windows, order, repeats, bad values, failures of an engine."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -98,7 +98,7 @@ def test_repeats_are_left_out_and_counted_also_when_they_come_late() -> None:
         ({"title": ["x"]}, "the title is ['x'], which is no text"),
         ({"time": None}, "the time is None, which is no time"),
         ({"time": "yesterday"}, "the time is 'yesterday'"),
-        ({"item": "lone \ud83d"}, "the item is no text"),
+        ({"item": "lone \ud83d"}, "which is not valid Unicode"),
     ],
     ids=str,
 )
@@ -108,6 +108,14 @@ def test_a_bad_event_is_named_and_nothing_is_kept(change: dict[str, Any], said: 
         live.observe("ann", [*events(1), {**events(1, first=1)[0], **change}])
     assert said in caught.value.what and caught.value.where == "user 'ann', event 2" and caught.value.do
     assert live.users == []
+
+
+def test_milliseconds_are_seconds() -> None:
+    live = tracker()
+    one = {**events(1)[0], "time": 1_700_000_000}
+    live.observe("ann", [one])
+    assert live.observe("ann", [{**one, "time": 1_700_000_000_000}]).repeated == 1
+    assert live.behaviour("ann")[0].time == datetime.fromtimestamp(1_700_000_000, UTC)
 
 
 def test_an_event_without_a_rating_field_is_named() -> None:

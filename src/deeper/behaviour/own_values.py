@@ -48,7 +48,9 @@ def parse_text(value: object) -> str:
     try:
         text = "" if value is None else str(value)
         text.encode()
-    except ValueError as error:  # a number of thousands of digits, or half a character
+    except UnicodeEncodeError as error:  # half a character
+        raise BadValue("is no text", f"is {str(value)[:SHOWN]!r}, which is not valid Unicode") from error
+    except ValueError as error:  # a number of thousands of digits
         raise BadValue("is no text") from error
     if not text.strip():
         raise BadValue("is empty")

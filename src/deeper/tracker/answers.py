@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from deeper.domains import Domain
 from deeper.persona.predict import predict_row
-from deeper.tracker.history import Version
+from deeper.tracker.history import Version, versions_of
 from deeper.tracker.people import Person
 from deeper.tracker.rounds import Reader
 
@@ -50,6 +51,11 @@ class Prediction:
     values: Floats
     calibrated: str
     failure: str
+
+
+def observed(person: Person, known: int, repeated: int, domain: Domain) -> Observed:
+    """What has come of a call: the versions behind the `known` first ones, and what waits."""
+    return Observed(tuple(versions_of(person, domain, known)), repeated, person.in_window, person.failure)
 
 
 def predict_titles(people: Sequence[Person], titles: Sequence[Sequence[str]], reader: Reader) -> list[Prediction]:

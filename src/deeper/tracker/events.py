@@ -23,7 +23,7 @@ class Event:
     Attributes:
         title: The item's title, as a reader sees it.
         rating: On the domain's scale, or a value that means "no rating".
-        time: When; UTC where no zone is named. ISO 8601 text and Unix seconds are understood, too.
+        time: When; UTC where no zone is named. ISO 8601 text, Unix seconds and milliseconds are understood, too.
         item: The item's id; the title if there is none.
     """
 
@@ -52,7 +52,7 @@ def parse_user(user: object) -> str:
         UserError: It is empty or something else.
     """
     try:
-        return _writable(parse_text(user))
+        return parse_text(user)
     except ValueError as error:
         raise UserError(f"the user {error}", do="give the user's id") from error
 
@@ -69,6 +69,21 @@ def parse_events(user: str, events: Iterable[Event | Mapping[str, Any]], domain:
         UserError: One lacks a title, rating or time, or has one that cannot be read.
     """
     return [_parse(event, domain, f"user {user!r}, event {number}") for number, event in enumerate(events, 1)]
+
+
+def parse_stream(stream: Iterable[Mapping[str, Any]], domain: Domain) -> dict[str, list[Row]]:
+    """Read events that name their user.
+
+    Returns:
+        By user.
+
+    Raises:
+        UserError: As for `parse_user` and `parse_events`.
+    """
+    by_user: dict[str, list[Mapping[str, Any]]] = {}
+    for event in stream:
+        by_user.setdefault(parse_user(event.get("user")), []).append(event)
+    return {user: parse_events(user, events, domain) for user, events in by_user.items()}
 
 
 def parse_titles(user: str, titles: Sequence[str]) -> list[str]:
@@ -137,23 +152,10 @@ def _parse(event: Event | Mapping[str, Any], domain: Domain, where: str) -> Row:
         name = "time"
         time = parse_time(values[name])
         name = "item"
-        item = title if values.get(name) in (None, "") else _writable(parse_text(values[name]))
+        item = title if values.get(name) in (None, "") else parse_text(values[name])
     except ValueError as error:
         raise UserError(f"the {name} {error}", where=where, do="mend it or leave it out") from error
     return {"item": item, "title": title, "rating": rating, "time": time}
-
-
-def _writable(text: str) -> str:
-    """Text that a file can hold: half a surrogate pair is none.
-
-    Raises:
-        ValueError: It is not.
-    """
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise ValueError(f"is {text!r}, which is not valid Unicode") from error
-    return text
 
 
 def _identity(event: Row) -> tuple[object, ...]:

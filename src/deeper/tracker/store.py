@@ -25,6 +25,8 @@ from deeper.tracker.settings import GIVEN, TrackerSettings
 
 CARD = "tracker.json"
 LAYOUT = 1
+Tables = dict[str, pa.Table]
+"""By the names of `people.SCHEMAS`."""
 
 
 class Card(BaseModel):
@@ -70,7 +72,7 @@ class Store:
         """Whether a tracker was saved here."""
         return self._folder.has(CARD)
 
-    def write(self, settings: TrackerSettings, card: Card, tables: dict[str, pa.Table]) -> None:
+    def write(self, settings: TrackerSettings, card: Card, tables: Tables) -> None:
         """Write a new generation, and delete the others.
 
         Raises:
@@ -83,7 +85,7 @@ class Store:
         self._folder.write_text(CARD, SavedCard(**vars(card), generation=generation).model_dump_json(indent=1) + "\n")
         self._sweep(generation)
 
-    def read(self) -> tuple[Card, dict[str, pa.Table]]:
+    def read(self) -> tuple[Card, Tables]:
         """Read the valid generation, and delete what a killed save has left.
 
         Raises:
@@ -130,6 +132,38 @@ def new_store(path: Path, settings: TrackerSettings) -> Store:
         do = "go on with it (PersonaTracker.load), or choose another folder"
         raise UserError("the folder holds a tracker already", where=str(path), do=do)
     return store
+
+
+def saved_in(store: Store | None, path: Path | None, settings: TrackerSettings, card: Card, tables: Tables) -> Store:
+    """Save a tracker where it is kept, or in another folder, which it is kept in from then on.
+
+    Args:
+        store: Where it is kept; None if nowhere yet.
+        path: The folder; where it is kept by default.
+        settings: The tracker's.
+        card: What it knows besides its tables.
+        tables: By name.
+
+    Returns:
+        Where it is kept now; the other is closed.
+
+    Raises:
+        UserError: There is no folder, it holds something else or is held, or it cannot be written.
+    """
+    if path is None or (store and path.resolve() == store.path.resolve()):
+        if store is None:
+            raise UserError("the tracker is in no folder yet", do="name one: tracker.save(folder)")
+        store.write(settings, card, tables)
+        return store
+    moved = new_store(path, settings)
+    try:
+        moved.write(settings, card, tables)
+    except BaseException:
+        moved.close()
+        raise
+    if store:
+        store.close()
+    return moved
 
 
 def given_or_saved(name: str, given: Engine | str | None, saved: str) -> Engine | str:

@@ -17,15 +17,15 @@ from deeper.engine import Engine
 from deeper.errors import UserError
 from deeper.persona.calibration import Calibration
 from deeper.pipeline.settings import resolve
-from deeper.tracker.answers import Observed, Prediction, predict_titles
+from deeper.tracker.answers import Observed, Prediction, observed, predict_titles
 from deeper.tracker.corrections import corrected
-from deeper.tracker.events import Event, add_events, parse_events, parse_titles, parse_user
+from deeper.tracker.events import Event, add_events, parse_events, parse_stream, parse_titles, parse_user
 from deeper.tracker.history import Version, versions_of
 from deeper.tracker.models import as_domain, fitted, identity, make_reader, read_calibration
 from deeper.tracker.people import Person, Row, from_tables, to_tables
 from deeper.tracker.rounds import catch_up
 from deeper.tracker.settings import GIVEN, TrackerSettings
-from deeper.tracker.store import Card, Store, given_or_saved, new_store, saved_settings
+from deeper.tracker.store import Card, Store, given_or_saved, saved_in, saved_settings
 
 log = logging.getLogger(__name__)
 
@@ -145,11 +145,7 @@ class PersonaTracker:
         Raises:
             UserError: As for `observe`.
         """
-        by_user: dict[str, list[Mapping[str, Any]]] = {}
-        for event in stream:
-            by_user.setdefault(parse_user(event.get("user")), []).append(event)
-        domain = self._reader.domain
-        return self._observe({user: parse_events(user, events, domain) for user, events in by_user.items()})
+        return self._observe(parse_stream(stream, self._reader.domain))
 
     def update(self) -> dict[str, Observed]:
         """Try all whole windows again that could not be read.
@@ -256,22 +252,10 @@ class PersonaTracker:
         Raises:
             UserError: The folder holds something else, another process holds it, or it cannot be written.
         """
-        store = self._store
-        if folder is not None and not (store and Path(folder).resolve() == store.path.resolve()):
-            store = new_store(Path(folder), self._settings)
-        if store is None:
-            raise UserError("the tracker is in no folder yet", do="name one: tracker.save(folder)")
-        reader = self._reader
+        reader, path = self._reader, None if folder is None else Path(folder)
         card = Card(domain=reader.domain, calibration=reader.calibration, predictor=identity(self._settings, reader))
-        try:
-            store.write(self._settings, card, to_tables(self._people.values(), reader.domain.id))
-        except BaseException:
-            if store is not self._store:
-                store.close()
-            raise
-        if store is not self._store:
-            self.close()
-            self._store = store
+        tables = to_tables(self._people.values(), reader.domain.id)
+        self._store = saved_in(self._store, path, self._settings, card, tables)
 
     def close(self) -> None:
         """Let others open the folder; nothing is saved by it."""
@@ -306,12 +290,5 @@ class PersonaTracker:
     def _catch_up(self, people: Sequence[Person], repeated: Mapping[str, int]) -> dict[str, Observed]:
         before = [len(person.versions) for person in people]
         catch_up(people, self._reader)
-        return {
-            person.user: Observed(
-                versions=tuple(versions_of(person, self._reader.domain, first)),
-                repeated=repeated[person.user],
-                waiting=person.in_window,
-                failure=person.failure,
-            )
-            for person, first in zip(people, before, strict=True)
-        }
+        domain = self._reader.domain
+        return {p.user: observed(p, known, repeated[p.user], domain) for p, known in zip(people, before, strict=True)}
