@@ -5,8 +5,8 @@
         --ablation "cold start=RUNS/ablation/coldstart" --ablation … --left-out food_com=RUNS/left-out/food_com \
         > docs/results/small.json
 
-RUNS/results is a run of `deeper evaluate --prediction history` with trained adapters on eval users, RUNS/untuned the same
-without adapters. The last round is judged: domains whose histories are shorter have none. Ablations are runs on
+RUNS/results is a run of `deeper evaluate --prediction history` with trained adapters on eval users, RUNS/untuned the
+same without adapters. The last round is judged: domains whose histories are shorter have none. Ablations are runs on
 validation users; what is left out of a training is judged on that domain's validation users, beside the same domain in
 the first ablation. Intervals are 95 % bootstraps over users, resampled within their domain; each target says whether
 its value or its interval has to hold.
