@@ -9,13 +9,13 @@ from typing import Literal
 
 import numpy as np
 
-from deeper.behaviour.levels import halfway
 from deeper.domains import Domain
 from deeper.engine.protocol import Prompt
 from deeper.errors import UserError
 from deeper.learning import phrases
-from deeper.learning.describer import describe, level_only, say
-from deeper.learning.facts import KINDS_TOLD, Facts, facts
+from deeper.learning.describer import level_only, say
+from deeper.learning.evolve import evolved, updated
+from deeper.learning.facts import Facts, facts
 from deeper.learning.people import Moment, Person, draw, moments
 from deeper.persona.prompts import Prompts
 from deeper.persona.updaters import UPDATERS, Case, Window
@@ -131,12 +131,12 @@ def _lesson(moment: Moment, task: Task, teaching: Teaching, rng: Random) -> Less
     form, words = rng.randrange(len(phrases.VERDICT)), teaching.max_words
     before_form = form if rng.random() < ALIKE else None
 
-    def text(upto: Sequence[Window], form: int | None = None) -> str:
-        return describe(upto, domain, seed=rng.randrange(2**31), max_words=words, form=form)
+    def text(told: Facts, upto: Sequence[Window], form: int | None = None) -> str:
+        titles = [item["title"] for window in upto for item in window]
+        return say(told, titles, domain, seed=rng.randrange(2**31), max_words=words, form=form)
 
     def lesson(prompt: Prompt, known: Facts, upto: Sequence[Window]) -> Lesson:
-        titles = [item["title"] for window in upto for item in window]
-        answer = say(known, titles, domain, seed=rng.randrange(2**31), max_words=words, form=form)
+        answer = text(known, upto, form)
         seeds = [rng.randrange(2**31) for _ in range(VERDICTS)]
         verdicts = tuple(level_only(known, domain, seed=seed) for seed in seeds) if known.count else ()
         return Lesson(task, person, prompt, answer, verdicts)
@@ -146,56 +146,45 @@ def _lesson(moment: Moment, task: Task, teaching: Teaching, rng: Random) -> Less
         prompt = ask_for_description(teaching.prompts, domain, first, teaching.max_tokens)
         return lesson(prompt, facts(first, domain), first)
     before, seen = windows[: moment.k + 1], windows[: moment.k + 2]
-    rough = rng.random() < ROUGH
-    persona, believed = _rough(before, moment, rng, before_form) if rough else (text(before, before_form), before)
+    if rng.random() < ROUGH:
+        persona, believed = _rough(before, moment, rng, before_form)
+    else:
+        believed = evolved(before, domain)
+        persona = text(believed, before, before_form)
+    new = facts(seen[-1:], domain)
     case = Case(
         domain=domain,
         persona=persona,
         windows=seen,
-        predicted=_predicted(believed, seen[-1], moment, rng),
-        short_term=text(seen[-1:]) if task == "hierarchical_merge" else "",
+        predicted=_predicted(believed.median, seen[-1], moment, rng),
+        short_term=text(new, seen[-1:]) if task == "hierarchical_merge" else "",
         max_tokens=teaching.max_tokens,
     )
-    known = facts(seen, domain) if task == "full_regeneration" else _updated(task, case, facts(believed, domain))
+    known = facts(seen, domain) if task == "full_regeneration" else _updated(task, case, believed)
     return lesson(UPDATERS[task](teaching.prompts, case), known, seen)
 
 
 def _updated(task: Task, case: Case, old: Facts) -> Facts:
-    """What an updated persona says: only what can be known from the old one and the new window.
-
-    The typical verdict is halfway from the old one to the middle of the new window. To refine is to go half the way
-    that the errors point to: where the old words were read as something else, it starts from what was predicted. How
-    the ratings lie around it is the new window's; whether they change is the new window's against all before it; of
-    kinds of items, those of the new window stand before those that the old persona has told. The same of all ratings
-    would predict a little better, and would be guessed.
-    """
-    domain, last = case.domain, case.windows[-1:]
-    new = facts(last, domain)
-
-    def kinds(now: Sequence[str], before: Sequence[str], other: Sequence[str]) -> tuple[str, ...]:
-        told = [kind for kind in before if kind in case.persona and kind not in (*now, *other)]
-        return (*now, *told)[:KINDS_TOLD]
-
-    pleasing = kinds(new.pleasing, old.pleasing, new.disappointing)
-    disappointing = kinds(new.disappointing, old.disappointing, new.pleasing)
-    if not new.count:
-        return replace(old, pleasing=pleasing, disappointing=disappointing)
-    middle = old.median
-    if task == "refine" and case.predicted is not None:
-        predicted = float(np.median(domain.scale.round(np.array(case.predicted))))
-        middle = old.median if abs(predicted - old.median) <= domain.scale.step / 2 else predicted
-    known = facts(last, domain, halfway(middle, new.median, domain.scale))
-    drift = facts(case.windows, domain).drift
-    return replace(known, drift=drift, pleasing=pleasing, disappointing=disappointing)
+    """What the updated persona says; of the old one's kinds of items, those that its text tells."""
+    scale = case.domain.scale
+    pleasing, disappointing = (
+        tuple(kind for kind in kinds if kind in case.persona) for kinds in (old.pleasing, old.disappointing)
+    )
+    was_read = task == "refine" and case.predicted is not None
+    predicted = float(np.median(scale.round(np.array(case.predicted)))) if was_read else None
+    told = replace(old, pleasing=pleasing, disappointing=disappointing)
+    return updated(told, case.windows, case.domain, predicted)
 
 
-def _rough(before: Sequence[Window], moment: Moment, rng: Random, form: int | None) -> tuple[str, Sequence[Window]]:
-    """The verdict alone, what the first window alone would say, or a wrong level; and the ratings that would say so."""
+def _rough(before: Sequence[Window], moment: Moment, rng: Random, form: int | None) -> tuple[str, Facts]:
+    """The verdict alone, what the first window alone would say, or a wrong level; and what it says."""
     domain = moment.person.domain
     believed = rng.choice((before, before[:1], _shifted(before, domain, rng)))
+    told, seed = evolved(believed, domain), rng.randrange(2**31)
     if believed is before:
-        return level_only(facts(before, domain), domain, seed=rng.randrange(2**31), form=form), before
-    return describe(believed, domain, seed=rng.randrange(2**31), form=form), believed
+        return level_only(told, domain, seed=seed, form=form), told
+    titles = [item["title"] for window in before for item in window]
+    return say(told, titles, domain, seed=seed, form=form), told
 
 
 def _shifted(windows: Sequence[Window], domain: Domain, rng: Random) -> list[Window]:
@@ -209,12 +198,11 @@ def _shifted(windows: Sequence[Window], domain: Domain, rng: Random) -> list[Win
     return [[{**item, "rating": moved(item["rating"])} for item in window] for window in windows]
 
 
-def _predicted(believed: Sequence[Window], target: Window, moment: Moment, rng: Random) -> list[float] | None:
+def _predicted(median: float, target: Window, moment: Moment, rng: Random) -> list[float] | None:
     """What a reader of the old persona would predict: its typical verdict, or something around it."""
     if rng.random() < UNPREDICTED:
         return None
     scale = moment.person.domain.scale
-    median = facts(believed, moment.person.domain).median
     width = SCATTER * (scale.maximum - scale.minimum) if rng.random() < MISREAD else 0.0
     shift = rng.gauss(0, width / 2) if width else 0.0
     points = np.array([median + shift + (rng.gauss(0, width) if width else 0.0) for _ in target])

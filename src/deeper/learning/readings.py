@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from deeper.behaviour.parquet import read_parquet
 from deeper.domains import Domain, Scale
 from deeper.errors import UserError
-from deeper.learning.describer import describe, level_only
-from deeper.learning.facts import Facts, facts
+from deeper.learning.describer import level_only, say
+from deeper.learning.evolve import evolved
+from deeper.learning.facts import Facts
 from deeper.learning.people import Moment, Person, draw, moments
 from deeper.persona.prompts import quote
 from deeper.persona.schema import PERSONA
@@ -184,7 +185,7 @@ def _readings(found: Mapping[str, Sequence[Moment]], texts: PolicyTexts, seed: i
 def _case(moment: Moment) -> tuple[Facts, Floats]:
     """What is known of a person, and the distribution of the next window's ratings."""
     domain = moment.person.domain
-    return facts(_seen(moment), domain), soft_labels(_rated(moment, 1)[1], domain.scale).mean(axis=0)
+    return evolved(_seen(moment), domain), soft_labels(_rated(moment, 1)[1], domain.scale).mean(axis=0)
 
 
 def _persona(moment: Moment, kind: Kind, written: Sequence[str], rng: Random) -> str:
@@ -194,12 +195,14 @@ def _persona(moment: Moment, kind: Kind, written: Sequence[str], rng: Random) ->
         return _describe(moment, rng.randrange(2**31))
     if kind == "level_only":
         domain = moment.person.domain
-        return level_only(facts(_seen(moment), domain), domain, seed=rng.randrange(2**31))
+        return level_only(evolved(_seen(moment), domain), domain, seed=rng.randrange(2**31))
     return ""
 
 
 def _describe(moment: Moment, seed: int) -> str:
-    return describe(_seen(moment), moment.person.domain, seed=seed)
+    domain, seen = moment.person.domain, _seen(moment)
+    titles = [item["title"] for window in seen for item in window]
+    return say(evolved(seen, domain), titles, domain, seed=seed)
 
 
 def _seen(moment: Moment) -> Sequence[Window]:
