@@ -5,7 +5,8 @@
 Rules, on all validation users of the data (`--domains` chooses): the middle of the new window alone; halfway between
 the old verdict and the middle of the new window, to half a step; the first window's for ever. Each is the ratio of its
 error to the user median's, mean over rounds 1, 2, … For runs of `deeper evaluate --split validation`: the error of
-`refine` in these rounds if its first verdict is taken for the prediction, beside the predictor's and the user median's.
+`refine` in these rounds if its first verdict is taken for the prediction, beside the predictor's and the user median's;
+how many of these verdicts are what lessons teach (`deeper.learning.evolve`), and how far they are above it on average.
 JSON to standard output.
 """
 
@@ -78,22 +79,33 @@ def rules(ratings: Ratings, domain: Domain, rounds: int) -> dict[str, Any]:
 
 
 def spoken(run: Path, ratings: Ratings, domains: Mapping[str, Domain]) -> dict[str, Any]:
-    """By domain, the error of what refined personas say, of the predictor that reads them, and of the user median."""
+    """By domain, the error of what refined personas say and of its readers, and how it differs from what is taught."""
     table = pq.read_table(run / "errors.parquet").to_pylist()
     judged = {
         (row["domain"], row["user"], row["method"], row["round"]): row["mae"]
         for row in table
         if row["role"] == "future" and row["round"] > 0
     }
-    found: dict[str, list[tuple[float, float, float]]] = defaultdict(list)
-    for row in pq.read_table(run / "personas.parquet").to_pylist():
+    found: dict[str, list[tuple[float, ...]]] = defaultdict(list)
+    personas = pq.read_table(run / "personas.parquet").to_pylist()
+    texts = {row["id"]: row["text"] for row in personas}
+    predicted = {
+        (row["persona_id"], row["k"]): float(np.median(row["points"]))
+        for row in pq.read_table(run / "predictions.parquet").to_pylist()
+        if not row["failure"]
+    }
+    for row in personas:
         key, place = (row["domain"], row["user"]), (row["domain"], row["user"], "refine", row["k"])
         if row["method"] == "refine" and row["stage"] == "final" and place in judged and key in ratings:
-            verdict = said_by(row["text"], domains[key[0]].scale)
+            scale, now = domains[key[0]].scale, float(np.median(ratings[key][row["k"]]))
+            verdict, old = (said_by(text, scale) for text in (row["text"], texts[row["parent"]]))
             if verdict is not None:
+                read = predicted.get((row["parent"], row["k"]), now)
+                taught = halfway(read if old is None or abs(old - read) > scale.step / 2 else old, now, scale)
                 median = judged[*key, "user_median", row["k"]]
-                found[key[0]].append((_error(ratings[key][row["k"] + 1], verdict), judged[place], median))
-    names = ("verdict", "predictor", "user_median")
+                error = _error(ratings[key][row["k"] + 1], verdict)
+                found[key[0]].append((error, judged[place], median, verdict == taught, verdict - taught))
+    names = ("verdict", "predictor", "user_median", "as_taught", "above_taught")
     return {
         domain: {"personas": len(rows), **{n: round(float(v), 3) for n, v in zip(names, np.mean(rows, 0), strict=True)}}
         for domain, rows in found.items()

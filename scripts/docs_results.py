@@ -3,7 +3,8 @@
     python scripts/docs_results.py            # writes; --check only compares, and exits 1 if a document differs
 
 `<!-- NAME:begin -->` and `<!-- NAME:end -->` in README.md or docs/*.md hold what the renderer NAME makes of
-docs/results/NAME.json. So no number in the documents is copied by hand.
+docs/results/NAME.json (of its first word, where it has two: `small_details`). So no number in the documents is copied
+by hand.
 """
 
 import argparse
@@ -17,6 +18,7 @@ from typing import Any
 
 from rich.console import Console
 
+from deeper.evaluation.schema import UPDATERS
 from deeper.report.terminal import print_results
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -106,6 +108,112 @@ def preference(results: Results) -> str:
     return "\n\n".join((table(heads, rows), " ".join(rewards), beside, origin(results)))
 
 
+PAPER = {"over four rounds": 32.2, "seen domains": 29.4, "unseen domains, at most": 36.4}
+"""Reductions in per cent, as the paper reports them (Chen et al., ACL 2025)."""
+
+
+def small(results: Results) -> str:
+    """The trained small model on users it has never seen: the error by round, beside what it is compared with."""
+    rounds = sorted({one["round"] for one in _means(results, "persona")})
+    shown = [
+        ("the user median", "user_median", results, "none"),
+        ("**`refine`**", "refine", results, "persona"),
+        ("`refine`, with the user's own ratings", "refine", results, "history"),
+        ("the same ratings without a persona", "history_only", results, "history"),
+        ("first persona for ever (`frozen`)", "frozen", results, "persona"),
+        *((f"`{name}`", name, results, "persona") for name in UPDATERS if name != "refine"),
+        ("no persona", "no_persona", results, "persona"),
+        ("`refine`, untuned model", "refine", results["untuned"], "persona"),
+    ]
+    rows = [(told, *cells) for told, name, run, kind in shown if any(cells := _by_round(run, name, kind, rounds))]
+    users = sum(results["users"].values())
+    said = f"{users} eval users of {len(results['users'])} domains, mean of the domains, 95 % intervals"
+    return "\n\n".join((table(("error (MAE)", *(f"round {t}" for t in rounds)), rows), origin(results, said)))
+
+
+def small_details(results: Results) -> str:
+    """What was wanted of the small model and what it gives: targets, reductions, domains, ablation, personas."""
+    targets = [
+        (
+            one["name"],
+            _value(one["value"]),
+            _limits(one.get("ci")),
+            one["target"],
+            "holds" if one["holds"] else "**missed**",
+        )
+        for one in results["targets"]
+    ]
+    reductions = [
+        (method, *(_per_cent(results["reduction"][kind].get(method, {}).get("mean")) for kind in REDUCTIONS))
+        for method in results["reduction"]["across_windows"]
+    ]
+    untuned = results["untuned"]["reduction"]
+    reductions.append(
+        ("`refine`, untuned model", *(_per_cent(untuned[kind]["refine"].get("mean")) for kind in REDUCTIONS))
+    )
+    names = ("refine", "frozen", "user_median")
+    converged = [
+        (one["domain"], *(" ".join(f"{error:.3f}" for error in one[name]) for name in names),
+         "none" if one["rounds_to_most"] is None else one["rounds_to_most"])
+        for one in results["convergence"]
+    ]  # fmt: skip
+    ablated = [
+        (one["name"], _interval(one["ratio"]["value"], one["ratio"]["ci"]),
+         _interval(one["difference"]["value"], one["difference"]["ci"], "+.3f"), one["users"])
+        for one in results["ablation"]
+    ]  # fmt: skip
+    missing = [
+        (one["domain"], _interval(one["difference"]["value"], one["difference"]["ci"], "+.3f"), one["users"])
+        for one in results["left_out"]
+    ]
+    drawn = [f"- *{one['domain']}, round {one['round']}:* {one['text']}" for one in results["personas"]]
+    paper = ", ".join(f"{told} {value}" for told, value in PAPER.items())
+    parts = [
+        table(("", "value", "95 % interval", "wanted", ""), targets),
+        f"Reduction of the error in per cent (the paper's: {paper}):",
+        table(("", "across windows", "on the same window"), reductions),
+        "Error by round, 0 to the last, and the first round with nine tenths of the last one's gain over `frozen`:",
+        table(("", "`refine`", "`frozen`", "`user_median`", "round"), converged),
+    ]
+    if ablated:
+        heads = ("validation users", "`refine` / user median, all rounds", "difference to the first line", "users")
+        parts.append(table(heads, ablated))
+    if missing:
+        heads = ("left out of all training", "difference of the error of `refine`", "users")
+        parts.append(table(heads, missing))
+    parts += [f"{len(drawn)} personas of eval users, drawn at random from those that name nothing:", "\n".join(drawn)]
+    return "\n\n".join((*parts, origin(results)))
+
+
+REDUCTIONS = ("across_windows", "same_window")
+
+
+def _means(results: Results, kind: str) -> list[Results]:
+    """Errors on held-out windows, mean of all domains (of the one domain, where there is one)."""
+    held_out = [one for one in results["errors"] if (one["role"], one["prediction"]) == ("future", kind)]
+    domains = {one["domain"] for one in held_out}
+    return [one for one in held_out if one["domain"] == "mean" or len(domains) == 1]
+
+
+def _by_round(results: Results, method: str, kind: str, rounds: Sequence[int]) -> list[str]:
+    found = {one["round"]: one for one in _means(results, kind) if one["method"] == method}
+    return [_interval(found[t]["mae"], found[t]["ci"]) if t in found else "" for t in rounds]
+
+
+def _value(value: float | Sequence[float] | None) -> str:
+    if isinstance(value, Sequence):
+        return ", ".join(f"{one:.3f}" for one in value)
+    return "" if value is None else f"{value:.4g}"
+
+
+def _limits(limits: Sequence[float] | None) -> str:
+    return "..".join(f"{limit:.3f}" for limit in limits) if limits else ""
+
+
+def _per_cent(value: float | None) -> str:
+    return "" if value is None else f"{value:.1f}"
+
+
 def tracker(results: Results) -> str:
     """What the README's lines of Python print."""
     seconds = f"{results['seconds']:.0f} s"
@@ -171,6 +279,8 @@ def _speed(one: Results) -> tuple[object, ...]:
 
 
 RENDERERS: Mapping[str, Callable[[Results], str]] = {
+    "small": small,
+    "small_details": small_details,
     "demo": demo,
     "readers": readers,
     "preference": preference,
@@ -229,7 +339,7 @@ def with_blocks(document: str, results: Path, where: str) -> str:
             raise SystemExit(f"{where} needs {begin} and {end}, each once and in this order")
         if name not in RENDERERS:
             raise SystemExit(f"{where}: nothing renders {name!r}; choose from {', '.join(RENDERERS)}")
-        source = results / f"{name}.json"
+        source = results / f"{name.partition('_')[0]}.json"
         if not source.is_file():
             raise SystemExit(f"{where}: there is no {source.name} in {results}; run what makes it")
         block = RENDERERS[name](json.loads(source.read_text("utf-8")))

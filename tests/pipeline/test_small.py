@@ -17,6 +17,7 @@ from deeper.pipeline.evaluate import evaluate
 from deeper.pipeline.settings import Settings
 
 SCRIPT = Path(__file__).resolve().parents[2] / "benchmarks" / "small.py"
+SHOW = SCRIPT.parents[1] / "scripts" / "docs_results.py"
 RATIO = {"value": 1.0, "ci": [0.9, 1.1]}
 LANGUAGE = {
     "level_only": {"difference": {"value": 0.1, "ci": [0.05, 0.2]}, "ratio": RATIO},
@@ -98,3 +99,25 @@ def test_nothing_is_judged_if_an_eval_user_was_learnt_from(base: Path) -> None:
     outcome = small(base, overlap=1)
     assert outcome.returncode == 1 and not outcome.stdout
     assert "an eval user was learnt from" in outcome.stderr
+
+
+def test_documents_show_it(base: Path, tmp_path: Path) -> None:
+    (tmp_path / "docs/results").mkdir(parents=True)
+    (tmp_path / "docs/results/small.json").write_text(small(base).stdout, "utf-8")
+    marks = ["<!-- small:begin -->", "<!-- small:end -->", "<!-- small_details:begin -->", "<!-- small_details:end -->"]
+    (tmp_path / "README.md").write_text("\n".join(marks), "utf-8")
+    subprocess.run([sys.executable, SHOW, "--root", tmp_path], check=True)
+    shown = (tmp_path / "README.md").read_text("utf-8")
+    found = json.loads((tmp_path / "docs/results/small.json").read_text("utf-8"))
+    [refine] = [
+        one
+        for one in found["errors"]
+        if (one["domain"], one["method"], one["round"], one["prediction"]) == ("mean", "refine", 2, "persona")
+    ]
+    [line] = [line for line in shown.splitlines() if line.startswith("| **`refine`** |")]
+    assert f"{refine['mae']:.3f} ({refine['ci'][0]:.3f}..{refine['ci'][1]:.3f})" in line
+    assert "| `refine`, untuned model |" in shown
+    [gain] = [one for one in found["targets"] if one["name"] == "refine / user median, round 2"]
+    assert f"| {gain['name']} | {gain['value']:.4g} |" in shown
+    assert "**missed**" in shown and "| holds |" in shown
+    assert all(f"*{one['domain']}, round {one['round']}:*" in shown for one in found["personas"])

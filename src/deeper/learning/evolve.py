@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from deeper.behaviour.levels import halfway
 from deeper.domains import Domain
-from deeper.learning.facts import KINDS_TOLD, Facts, Window, facts
+from deeper.learning.facts import KINDS_TOLD, Facts, Window, drift, facts
 
 
 def evolved(windows: Sequence[Window], domain: Domain) -> Facts:
@@ -52,4 +52,4 @@ def updated(old: Facts, windows: Sequence[Window], domain: Domain, predicted: fl
     if predicted is not None and abs(predicted - start) > domain.scale.step / 2:
         start = predicted
     known = facts(windows[-1:], domain, halfway(start, new.median, domain.scale))
-    return replace(known, drift=facts(windows, domain).drift, pleasing=pleasing, disappointing=disappointing)
+    return replace(known, drift=drift(windows, domain), pleasing=pleasing, disappointing=disappointing)

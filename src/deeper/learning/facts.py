@@ -69,8 +69,7 @@ def facts(windows: Sequence[Window], domain: Domain, median: float | None = None
         median: What is taken for the typical verdict; the median of the ratings by default.
     """
     scale = domain.scale
-    rated = [_rated(window, domain) for window in windows]
-    items = [item for window in rated for item in window]
+    items = [item for window in windows for item in _rated(window, domain)]
     if not items:
         return Facts(0, half_step((scale.minimum + scale.maximum) / 2, scale))
     ratings = _ratings(items)
@@ -84,10 +83,28 @@ def facts(windows: Sequence[Window], domain: Domain, median: float | None = None
         lean=float(np.sign(ratings - median).mean()),
         best=float((ratings > scale.maximum - scale.step / 2).mean()),
         worst=float((ratings <= scale.minimum + span / 4).mean()),
-        drift=_drift([_ratings(window) / span for window in rated if window]),
+        drift=drift(windows, domain),
         pleasing=pleasing,
         disappointing=disappointing,
     )
+
+
+def drift(windows: Sequence[Window], domain: Domain) -> float | None:
+    """Change of the mean rating in the last window, as `Facts` has it: 0 if it may be noise (two-sample z score).
+
+    Args:
+        windows: W_0..W_k in time order; the last with ratings is compared with all before it.
+        domain: The domain of all of them.
+    """
+    rated = [_ratings(items) for window in windows if (items := _rated(window, domain))]
+    if len(rated) < 2:
+        return None
+    earlier, last = np.concatenate(rated[:-1]), rated[-1]
+    change = float(last.mean() - earlier.mean())
+    deviation = float(np.concatenate(rated).std())
+    noise = deviation * float(np.sqrt(1 / len(last) + 1 / len(earlier)))
+    span = domain.scale.maximum - domain.scale.minimum
+    return change / span if abs(change) > DRIFT_SCORE * noise else 0.0
 
 
 def _rated(window: Window, domain: Domain) -> list[Mapping[str, Any]]:
@@ -96,17 +113,6 @@ def _rated(window: Window, domain: Domain) -> list[Mapping[str, Any]]:
 
 def _ratings(items: Window) -> Floats:
     return np.array([item["rating"] for item in items], np.float64)
-
-
-def _drift(windows: Sequence[Floats]) -> float | None:
-    """Change of the mean rating in the last window, 0 if it may be noise (two-sample z score)."""
-    if len(windows) < 2:
-        return None
-    earlier, last = np.concatenate(windows[:-1]), windows[-1]
-    change = float(last.mean() - earlier.mean())
-    deviation = float(np.concatenate(windows).std())
-    noise = deviation * float(np.sqrt(1 / len(last) + 1 / len(earlier)))
-    return change if abs(change) > DRIFT_SCORE * noise else 0.0
 
 
 def _kinds(titles: Sequence[str], ratings: Floats, domain: Domain) -> tuple[tuple[str, ...], tuple[str, ...]]:
