@@ -74,6 +74,27 @@ def readers(results: Results) -> str:
     )
 
 
+CEILING = {
+    "what_updates_leave": "halfway verdict and the new window's facts, regression",
+    "verdict_alone": "halfway verdict, regression",
+    "verdict_itself": "halfway verdict, taken for the prediction",
+    "all_windows": "facts of all windows, regression",
+    "first_window": "facts of the first window, regression",
+    "constant": "the domain's constant",
+}
+
+
+def ceiling(results: Results) -> str:
+    """What predictions from facts reach, beside the user median."""
+    found = results["vs_user_median"]
+    rows = [
+        (told, *(_interval(of[name]["value"], of[name]["ci"]) for of in found.values()))
+        for name, told in CEILING.items()
+    ]
+    users = [f"{name}, {results['users'][name]} users" if name in results["users"] else name for name in found]
+    return "\n\n".join((table(("error / user median's, all rounds", *users), rows), origin(results)))
+
+
 def preference(results: Results) -> str:
     """What two iterations of preference learning do to the error, and what the same training takes elsewhere."""
     stages = {"before": "before", "after_iteration_1": "after iteration 1", "after_iteration_2": "after iteration 2"}
@@ -283,6 +304,7 @@ RENDERERS: Mapping[str, Callable[[Results], str]] = {
     "small_details": small_details,
     "demo": demo,
     "readers": readers,
+    "ceiling": ceiling,
     "preference": preference,
     "tracker": tracker,
     "robustness": robustness,

@@ -176,6 +176,16 @@ def test_the_script_writes_what_readers_and_writers_are_worth(tmp_path):
     assert "- *coves, round 2:* Kind to coves." in written and "0123456789ab" in written
 
 
+def test_the_script_writes_what_can_be_reached(tmp_path):
+    kinds = ("what_updates_leave", "verdict_alone", "verdict_itself", "all_windows", "first_window", "constant")
+    told = {kind: {"value": 0.9 + n / 100, "ci": [0.8, 1.1]} for n, kind in enumerate(kinds)}
+    found = {name: results()[name] for name in ("commit", "machine", "seed")}
+    found |= {"users": {"coves": 7}, "vs_user_median": {"coves": told, "mean": told}}
+    written = rendered(tmp_path, "ceiling", found)
+    assert "| coves, 7 users | mean |" in written
+    assert written.count("0.940 (0.800..1.100)") == 2
+
+
 def test_the_script_writes_what_preference_learning_is_worth(tmp_path):
     def judged(error, **more):
         beside = {name: {"mae": 0.75} for name in ("frozen", "user_median")}
