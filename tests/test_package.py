@@ -45,6 +45,8 @@ def test_the_wheel_holds_every_file_of_the_package(wheel):
         "deeper/domains/builtin.toml",
         "deeper/behaviour/data/movielens_small.parquet",
         "deeper/behaviour/data/MOVIELENS-LICENSE.txt",
+        "deeper/adapters/LICENSE",
+        "deeper/adapters/small-policy/adapter_model.safetensors",
     ],
 )
 def test_the_wheel_holds_data(wheel, name):
@@ -58,7 +60,7 @@ def test_the_wheel_holds_the_licences_and_nothing_outside_of_the_package(wheel):
 
 def test_the_wheel_s_dependencies_are_light(wheel):
     facts = metadata(wheel)
-    assert facts["License-Expression"] == "Apache-2.0"
+    assert facts["License-Expression"] == "Apache-2.0 AND CC-BY-NC-4.0"
     assert facts["Requires-Python"] == ">=3.11"
     core = {re.split(r"[<>=~!\[; ]", line)[0] for line in facts.get_all("Requires-Dist") if "extra ==" not in line}
     assert "openvino-genai" in core

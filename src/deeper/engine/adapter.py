@@ -19,6 +19,8 @@ CARD, CONFIG, TENSORS = "deeper.json", "adapter_config.json", "adapter_model.saf
 METRICS = "metrics.json"
 FILES = (CARD, CONFIG, TENSORS, METRICS)
 """What is fetched of an adapter on the hub."""
+SHIPPED = Path(__file__).parents[1] / "adapters"
+"""Adapters that the package brings for its small model; the names of their folders stand for them."""
 
 
 @dataclass(frozen=True)
@@ -89,14 +91,15 @@ def load_adapter(source: Path, *, needs_card: bool = True) -> Adapter:
     """Read an adapter's card and check that its files can be read.
 
     Args:
-        source: The folder, or a name on the hub.
+        source: The folder, the name of one in `SHIPPED`, or a name on the hub.
         needs_card: Refuse an adapter of other tools, which has no card: of that one neither kind nor base, prompts or
             users are known.
 
     Raises:
         UserError: There is no adapter, or it is broken.
     """
-    folder = folder_of(source.as_posix(), "adapter", FILES)
+    is_shipped = len(source.parts) == 1 and not source.exists() and (SHIPPED / source / CARD).is_file()
+    folder = SHIPPED / source if is_shipped else folder_of(source.as_posix(), "adapter", FILES)
     needed = (CONFIG, TENSORS, CARD) if needs_card else (CONFIG, TENSORS)
     if missing := [name for name in needed if not (folder / name).is_file()]:
         raise _no_adapter(source, missing)

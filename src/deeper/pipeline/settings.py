@@ -89,10 +89,12 @@ class Settings(RunSettings):
     predictor_engine: str = Field(default="embedded", description="Engine that reads personas; the same choices.")
     policy_adapter: str = Field(
         default="",
-        description="Trained adapter of the engine that writes personas: its folder, or on a server its name.",
+        description="Trained adapter of the engine that writes personas: its folder, small-policy (the package's own), "
+        "or on a server its name.",
     )
     predictor_adapter: str = Field(
-        default="", description="Trained adapter of the engine that reads personas; the same choices."
+        default="",
+        description="Trained adapter of the engine that reads personas; the same, small-predictor among them.",
     )
     readout: Literal["distribution", "structured"] = Field(
         default="distribution",

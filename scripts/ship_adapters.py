@@ -1,0 +1,73 @@
+"""Put trained adapters into the package, in bfloat16, each with its model card.
+
+    python scripts/ship_adapters.py RUNS/policy RUNS/predictor --judged RUNS/validation
+
+What lay there goes. RUNS/validation is a run of `deeper evaluate` with these adapters: its errors stand in the cards.
+`src/deeper/adapters/LICENSE` says under which terms the adapters are; `pyproject.toml` names it.
+"""
+
+import argparse
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+
+from deeper.engine.adapter import METRICS, SHIPPED, TENSORS, load_adapter
+from deeper.pipeline.export import README
+from deeper.pipeline.export_hub import HubOptions, export_hub
+from docs_results import table
+
+COMPARED = ("refine", "frozen", "user_median")
+
+
+def main() -> None:
+    """Ship each."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("adapters", type=Path, nargs="+", help="folders that trainings have written")
+    parser.add_argument("--judged", type=Path, action="append", required=True, help="run folder; repeatable")
+    given = parser.parse_args()
+    figures = together([json.loads((run / "results.json").read_text("utf-8")) for run in given.judged])
+    for source in given.adapters:
+        place = SHIPPED / f"small-{load_adapter(source).kind}"
+        with TemporaryDirectory() as staging:
+            made = Path(staging) / "adapter"
+            export_hub("adapter", str(source), made, HubOptions(license="cc-by-nc-4.0"))
+            tensors = load_file(made / TENSORS)
+            save_file({name: value.to(torch.bfloat16) for name, value in tensors.items()}, made / TENSORS)
+            (made / METRICS).unlink(missing_ok=True)
+            with (made / README).open("a", encoding="utf-8") as card:
+                card.write(figures)
+            shutil.rmtree(place, ignore_errors=True)
+            shutil.copytree(made, place)
+            (place / TENSORS).chmod(0o644)
+        print(f"{place.name}: {sum(file.stat().st_size for file in place.iterdir()) / 1e6:.1f} MB")
+
+
+def together(runs: Sequence[Mapping[str, Any]]) -> str:
+    """What both adapters give together: the errors in the last round of each domain of runs."""
+    rows: list[tuple[object, ...]] = []
+    for run in runs:
+        held_out = [one for one in run["errors"] if one["role"] == "future" and one["domain"] in run["users"]]
+        for domain in run["users"]:
+            last = max(one["round"] for one in held_out if one["domain"] == domain)
+            errors = {
+                one["method"]: f"{one['mae']:.3f} ({one['ci'][0]:.3f}..{one['ci'][1]:.3f})"
+                for one in held_out
+                if (one["domain"], one["round"]) == (domain, last) and one["prediction"] in ("persona", "none")
+            }
+            rows.append((domain, last, *(errors[method] for method in COMPARED), run["users"][domain]))
+    splits = " and ".join(sorted({run["config"]["split"] for run in runs}))
+    heads = ("", "round", *(f"`{method}`" for method in COMPARED), "users")
+    return (
+        "\n## Both together\n\nPersonas of small-policy, read by small-predictor: error (MAE) on the held-out window, "
+        f"95 % interval, on {splits} users, of whom neither has learnt.\n\n{table(heads, rows)}\n"
+    )
+
+
+if __name__ == "__main__":
+    main()

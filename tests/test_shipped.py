@@ -1,0 +1,80 @@
+"""The adapters that the package brings: what their cards and licence say, and who uses them."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deeper.cli.demo import with_shipped
+from deeper.engine.adapter import CARD, SHIPPED, TENSORS, load_adapter
+from deeper.engine.weights import WHEEL_SHA256
+from deeper.errors import UserError
+from deeper.persona.prompts import load_prompts
+from deeper.pipeline.settings import Settings
+
+KINDS = ("policy", "predictor")
+LIMIT = 20e6
+"""Bytes of all that is shipped."""
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_one_of_each_kind_is_found_by_its_name(kind: str) -> None:
+    adapter = load_adapter(Path(f"small-{kind}"))
+    assert (adapter.kind, adapter.base) == (kind, WHEEL_SHA256[:12])
+    assert len(adapter.users) > 100
+
+
+def test_they_have_learnt_from_the_prompts_that_are_here() -> None:
+    prompts = load_prompts()
+    assert load_adapter(Path("small-policy")).prompt_version == prompts.version
+    assert load_adapter(Path("small-predictor")).prompt_version == prompts.reading_version
+
+
+def test_a_folder_of_the_same_name_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "small-policy").mkdir()
+    with pytest.raises(UserError, match="no adapter of deeper here"):
+        load_adapter(Path("small-policy"))
+
+
+def test_they_are_small_and_in_half_the_bits() -> None:
+    assert sum(path.stat().st_size for path in SHIPPED.rglob("*") if path.is_file()) <= LIMIT
+    for kind in KINDS:
+        with (SHIPPED / f"small-{kind}" / TENSORS).open("rb") as stream:
+            header = json.loads(stream.read(int.from_bytes(stream.read(8), "little")))
+        assert {one["dtype"] for name, one in header.items() if name != "__metadata__"} == {"BF16"}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_card_tells_base_data_terms_command_seed_commit_figures_and_limits(kind: str) -> None:
+    card = (SHIPPED / f"small-{kind}" / "README.md").read_text("utf-8")
+    made = json.loads((SHIPPED / f"small-{kind}" / CARD).read_text("utf-8"))["provenance"]
+    for told in ("SmolLM2-135M-Instruct", "cc-by-nc-4.0", "MovieLens", "## Terms", "## Limits", "95 % interval"):
+        assert told in card
+    assert f"| seed | {made['seed']} |" in card
+    assert made["provenance"]["commit"][:12] in card
+    for domain, users in made["users"].items():
+        assert f"{domain.replace('_', chr(92) + '_')} {users}" in card
+
+
+def test_their_licence_stands_beside_them() -> None:
+    text = (SHIPPED / "LICENSE").read_text("utf-8")
+    assert "CC BY-NC 4.0" in text
+    assert "10.1145/2827872" in text
+
+
+CHOSEN: list[tuple[dict[str, Any], tuple[str, str]]] = [
+    ({}, ("small-policy", "small-predictor")),
+    ({"users": 3}, ("small-policy", "small-predictor")),
+    ({"policy_engine": "scripted"}, ("", "small-predictor")),
+    ({"predictor_adapter": "mine"}, ("small-policy", "mine")),
+    ({"policy_adapter": ""}, ("", "small-predictor")),
+    ({"prompts": "own"}, ("", "")),
+]
+
+
+@pytest.mark.parametrize(("given", "expected"), CHOSEN)
+def test_the_demo_takes_them_where_nobody_chose(given: dict[str, Any], expected: tuple[str, str]) -> None:
+    settings = with_shipped(Settings(**given))
+    assert (settings.policy_adapter, settings.predictor_adapter) == expected
