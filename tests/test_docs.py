@@ -327,7 +327,8 @@ def test_the_citation_file_is_whole():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     assert {"cff-version", "type", "title", "message", "version", "license", "authors", "references"} <= set(citation)
     assert (citation["cff-version"], citation["type"]) == ("1.2.0", "software")
-    assert (str(citation["version"]), citation["license"]) == (project["version"], project["license"])
+    assert str(citation["version"]) == project["version"]
+    assert " AND ".join(citation["license"]) == project["license"]
     for work in citation["references"]:
         assert {"type", "title", "authors", "year"} <= set(work)
         assert all({"family-names", "given-names"} == set(author) for author in work["authors"])
