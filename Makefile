@@ -65,10 +65,12 @@ $(VENV)/.docs: $(VENV)/.demo requirements/docs.txt
 	$(BIN)/python $(PIP) --require-hashes --no-deps -r requirements/docs.txt
 	touch $@
 
-readme: $(VENV)/.demo ## run the demo anew and put its output into the README
-	rm -rf runs/readme
+readme: $(VENV)/.demo ## run the demo anew, and without adapters, and put what it prints into the README
+	rm -rf runs/readme runs/untuned
 	$(BIN)/deeper demo --out runs/readme
+	$(BIN)/deeper demo --untuned --methods refine,frozen,no_persona,user_median --out runs/untuned
 	mkdir -p docs/results && cp runs/readme/results.json docs/results/demo.json
+	cp runs/untuned/results.json docs/results/untuned.json
 	$(BIN)/python scripts/docs_results.py
 
 notebook: $(VENV)/.dev ## execute the notebook and the README's lines of Python anew, and keep what they print

@@ -6,7 +6,8 @@ For each domain a multinomial logistic regression (`deeper.learning.usual`) from
 fitted on train users and judged on validation users in all rounds: with what updates leave (`deeper.learning.evolve`),
 with the verdict of that alone, with the facts of all windows, and with those of the first window for ever. Beside them
 the verdict that updates leave, taken for the prediction, and the domain's own constant. Each is the ratio of its error
-to the user median's, with a 95 % interval over users. JSON to standard output.
+to the user median's, with a 95 % interval over users. And in each domain's last round, where most can be gained: what
+updates leave to the first window, and the user median to the first window's median. JSON to standard output.
 """
 
 import argparse
@@ -56,16 +57,23 @@ def main() -> None:
                 for parts in (["a", "b"], ["validation"])
             )  # fmt: skip
             errors[name] = judge(train, judged, domain, given.rounds)
-    median = {name: found.pop("user_median") for name, found in errors.items()}
+    means = {name: {kind: np.nanmean(rounds, axis=1) for kind, rounds in of.items()} for name, of in errors.items()}
+    ends = {name: {kind: last_round(rounds) for kind, rounds in of.items()} for name, of in errors.items()}
     print(
         json.dumps(
             {
                 "benchmark": "ceiling",
                 **provenance(),
                 "seed": SEED,
-                "users": {name: len(found) for name, found in median.items()},
-                "vs_user_median": {name: compared({name: found}, median) for name, found in errors.items()}
-                | {"mean": compared(errors, median)},
+                "users": {name: len(of["user_median"]) for name, of in means.items()},
+                "vs_user_median": {
+                    **{name: compared({name: of}, "user_median") for name, of in means.items()},
+                    "mean": compared(means, "user_median"),
+                },
+                "last_round": {
+                    "what_updates_leave_vs_first_window": compared(ends, "first_window")["what_updates_leave"],
+                    "user_median_vs_first_median": compared(ends, "first_median")["user_median"],
+                },
             },
             indent=1,
         )
@@ -73,23 +81,30 @@ def main() -> None:
 
 
 def judge(train: Sequence[Person], judged: Sequence[Person], domain: Domain, rounds: int) -> dict[str, Floats]:
-    """Errors of each prediction, mean over the rounds; shape (users,)."""
+    """Errors of each prediction; shape (users, rounds + 1), not a number where a user has no such round."""
     fitted = {name: fit(train, domain, name, rounds) for name in SEEN}
-    errors: dict[str, list[float]] = defaultdict(list)
+    errors: dict[str, list[Floats]] = defaultdict(list)
     for person in judged:
-        own: dict[str, list[float]] = defaultdict(list)
+        own: dict[str, Floats] = defaultdict(lambda: np.full(rounds + 1, np.nan))
         for k, past, ratings in moments(person, rounds):
             known = {name: of(person.windows[: k + 1], domain) for name, of in SEEN.items()}
             points = {name: point(fitted[name].of(known[name]), domain) for name in SEEN}
             left = known["what_updates_leave"]
             points["verdict_alone"] = point(fitted["what_updates_leave"].of(left, only_median=True), domain)
             points |= {"verdict_itself": left.median, "user_median": float(np.median(past))}
+            points["first_median"] = known["first_window"].median
             points["constant"] = point(fitted["all_windows"].base, domain)
             for name, value in points.items():
-                own[name].append(mean_absolute_error(np.full(len(ratings), value), ratings))
+                own[name][k] = mean_absolute_error(np.full(len(ratings), value), ratings)
         for name, values in own.items():
-            errors[name].append(float(np.mean(values)))
+            errors[name].append(values)
     return {name: np.array(values) for name, values in errors.items()}
+
+
+def last_round(errors: Floats) -> Floats:
+    """Errors in the last round that any user has, of those who have it; shape (users,)."""
+    column = errors[:, np.flatnonzero(~np.isnan(errors).all(axis=0))[-1]]
+    return column[~np.isnan(column)]
 
 
 def fit(train: Sequence[Person], domain: Domain, seen: str, rounds: int) -> Usual:
@@ -117,16 +132,14 @@ def point(distribution: Floats, domain: Domain) -> float:
     return float(weighted_median(distribution[None], domain.scale.values)[0])
 
 
-def compared(errors: Mapping[str, Mapping[str, Floats]], median: Mapping[str, Floats]) -> dict[str, dict[str, object]]:
-    """Ratios of domain means to the user median's."""
-    names = next(iter(errors.values()))
-    found = {
-        name: domain_ratio_interval([of[name] for of in errors.values()], [median[d] for d in errors], SEED)
-        for name in names
-    }
+def compared(errors: Mapping[str, Mapping[str, Floats]], with_: str) -> dict[str, dict[str, object]]:
+    """Ratios of domain means to those of one prediction."""
+    below = [of[with_] for of in errors.values()]
+    kinds = [kind for kind in next(iter(errors.values())) if kind != with_]
+    found = {kind: domain_ratio_interval([of[kind] for of in errors.values()], below, SEED) for kind in kinds}
     return {
-        name: {"value": round(one.mean, 4), "ci": [round(one.low, 4), round(one.high, 4)]}
-        for name, one in found.items()
+        kind: {"value": round(one.mean, 4), "ci": [round(one.low, 4), round(one.high, 4)]}
+        for kind, one in found.items()
     }
 
 

@@ -27,6 +27,7 @@ from deeper.domains import Domain
 from deeper.engine.adapter import load_adapter
 from deeper.learning.contexts import Key, choose_users, fit_calibration
 from deeper.learning.describer import describe
+from deeper.learning.evolve import evolved
 from deeper.learning.export_hub import without_places
 from deeper.learning.splits import user_hash
 from deeper.measure.bootstrap import Interval, domain_mean_interval, domain_ratio_interval
@@ -236,7 +237,8 @@ def rewards(report: Row) -> Row:
 
 def _row(key: Key, source: Key, k: int, windows: Mapping[Key, Any], domains: Mapping[str, Domain], kind: str) -> Row:
     seen = windows[source][: min(k + 1, len(windows[source]) - 1)]
-    text = describe(seen, domains[source[0]], seed=SEED)
+    domain = domains[source[0]]
+    text = describe(evolved(seen, domain), seen, domain, seed=SEED)
     titles = [item["title"] for item in windows[key][k + 1]]
     return {
         "persona_id": f"{kind} {key[1]} {k}",

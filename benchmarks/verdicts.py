@@ -25,6 +25,7 @@ from deeper.behaviour.levels import half_step, halfway, rung_indices
 from deeper.behaviour.load import load_windows
 from deeper.domains import Domain, Scale
 from deeper.learning.contexts import Key, choose_users
+from deeper.learning.evolve import moved
 from deeper.learning.levels import RUNGS
 from deeper.pipeline.provenance import provenance
 
@@ -100,8 +101,9 @@ def spoken(run: Path, ratings: Ratings, domains: Mapping[str, Domain]) -> dict[s
             scale, now = domains[key[0]].scale, float(np.median(ratings[key][row["k"]]))
             verdict, old = (said_by(text, scale) for text in (row["text"], texts[row["parent"]]))
             if verdict is not None:
-                read = predicted.get((row["parent"], row["k"]), now)
-                taught = halfway(read if old is None or abs(old - read) > scale.step / 2 else old, now, scale)
+                read = predicted.get((row["parent"], row["k"]))
+                before = old if old is not None else now if read is None else read
+                taught = moved(before, now, scale, read)
                 median = judged[*key, "user_median", row["k"]]
                 error = _error(ratings[key][row["k"] + 1], verdict)
                 found[key[0]].append((error, judged[place], median, verdict == taught, verdict - taught))

@@ -36,6 +36,14 @@ def demo(results: Results) -> str:
     return f"```text\n{tables}\n```\n\n{origin(results, f'{seconds:.0f} s in the stages')}"
 
 
+def untuned(results: Results) -> str:
+    """The demo without adapters: the error by round."""
+    kinds = {one["method"]: one["prediction"] for one in results["errors"]}
+    rounds = sorted({one["round"] for one in results["errors"]})
+    rows = [(f"`{method}`", *_by_round(results, method, kind, rounds)) for method, kind in kinds.items()]
+    return "\n\n".join((table(("untuned, error (MAE)", *(f"round {t}" for t in rounds)), rows), origin(results)))
+
+
 def readers(results: Results) -> str:
     """What the trained predictor and policy are worth, and twenty personas."""
     reader, writer, leaks = (
@@ -88,11 +96,18 @@ def ceiling(results: Results) -> str:
     """What predictions from facts reach, beside the user median."""
     found = results["vs_user_median"]
     rows = [
-        (told, *(_interval(of[name]["value"], of[name]["ci"]) for of in found.values()))
+        (told, *(interval(of[name]["value"], of[name]["ci"]) for of in found.values()))
         for name, told in CEILING.items()
     ]
     users = [f"{name}, {results['users'][name]} users" if name in results["users"] else name for name in found]
-    return "\n\n".join((table(("error / user median's, all rounds", *users), rows), origin(results)))
+    last = results["last_round"]
+    read, medians = (last[name] for name in ("what_updates_leave_vs_first_window", "user_median_vs_first_median"))
+    gained = (
+        f"In the last round, mean of the domains, updates leave {interval(read['value'], read['ci'])} × the error of"
+        " the first window's regression; the median of all windows"
+        f" {interval(medians['value'], medians['ci'])} × that of the first window's median."
+    )
+    return "\n\n".join((table(("error / user median's, all rounds", *users), rows), gained, origin(results)))
 
 
 def preference(results: Results) -> str:
@@ -105,8 +120,8 @@ def preference(results: Results) -> str:
         rows.append(
             (
                 told,
-                _interval(judged["mae"], judged["ci"]),
-                _interval(change["difference"], change["ci"], "+.3f") if change else "",
+                interval(judged["mae"], judged["ci"]),
+                interval(change["difference"], change["ci"], "+.3f") if change else "",
                 *(f"{judged[beside]['mae']:.3f}" for beside in ("frozen", "user_median")),
                 judged["users"],
             )
@@ -116,7 +131,7 @@ def preference(results: Results) -> str:
         pairs, reliability = reward["pairs"], reward["reliability"]
         rewards.append(
             f"Iteration {number}: {pairs['train']} pairs to learn from and {pairs['validation']} to judge by;"
-            f" split-half reliability of the reward {_interval(reliability['value'], reliability['ci'])}"
+            f" split-half reliability of the reward {interval(reliability['value'], reliability['ci'])}"
             f"{'' if reward['trustworthy'] else ', which is too low to be trusted'}."
         )
     compared = results["comparison"]
@@ -179,12 +194,12 @@ def small_details(results: Results) -> str:
         for one in results["convergence"]
     ]  # fmt: skip
     ablated = [
-        (one["name"], _interval(one["ratio"]["value"], one["ratio"]["ci"]),
-         _interval(one["difference"]["value"], one["difference"]["ci"], "+.3f"), one["users"])
+        (one["name"], interval(one["ratio"]["value"], one["ratio"]["ci"]),
+         interval(one["difference"]["value"], one["difference"]["ci"], "+.3f"), one["users"])
         for one in results["ablation"]
     ]  # fmt: skip
     missing = [
-        (one["domain"], _interval(one["difference"]["value"], one["difference"]["ci"], "+.3f"), one["users"])
+        (one["domain"], interval(one["difference"]["value"], one["difference"]["ci"], "+.3f"), one["users"])
         for one in results["left_out"]
     ]
     drawn = [f"- *{one['domain']}, round {one['round']}:* {one['text']}" for one in results["personas"]]
@@ -218,7 +233,7 @@ def _means(results: Results, kind: str) -> list[Results]:
 
 def _by_round(results: Results, method: str, kind: str, rounds: Sequence[int]) -> list[str]:
     found = {one["round"]: one for one in _means(results, kind) if one["method"] == method}
-    return [_interval(found[t]["mae"], found[t]["ci"]) if t in found else "" for t in rounds]
+    return [interval(found[t]["mae"], found[t]["ci"]) if t in found else "" for t in rounds]
 
 
 def _value(value: float | Sequence[float] | None) -> str:
@@ -303,6 +318,7 @@ RENDERERS: Mapping[str, Callable[[Results], str]] = {
     "small": small,
     "small_details": small_details,
     "demo": demo,
+    "untuned": untuned,
     "readers": readers,
     "ceiling": ceiling,
     "preference": preference,
@@ -332,7 +348,8 @@ def _cells(found: Results) -> tuple[str, str]:
     return f"{found['value']:.3f}", "..".join(f"{limit:.3f}" for limit in found["ci"])
 
 
-def _interval(value: float | None, limits: Sequence[float], form: str = ".3f") -> str:
+def interval(value: float | None, limits: Sequence[float], form: str = ".3f") -> str:
+    """A value and its interval."""
     if value is None:
         return "unknown"
     return f"{value:{form}} ({'..'.join(f'{limit:{form}}' for limit in limits)})"

@@ -20,7 +20,7 @@ from safetensors.torch import load_file, save_file
 from deeper.engine.adapter import METRICS, SHIPPED, TENSORS, load_adapter
 from deeper.pipeline.export import README
 from deeper.pipeline.export_hub import HubOptions, export_hub
-from docs_results import table
+from docs_results import interval, table
 
 COMPARED = ("refine", "frozen", "user_median")
 
@@ -56,7 +56,7 @@ def together(runs: Sequence[Mapping[str, Any]]) -> str:
         for domain in run["users"]:
             last = max(one["round"] for one in held_out if one["domain"] == domain)
             errors = {
-                one["method"]: f"{one['mae']:.3f} ({one['ci'][0]:.3f}..{one['ci'][1]:.3f})"
+                one["method"]: interval(one["mae"], one["ci"])
                 for one in held_out
                 if (one["domain"], one["round"]) == (domain, last) and one["prediction"] in ("persona", "none")
             }

@@ -176,14 +176,27 @@ def test_the_script_writes_what_readers_and_writers_are_worth(tmp_path):
     assert "- *coves, round 2:* Kind to coves." in written and "0123456789ab" in written
 
 
+def test_the_script_writes_what_the_model_does_without_adapters(tmp_path):
+    found = results()
+    entry = {**found["errors"][0], "prediction": "none"}
+    found["errors"] = [{**entry, "round": t, "mae": 0.5 + t / 10} for t in (0, 1)]
+    found["errors"].append({**entry, "method": "refine", "prediction": "persona", "round": 1})
+    written = rendered(tmp_path, "untuned", found)
+    assert "| `user_median` | 0.500 (0.400..0.600) | 0.600 (0.400..0.600) |" in written
+    assert "| `refine` |  | 0.500 (0.400..0.600) |" in written
+
+
 def test_the_script_writes_what_can_be_reached(tmp_path):
     kinds = ("what_updates_leave", "verdict_alone", "verdict_itself", "all_windows", "first_window", "constant")
     told = {kind: {"value": 0.9 + n / 100, "ci": [0.8, 1.1]} for n, kind in enumerate(kinds)}
     found = {name: results()[name] for name in ("commit", "machine", "seed")}
     found |= {"users": {"coves": 7}, "vs_user_median": {"coves": told, "mean": told}}
+    gains = ("what_updates_leave_vs_first_window", "user_median_vs_first_median")
+    found["last_round"] = {name: {"value": 0.87, "ci": [0.8, 0.95]} for name in gains}
     written = rendered(tmp_path, "ceiling", found)
     assert "| coves, 7 users | mean |" in written
     assert written.count("0.940 (0.800..1.100)") == 2
+    assert written.count("0.870 (0.800..0.950) ×") == 2
 
 
 def test_the_script_writes_what_preference_learning_is_worth(tmp_path):
@@ -328,7 +341,8 @@ def test_the_citation_file_is_whole():
     assert {"cff-version", "type", "title", "message", "version", "license", "authors", "references"} <= set(citation)
     assert (citation["cff-version"], citation["type"]) == ("1.2.0", "software")
     assert str(citation["version"]) == project["version"]
-    assert " AND ".join(citation["license"]) == project["license"]
+    # Several licences would mean a choice between them there; NOTICE has the one of the adapters.
+    assert f"{citation['license']} AND CC-BY-NC-4.0" == project["license"]
     for work in citation["references"]:
         assert {"type", "title", "authors", "year"} <= set(work)
         assert all({"family-names", "given-names"} == set(author) for author in work["authors"])

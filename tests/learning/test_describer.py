@@ -10,8 +10,8 @@ import pytest
 
 from deeper.behaviour.levels import verdict_rungs, verdict_words
 from deeper.domains import Domain, Scale
-from deeper.learning import phrases
-from deeper.learning.describer import describe, level_only
+from deeper.learning import describer, phrases
+from deeper.learning.describer import level_only
 from deeper.learning.facts import Facts, Window, facts
 from deeper.learning.levels import RUNGS
 from deeper.persona.leaks import find_leaks
@@ -47,6 +47,10 @@ FACTS = {
     "drift": (phrases.RISING, phrases.FALLING, phrases.STEADY),
 }
 FORMS = [form for levels in FACTS.values() for form in chain(*levels)]
+
+
+def describe(windows: Sequence[Window], domain: Domain, *, seed: int, max_words: int = 70) -> str:
+    return describer.describe(facts(windows, domain), windows, domain, seed=seed, max_words=max_words)
 
 
 def window(ratings: Sequence[float], titles: Sequence[str] = ()) -> Window:

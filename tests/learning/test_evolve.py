@@ -1,5 +1,6 @@
 """What a persona can say that is updated window by window."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -7,13 +8,13 @@ from training_cases import COVES, REEFS, person
 
 from deeper.behaviour.levels import LADDER, verdict_rungs
 from deeper.learning.evolve import evolved, updated
-from deeper.learning.facts import facts
+from deeper.learning.facts import Window, facts
 from deeper.learning.lessons import Teaching, training_lessons
 from deeper.learning.levels import RUNGS
 from deeper.persona.prompts import load_prompts
 
 
-def windows_of(*medians: float):
+def windows_of(*medians: float) -> Sequence[Window]:
     return person(REEFS, "u", [[median] * 4 for median in medians]).windows
 
 

@@ -12,7 +12,7 @@ from hashlib import blake2b
 from deeper.behaviour.levels import verdict_rungs
 from deeper.domains import Domain
 from deeper.learning import phrases
-from deeper.learning.facts import Facts, Window, facts
+from deeper.learning.facts import Facts, Window
 from deeper.learning.kinds import plural
 from deeper.learning.levels import RUNGS
 from deeper.persona.leaks import find_leaks
@@ -35,21 +35,19 @@ ATTEMPTS = 5
 
 
 def describe(
-    windows: Sequence[Window], domain: Domain, *, seed: int, max_words: int = 70, form: int | None = None
-) -> str:
-    """A persona of all windows so far; see `say`."""
-    titles = [item["title"] for window in windows for item in window]
-    return say(facts(windows, domain), titles, domain, seed=seed, max_words=max_words, form=form)
-
-
-def say(
-    known: Facts, titles: Sequence[str], domain: Domain, *, seed: int, max_words: int = 70, form: int | None = None
+    known: Facts,
+    windows: Sequence[Window],
+    domain: Domain,
+    *,
+    seed: int,
+    max_words: int = 70,
+    form: int | None = None,
 ) -> str:
     """Facts in words.
 
     Args:
         known: What to say.
-        titles: Titles that may not stand in the text.
+        windows: Of items whose titles may not stand in the text.
         domain: Their domain.
         seed: Chooses among phrasings and orders; equal arguments give the same text for ever.
         max_words: Upper bound on the words; what does not fit is left out, but never the verdict.
@@ -58,6 +56,7 @@ def say(
     Returns:
         Sentences without digits, titles, and words that are ratings.
     """
+    titles = [item["title"] for window in windows for item in window]
     known = replace(
         known, pleasing=_allowed(known.pleasing, titles), disappointing=_allowed(known.disappointing, titles)
     )
@@ -71,7 +70,7 @@ def say(
 
 
 def level_only(known: Facts, domain: Domain, *, seed: int, form: int | None = None) -> str:
-    """The sentence with the typical verdict, and nothing else; arguments as `say`."""
+    """The sentence with the typical verdict, and nothing else; arguments as `describe`."""
     return _verdict(known, domain, _rng(known, domain, seed), form)
 
 

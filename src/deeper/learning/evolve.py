@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from deeper.behaviour.levels import halfway
-from deeper.domains import Domain
+from deeper.domains import Domain, Scale
 from deeper.learning.facts import KINDS_TOLD, Facts, Window, drift, facts
 
 
@@ -27,11 +27,9 @@ def evolved(windows: Sequence[Window], domain: Domain) -> Facts:
 def updated(old: Facts, windows: Sequence[Window], domain: Domain, predicted: float | None = None) -> Facts:
     """What an updated persona says: only what can be known from the old one and the new window.
 
-    The typical verdict is halfway from the old one to the middle of the new window. To refine is to go half the way
-    that the errors point to: where the old words were read as something else, it starts from what was predicted. How
-    the ratings lie around it is the new window's; whether they change is the new window's against all before it; of
-    kinds of items, those of the new window stand before those that the old persona has told. The same of all ratings
-    would predict a little better, and would be guessed.
+    The typical verdict has moved half the way that the errors point to (`moved`). How the ratings lie around it is the
+    new window's; whether they change is the new window's against all before it; of kinds of items, those of the new
+    window stand before those that the old persona has told. What all ratings would say would be guessed.
 
     Args:
         old: What the old persona says.
@@ -48,8 +46,19 @@ def updated(old: Facts, windows: Sequence[Window], domain: Domain, predicted: fl
     disappointing = kinds(new.disappointing, old.disappointing, new.pleasing)
     if not new.count:
         return replace(old, pleasing=pleasing, disappointing=disappointing)
-    start = old.median if old.count else new.median
-    if predicted is not None and abs(predicted - start) > domain.scale.step / 2:
-        start = predicted
-    known = facts(windows[-1:], domain, halfway(start, new.median, domain.scale))
+    verdict = moved(old.median if old.count else new.median, new.median, domain.scale, predicted)
+    known = facts(windows[-1:], domain, verdict)
     return replace(known, drift=drift(windows, domain), pleasing=pleasing, disappointing=disappointing)
+
+
+def moved(old: float, new: float, scale: Scale, predicted: float | None = None) -> float:
+    """The verdict of an update: halfway to the new middle, from the old verdict or from what it was misread as.
+
+    Args:
+        old: The old persona's verdict, a half step of the scale.
+        new: The middle of the new window.
+        scale: The scale.
+        predicted: The middle of what was predicted of the new window; None if nothing was.
+    """
+    was_misread = predicted is not None and abs(predicted - old) > scale.step / 2
+    return halfway(predicted if was_misread else old, new, scale)

@@ -13,7 +13,7 @@ from deeper.domains import Domain
 from deeper.engine.protocol import Prompt
 from deeper.errors import UserError
 from deeper.learning import phrases
-from deeper.learning.describer import level_only, say
+from deeper.learning.describer import describe, level_only
 from deeper.learning.evolve import evolved, updated
 from deeper.learning.facts import Facts, facts
 from deeper.learning.people import Moment, Person, draw, moments
@@ -132,8 +132,7 @@ def _lesson(moment: Moment, task: Task, teaching: Teaching, rng: Random) -> Less
     before_form = form if rng.random() < ALIKE else None
 
     def text(told: Facts, upto: Sequence[Window], form: int | None = None) -> str:
-        titles = [item["title"] for window in upto for item in window]
-        return say(told, titles, domain, seed=rng.randrange(2**31), max_words=words, form=form)
+        return describe(told, upto, domain, seed=rng.randrange(2**31), max_words=words, form=form)
 
     def lesson(prompt: Prompt, known: Facts, upto: Sequence[Window]) -> Lesson:
         answer = text(known, upto, form)
@@ -151,13 +150,12 @@ def _lesson(moment: Moment, task: Task, teaching: Teaching, rng: Random) -> Less
     else:
         believed = evolved(before, domain)
         persona = text(believed, before, before_form)
-    new = facts(seen[-1:], domain)
     case = Case(
         domain=domain,
         persona=persona,
         windows=seen,
         predicted=_predicted(believed.median, seen[-1], moment, rng),
-        short_term=text(new, seen[-1:]) if task == "hierarchical_merge" else "",
+        short_term=text(facts(seen[-1:], domain), seen[-1:]) if task == "hierarchical_merge" else "",
         max_tokens=teaching.max_tokens,
     )
     known = facts(seen, domain) if task == "full_regeneration" else _updated(task, case, believed)
@@ -183,8 +181,7 @@ def _rough(before: Sequence[Window], moment: Moment, rng: Random, form: int | No
     told, seed = evolved(believed, domain), rng.randrange(2**31)
     if believed is before:
         return level_only(told, domain, seed=seed, form=form), told
-    titles = [item["title"] for window in before for item in window]
-    return say(told, titles, domain, seed=seed, form=form), told
+    return describe(told, before, domain, seed=seed, form=form), told
 
 
 def _shifted(windows: Sequence[Window], domain: Domain, rng: Random) -> list[Window]:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from deeper.behaviour.parquet import read_parquet
 from deeper.domains import Domain, Scale
 from deeper.errors import UserError
-from deeper.learning.describer import level_only, say
+from deeper.learning.describer import describe, level_only
 from deeper.learning.evolve import evolved
 from deeper.learning.facts import Facts
 from deeper.learning.people import Moment, Person, draw, moments
@@ -201,8 +201,7 @@ def _persona(moment: Moment, kind: Kind, written: Sequence[str], rng: Random) ->
 
 def _describe(moment: Moment, seed: int) -> str:
     domain, seen = moment.person.domain, _seen(moment)
-    titles = [item["title"] for window in seen for item in window]
-    return say(evolved(seen, domain), titles, domain, seed=seed)
+    return describe(evolved(seen, domain), seen, domain, seed=seed)
 
 
 def _seen(moment: Moment) -> Sequence[Window]:
