@@ -60,5 +60,6 @@ def moved(old: float, new: float, scale: Scale, predicted: float | None = None) 
         scale: The scale.
         predicted: The middle of what was predicted of the new window; None if nothing was.
     """
-    was_misread = predicted is not None and abs(predicted - old) > scale.step / 2
-    return halfway(predicted if was_misread else old, new, scale)
+    if predicted is not None and abs(predicted - old) > scale.step / 2:
+        return halfway(predicted, new, scale)
+    return halfway(old, new, scale)
