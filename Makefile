@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 # Python compiles the modules that are used; pip would compile all of them.
 PIP := -m pip install --quiet --disable-pip-version-check --no-compile
 
-.PHONY: install demo test check docs links fast screenshots recording speed readme notebook learn-demo requirements data clean
+.PHONY: install demo test check docs links fast screenshots recording speed readme notebook learn-demo reproduce-small requirements data clean
 
 install: $(VENV)/.demo ## the command deeper, in .venv/bin
 
@@ -102,6 +102,13 @@ $(READER)/deeper.json: | $(VENV)/.dev
 $(WRITER)/deeper.json: | $(VENV)/.dev
 	$(BIN)/deeper train coldstart --steps $(WRITER_STEPS) --layers upper --fold all --cutoff 420 \
 		--max-persona-tokens 72 --out $(WRITER)
+
+# PUBLISHED is a folder with the published domains' folders. Steps can go on in parts: make reproduce-small STEPS=policy.
+SMALL ?= runs/small
+reproduce-small: $(VENV)/.dev ## the adapters of the package and docs/results/small.json, from train data: half a day on two cores
+	$(BIN)/python scripts/reproduce_small.py "$(PUBLISHED)" $(SMALL) $(if $(STEPS),--steps $(STEPS))
+	$(if $(STEPS),,cp $(SMALL)/small.json docs/results/small.json)
+	$(BIN)/python scripts/docs_results.py
 
 requirements: ## pin anew, with hashes, for all platforms
 	$(PYTHON) -m venv .venv-pin && .venv-pin/bin/python $(PIP) uv

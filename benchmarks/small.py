@@ -2,14 +2,15 @@
 
     python benchmarks/small.py RUNS/results --untuned RUNS/untuned --language RUNS/language.json \
         --unseen RUNS/unseen.json --demo docs/results/demo.json \
-        --ablation "cold start=RUNS/ablation/coldstart" --ablation … --left-out food_com=RUNS/left-out/food_com \
+        --ablation "cold start=RUNS/ablation/coldstart" --ablation … \
+        --left-out food_com=RUNS/left-out/food_com --left-out … --reduced RUNS/left-out/nothing \
         > docs/results/small.json
 
 RUNS/results is a run of `deeper evaluate --prediction history` with trained adapters on eval users, RUNS/untuned the
 same without adapters. The last round is judged: domains whose histories are shorter have none. Ablations are runs on
-validation users; what is left out of a training is judged on that domain's validation users, beside the same domain in
-the first ablation. Intervals are 95 % bootstraps over users, resampled within their domain; each target says whether
-its value or its interval has to hold.
+validation users. A domain that is left out of trainings is judged on its own validation users, beside the same users
+after trainings of the same length with all domains (`--reduced`). Intervals are 95 % bootstraps over users, resampled
+within their domain; each target says whether its value or its interval has to hold.
 """
 
 import argparse
@@ -49,7 +50,10 @@ def main() -> None:
     parser.add_argument("--demo", required=True, type=Path, help="results.json of deeper demo")
     parser.add_argument("--ablation", default=[], action="append", type=named, help="NAME=RUN; repeatable")
     parser.add_argument("--left-out", default=[], action="append", type=named, help="DOMAIN=RUN; repeatable")
+    parser.add_argument("--reduced", type=Path, help="run that those are compared with")
     given = parser.parse_args()
+    if given.left_out and not given.reduced:
+        parser.error("--left-out needs --reduced: the run that it is compared with")
     results, untuned = (read_json(path / "results.json") for path in (given.results, given.untuned))
     language, unseen, demo = (read_json(path) for path in (given.language, given.unseen, given.demo))
     if unseen["overlap"]:
@@ -71,7 +75,7 @@ def main() -> None:
         "language": language,
         "unseen": {name: unseen[name] for name in ("overlap", "eval_windows", "artefacts")},
         "ablation": ablation(given.ablation),
-        "left_out": left_out(given.left_out, given.ablation),
+        "left_out": left_out(given.left_out, given.reduced),
         "convergence": convergence(errors, last),
         "personas": drawn(given.results),
     }
@@ -166,8 +170,8 @@ def ablation(runs: Sequence[tuple[str, Path]]) -> list[Row]:
     return rows
 
 
-def left_out(runs: Sequence[tuple[str, Path]], ablations: Sequence[tuple[str, Path]]) -> list[Row]:
-    """What a domain costs that no training has seen: less the first ablation, on the same users."""
+def left_out(runs: Sequence[tuple[str, Path]], reduced: Path) -> list[Row]:
+    """What a domain costs that no training has seen: less the error of `reduced`, on the same users."""
     rows: list[Row] = []
     for domain, run in runs:
         without, seen = (
@@ -176,7 +180,7 @@ def left_out(runs: Sequence[tuple[str, Path]], ablations: Sequence[tuple[str, Pa
                 for key, value in mean_of_rounds(errors_of(one, "persona"))["refine"].items()
                 if key[0] == domain
             }
-            for one in (run, ablations[0][1])
+            for one in (run, reduced)
         )
         rows.append({"domain": domain, "difference": said(difference(without, seen)), "users": len(without)})
     return rows

@@ -1,8 +1,10 @@
 """Put trained adapters into the package, in bfloat16, each with its model card.
 
-    python scripts/ship_adapters.py RUNS/policy RUNS/predictor --judged RUNS/validation
+    python scripts/ship_adapters.py RUNS/policy RUNS/predictor --judged RUNS/validation --made-in RUNS
 
 What lay there goes. RUNS/validation is a run of `deeper evaluate` with these adapters: its errors stand in the cards.
+The fingerprints of all windows that anything below RUNS was learnt from, calibrated with or chosen on are put beside
+the adapters, so that `benchmarks/unseen.py` can be asked without RUNS.
 `src/deeper/adapters/LICENSE` says under which terms the adapters are; `pyproject.toml` names it.
 """
 
@@ -17,6 +19,7 @@ from typing import Any
 import torch
 from safetensors.torch import load_file, save_file
 
+from deeper.behaviour.fingerprints import FINGERPRINTS
 from deeper.engine.adapter import METRICS, SHIPPED, TENSORS, load_adapter
 from deeper.pipeline.export import README
 from deeper.pipeline.export_hub import HubOptions, export_hub
@@ -30,6 +33,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("adapters", type=Path, nargs="+", help="folders that trainings have written")
     parser.add_argument("--judged", type=Path, action="append", required=True, help="run folder; repeatable")
+    parser.add_argument("--made-in", type=Path, required=True, help="folder of all trainings, samplings and choices")
     given = parser.parse_args()
     figures = together([json.loads((run / "results.json").read_text("utf-8")) for run in given.judged])
     for source in given.adapters:
@@ -46,6 +50,9 @@ def main() -> None:
             shutil.copytree(made, place)
             (place / TENSORS).chmod(0o644)
         print(f"{place.name}: {sum(file.stat().st_size for file in place.iterdir()) / 1e6:.1f} MB")
+    seen = {one for path in given.made_in.rglob(FINGERPRINTS) for one in json.loads(path.read_text("utf-8"))["windows"]}
+    (SHIPPED / FINGERPRINTS).write_text(json.dumps({"windows": sorted(seen)}, indent=0), "utf-8")
+    print(f"{FINGERPRINTS}: {len(seen)} windows")
 
 
 def together(runs: Sequence[Mapping[str, Any]]) -> str:

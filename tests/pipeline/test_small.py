@@ -55,7 +55,7 @@ def small(base: Path, overlap: int = 0) -> subprocess.CompletedProcess[str]:
     options = [
         *("--untuned", base / "results", "--language", base / "language.json", "--unseen", base / "unseen.json"),
         *("--demo", base / "results/results.json", "--ablation", f"full={base / 'full'}"),
-        *("--ablation", f"none={base / 'none'}", "--left-out", f"planted={base / 'none'}"),
+        *("--ablation", f"none={base / 'none'}", "--left-out", f"planted={base / 'none'}", "--reduced", base / "full"),
     ]
     command = [sys.executable, SCRIPT, base / "results", *options]
     return subprocess.run(command, capture_output=True, text=True, check=False)

@@ -1,0 +1,270 @@
+"""Rebuild the small model and its results: from train data to adapters and `docs/results/small.json`.
+
+    python scripts/reproduce_small.py PUBLISHED RUNS            # everything, or go on with it
+    python scripts/reproduce_small.py PUBLISHED RUNS --plan     # only say what would be done
+    python scripts/reproduce_small.py PUBLISHED RUNS --steps policy
+    python scripts/reproduce_small.py PUBLISHED RUNS --steps predictor   # in another terminal, on another core
+
+PUBLISHED holds the published domains, a folder each; RUNS gets all that is made. The same command again goes on where
+it was cut off. Models learn from four domains; all that is chosen is chosen on validation users; eval users of all
+domains are judged once, in `results`.
+"""
+
+import argparse
+import json
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+
+ROOT = Path(__file__).resolve().parents[1]
+BUNDLED = "movielens_small"
+LEARNT = {
+    BUNDLED: BUNDLED,
+    "food_com": "food_com",
+    "amazon_clothing_shoes_and_jewelry": "amazon_clothing",
+    "amazon_movies_and_TV": "amazon_movies",
+}
+"""Folders of the domains that are learnt from, and their ids."""
+STEPS = ("policy", "predictor", "second", "learn", "ablation", "choice", "left_out", "ship", "results", "untuned",
+         "language", "unseen", "demo", "judge")  # fmt: skip
+
+TOKENS = ("--max-persona-tokens", "72")
+LORA = ("--rank", "32", "--alpha", "64", "--layers", "upper")
+POLICY = (*TOKENS, *LORA, "--fold", "a", "--cutoff", "640", "--learning-rate", "8e-4", "--validation-users", "6",
+          "--save-every", "20", "--judge-every", "200", "--seed", "3")  # fmt: skip
+PREDICTOR = ("--layers", "upper", "--validation-users", "12", "--judge-every", "300")
+LONG, SHORT = (("--steps", "1000"), ("--steps", "1500")), (("--steps", "250"), ("--steps", "400"))
+"""Steps of the policy and of the predictor: of the real ones, and where domains are left out."""
+DPO = ("--steps", "60", "--batch", "2", "--learning-rate", "1e-4", "--save-every", "20", "--judge-every", "20")
+VALIDATION = (*TOKENS, "--calibration-users", "24", "--rounds", "3")
+USERS = "16"
+"""Validation users of a domain, and eval users of a domain."""
+REWARDS = {
+    "previous": ("--weights", "1,0,0"),
+    "current": ("--weights", "0,1,0"),
+    "future": ("--weights", "0,0,1"),
+    "crps": ("--reward", "crps"),
+}
+SEARCH = "4"
+
+
+def main() -> int:
+    """Do the steps."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("published", type=Path, help="folder of the published domains' folders")
+    parser.add_argument("runs", type=Path, help="folder of all that is made")
+    parser.add_argument("--steps", default=",".join(STEPS), help="only these of %(default)s")
+    parser.add_argument("--plan", action="store_true", help="say the commands, and do nothing")
+    given = parser.parse_args()
+    steps = given.steps.split(",")
+    if unknown := [name for name in steps if name not in STEPS]:
+        parser.error(f"no step {', '.join(unknown)}; there are {', '.join(STEPS)}")
+    if missing := [name for name in LEARNT if name != BUNDLED and not (given.published / name).is_dir()]:
+        parser.error(f"{given.published} has no {', '.join(missing)}: docs/data.md tells where the published data is")
+    chain = Chain(given.published.resolve(), given.runs.resolve(), given.plan)
+    for name in steps:
+        step = getattr(chain, name)
+        print(f"{name}: {step.__doc__}", flush=True)
+        try:
+            step()
+        except subprocess.CalledProcessError as error:
+            print(f"{name} ended with status {error.returncode}; the same command goes on.", file=sys.stderr)
+            return 1
+    return 0
+
+
+class Chain:
+    """The steps, each a method.
+
+    Attributes:
+        published: Folder of the published domains' folders.
+        runs: Folder of all that is made.
+        plan: Only say what would be done.
+    """
+
+    def __init__(self, published: Path, runs: Path, plan: bool) -> None:
+        """What several steps need."""
+        self.published, self.runs, self.plan = published, runs, plan
+        self.data = ("--data", ",".join(name if name == BUNDLED else str(published / name) for name in LEARNT))
+        self.everything = (BUNDLED, *(str(path) for path in sorted(published.iterdir()) if path.is_dir()))
+        self.first, self.reader, self.other = (runs / name for name in ("policy", "predictor", "second"))
+        self.learnt, self.ablated, self.chosen = (runs / name for name in ("learnt", "ablation", "chosen"))
+
+    def policy(self) -> None:
+        """The cold start of the policy."""
+        self.deeper("train coldstart", *self.data, *POLICY, *LONG[0], "--out", self.first)
+
+    def predictor(self) -> None:
+        """The predictor."""
+        self.deeper("train predictor", *self.data, *PREDICTOR, *LONG[1], "--fold", "a", "--seed", "2",
+                    "--out", self.reader)  # fmt: skip
+
+    def second(self) -> None:
+        """Another predictor, of other users."""
+        self.deeper("train predictor", *self.data, *PREDICTOR, *LONG[1], "--fold", "b", "--seed", "4",
+                    "--out", self.other)  # fmt: skip
+
+    def learn(self) -> None:
+        """Two iterations of preference learning."""
+        self.deeper("learn", *self.data, *adapters(self.first, self.reader), *VALIDATION, *DPO, "--users", "12",
+                    "--directions", "5", "--validation-users", USERS, "--force", "--out", self.learnt)  # fmt: skip
+
+    def ablation(self) -> None:
+        """Other rewards, and one part missing or more, on validation users."""
+        for name, flags in REWARDS.items():
+            place = self.ablated / name
+            self.copy(self.learnt / "1/sampled", place / "sampled")
+            self.deeper("reward", place / "sampled", *flags)
+            self.deeper("pairs", place / "sampled", "--force", "--out", place / "pairs")
+            self.deeper("train dpo", "--pairs", place / "pairs", "--policy-adapter", self.first, *LORA, *DPO,
+                        "--out", place / "policy")  # fmt: skip
+            self.validate(place / "validation", adapters(place / "policy", self.reader))
+        self.validate(self.ablated / "no-predictor", adapters(self.first, None))
+        self.validate(self.ablated / "no-policy", adapters(None, self.reader))
+        self.validate(self.ablated / "none", ())
+        self.validate(self.ablated / "search", (*adapters(self.first, self.reader), "--search-n", SEARCH))
+
+    def choice(self) -> None:
+        """Of the policies, the one with the lowest error on validation users."""
+        candidates = {"before": self.first, **{f"{k}/validation": self.learnt / str(k) / "policy" for k in (1, 2)}}
+        if self.plan:
+            return
+        ratios = {run: by_median(self.learnt / run) for run in candidates}
+        best = min(ratios, key=lambda run: ratios[run])
+        self.chosen.mkdir(exist_ok=True)
+        for name, target in (("policy", candidates[best]), ("validation", self.learnt / best)):
+            (self.chosen / name).unlink(missing_ok=True)
+            (self.chosen / name).symlink_to(target)
+        print(json.dumps({"refine / user median": ratios, "chosen": best}), flush=True)
+
+    def left_out(self) -> None:
+        """What a domain costs that was not learnt from: short trainings with all domains, and without each."""
+        for domain in ("", *LEARNT.values()):
+            place = self.without(domain)
+            kept = ("--domains", ",".join(one for one in LEARNT.values() if one != domain))
+            policy, predictor = place / "policy", place / "predictor"
+            self.deeper("train coldstart", *self.data, *kept, *POLICY, *SHORT[0], "--out", policy)
+            self.deeper("train predictor", *self.data, *kept, *PREDICTOR, *SHORT[1], "--fold", "a", "--seed", "2",
+                        "--out", predictor)  # fmt: skip
+            judged = ("--domains", domain) if domain else ()
+            self.validate(place / "validation", (*adapters(policy, predictor), *judged))
+
+    def ship(self) -> None:
+        """The adapters into the package."""
+        self.script("scripts/ship_adapters.py", self.chosen / "policy", self.reader,
+                    "--judged", self.chosen / "validation", "--made-in", self.runs)  # fmt: skip
+
+    def results(self) -> None:
+        """The final evaluation."""
+        self.evaluate(self.runs / "results", *adapters(self.chosen / "policy", self.reader), "--prediction", "history")
+
+    def untuned(self) -> None:
+        """The same without adapters."""
+        self.evaluate(self.runs / "untuned", "--methods", "refine,frozen,user_median")
+
+    def language(self) -> None:
+        """Personas in other words, and read by another predictor."""
+        if not (self.runs / "language.json").exists():
+            self.script("benchmarks/language.py", self.runs / "results", "--other", self.other, into="language.json")
+
+    def unseen(self) -> None:
+        """No eval user has reached a training, a calibration or a choice."""
+        data = [word for one in self.everything for word in ("--data", one)]
+        self.script("benchmarks/unseen.py", *data, self.runs, into="unseen.json")
+
+    def demo(self) -> None:
+        """The demo, for its time."""
+        self.deeper("demo", "--out", self.runs / "demo")
+
+    def judge(self) -> None:
+        """Targets, and everything in one file."""
+        ablations = {
+            "cold start and predictor": self.learnt / "before",
+            "iteration 1": self.learnt / "1/validation",
+            "iteration 2": self.learnt / "2/validation",
+            **{f"iteration 1, reward: {name}": self.ablated / name / "validation" for name in REWARDS},
+            "cold start, untuned predictor": self.ablated / "no-predictor",
+            "untuned policy, predictor": self.ablated / "no-policy",
+            "untuned": self.ablated / "none",
+            f"cold start and predictor, search of {SEARCH}": self.ablated / "search",
+        }
+        left_out = {domain: self.without(domain) / "validation" for domain in LEARNT.values()}
+        named = [word for name, run in ablations.items() for word in ("--ablation", f"{name}={run}")]
+        named += [word for name, run in left_out.items() for word in ("--left-out", f"{name}={run}")]
+        parts = {
+            "untuned": "untuned",
+            "language": "language.json",
+            "unseen": "unseen.json",
+            "demo": "demo/results.json",
+        }
+        given = [word for name, place in parts.items() for word in (f"--{name}", self.runs / place)]
+        self.script("benchmarks/small.py", self.runs / "results", *given, *named,
+                    "--reduced", self.without("") / "validation", into="small.json")  # fmt: skip
+
+    def without(self, domain: str) -> Path:
+        """Where the short trainings without a domain lie; with all of them, if it is empty."""
+        return self.runs / "left-out" / (domain or "nothing")
+
+    def validate(self, out: Path, flags: tuple[str, ...]) -> None:
+        """Judge on validation users, as learning does."""
+        self.deeper("evaluate", *self.data, *VALIDATION, "--split", "validation", "--users", USERS, "--roles", "future",
+                    "--methods", "refine,frozen,user_median", *flags, "--out", out)  # fmt: skip
+
+    def evaluate(self, out: Path, *flags: str) -> None:
+        """Judge on eval users of all domains."""
+        self.deeper("evaluate", "--data", ",".join(self.everything), *TOKENS, "--users", USERS, "--roles", "future",
+                    *flags, "--out", out)  # fmt: skip
+
+    def deeper(self, command: str, *words: str | Path) -> None:
+        """Run a command of deeper, of this environment; it goes on by itself where it was cut off."""
+        self.run((Path(sys.executable).with_name("deeper"), *command.split(), *words))
+
+    def script(self, place: str, *words: str | Path, into: str = "") -> None:
+        """Run a script of this checkout; what it prints goes into a file."""
+        self.run((sys.executable, ROOT / place, *words), self.runs / into if into else None)
+
+    def run(self, words: tuple[str | Path, ...], into: Path | None = None) -> None:
+        """Say a command, and run it."""
+        said = [str(word) for word in words]
+        print(f"$ {shlex.join(said)}" + (f" > {shlex.quote(str(into))}" if into else ""), flush=True)
+        if self.plan:
+            return
+        self.runs.mkdir(parents=True, exist_ok=True)
+        done = subprocess.run(said, check=True, stdout=subprocess.PIPE if into else None)
+        if into:
+            part = into.with_suffix(".part")
+            part.write_bytes(done.stdout)
+            part.replace(into)
+
+    def copy(self, source: Path, place: Path) -> None:
+        """Copy a folder, whole or not at all."""
+        if self.plan or place.exists():
+            return
+        part = place.with_name(f"{place.name}.part")
+        shutil.rmtree(part, ignore_errors=True)
+        shutil.copytree(source, part)
+        part.rename(place)
+
+
+def adapters(policy: Path | None, predictor: Path | None) -> tuple[str, ...]:
+    """The flags of what is trained."""
+    given = (("--policy-adapter", policy), ("--predictor-adapter", predictor))
+    return tuple(word for flag, adapter in given if adapter for word in (flag, str(adapter)))
+
+
+def by_median(run: Path) -> float:
+    """The error of `refine` over all rounds by that of the user median, mean of the domains."""
+    found: dict[str, dict[str, list[float]]] = {"refine": {}, "user_median": {}}
+    for one in json.loads((run / "results.json").read_text("utf-8"))["errors"]:
+        if one["role"] == "future" and one["method"] in found and one["domain"] != "mean":
+            found[one["method"]].setdefault(one["domain"], []).append(one["mae"])
+    means = {name: np.mean([np.mean(errors) for errors in domains.values()]) for name, domains in found.items()}
+    return float(means["refine"] / means["user_median"])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,108 @@
+"""The chain that rebuilds the small model: deeper takes every command of its plan, and the lowest error is chosen."""
+
+import json
+import shlex
+import subprocess
+import sys
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
+
+import click
+import pytest
+
+from deeper.cli.main import cli
+
+SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "reproduce_small.py"
+
+
+@pytest.fixture(name="published")
+def fixture_published(tmp_path: Path) -> Path:
+    """Empty folders of the published domains."""
+    for name in ("food_com", "amazon_clothing_shoes_and_jewelry", "amazon_movies_and_TV", "amazon_book"):
+        (tmp_path / "published" / name).mkdir(parents=True)
+    return tmp_path / "published"
+
+
+@pytest.fixture(name="chain", scope="module")
+def fixture_chain() -> ModuleType:
+    spec = spec_from_file_location("reproduce_small", SCRIPT)
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def run(*words: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, SCRIPT, *words], capture_output=True, text=True, check=False)
+
+
+def test_every_command_of_the_plan_is_one_of_deeper(published: Path, tmp_path: Path) -> None:
+    done = run(published, tmp_path / "runs", "--plan")
+    assert done.returncode == 0, done.stderr
+    commands = [shlex.split(line[2:]) for line in done.stdout.splitlines() if line.startswith("$ ")]
+    ours = [words[1:] for words in commands if Path(words[0]).name == "deeper"]
+    for words in ours:
+        command: click.Command = cli
+        with click.Context(cli) as context:
+            while isinstance(command, click.Group):
+                name, found, words = command.resolve_command(context, words)  # noqa: PLW2901
+                assert found is not None, name
+                command = found
+            # Refuses flags and values that the command does not have.
+            command.make_context(command.name, list(words))
+    assert {words[0] for words in ours} == {"train", "learn", "reward", "pairs", "evaluate", "demo"}
+    assert not (tmp_path / "runs").exists()
+
+
+def test_eval_users_of_every_domain_are_judged_and_only_some_domains_learnt_from(
+    published: Path, tmp_path: Path
+) -> None:
+    lines = run(published, tmp_path / "runs", "--plan", "--steps", "policy,learn,results").stdout.splitlines()
+    policy, learn, results = (line for line in lines if line.startswith("$ "))
+    assert "amazon_book" in results
+    assert "--split" not in results
+    assert "amazon_book" not in policy + learn
+
+
+def test_an_unknown_step_and_missing_data_say_what_there_is(published: Path, tmp_path: Path) -> None:
+    unknown = run(published, tmp_path / "runs", "--steps", "polcy")
+    assert unknown.returncode == 2
+    assert "no step polcy; there are policy, predictor" in unknown.stderr
+    missing = run(tmp_path, tmp_path / "runs")
+    assert missing.returncode == 2
+    assert "docs/data.md tells where" in " ".join(missing.stderr.split())
+
+
+def test_the_policy_with_the_lowest_error_against_the_median_is_chosen(
+    chain: ModuleType, published: Path, tmp_path: Path
+) -> None:
+    # Large errors of one domain alone must not decide, so the mean is over domains, then the ratio.
+    for run_name, refine in (("before", (0.9, 0.6)), ("1/validation", (0.8, 0.5)), ("2/validation", (0.7, 0.7))):
+        errors = [
+            {"role": role, "method": method, "domain": domain, "mae": mae}
+            for domain, found in zip(("one", "two", "mean"), (*refine, 0.0), strict=True)
+            for method, mae in (("refine", found), ("user_median", 0.65))
+            for role in ("future", "current")
+        ]
+        place = tmp_path / "learnt" / run_name
+        place.mkdir(parents=True)
+        (place / "results.json").write_text(json.dumps({"errors": errors}), "utf-8")
+    chain.Chain(published, tmp_path, plan=False).choice()
+    assert (tmp_path / "chosen/policy").readlink() == tmp_path / "learnt/1/policy"
+    assert (tmp_path / "chosen/validation").readlink() == tmp_path / "learnt/1/validation"
+    assert chain.by_median(tmp_path / "learnt/1/validation") == pytest.approx(1.0)
+
+
+def test_a_copy_is_whole_or_not_there(chain: ModuleType, published: Path, tmp_path: Path) -> None:
+    (tmp_path / "source").mkdir()
+    (tmp_path / "source/rewards").write_text("new", "utf-8")
+    (tmp_path / "place.part").mkdir()
+    (tmp_path / "place.part/rest").touch()
+    steps = chain.Chain(published, tmp_path, plan=False)
+    steps.copy(tmp_path / "source", tmp_path / "place")
+    assert [path.name for path in (tmp_path / "place").iterdir()] == ["rewards"]
+    (tmp_path / "place/rewards").write_text("changed", "utf-8")
+    steps.copy(tmp_path / "source", tmp_path / "place")
+    assert (tmp_path / "place/rewards").read_text("utf-8") == "changed"
