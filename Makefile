@@ -107,7 +107,7 @@ $(WRITER)/deeper.json: | $(VENV)/.dev
 SMALL ?= runs/small
 reproduce-small: $(VENV)/.dev ## the adapters of the package and docs/results/small.json, from train data: half a day on two cores
 	$(BIN)/python scripts/reproduce_small.py "$(PUBLISHED)" $(SMALL) $(if $(STEPS),--steps $(STEPS))
-	$(if $(STEPS),,cp $(SMALL)/small.json docs/results/small.json)
+	$(if $(STEPS),,cp $(addprefix $(SMALL)/,ablation.json transfer.json small.json) docs/results)
 	$(BIN)/python scripts/docs_results.py
 
 requirements: ## pin anew, with hashes, for all platforms

@@ -23,17 +23,16 @@ import pyarrow.parquet as pq
 from deeper.behaviour.load import load_windows
 from deeper.domains import Domain
 from deeper.engine import Engine
-from deeper.learning.contexts import Key, fit_calibration
+from deeper.learning.contexts import fit_calibration
 from deeper.learning.levels import RUNGS
-from deeper.measure.bootstrap import Interval, domain_mean_interval, domain_ratio_interval
 from deeper.measure.errors import mean_absolute_error
 from deeper.persona.calibration import calibrate
 from deeper.persona.predict import PREDICT_INPUT, predict
 from deeper.persona.prompts import load_prompts
 from deeper.pipeline.engines import make_engines
 from deeper.pipeline.provenance import provenance
+from paired import SEED, Key, Row, difference, ratio, said
 
-SEED = 1
 LEVEL = {word for words in RUNGS for word in words}
 FOREIGN = {
     **dict(zip((words[0] for words in RUNGS),
@@ -47,7 +46,6 @@ FOREIGN = {
 }  # fmt: skip
 """Words of the describer, and words in their place that it never uses."""
 FRONTED = re.compile(r"^(.+) ((?:for|with|to|from|towards|as|of) [^,;:]+)$")
-Row = dict[str, Any]
 
 
 def main() -> None:
@@ -121,10 +119,8 @@ def paraphrase(persona: str) -> str:
 
 def compared(errors: Mapping[Key, float], whole: Mapping[Key, float]) -> Row:
     """The difference to, and the ratio by, the error of the whole persona."""
-    both = sorted(errors.keys() & whole.keys())
-    difference = domain_mean_interval(_by_domain(both, {key: errors[key] - whole[key] for key in both}), SEED)
-    ratio = domain_ratio_interval(_by_domain(both, errors), _by_domain(both, whole), SEED)
-    return {"difference": _said(difference), "ratio": _said(ratio), "users": len(both)}
+    both = errors.keys() & whole.keys()
+    return {"difference": said(difference(errors, whole)), "ratio": said(ratio(errors, whole)), "users": len(both)}
 
 
 def _asked(key: Key, text: str, k: int, windows: Mapping[Key, Any]) -> Row:
@@ -142,14 +138,6 @@ def _errors(predicted: pa.Table, windows: Mapping[Key, Any], domains: Mapping[st
         if not row["failure"] and rated.any():
             found[key] = mean_absolute_error(np.array(row["points"])[rated], actual[rated])
     return found
-
-
-def _by_domain(keys: Sequence[Key], values: Mapping[Key, float]) -> list[np.ndarray]:
-    return [np.array([values[key] for key in keys if key[0] == name]) for name in sorted({key[0] for key in keys})]
-
-
-def _said(interval: Interval) -> Row:
-    return {"value": round(interval.mean, 4), "ci": [round(interval.low, 4), round(interval.high, 4)]}
 
 
 if __name__ == "__main__":

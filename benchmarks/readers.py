@@ -30,13 +30,14 @@ from deeper.learning.describer import describe
 from deeper.learning.evolve import evolved
 from deeper.learning.export_hub import without_places
 from deeper.learning.splits import user_hash
-from deeper.measure.bootstrap import Interval, domain_mean_interval, domain_ratio_interval
+from deeper.measure.bootstrap import domain_mean_interval, domain_ratio_interval
 from deeper.measure.errors import mean_absolute_error, rank_accuracy
 from deeper.persona.calibration import calibrate
 from deeper.persona.predict import PREDICT_INPUT, predict
 from deeper.persona.prompts import load_prompts
 from deeper.pipeline.engines import make_engines
 from deeper.pipeline.provenance import provenance
+from paired import by_domain, said
 
 SEED = 1
 CALIBRATION_USERS = 16
@@ -139,13 +140,13 @@ def reader(adapter: str, data: Sequence[str], chosen: Sequence[str], users: int)
     ranked = [key for key, values in by_user.items() if "rank" in values]
     difference = {key: by_user[key]["swapped"] - by_user[key]["own_last"] for key in swapped}
     spread = float(np.std(list(difference.values()), ddof=1))
-    swap = domain_mean_interval(_by_domain(swapped, difference), SEED)
+    swap = domain_mean_interval(by_domain(swapped, difference), SEED)
     return {
         "predictor_vs_user_median": {
-            **_said(
+            **said(
                 domain_ratio_interval(
-                    _by_domain(both, {key: by_user[key]["own"] for key in both}),
-                    _by_domain(both, {key: by_user[key]["median"] for key in both}),
+                    by_domain(both, {key: by_user[key]["own"] for key in both}),
+                    by_domain(both, {key: by_user[key]["median"] for key in both}),
                     SEED,
                 )
             ),
@@ -158,9 +159,9 @@ def reader(adapter: str, data: Sequence[str], chosen: Sequence[str], users: int)
                 for name in sorted({key[0] for key in both})
             },
         },
-        "persona_swap_effect": {**_said(swap), "effect_size": round(swap.mean / spread, 3), "users": len(swapped)},
+        "persona_swap_effect": {**said(swap), "effect_size": round(swap.mean / spread, 3), "users": len(swapped)},
         "rank_accuracy": {
-            **_said(domain_mean_interval(_by_domain(ranked, {key: by_user[key]["rank"] for key in ranked}), SEED)),
+            **said(domain_mean_interval(by_domain(ranked, {key: by_user[key]["rank"] for key in ranked}), SEED)),
             "chance": 0.5,
             "users": len(ranked),
         },
@@ -196,9 +197,9 @@ def policy(runs: Sequence[Path]) -> Row:
     both = [key for key, found in rounds.items() if found]
     written = [row for row in personas if row["method"] in ("initialise", "refine") and not row["failure"]]
     ratios = {
-        name: _said(
+        name: said(
             domain_ratio_interval(
-                _by_domain(both, means("refine", first)), _by_domain(both, means("user_median", first)), SEED
+                by_domain(both, means("refine", first)), by_domain(both, means("user_median", first)), SEED
             )
         )
         for name, first in (("all_rounds", False), ("round_0", True))
@@ -252,15 +253,6 @@ def _row(key: Key, source: Key, k: int, windows: Mapping[Key, Any], domains: Map
 def _neighbour(key: Key, people: Mapping[Key, Any]) -> Key:
     own = sorted((other for other in people if other[0] == key[0]), key=lambda other: user_hash(*other))
     return own[(own.index(key) + 1) % len(own)]
-
-
-def _by_domain(keys: Sequence[Key], values: Mapping[Key, float]) -> list[np.ndarray]:
-    names = sorted({key[0] for key in keys})
-    return [np.array([values[key] for key in sorted(keys) if key[0] == name]) for name in names]
-
-
-def _said(interval: Interval) -> Row:
-    return {"value": round(interval.mean, 4), "ci": [round(interval.low, 4), round(interval.high, 4)]}
 
 
 if __name__ == "__main__":

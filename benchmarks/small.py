@@ -2,20 +2,16 @@
 
     python benchmarks/small.py RUNS/results --untuned RUNS/untuned --language RUNS/language.json \
         --unseen RUNS/unseen.json --demo docs/results/demo.json \
-        --ablation "cold start=RUNS/ablation/coldstart" --ablation … \
-        --left-out food_com=RUNS/left-out/food_com --left-out … --reduced RUNS/left-out/nothing \
         > docs/results/small.json
 
 RUNS/results is a run of `deeper evaluate --prediction history` with trained adapters on eval users, RUNS/untuned the
-same without adapters. The last round is judged: domains whose histories are shorter have none. Ablations are runs on
-validation users. A domain that is left out of trainings is judged on its own validation users, beside the same users
-after trainings of the same length with all domains (`--reduced`). Intervals are 95 % bootstraps over users, resampled
-within their domain; each target says whether its value or its interval has to hold.
+same without adapters. The last round is judged: domains whose histories are shorter have none. Intervals are 95 %
+bootstraps over users, resampled within their domain; each target says whether its value or its interval has to hold.
 """
 
 import argparse
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +20,8 @@ import pyarrow.parquet as pq
 
 from deeper.evaluation.schema import HISTORY_ONLY, UPDATERS
 from deeper.learning.export_hub import without_places
-from deeper.measure.bootstrap import Interval, domain_mean_interval, domain_ratio_interval
+from deeper.measure.bootstrap import Interval
+from paired import Errors, Row, difference, errors_of, ratio, said
 
 SEED = 1
 MOVIELENS = ("movielens_small", "movielens_20m")
@@ -34,10 +31,6 @@ NEAR = 0.9
 """Share of the last round's gain at which refinement counts as converged."""
 SHOWN = 20
 DEMO_SECONDS = 12 * 60
-Key = tuple[str, str]
-Errors = Mapping[tuple[str, int], Mapping[Key, float]]
-"""Held-out MAE by method and round, and then by domain and user."""
-Row = dict[str, Any]
 
 
 def main() -> None:
@@ -48,12 +41,7 @@ def main() -> None:
     parser.add_argument("--language", required=True, type=Path, help="output of benchmarks/language.py")
     parser.add_argument("--unseen", required=True, type=Path, help="output of benchmarks/unseen.py")
     parser.add_argument("--demo", required=True, type=Path, help="results.json of deeper demo")
-    parser.add_argument("--ablation", default=[], action="append", type=named, help="NAME=RUN; repeatable")
-    parser.add_argument("--left-out", default=[], action="append", type=named, help="DOMAIN=RUN; repeatable")
-    parser.add_argument("--reduced", type=Path, help="run that those are compared with")
     given = parser.parse_args()
-    if given.left_out and not given.reduced:
-        parser.error("--left-out needs --reduced: the run that it is compared with")
     results, untuned = (read_json(path / "results.json") for path in (given.results, given.untuned))
     language, unseen, demo = (read_json(path) for path in (given.language, given.unseen, given.demo))
     if unseen["overlap"]:
@@ -74,8 +62,6 @@ def main() -> None:
         "untuned": {name: untuned[name] for name in ("errors", "reduction", "leaks", "commit")},
         "language": language,
         "unseen": {name: unseen[name] for name in ("overlap", "eval_windows", "artefacts")},
-        "ablation": ablation(given.ablation),
-        "left_out": left_out(given.left_out, given.reduced),
         "convergence": convergence(errors, last),
         "personas": drawn(given.results),
     }
@@ -154,38 +140,6 @@ def seconds(demo: Mapping[str, Any]) -> Row:
     return {"value": value, "holds": value <= DEMO_SECONDS}
 
 
-def ablation(runs: Sequence[tuple[str, Path]]) -> list[Row]:
-    """`refine` by the user median over all rounds on validation users, for each run; and less the first run."""
-    rows: list[Row] = []
-    for name, run in runs:
-        errors, first = (mean_of_rounds(errors_of(one, "persona")) for one in (run, runs[0][1]))
-        rows.append(
-            {
-                "name": name,
-                "ratio": said(ratio(errors["refine"], errors["user_median"])),
-                "difference": said(difference(errors["refine"], first["refine"])),
-                "users": len(errors["refine"]),
-            }
-        )
-    return rows
-
-
-def left_out(runs: Sequence[tuple[str, Path]], reduced: Path) -> list[Row]:
-    """What a domain costs that no training has seen: less the error of `reduced`, on the same users."""
-    rows: list[Row] = []
-    for domain, run in runs:
-        without, seen = (
-            {
-                key: value
-                for key, value in mean_of_rounds(errors_of(one, "persona"))["refine"].items()
-                if key[0] == domain
-            }
-            for one in (run, reduced)
-        )
-        rows.append({"domain": domain, "difference": said(difference(without, seen)), "users": len(without)})
-    return rows
-
-
 def convergence(errors: Errors, last: int) -> list[Row]:
     """By domain, the error of `refine` and of the first persona by round, and the round of most of the gain."""
     rows: list[Row] = []
@@ -221,58 +175,9 @@ def personas_of(run: Path) -> list[Row]:
     return [one for one in rows if one["method"] in kept and one["stage"] == "final" and not one["failure"]]
 
 
-def errors_of(run: Path, prediction: str) -> Errors:
-    """Held-out errors of predictions of one kind, with those that need no model."""
-    found: dict[tuple[str, int], dict[Key, float]] = {}
-    for one in pq.read_table(run / "errors.parquet").to_pylist():
-        if one["role"] == "future" and one["prediction"] in (prediction, "none"):
-            found.setdefault((one["method"], one["round"]), {})[one["domain"], one["user"]] = one["mae"]
-    return found
-
-
-def mean_of_rounds(errors: Errors) -> dict[str, dict[Key, float]]:
-    """The mean over the rounds of each user."""
-    by_user: dict[str, dict[Key, list[float]]] = {}
-    for (method, _), found in sorted(errors.items()):
-        for key, value in found.items():
-            by_user.setdefault(method, {}).setdefault(key, []).append(value)
-    return {name: {key: float(np.mean(values)) for key, values in found.items()} for name, found in by_user.items()}
-
-
-def ratio(mine: Mapping[Key, float], theirs: Mapping[Key, float]) -> Interval:
-    """Ratio of domain means over the users whom both have."""
-    both = sorted(mine.keys() & theirs.keys())
-    return domain_ratio_interval(by_domain(both, mine), by_domain(both, theirs), SEED)
-
-
-def difference(mine: Mapping[Key, float], theirs: Mapping[Key, float]) -> Interval:
-    """Difference of domain means over the users whom both have."""
-    both = sorted(mine.keys() & theirs.keys())
-    return domain_mean_interval(by_domain(both, {key: mine[key] - theirs[key] for key in both}), SEED)
-
-
-def by_domain(keys: Sequence[Key], values: Mapping[Key, float]) -> list[np.ndarray]:
-    """Values of each domain's users."""
-    return [np.array([values[key] for key in keys if key[0] == name]) for name in sorted({key[0] for key in keys})]
-
-
 def row(name: str, found: Interval | None, target: str, holds: bool = False) -> Row:
     """A line of the table of targets."""
     return {"name": name, "target": target, "holds": bool(holds), **(said(found) if found else {})}
-
-
-def said(interval: Interval) -> Row:
-    """A value and its interval; none where it rests on one user."""
-    limits = [interval.low, interval.high]
-    return {"value": round(interval.mean, 4), "ci": None if np.isnan(limits).any() else [round(x, 4) for x in limits]}
-
-
-def named(text: str) -> tuple[str, Path]:
-    """NAME=RUN."""
-    name, _, path = text.partition("=")
-    if not path:
-        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=RUN")
-    return name, Path(path)
 
 
 def read_json(path: Path) -> Row:

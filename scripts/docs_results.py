@@ -168,7 +168,7 @@ def small(results: Results) -> str:
 
 
 def small_details(results: Results) -> str:
-    """What was wanted of the small model and what it gives: targets, reductions, domains, ablation, personas."""
+    """What was wanted of the small model and what it gives: targets, reductions, domains, personas."""
     targets = [
         (
             one["name"],
@@ -193,15 +193,6 @@ def small_details(results: Results) -> str:
          "none" if one["rounds_to_most"] is None else one["rounds_to_most"])
         for one in results["convergence"]
     ]  # fmt: skip
-    ablated = [
-        (one["name"], interval(one["ratio"]["value"], one["ratio"]["ci"]),
-         interval(one["difference"]["value"], one["difference"]["ci"], "+.3f"), one["users"])
-        for one in results["ablation"]
-    ]  # fmt: skip
-    missing = [
-        (one["domain"], interval(one["difference"]["value"], one["difference"]["ci"], "+.3f"), one["users"])
-        for one in results["left_out"]
-    ]
     drawn = [f"- *{one['domain']}, round {one['round']}:* {one['text']}" for one in results["personas"]]
     paper = ", ".join(f"{told} {value}" for told, value in PAPER.items())
     parts = [
@@ -210,15 +201,21 @@ def small_details(results: Results) -> str:
         table(("", "across windows", "on the same window"), reductions),
         "Error by round, 0 to the last, and the first round with nine tenths of the last one's gain over `frozen`:",
         table(("", "`refine`", "`frozen`", "`user_median`", "round"), converged),
+        f"{len(drawn)} personas of eval users, drawn at random from those that name nothing:",
+        "\n".join(drawn),
     ]
-    if ablated:
-        heads = ("validation users", "`refine` / user median, all rounds", "difference to the first line", "users")
-        parts.append(table(heads, ablated))
-    if missing:
-        heads = ("left out of all training", "difference of the error of `refine`", "users")
-        parts.append(table(heads, missing))
-    parts += [f"{len(drawn)} personas of eval users, drawn at random from those that name nothing:", "\n".join(drawn)]
     return "\n\n".join((*parts, origin(results)))
+
+
+def ablation(results: Results) -> str:
+    """Trainings of which a part is missing or changed, each against the first."""
+    rows = [
+        (one["name"], interval(one["ratio"]["value"], one["ratio"]["ci"]),
+         interval(one["difference"]["value"], one["difference"]["ci"], "+.3f"), one["users"])
+        for one in results["runs"]
+    ]  # fmt: skip
+    heads = ("validation users", "`refine` / user median, all rounds", "difference to the first line", "users")
+    return "\n\n".join((table(heads, rows), origin(results)))
 
 
 REDUCTIONS = ("across_windows", "same_window")
@@ -321,6 +318,8 @@ RENDERERS: Mapping[str, Callable[[Results], str]] = {
     "untuned": untuned,
     "readers": readers,
     "ceiling": ceiling,
+    "ablation": ablation,
+    "transfer": ablation,
     "preference": preference,
     "tracker": tracker,
     "robustness": robustness,

@@ -29,8 +29,8 @@ LEARNT = {
     "amazon_movies_and_TV": "amazon_movies",
 }
 """Folders of the domains that are learnt from, and their ids."""
-STEPS = ("policy", "predictor", "second", "learn", "ablation", "choice", "left_out", "ship", "results", "untuned",
-         "language", "unseen", "demo", "judge")  # fmt: skip
+STEPS = ("policy", "predictor", "second", "learn", "ablation", "choice", "left_out", "compare", "ship", "results",
+         "untuned", "language", "unseen", "demo", "judge")  # fmt: skip
 
 TOKENS = ("--max-persona-tokens", "72")
 LORA = ("--rank", "32", "--alpha", "64", "--layers", "upper")
@@ -180,8 +180,8 @@ class Chain:
         """The demo, for its time."""
         self.deeper("demo", "--out", self.runs / "demo")
 
-    def judge(self) -> None:
-        """Targets, and everything in one file."""
+    def compare(self) -> None:
+        """The ablation, and what a domain costs that was not learnt from."""
         ablations = {
             "cold start and predictor": self.learnt / "before",
             "iteration 1": self.learnt / "1/validation",
@@ -192,9 +192,13 @@ class Chain:
             "untuned": self.ablated / "none",
             f"cold start and predictor, search of {SEARCH}": self.ablated / "search",
         }
-        left_out = {domain: self.without(domain) / "validation" for domain in LEARNT.values()}
-        named = [word for name, run in ablations.items() for word in ("--ablation", f"{name}={run}")]
-        named += [word for name, run in left_out.items() for word in ("--left-out", f"{name}={run}")]
+        named = [f"{name}={run}" for name, run in ablations.items()]
+        self.script("benchmarks/ablation.py", *named, into="ablation.json")
+        left_out = [f"{domain or 'none'}={self.without(domain) / 'validation'}" for domain in ("", *LEARNT.values())]
+        self.script("benchmarks/ablation.py", *left_out, into="transfer.json")
+
+    def judge(self) -> None:
+        """Targets, and everything of the final evaluation in one file."""
         parts = {
             "untuned": "untuned",
             "language": "language.json",
@@ -202,8 +206,7 @@ class Chain:
             "demo": "demo/results.json",
         }
         given = [word for name, place in parts.items() for word in (f"--{name}", self.runs / place)]
-        self.script("benchmarks/small.py", self.runs / "results", *given, *named,
-                    "--reduced", self.without("") / "validation", into="small.json")  # fmt: skip
+        self.script("benchmarks/small.py", self.runs / "results", *given, into="small.json")
 
     def without(self, domain: str) -> Path:
         """Where the short trainings without a domain lie; with all of them, if it is empty."""

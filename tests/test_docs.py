@@ -270,6 +270,14 @@ def test_the_script_writes_how_fast_it_is(tmp_path):
     assert written.count("| ≥ 10 |") == 4 and "0123456789ab" in written
 
 
+@pytest.mark.parametrize("name", ["ablation", "transfer"])
+def test_runs_are_shown_against_the_first(tmp_path, name):
+    row = {"ratio": {"value": 1.01, "ci": [0.9, 1.1]}, "difference": {"value": 0.02, "ci": [-0.01, 0.05]}, "users": 9}
+    found = {key: results()[key] for key in ("commit", "machine", "seed")}
+    written = rendered(tmp_path, name, {**found, "runs": [{"name": "without one", **row}]})
+    assert "| without one | 1.010 (0.900..1.100) | +0.020 (-0.010..+0.050) | 9 |" in written
+
+
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_local_links_lead_somewhere(name):
     path = DOCUMENTS[name]

@@ -4,14 +4,13 @@ import json
 import shlex
 import subprocess
 import sys
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
-from types import ModuleType
 
 import click
 import pytest
 
 from deeper.cli.main import cli
+from reproduce_small import Chain, by_median
 
 SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "reproduce_small.py"
 
@@ -22,16 +21,6 @@ def fixture_published(tmp_path: Path) -> Path:
     for name in ("food_com", "amazon_clothing_shoes_and_jewelry", "amazon_movies_and_TV", "amazon_book"):
         (tmp_path / "published" / name).mkdir(parents=True)
     return tmp_path / "published"
-
-
-@pytest.fixture(name="chain", scope="module")
-def fixture_chain() -> ModuleType:
-    spec = spec_from_file_location("reproduce_small", SCRIPT)
-    assert spec is not None
-    assert spec.loader is not None
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def run(*words: str | Path) -> subprocess.CompletedProcess[str]:
@@ -75,9 +64,7 @@ def test_an_unknown_step_and_missing_data_say_what_there_is(published: Path, tmp
     assert "docs/data.md tells where" in " ".join(missing.stderr.split())
 
 
-def test_the_policy_with_the_lowest_error_against_the_median_is_chosen(
-    chain: ModuleType, published: Path, tmp_path: Path
-) -> None:
+def test_the_policy_with_the_lowest_error_against_the_median_is_chosen(published: Path, tmp_path: Path) -> None:
     # Large errors of one domain alone must not decide, so the mean is over domains, then the ratio.
     for run_name, refine in (("before", (0.9, 0.6)), ("1/validation", (0.8, 0.5)), ("2/validation", (0.7, 0.7))):
         errors = [
@@ -89,18 +76,18 @@ def test_the_policy_with_the_lowest_error_against_the_median_is_chosen(
         place = tmp_path / "learnt" / run_name
         place.mkdir(parents=True)
         (place / "results.json").write_text(json.dumps({"errors": errors}), "utf-8")
-    chain.Chain(published, tmp_path, plan=False).choice()
+    Chain(published, tmp_path, plan=False).choice()
     assert (tmp_path / "chosen/policy").readlink() == tmp_path / "learnt/1/policy"
     assert (tmp_path / "chosen/validation").readlink() == tmp_path / "learnt/1/validation"
-    assert chain.by_median(tmp_path / "learnt/1/validation") == pytest.approx(1.0)
+    assert by_median(tmp_path / "learnt/1/validation") == pytest.approx(1.0)
 
 
-def test_a_copy_is_whole_or_not_there(chain: ModuleType, published: Path, tmp_path: Path) -> None:
+def test_a_copy_is_whole_or_not_there(published: Path, tmp_path: Path) -> None:
     (tmp_path / "source").mkdir()
     (tmp_path / "source/rewards").write_text("new", "utf-8")
     (tmp_path / "place.part").mkdir()
     (tmp_path / "place.part/rest").touch()
-    steps = chain.Chain(published, tmp_path, plan=False)
+    steps = Chain(published, tmp_path, plan=False)
     steps.copy(tmp_path / "source", tmp_path / "place")
     assert [path.name for path in (tmp_path / "place").iterdir()] == ["rewards"]
     (tmp_path / "place/rewards").write_text("changed", "utf-8")

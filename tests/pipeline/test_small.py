@@ -54,8 +54,7 @@ def small(base: Path, overlap: int = 0) -> subprocess.CompletedProcess[str]:
     (base / "unseen.json").write_text(json.dumps(unseen), "utf-8")
     options = [
         *("--untuned", base / "results", "--language", base / "language.json", "--unseen", base / "unseen.json"),
-        *("--demo", base / "results/results.json", "--ablation", f"full={base / 'full'}"),
-        *("--ablation", f"none={base / 'none'}", "--left-out", f"planted={base / 'none'}", "--reduced", base / "full"),
+        *("--demo", base / "results/results.json"),
     ]
     command = [sys.executable, SCRIPT, base / "results", *options]
     return subprocess.run(command, capture_output=True, text=True, check=False)
@@ -88,9 +87,6 @@ def test_targets_are_the_figures_of_the_run(base: Path) -> None:
     assert len(gain["value"]) == 2 and gain["holds"] == (gain["value"][1] > gain["value"][0])
     assert targets["level sentence only − whole persona"]["holds"]
     assert not targets["foreign paraphrase / whole persona"]["holds"]
-    assert {one["name"] for one in found["ablation"]} == {"full", "none"}
-    assert found["ablation"][0]["difference"]["value"] == 0
-    assert [one["domain"] for one in found["left_out"]] == ["planted"]
     assert [one["domain"] for one in found["convergence"]] == ["movielens_small", "planted"]
     assert str(base) not in json.dumps(found)
 

@@ -1,0 +1,52 @@
+"""What a part of a training is worth: runs of `deeper evaluate` on validation users, each against the first.
+
+    python benchmarks/ablation.py "all parts=RUNS/all" "without one=RUNS/without" … > docs/results/ablation.json
+    python benchmarks/ablation.py "all domains=RUNS/all" food_com=RUNS/without … > docs/results/transfer.json
+
+Means over all rounds of a user's error in the next window. `ratio` is the error of `refine` by that of the user median,
+`difference` that of `refine` less the first run's on the users whom both judge: where a run judges one domain, that
+domain's. Means of domains, 95 % intervals by bootstraps over users within their domain.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+from deeper.pipeline.provenance import provenance
+from paired import SEED, Row, difference, errors_of, mean_of_rounds, ratio, said
+
+
+def main() -> None:
+    """Compare, and print the JSON."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("runs", type=named, nargs="+", help="NAME=RUN")
+    given = parser.parse_args()
+    result = {"benchmark": "ablation", **provenance(), "seed": SEED, "runs": compared(given.runs)}
+    print(json.dumps(result, indent=1, ensure_ascii=False, allow_nan=False))
+
+
+def compared(runs: list[tuple[str, Path]]) -> list[Row]:
+    """A row for each run."""
+    errors = {name: mean_of_rounds(errors_of(run, "persona")) for name, run in runs}
+    first = errors[runs[0][0]]["refine"]
+    return [
+        {
+            "name": name,
+            "ratio": said(ratio(found["refine"], found["user_median"])),
+            "difference": said(difference(found["refine"], first)),
+            "users": len(found["refine"]),
+        }
+        for name, found in errors.items()
+    ]
+
+
+def named(text: str) -> tuple[str, Path]:
+    """NAME=RUN."""
+    name, _, path = text.partition("=")
+    if not path:
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=RUN")
+    return name, Path(path)
+
+
+if __name__ == "__main__":
+    main()
