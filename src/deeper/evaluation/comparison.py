@@ -10,9 +10,32 @@ from numpy.typing import NDArray
 from deeper.evaluation.schema import METHODS, UPDATERS
 from deeper.measure.bootstrap import domain_mean_interval
 
-Table = Mapping[tuple[str, str, int, str], Mapping[str, dict[str, Any]]]
-"""What an error row holds besides these names, by (domain, method, round, role) and then by user."""
-ROWS_AT_ONCE = 4000
+Floats = NDArray[np.float64]
+PLACE = ("domain", "method", "round", "role")
+MEASURES = ("mae", "rmse", "crps", "rank_accuracy")
+ORIGIN = ("readout", "calibrated", "predictor", "prediction")
+
+
+class Cell(NamedTuple):
+    """Errors of one method in one round and role of one domain.
+
+    Attributes:
+        users: Ids (users,).
+        measures: Each of `MEASURES` (users,); NaN where there is none.
+        ratings: How many ratings they are of.
+        search_n: Directions searched at test time.
+        origin: The values of each of `ORIGIN`.
+    """
+
+    users: NDArray[np.object_]
+    measures: Mapping[str, Floats]
+    ratings: int
+    search_n: int
+    origin: Mapping[str, frozenset[str]]
+
+
+Table = Mapping[tuple[str, str, int, str], Cell]
+"""Errors by (domain, method, round, role)."""
 
 
 class Group(NamedTuple):
@@ -23,23 +46,37 @@ class Group(NamedTuple):
 
 
 def table_of(errors: pa.Table) -> Table:
-    """Index error rows.
+    """Cut error rows into cells; the rows of a cell keep their order.
 
     Raises:
         ValueError: A user has two rows in one place.
     """
-    table: dict[tuple[str, str, int, str], dict[str, dict[str, Any]]] = {}
-    texts: dict[Any, Any] = {}  # each text once, however many rows have it
-    for batch in errors.to_batches(max_chunksize=ROWS_AT_ONCE):
-        for row in batch.to_pylist():
-            domain, method, t, role, user = (row.pop(name) for name in ("domain", "method", "round", "role", "user"))
-            users = table.setdefault((domain, method, t, role), {})
-            if user in users:
-                raise ValueError(f"two errors of {method} in round {t} for one user")
-            for name in ("readout", "calibrated", "predictor", "prediction"):
-                row[name] = texts.setdefault(row[name], row[name])
-            users[texts.setdefault(user, user)] = row
+    if not errors.num_rows:
+        return {}
+    texts = {name: _encoded(errors[name]) for name in ("user", *PLACE, *ORIGIN)}
+    numbers = {name: errors[name].to_numpy() for name in (*MEASURES, "n", "search_n")}
+    place = np.ravel_multi_index([texts[name][0] for name in PLACE], [len(texts[name][1]) for name in PLACE])
+    order = np.argsort(place, kind="stable")
+    table: dict[tuple[str, str, int, str], Cell] = {}
+    for rows in np.split(order, np.flatnonzero(np.diff(place[order])) + 1):
+        domain, method, t, role = (values[codes[rows[0]]] for codes, values in (texts[name] for name in PLACE))
+        codes, ids = texts["user"]
+        if len(np.unique(codes[rows])) < len(rows):
+            raise ValueError(f"two errors of {method} in round {t} for one user")
+        table[str(domain), str(method), int(t), str(role)] = Cell(
+            users=ids[codes[rows]],
+            measures={name: numbers[name][rows].astype(np.float64) for name in MEASURES},
+            ratings=int(numbers["n"][rows].sum()),
+            search_n=int(numbers["search_n"][rows].max()),
+            origin={name: frozenset(texts[name][1][np.unique(texts[name][0][rows])]) for name in ORIGIN},
+        )
     return table
+
+
+def _encoded(column: Any) -> tuple[NDArray[np.int64], NDArray[np.object_]]:
+    """Codes (rows,) and the values that they stand for."""
+    encoded = column.combine_chunks().dictionary_encode()
+    return encoded.indices.to_numpy().astype(np.int64), np.array(encoded.dictionary.to_pylist(), object)
 
 
 def paired(
@@ -99,11 +136,11 @@ def reduction(table: Table, groups: Sequence[Group], rounds: int) -> dict[str, d
     }
 
 
-Cell = tuple[str, int, str]
+Shown = tuple[str, int, str]
 """Method, round and role."""
 
 
-def _reduced(table: Table, groups: Sequence[Group], before: Cell, after: Cell) -> dict[str, float]:
+def _reduced(table: Table, groups: Sequence[Group], before: Shown, after: Shown) -> dict[str, float]:
     percent: dict[str, float] = {}
     for group in groups:
         pairs = _pairs((table, table), group, before, after)
@@ -115,19 +152,22 @@ def _reduced(table: Table, groups: Sequence[Group], before: Cell, after: Cell) -
 
 
 def _pairs(
-    tables: tuple[Table, Table], group: Group, first: Cell, second: Cell
-) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]] | None:
+    tables: tuple[Table, Table], group: Group, first: Shown, second: Shown
+) -> list[tuple[Floats, Floats]] | None:
     """MAE of the users whom both have, for each domain; None if a domain has no such user."""
-    pairs: list[tuple[NDArray[np.float64], NDArray[np.float64]]] = []
+    pairs: list[tuple[Floats, Floats]] = []
     for domain in group.domains:
-        left, right = tables[0].get((domain, *first), {}), tables[1].get((domain, *second), {})
-        users = [user for user in left if user in right]
-        if not users:
+        left, right = tables[0].get((domain, *first)), tables[1].get((domain, *second))
+        if left is None or right is None:
             return None
-        pairs.append((np.array([left[u]["mae"] for u in users]), np.array([right[u]["mae"] for u in users])))
+        _, mine, theirs = np.intersect1d(left.users, right.users, assume_unique=True, return_indices=True)
+        if not len(mine):
+            return None
+        pairs.append((left.measures["mae"][mine], right.measures["mae"][theirs]))
     return pairs
 
 
 def _prediction(table: Table, place: tuple[str, str, int, str]) -> str:
     """Of what predictions an error is; the same for all users of a place."""
-    return next(iter(table[place].values()))["prediction"]
+    [one] = table[place].origin["prediction"]
+    return one

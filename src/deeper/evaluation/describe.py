@@ -14,6 +14,7 @@ from deeper.measure.text import distinctness, redundancy, retention, words
 Row = dict[str, Any]
 
 NOT_WRITTEN = (*CONTROLS, HISTORY_ONLY)
+DESCRIBED = ("user", "domain", "method", "k", "text", "tokens", "leaks", "failure")
 
 
 def count_failures(predictions: pa.Table, personas: pa.Table) -> dict[str, dict[str, int]]:
@@ -73,11 +74,11 @@ def describe_texts(personas: pa.Table) -> dict[str, dict[str, float]]:
 
 
 def _by_method(personas: pa.Table) -> dict[str, list[Row]]:
-    """Final personas by the method that wrote them; controls are none."""
+    """Final personas by the method that wrote them, with what is described; controls are none."""
+    final = personas.filter((pc.field("stage") == "final") & ~pc.field("method").isin(NOT_WRITTEN))
     rows: dict[str, list[Row]] = {}
-    for row in personas.to_pylist():
-        if row["stage"] == "final" and row["method"] not in NOT_WRITTEN:
-            rows.setdefault(row["method"], []).append(row)
+    for row in final.select(DESCRIBED).to_pylist():
+        rows.setdefault(row["method"], []).append(row)
     return rows
 
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from deeper.domains import Domain
-from deeper.evaluation.comparison import Group, Table, paired, reduction, table_of
+from deeper.evaluation.comparison import ORIGIN, Cell, Group, Table, paired, reduction, table_of
 from deeper.evaluation.describe import count_failures, describe_texts, leak_rates
 from deeper.evaluation.errors import NotAvailableBaseline, count_unrated
 from deeper.evaluation.schema import HISTORY_ONLY, METHODS, ROLES
@@ -102,35 +102,30 @@ def _errors(table: Table, groups: Sequence[Group], rounds: int, seed: int) -> li
     return rows
 
 
-def _entry(cells: Sequence[Mapping[str, dict[str, Any]]], seed: int) -> dict[str, Any]:
-    """One entry of `errors`, from the error rows by user of each domain."""
-    rows = [row for cell in cells for row in cell.values()]
-    interval = domain_mean_interval([_column(cell, "mae") for cell in cells], seed)
+def _entry(cells: Sequence[Cell], seed: int) -> dict[str, Any]:
+    """One entry of `errors`, from the cell of each domain."""
+    interval = domain_mean_interval([cell.measures["mae"] for cell in cells], seed)
     return {
         "mae": interval.mean,
         "ci": [interval.low, interval.high],
         **{name: _mean(cells, name) for name in ("rmse", "crps", "rank_accuracy")},
-        "users": len(rows),
-        "ratings": sum(row["n"] for row in rows),
-        **{name: _all_of(rows, name) for name in ("calibrated", "predictor", "readout", "prediction")},
-        "search_n": max(row["search_n"] for row in rows),
+        "users": sum(len(cell.users) for cell in cells),
+        "ratings": sum(cell.ratings for cell in cells),
+        **{name: _all_of(cells, name) for name in ORIGIN},
+        "search_n": max(cell.search_n for cell in cells),
     }
 
 
-def _mean(cells: Sequence[Mapping[str, dict[str, Any]]], name: str) -> float:
+def _mean(cells: Sequence[Cell], name: str) -> float:
     """Mean over domains of the mean over the users who have a value; NaN where a domain has none."""
-    columns = [_column(cell, name) for cell in cells]
+    columns = [cell.measures[name] for cell in cells]
     known = [column[~np.isnan(column)] for column in columns]
     return float(np.mean([column.mean() if len(column) else np.nan for column in known]))
 
 
-def _column(cell: Mapping[str, dict[str, Any]], name: str) -> Any:
-    return np.array([math.nan if row[name] is None else row[name] for row in cell.values()], np.float64)
-
-
-def _all_of(rows: Sequence[dict[str, Any]], name: str) -> str:
+def _all_of(cells: Sequence[Cell], name: str) -> str:
     """The one value of a column, or all of them: "domain+pooled"."""
-    return "+".join(sorted({row[name] for row in rows}))
+    return "+".join(sorted(frozenset[str]().union(*(cell.origin[name] for cell in cells))))
 
 
 def _json(value: Any) -> Any:

@@ -8,6 +8,7 @@ directions, S_t takes two stages: candidates are drawn, and predicted from to be
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import pyarrow as pa
@@ -31,6 +32,7 @@ from deeper.pipeline.settings import Settings
 
 WRITE_ROWS = 40
 READ_ROWS = 16
+CONTROLS_AT_ONCE = 500
 AHEAD = {"future": 1, "current": 0, "previous": -1}
 """Which window a role judges, counted from the round."""
 Row = dict[str, Any]
@@ -202,14 +204,18 @@ class OnlineLoop:
         )
 
     def _controls(self, windows: Windows, methods: Sequence[str]) -> pa.Table:
-        rows = [
+        rows = (
             update_row(key, method, k, None, windows[key], None)
             for key in sorted(windows)
             for method in methods
             for k in (range(self.settings.rounds + 1) if method != "no_persona" else [0])
             if len(windows[key]) > k
-        ]
-        return controls(pa.Table.from_pylist(rows, schema=UPDATE_INPUT), self.domains)
+        )
+        parts = [PERSONA.empty_table()]
+        # Each row holds its windows, so that all of them together are far larger than what comes out.
+        while some := list(islice(rows, CONTROLS_AT_ONCE)):
+            parts.append(controls(pa.Table.from_pylist(some, schema=UPDATE_INPUT), self.domains))
+        return pa.concat_tables(parts)
 
     def _predict(self, name: str, wanted: Iterable[tuple[Row, Iterable[int]]], windows: Windows) -> pa.Table:
         rows: list[Row] = []
