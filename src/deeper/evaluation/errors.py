@@ -81,27 +81,26 @@ def error_table(
         (row["id"], row["domain"], row["user"]): (row["method"], row["k"])
         for row in final.select(["id", "domain", "user", "method", "k"]).to_pylist()
     }
-    read = _Predictions(predictions)
     users = {key[:2] for key in actual}
-    shown = [
-        (i, versions[key])
-        for i, key in enumerate(read.personas)
-        if key in versions and key[1:] in users and not read.failures[i]
-    ]
 
     def rows() -> Iterator[dict[str, Any]]:
-        for i, (method, k) in shown:
-            _, domain_id, user = read.personas[i]
-            domain, window = domains[domain_id], read.windows[i]
-            places = [p for p in _places(method, k, window, rounds) if p.method in methods and p.role in roles]
-            measures = _measures(domain, read.points(i), read.distribution(i), actual[domain_id, user, window])
-            if measures:
-                by_model = read.readouts[i] != "none"
-                origin = {
-                    **{"readout": read.readouts[i], "calibrated": read.calibrated[i], "prediction": prediction},
-                    **{"predictor": predictor if by_model else ""},
-                }
-                yield from _rows(domain_id, user, places, measures, origin, search_n)
+        for start in range(0, predictions.num_rows, ROWS_AT_ONCE):
+            read = _Predictions(predictions.slice(start, ROWS_AT_ONCE))
+            for i, key in enumerate(read.personas):
+                _, domain_id, user = key
+                if key not in versions or (domain_id, user) not in users or read.failures[i]:
+                    continue
+                domain, window = domains[domain_id], read.windows[i]
+                places = _places(*versions[key], window, rounds)
+                places = [place for place in places if place.method in methods and place.role in roles]
+                measures = _measures(domain, read.points(i), read.distribution(i), actual[domain_id, user, window])
+                if measures:
+                    by_model = read.readouts[i] != "none"
+                    origin = {
+                        **{"readout": read.readouts[i], "calibrated": read.calibrated[i], "prediction": prediction},
+                        **{"predictor": predictor if by_model else ""},
+                    }
+                    yield from _rows(domain_id, user, places, measures, origin, search_n)
 
     return _sorted(rows())
 
