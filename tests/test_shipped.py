@@ -1,7 +1,6 @@
 """The adapters that the package brings: what their cards and licence say, and who uses them."""
 
 import json
-import runpy
 from pathlib import Path
 from typing import Any
 
@@ -57,17 +56,6 @@ def test_a_card_tells_base_data_terms_command_seed_commit_figures_and_limits(kin
     assert made["provenance"]["commit"][:12] in card
     for domain, users in made["users"].items():
         assert f"{domain.replace('_', chr(92) + '_')} {users}" in card
-
-
-def test_no_bundled_eval_user_reached_a_training_a_calibration_or_a_choice(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("sys.argv", ["unseen.py", "--data", "movielens_small", str(SHIPPED)])
-    benchmark = runpy.run_path(str(Path(__file__).resolve().parents[1] / "benchmarks" / "unseen.py"))
-    assert benchmark["main"]() == 0
-    found = json.loads(capsys.readouterr().out)
-    assert found["overlap"] == 0
-    assert found["artefacts"][0]["windows"] > 1000
 
 
 def test_their_licence_stands_beside_them() -> None:
