@@ -50,9 +50,15 @@ def main() -> None:
             shutil.copytree(made, place)
             (place / TENSORS).chmod(0o644)
         print(f"{place.name}: {sum(file.stat().st_size for file in place.iterdir()) / 1e6:.1f} MB")
-    seen = {one for path in given.made_in.rglob(FINGERPRINTS) for one in json.loads(path.read_text("utf-8"))["windows"]}
-    (SHIPPED / FINGERPRINTS).write_text(json.dumps({"windows": sorted(seen)}, indent=0), "utf-8")
+    seen = fingerprints_below(given.made_in)
+    (SHIPPED / FINGERPRINTS).write_text(json.dumps({"windows": seen}, indent=0), "utf-8")
     print(f"{FINGERPRINTS}: {len(seen)} windows")
+
+
+def fingerprints_below(folder: Path) -> list[str]:
+    """Fingerprints of all windows that anything below a folder has used, each once."""
+    lists = [json.loads(path.read_text("utf-8"))["windows"] for path in folder.rglob(FINGERPRINTS)]
+    return sorted(set[str]().union(*lists))
 
 
 def together(runs: Sequence[Mapping[str, Any]]) -> str:

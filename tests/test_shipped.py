@@ -12,6 +12,7 @@ from deeper.engine.weights import WHEEL_SHA256
 from deeper.errors import UserError
 from deeper.persona.prompts import load_prompts
 from deeper.pipeline.settings import Settings
+from ship_adapters import fingerprints_below
 
 KINDS = ("policy", "predictor")
 LIMIT = 20e6
@@ -56,6 +57,14 @@ def test_a_card_tells_base_data_terms_command_seed_commit_figures_and_limits(kin
     assert made["provenance"]["commit"][:12] in card
     for domain, users in made["users"].items():
         assert f"{domain.replace('_', chr(92) + '_')} {users}" in card
+
+
+def test_fingerprints_of_all_that_was_used_are_shipped_once(tmp_path: Path) -> None:
+    for place, windows in (("policy", ["b", "a"]), ("learnt/1/sampled", ["c", "a"])):
+        (tmp_path / place).mkdir(parents=True)
+        (tmp_path / place / "fingerprints.json").write_text(json.dumps({"windows": windows}), "utf-8")
+    assert fingerprints_below(tmp_path) == ["a", "b", "c"]
+    assert fingerprints_below(tmp_path / "policy" / "none") == []
 
 
 def test_their_licence_stands_beside_them() -> None:
