@@ -18,8 +18,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
-
 ROOT = Path(__file__).resolve().parents[1]
 BUNDLED = "movielens_small"
 LEARNT = {
@@ -129,17 +127,18 @@ class Chain:
         self.validate(self.ablated / "search", (*adapters(self.first, self.reader), "--search-n", SEARCH))
 
     def choice(self) -> None:
-        """Of the policies, the one with the lowest error on validation users."""
+        """Of the policies, the one with the lowest error by the user median on validation users, all rounds."""
         candidates = {"before": self.first, **{f"{k}/validation": self.learnt / str(k) / "policy" for k in (1, 2)}}
+        self.script("benchmarks/ablation.py", *(f"{run}={self.learnt / run}" for run in candidates), into="choice.json")
         if self.plan:
             return
-        ratios = {run: by_median(self.learnt / run) for run in candidates}
-        best = min(ratios, key=lambda run: ratios[run])
+        found = json.loads((self.runs / "choice.json").read_text("utf-8"))["runs"]
+        best = min(found, key=lambda one: one["ratio"]["value"])["name"]
         self.chosen.mkdir(exist_ok=True)
         for name, target in (("policy", candidates[best]), ("validation", self.learnt / best)):
             (self.chosen / name).unlink(missing_ok=True)
             (self.chosen / name).symlink_to(target)
-        print(json.dumps({"refine / user median": ratios, "chosen": best}), flush=True)
+        print(f"chosen: {candidates[best]}", flush=True)
 
     def left_out(self) -> None:
         """What a domain costs that was not learnt from: short trainings with all domains, and without each."""
@@ -257,16 +256,6 @@ def adapters(policy: Path | None, predictor: Path | None) -> tuple[str, ...]:
     """The flags of what is trained."""
     given = (("--policy-adapter", policy), ("--predictor-adapter", predictor))
     return tuple(word for flag, adapter in given if adapter for word in (flag, str(adapter)))
-
-
-def by_median(run: Path) -> float:
-    """The error of `refine` over all rounds by that of the user median, mean of the domains."""
-    found: dict[str, dict[str, list[float]]] = {"refine": {}, "user_median": {}}
-    for one in json.loads((run / "results.json").read_text("utf-8"))["errors"]:
-        if one["role"] == "future" and one["method"] in found and one["domain"] != "mean":
-            found[one["method"]].setdefault(one["domain"], []).append(one["mae"])
-    means = {name: np.mean([np.mean(errors) for errors in domains.values()]) for name, domains in found.items()}
-    return float(means["refine"] / means["user_median"])
 
 
 if __name__ == "__main__":

@@ -7,10 +7,12 @@ import sys
 from pathlib import Path
 
 import click
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from deeper.cli.main import cli
-from reproduce_small import Chain, by_median
+from reproduce_small import Chain
 
 SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "reproduce_small.py"
 
@@ -65,21 +67,29 @@ def test_an_unknown_step_and_missing_data_say_what_there_is(published: Path, tmp
 
 
 def test_the_policy_with_the_lowest_error_against_the_median_is_chosen(published: Path, tmp_path: Path) -> None:
-    # Large errors of one domain alone must not decide, so the mean is over domains, then the ratio.
-    for run_name, refine in (("before", (0.9, 0.6)), ("1/validation", (0.8, 0.5)), ("2/validation", (0.7, 0.7))):
-        errors = [
-            {"role": role, "method": method, "domain": domain, "mae": mae}
-            for domain, found in zip(("one", "two", "mean"), (*refine, 0.0), strict=True)
-            for method, mae in (("refine", found), ("user_median", 0.65))
-            for role in ("future", "current")
+    # Means of users, then of domains: two users of one domain weigh as much as one of the other.
+    errors = {"before": (0.9, 0.9, 0.6), "1/validation": (0.9, 0.9, 0.3), "2/validation": (0.7, 0.7, 0.7)}
+    for name, refine in errors.items():
+        rows = [
+            {
+                "method": method,
+                "domain": domain,
+                "user": user,
+                "round": 1,
+                "role": "future",
+                "prediction": kind,
+                "mae": mae,
+            }
+            for domain, user, value in zip(("one", "one", "two"), "abc", refine, strict=True)
+            for method, kind, mae in (("refine", "persona", value), ("user_median", "none", 0.6))
         ]
-        place = tmp_path / "learnt" / run_name
-        place.mkdir(parents=True)
-        (place / "results.json").write_text(json.dumps({"errors": errors}), "utf-8")
+        (tmp_path / "learnt" / name).mkdir(parents=True)
+        pq.write_table(pa.Table.from_pylist(rows), tmp_path / "learnt" / name / "errors.parquet")
     Chain(published, tmp_path, plan=False).choice()
     assert (tmp_path / "chosen/policy").readlink() == tmp_path / "learnt/1/policy"
     assert (tmp_path / "chosen/validation").readlink() == tmp_path / "learnt/1/validation"
-    assert by_median(tmp_path / "learnt/1/validation") == pytest.approx(1.0)
+    ratios = [one["ratio"]["value"] for one in json.loads((tmp_path / "choice.json").read_text("utf-8"))["runs"]]
+    assert ratios == pytest.approx([1.25, 1.0, 7 / 6], abs=1e-4)
 
 
 def test_a_copy_is_whole_or_not_there(published: Path, tmp_path: Path) -> None:
