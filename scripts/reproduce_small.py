@@ -37,7 +37,7 @@ POLICY = (*TOKENS, *LORA, "--fold", "a", "--cutoff", "640", "--learning-rate", "
 PREDICTOR = ("--layers", "upper", "--validation-users", "12", "--judge-every", "300")
 LONG, SHORT = (("--steps", "1000"), ("--steps", "1500")), (("--steps", "250"), ("--steps", "400"))
 """Steps of the policy and of the predictor: of the real ones, and where domains are left out."""
-DPO = ("--steps", "60", "--batch", "2", "--learning-rate", "1e-4", "--save-every", "20", "--judge-every", "20")
+DPO = ("--steps", "80", "--batch", "2", "--learning-rate", "1e-4", "--save-every", "20", "--judge-every", "20")
 VALIDATION = (*TOKENS, "--calibration-users", "24", "--rounds", "3")
 USERS = "16"
 """Validation users of a domain, and eval users of a domain."""
@@ -108,7 +108,7 @@ class Chain:
 
     def learn(self) -> None:
         """Two iterations of preference learning."""
-        self.deeper("learn", *self.data, *adapters(self.first, self.reader), *VALIDATION, *DPO, "--users", "12",
+        self.deeper("learn", *self.data, *adapters(self.first, self.reader), *VALIDATION, *DPO, "--users", "24",
                     "--directions", "5", "--validation-users", USERS, "--force", "--out", self.learnt)  # fmt: skip
 
     def ablation(self) -> None:

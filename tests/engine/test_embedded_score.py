@@ -152,6 +152,12 @@ def test_a_prefix_that_is_the_beginning_of_another() -> None:
     assert_scored(AMPLE, [Question(text(n), (text(2, 1), text(3, 2)), HALVES) for n in (40, 70, 40, 32)])
 
 
+@pytest.mark.parametrize("length", [20, BLOCK, BLOCK + 7])
+def test_equal_prefixes(length: int) -> None:
+    questions = [Question(text(length), (text(2, seed), text(30, seed + 9)), HALVES) for seed in (1, 2, 3)]
+    assert assert_scored(AMPLE, questions).calls[0] == length
+
+
 def test_questions_of_different_labels() -> None:
     tails = (text(2, 1), text(30, 2))
     assert_scored(AMPLE, [Question(text(40), tails, HALVES), Question(text(41), tails, DIGITS)])
@@ -199,7 +205,7 @@ def many_questions(draw: st.DrawFn) -> list[Question]:
     for seed in range(draw(st.integers(1, 4))):
         lengths = draw(st.lists(st.integers(1, 40), min_size=1, max_size=5))
         shared = draw(st.integers(0, len(instructions)))
-        prefix = (*instructions[:shared], *text(draw(st.integers(0, 70)), seed))
+        prefix = (*instructions[:shared], *text(draw(st.integers(0, 70)), draw(st.integers(0, seed))))
         tails = tuple(text(length, 100 * seed + j) for j, length in enumerate(lengths))
         questions.append(Question(prefix, tails, draw(st.sampled_from([HALVES, DIGITS]))))
     return questions

@@ -71,7 +71,9 @@ def _score_chunk(
     copies: list[tuple[int, int]] = []
 
     def extend(blocks: list[int], past: int, new: int) -> list[int]:
-        """Blocks for `new` tokens behind `past`: full ones are shared, a partly filled one is copied."""
+        """Blocks for `new` tokens behind `past`: full ones are shared, a partly filled one is copied if it grows."""
+        if not new:
+            return blocks
         full = past // BLOCK
         own = [next(free) for _ in range(blocks_for(past, new))]
         if past % BLOCK and own:

@@ -229,7 +229,7 @@ class OnlineLoop:
         readout, seed = self.settings.readout, self.settings.seed
         return Stage(
             name=name,
-            version=1,
+            version=2,
             function=lambda table: predict(table, self.predictor, self.prompts, self.domains, readout, seed),
             schema=PREDICTION,
             settings={

@@ -50,7 +50,7 @@ class Readers:
         for engine, share in zip(self.engines, self.shares, strict=True):
             stage = Stage(
                 name=name,
-                version=1,
+                version=2,
                 function=lambda table, engine=engine: predict(
                     table, engine, self.prompts, self.domains, self.readout, self.seed
                 ),
