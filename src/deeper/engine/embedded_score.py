@@ -76,7 +76,7 @@ def _score_chunk(
             return blocks
         full = past // BLOCK
         own = [next(free) for _ in range(blocks_for(past, new))]
-        if past % BLOCK and own:
+        if past % BLOCK:
             copies.append((blocks[full], own[0]))
         return blocks[:full] + own
 
