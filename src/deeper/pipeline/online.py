@@ -20,18 +20,18 @@ from deeper.evaluation.schema import CONTROLS, HISTORY_ONLY, UPDATERS
 from deeper.learning.contexts import Key, Windows, fit_calibration
 from deeper.learning.cross_fit import CrossFit, cross_fit
 from deeper.persona.calibration import Calibration, calibrate
-from deeper.persona.predict import PREDICT_INPUT, predict, predict_row
+from deeper.persona.predict import PREDICT_INPUT, predict_row
 from deeper.persona.prompts import Prompts
-from deeper.persona.schema import PERSONA, PREDICTION
+from deeper.persona.schema import PERSONA
 from deeper.persona.search import CANDIDATE, SEARCH, choose, draw, halves, to_judge
 from deeper.persona.stages import UPDATE_INPUT, controls, initialise, update, update_row
 from deeper.persona.write import Writer
 from deeper.pipeline.executor import Executor, Stage
 from deeper.pipeline.population import Population
+from deeper.pipeline.readers import read_stage
 from deeper.pipeline.settings import Settings
 
 WRITE_ROWS = 40
-READ_ROWS = 16
 CONTROLS_AT_ONCE = 500
 AHEAD = {"future": 1, "current": 0, "previous": -1}
 """Which window a role judges, counted from the round."""
@@ -198,7 +198,7 @@ class OnlineLoop:
                 "prompts": writer.prompts.version,
                 "max_tokens": writer.max_tokens,
                 "seed": writer.seed,
-                "domains": self._domain_settings(),
+                "domains": {name: repr(domain) for name, domain in sorted(self.domains.items())},
             },
             shard_rows=WRITE_ROWS,
         )
@@ -227,26 +227,10 @@ class OnlineLoop:
 
     def _read(self, name: str) -> Stage:
         readout, seed = self.settings.readout, self.settings.seed
-        return Stage(
-            name=name,
-            version=2,
-            function=lambda table: predict(table, self.predictor, self.prompts, self.domains, readout, seed),
-            schema=PREDICTION,
-            settings={
-                "engine": self.predictor.fingerprint,
-                "prompts": self.prompts.version,
-                "readout": readout,
-                "seed": seed,
-                "domains": self._domain_settings(),
-            },
-            shard_rows=READ_ROWS,
-        )
+        return read_stage(name, self.predictor, self.prompts, self.domains, readout, seed)
 
     def _chosen(self, names: Sequence[str]) -> list[str]:
         return [name for name in names if name in self.settings.methods]
-
-    def _domain_settings(self) -> dict[str, str]:
-        return {name: repr(domain) for name, domain in sorted(self.domains.items())}
 
     @staticmethod
     def _key(row: Row) -> Key:

@@ -48,22 +48,7 @@ class Readers:
         """Uncalibrated `PREDICTION` rows of `PREDICT_INPUT` rows, each by its user's predictor."""
         tables = [PREDICTION.empty_table()]
         for engine, share in zip(self.engines, self.shares, strict=True):
-            stage = Stage(
-                name=name,
-                version=2,
-                function=lambda table, engine=engine: predict(
-                    table, engine, self.prompts, self.domains, self.readout, self.seed
-                ),
-                schema=PREDICTION,
-                settings={
-                    "engine": engine.fingerprint,
-                    "prompts": self.prompts.version,
-                    "readout": self.readout,
-                    "seed": self.seed,
-                    "domains": {name: repr(domain) for name, domain in sorted(self.domains.items())},
-                },
-                shard_rows=READ_ROWS,
-            )
+            stage = read_stage(name, engine, self.prompts, self.domains, self.readout, self.seed)
             tables.append(executor.run(stage, _of(rows, share)))
         return pa.concat_tables(tables)
 
@@ -81,6 +66,35 @@ class Readers:
         """Apply the maps of `fit`."""
         shares = zip(self.shares, maps, strict=True)
         return pa.concat_tables([calibrate(_of(predictions, share), one, self.domains) for share, one in shares])
+
+
+def read_stage(
+    name: str, engine: Engine, prompts: Prompts, domains: Mapping[str, Domain], readout: str, seed: int
+) -> Stage:
+    """The stage of a run in which a predictor reads personas: `PREDICT_INPUT` to uncalibrated `PREDICTION` rows.
+
+    Args:
+        name: What the run calls it.
+        engine: The predictor.
+        prompts: The templates.
+        domains: By id.
+        readout: How predictions are read.
+        seed: Seed of the structured readout's second attempt.
+    """
+    return Stage(
+        name=name,
+        version=2,
+        function=lambda table: predict(table, engine, prompts, domains, readout, seed),
+        schema=PREDICTION,
+        settings={
+            "engine": engine.fingerprint,
+            "prompts": prompts.version,
+            "readout": readout,
+            "seed": seed,
+            "domains": {name: repr(domain) for name, domain in sorted(domains.items())},
+        },
+        shard_rows=READ_ROWS,
+    )
 
 
 def make_readers(

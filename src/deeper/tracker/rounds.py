@@ -19,7 +19,8 @@ from deeper.persona.predict import PREDICT_INPUT, predict, predict_row
 from deeper.persona.schema import PREDICTION
 from deeper.persona.stages import UPDATE_INPUT, initialise, update, update_row
 from deeper.persona.write import Writer
-from deeper.pipeline.online import READ_ROWS, WRITE_ROWS
+from deeper.pipeline.online import WRITE_ROWS
+from deeper.pipeline.readers import READ_ROWS
 from deeper.tracker.people import Person
 
 log = logging.getLogger(__name__)
