@@ -119,7 +119,7 @@ class Chain:
             self.deeper("reward", place / "sampled", *flags)
             self.deeper("pairs", place / "sampled", "--force", "--out", place / "pairs")
             self.deeper("train dpo", "--pairs", place / "pairs", "--policy-adapter", self.first, *LORA, *DPO,
-                        "--out", place / "policy")  # fmt: skip
+                        "--reference", "previous", "--out", place / "policy")  # fmt: skip
             self.validate(place / "validation", adapters(place / "policy", self.reader))
         self.validate(self.ablated / "no-predictor", adapters(self.first, None))
         self.validate(self.ablated / "no-policy", adapters(None, self.reader))
