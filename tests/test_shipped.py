@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from deeper.behaviour.fingerprints import FINGERPRINTS, fingerprints
+from deeper.behaviour.load import load_windows
 from deeper.cli.demo import with_shipped
 from deeper.engine.adapter import CARD, SHIPPED, TENSORS, load_adapter
 from deeper.engine.weights import WHEEL_SHA256
@@ -65,6 +67,16 @@ def test_fingerprints_of_all_that_was_used_are_shipped_once(tmp_path: Path) -> N
         (tmp_path / place / "fingerprints.json").write_text(json.dumps({"windows": windows}), "utf-8")
     assert fingerprints_below(tmp_path) == ["a", "b", "c"]
     assert fingerprints_below(tmp_path / "policy" / "none") == []
+
+
+def test_no_bundled_eval_user_is_among_the_shipped_fingerprints() -> None:
+    used = set(json.loads((SHIPPED / FINGERPRINTS).read_text("utf-8"))["windows"])
+    rows = load_windows("movielens_small").windows.to_pylist()
+    judged, learnt = (
+        set(fingerprints([row["items"] for row in rows if row["split"] == split])) for split in ("eval", "train")
+    )
+    assert judged and not used & judged
+    assert used & learnt
 
 
 def test_their_licence_stands_beside_them() -> None:
