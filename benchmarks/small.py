@@ -102,6 +102,7 @@ def over_frozen(errors: Errors, last: int) -> list[Row]:
 def as_language(language: Mapping[str, Any]) -> list[Row]:
     """What personas hold beside their level, and whether others can read them."""
     level, foreign, second = language["level_only"], language["paraphrase"], language.get("second_predictor")
+    other = row("second predictor / first", None, "within 2 %")
     rows = [
         {**row("level sentence only − whole persona", None, "interval above 0", level["difference"]["ci"][0] > 0),
          **level["difference"]},
@@ -109,9 +110,8 @@ def as_language(language: Mapping[str, Any]) -> list[Row]:
          **foreign["ratio"]},
     ]  # fmt: skip
     if second:
-        agrees = abs(second["ratio"]["value"] - 1) <= 0.02
-        rows.append({**row("second predictor / first", None, "within 2 %", agrees), **second["ratio"]})
-    return rows
+        other |= {**second["ratio"], "holds": abs(second["ratio"]["value"] - 1) <= 0.02}
+    return [*rows, other]
 
 
 def with_history(combined: Errors, errors: Errors, last: int) -> list[Row]:

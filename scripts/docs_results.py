@@ -172,10 +172,10 @@ def small_details(results: Results) -> str:
     targets = [
         (
             one["name"],
-            _value(one["value"]),
+            _value(one.get("value")),
             _limits(one.get("ci")),
             one["target"],
-            "holds" if one["holds"] else "**missed**",
+            "holds" if one["holds"] else "**missed**" if "value" in one else "not judged",
         )
         for one in results["targets"]
     ]

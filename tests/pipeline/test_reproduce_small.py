@@ -57,6 +57,15 @@ def test_eval_users_of_every_domain_are_judged_and_only_some_domains_learnt_from
     assert "amazon_book" not in policy + learn
 
 
+def test_ablated_rewards_train_from_the_policy_that_learning_trains_from(published: Path, tmp_path: Path) -> None:
+    # `deeper learn` always refers to the policy before; for `deeper train dpo` that is not the default.
+    lines = run(published, tmp_path / "runs", "--plan", "--steps", "ablation").stdout.splitlines()
+    trainings = [shlex.split(line) for line in lines if "train dpo" in line]
+    assert len(trainings) == 4
+    for words in trainings:
+        assert words[words.index("--reference") + 1] == "previous"
+
+
 def test_an_unknown_step_and_missing_data_say_what_there_is(published: Path, tmp_path: Path) -> None:
     unknown = run(published, tmp_path / "runs", "--steps", "polcy")
     assert unknown.returncode == 2
