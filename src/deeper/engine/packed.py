@@ -109,7 +109,8 @@ def label_log_probs(model: Any, batch: Sequence[Packed]) -> list[Tensor]:
     head = causal.get_output_embeddings()
     bias = None if head.bias is None else head.bias.float()
     # A head that computes in bfloat16 rounds logits to sixteenths, and labels differ by less.
-    log_probs = functional.linear(wanted.float(), head.weight.float(), bias).log_softmax(dim=-1)
+    with torch.autocast(device.type, enabled=False):
+        log_probs = functional.linear(wanted.float(), head.weight.float(), bias).log_softmax(dim=-1)
     parts = log_probs.split([len(packed.nodes) for packed in batch])
     return [_labels(packed, part) for packed, part in zip(batch, parts, strict=True)]
 

@@ -42,6 +42,7 @@ def describe(
     seed: int,
     max_words: int = 70,
     form: int | None = None,
+    in_order: bool = False,
 ) -> str:
     """Facts in words.
 
@@ -52,6 +53,8 @@ def describe(
         seed: Chooses among phrasings and orders; equal arguments give the same text for ever.
         max_words: Upper bound on the words; what does not fit is left out, but never the verdict.
         form: Which of `phrases.VERDICT` says the verdict; any by default.
+        in_order: Say the verdict first and the facts always in the same order, for a writer to learn: one that may say
+            them in any order forgets what it has said, says it again, and then contradicts itself.
 
     Returns:
         Sentences without digits, titles, and words that are ratings.
@@ -63,7 +66,7 @@ def describe(
     rng = _rng(known, domain, seed)
     for told in (known, replace(known, pleasing=(), disappointing=())):
         for _ in range(ATTEMPTS):
-            text = _compose(told, domain, rng, max_words, form)
+            text = _compose(told, domain, rng, max_words, form, in_order)
             if not find_leaks(text, titles):
                 return text
     return level_only(known, domain, seed=seed, form=form)
@@ -79,17 +82,20 @@ def _rng(known: Facts, domain: Domain, seed: int) -> random.Random:
     return random.Random(blake2b(f"{seed}\0{domain.id}\0{known!r}".encode()).digest())
 
 
-def _compose(known: Facts, domain: Domain, rng: random.Random, max_words: int, form: int | None) -> str:
+def _compose(
+    known: Facts, domain: Domain, rng: random.Random, max_words: int, form: int | None, in_order: bool
+) -> str:
     verdict = _verdict(known, domain, rng, form)
     others = [_sentence(rng.choice(forms), domain, **words) for forms, words in _others(known, domain, rng)]
-    rng.shuffle(others)
+    if not in_order:
+        rng.shuffle(others)
     words = len(verdict.split())
     kept: list[str] = []
     for sentence in others:
         if words + len(sentence.split()) <= max_words:
             kept.append(sentence)
             words += len(sentence.split())
-    place = 0 if rng.random() < VERDICT_FIRST else rng.randint(0, len(kept))
+    place = 0 if in_order or rng.random() < VERDICT_FIRST else rng.randint(0, len(kept))
     return " ".join([*kept[:place], verdict, *kept[place:]])
 
 

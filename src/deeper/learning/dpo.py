@@ -175,10 +175,9 @@ def train_dpo(
 
     with without_deprecations():
         config = DPOConfig(
-            **arguments(plan, folder),
+            **arguments(plan, folder) | {"bf16": torch.cuda.is_available()},
             beta=objective.beta,
             max_length=None,
-            bf16=torch.cuda.is_available(),
             gradient_checkpointing=objective.save_memory,
             ddp_find_unused_parameters=False,
         )

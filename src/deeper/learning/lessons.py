@@ -132,7 +132,7 @@ def _lesson(moment: Moment, task: Task, teaching: Teaching, rng: Random) -> Less
     before_form = form if rng.random() < ALIKE else None
 
     def text(told: Facts, upto: Sequence[Window], form: int | None = None) -> str:
-        return describe(told, upto, domain, seed=rng.randrange(2**31), max_words=words, form=form)
+        return describe(told, upto, domain, seed=rng.randrange(2**31), max_words=words, form=form, in_order=True)
 
     def lesson(prompt: Prompt, known: Facts, upto: Sequence[Window]) -> Lesson:
         answer = text(known, upto, form)

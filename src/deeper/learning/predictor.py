@@ -98,7 +98,9 @@ class _PredictorTrainer(Trainer):
         self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
         del return_outputs, num_items_in_batch
-        return losses(model, inputs["examples"]).mean()
+        # `losses` goes past the model's own forward, which the Trainer has told its precision.
+        with torch.autocast(self.args.device.type, torch.bfloat16, enabled=self.args.bf16):
+            return losses(model, inputs["examples"]).mean()
 
 
 def train_predictor(

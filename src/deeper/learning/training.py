@@ -45,6 +45,7 @@ class Plan:
         judge_every: Steps from validation to validation.
         seed: Seed of LoRA's first values.
         report_to: Where the Trainer logs besides: `none`, or what transformers knows (`tensorboard`, `wandb`).
+        precision: What a processor computes in; the adapter's weights are float32 either way.
     """
 
     steps: int
@@ -59,6 +60,7 @@ class Plan:
     judge_every: int
     seed: int
     report_to: str = "none"
+    precision: Literal["float32", "bfloat16"] = "float32"
 
 
 @dataclass(frozen=True)
@@ -107,13 +109,16 @@ def arguments(plan: Plan, folder: Path) -> dict[str, Any]:
         folder: The training's folder.
 
     Raises:
-        UserError: The batch cannot be shared among the processes.
+        UserError: The batch cannot be shared among the processes, or the processor has no bfloat16.
     """
     if plan.batch % (plan.micro_batch * processes()):
         raise UserError(
             f"batch {plan.batch} is not a multiple of micro_batch {plan.micro_batch} × {processes()} processes",
             do="choose another --batch or --micro-batch, or another number of processes",
         )
+    on_processor = not torch.cuda.is_available()
+    if on_processor and plan.precision == "bfloat16" and not computes_bfloat16():
+        raise UserError("this processor has no instructions for bfloat16", do="give --precision float32")
     transformers_logging.set_verbosity_error()
     return {
         "output_dir": str(folder / CHECKPOINTS),
@@ -136,9 +141,16 @@ def arguments(plan: Plan, folder: Path) -> dict[str, Any]:
         "save_total_limit": KEPT,
         "report_to": plan.report_to,
         "disable_tqdm": True,
-        "use_cpu": not torch.cuda.is_available(),
-        "dataloader_pin_memory": torch.cuda.is_available(),
+        "use_cpu": on_processor,
+        "dataloader_pin_memory": not on_processor,
+        "bf16": on_processor and plan.precision == "bfloat16",
     }
+
+
+def computes_bfloat16() -> bool:
+    """Whether the processor has instructions for bfloat16; without them it is slower than float32."""
+    known = torch.cpu.get_capabilities()
+    return any(known.get(name, False) for name in ("avx512_bf16", "amx_bf16"))
 
 
 class Watch(TrainerCallback):

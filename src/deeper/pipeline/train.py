@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
@@ -80,6 +80,7 @@ def _train(
         from deeper.learning.training import save_adapter
 
         plan = plan_of(settings, sum(map(len, moments(users.train).values())))
+        plan = replace(plan, precision=settings.precision)
         base, model, tokenizer = load_base(settings)
         origin = {"base": base, "prompt_version": version, "behaviour": users.digest}
         before = check_adapter(kind, Path(settings.adapter), version) if settings.adapter else None
