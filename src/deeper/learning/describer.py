@@ -82,9 +82,7 @@ def _rng(known: Facts, domain: Domain, seed: int) -> random.Random:
     return random.Random(blake2b(f"{seed}\0{domain.id}\0{known!r}".encode()).digest())
 
 
-def _compose(
-    known: Facts, domain: Domain, rng: random.Random, max_words: int, form: int | None, in_order: bool
-) -> str:
+def _compose(known: Facts, domain: Domain, rng: random.Random, max_words: int, form: int | None, in_order: bool) -> str:
     verdict = _verdict(known, domain, rng, form)
     others = [_sentence(rng.choice(forms), domain, **words) for forms, words in _others(known, domain, rng)]
     if not in_order:

@@ -74,8 +74,8 @@ class Encoder:
         whole = [tuple(encode_chat(self._tokenizer, prompt, self._control_tokens)) for prompt in asked]
         prefix, tails = split_prefix(whole)
         shares = soft_labels([ratings[c] for c in request.continuations], reading.domain.scale)
-        if reading.usual:
-            shares = OWN * shares + (1 - OWN) * np.array(reading.usual)
+        if reading.usual is not None:
+            shares = OWN * shares + (1 - OWN) * reading.usual
         return Example(reading, prefix, tails, self._tree(request.labels), torch.tensor(shares, dtype=torch.float32))
 
     def _build_tree(self, labels: tuple[str, ...]) -> LabelTree:

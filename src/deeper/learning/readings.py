@@ -2,11 +2,11 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from random import Random
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -17,11 +17,14 @@ from deeper.domains import Domain, Scale
 from deeper.errors import UserError
 from deeper.learning.describer import describe, level_only
 from deeper.learning.evolve import evolved
-from deeper.learning.facts import Facts
+from deeper.learning.items import Items
 from deeper.learning.people import Moment, Person, draw, moments
 from deeper.persona.prompts import quote
 from deeper.persona.schema import PERSONA
 from deeper.persona.updaters import Window
+
+if TYPE_CHECKING:
+    from deeper.learning.usual import Case
 
 Floats = NDArray[np.float64]
 Kind = Literal["describer", "level_only", "unknown", "policy"]
@@ -31,9 +34,9 @@ SHARES: Mapping[Kind, float] = {"policy": 0.4, "describer": 0.3, "level_only": 0
 are any. The describer's say most; the verdict alone keeps it from being drowned by the rest; and an empty persona
 must stand for the average user, which needs few examples, being one and the same text. Without a policy's personas
 the others keep their proportions."""
-ITEMS = 3
-"""Items of a reading that is learnt from, drawn from its window. More of them tell little more of one persona, and more
-personas tell more of how they are to be read."""
+ITEMS = 8
+"""Items of a reading that is learnt from, drawn from its window. Three tell as much of a persona; which titles are
+liked is learnt from many."""
 FURTHER = 0.2
 """Share of examples whose target lies one window further ahead: a persona must hold for longer than ten items."""
 UNWRITTEN = ("no_persona", "history_only", "raw_history")
@@ -57,8 +60,8 @@ class Reading:
         titles: Titles of the rated items of the target window.
         ratings: Their ratings.
         median: Median of the user's ratings up to W_k: what a prediction without language would say.
-        usual: How users rate of whom the same is known (`deeper.learning.usual`); shape (labels,); empty in readings
-            that are judged and not learnt from.
+        usual: How users rate of whom the same is known (`deeper.learning.usual`); shape (items, labels); None in
+            readings that are judged and not learnt from.
     """
 
     domain: Domain
@@ -68,7 +71,7 @@ class Reading:
     titles: tuple[str, ...]
     ratings: tuple[float, ...]
     median: float
-    usual: tuple[float, ...] = ()
+    usual: Floats | None = field(default=None, compare=False)
 
 
 def soft_labels(ratings: Sequence[float], scale: Scale) -> Floats:
@@ -162,30 +165,41 @@ def _is_written(row: Mapping[str, Any]) -> bool:
 
 
 def _readings(found: Mapping[str, Sequence[Moment]], texts: PolicyTexts, seed: int) -> Iterator[Reading]:
-    from deeper.learning.usual import fit_usual
+    from deeper.learning.usual import Told, fit_usual
 
-    usual = {domain: fit_usual([_case(m) for m in ms], ms[0].person.domain.scale) for domain, ms in found.items()}
+    known = {domain: Items(ms[0].person.domain, {m.person.user: m.person for m in ms}.values())
+             for domain, ms in found.items()}  # fmt: skip
+    usual = {
+        domain: fit_usual([case_of(m, known[domain]) for m in ms], ms[0].person.domain.scale)
+        for domain, ms in found.items()
+    }
+    told: dict[Kind, Told] = {"level_only": "median", "unknown": "nothing"}
     for moment, rng in draw(found, seed):
-        written = texts.get((moment.person.domain.id, moment.person.user, moment.k), ())
+        domain, user = moment.person.domain, moment.person.user
+        written = texts.get((domain.id, user, moment.k), ())
         kinds: list[Kind] = [kind for kind in SHARES if kind != "policy" or written]
         [kind] = rng.choices(kinds, [SHARES[kind] for kind in kinds])
         further = moment.k + 2 < len(moment.person.windows) and rng.random() < FURTHER and bool(_rated(moment, 2)[0])
         reading = _reading(moment, kind, _persona(moment, kind, written, rng), 2 if further else 1)
-        items = sorted(rng.sample(range(len(reading.titles)), min(ITEMS, len(reading.titles))))
-        expected = usual[moment.person.domain.id]
-        known = expected.base if kind == "unknown" else expected.of(_case(moment)[0], only_median=kind == "level_only")
+        chosen = sorted(rng.sample(range(len(reading.titles)), min(ITEMS, len(reading.titles))))
+        titles = tuple(reading.titles[i] for i in chosen)
+        facts = evolved(_seen(moment), domain)
+        items = known[domain.id].features(facts, titles, user)
         yield replace(
             reading,
-            titles=tuple(reading.titles[i] for i in items),
-            ratings=tuple(reading.ratings[i] for i in items),
-            usual=tuple(known.tolist()),
+            titles=titles,
+            ratings=tuple(reading.ratings[i] for i in chosen),
+            usual=usual[domain.id].of(facts, items, told.get(kind, "all")),
         )
 
 
-def _case(moment: Moment) -> tuple[Facts, Floats]:
-    """What is known of a person, and the distribution of the next window's ratings."""
-    domain = moment.person.domain
-    return evolved(_seen(moment), domain), soft_labels(_rated(moment, 1)[1], domain.scale).mean(axis=0)
+def case_of(moment: Moment, items: Items) -> "Case":
+    """What is known of a person and of the items of the next window, and their ratings."""
+    from deeper.learning.usual import Case
+
+    domain, (titles, ratings) = moment.person.domain, _rated(moment, 1)
+    known = evolved(_seen(moment), domain)
+    return Case(known, items.features(known, titles, moment.person.user), soft_labels(ratings, domain.scale))
 
 
 def _persona(moment: Moment, kind: Kind, written: Sequence[str], rng: Random) -> str:

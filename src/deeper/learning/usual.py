@@ -1,11 +1,13 @@
 """How users usually rate of whom certain facts are known: for each domain a multinomial logistic regression.
 
 A single rating is what the facts let expect, and much chance, which drowns what a persona says. The mean over all users
-with the same facts is the expectation alone; the regression stands for it where few users have the same.
+with the same facts is the expectation alone; the regression stands for it where few users have the same. What other
+users think of an item (`deeper.learning.items`) is a part of it, so that a predictor learns which titles are liked.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
@@ -17,54 +19,78 @@ from deeper.learning.facts import Facts
 Floats = NDArray[np.float64]
 
 PENALTY = 0.01
-"""Weight of the squared coefficients beside the mean log-likelihood of a user's next window."""
+"""Weight of the squared coefficients beside the mean log-likelihood of a rating."""
 ITERATIONS = 200
+
+Told = Literal["all", "median", "nothing"]
+"""What a persona tells of the facts."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is known when a user rates some items.
+
+    Attributes:
+        known: The facts.
+        items: What is known of the items (`Items.features`); shape (items, 2).
+        shares: Their ratings as distributions over the labels; shape (items, labels).
+    """
+
+    known: Facts
+    items: Floats
+    shares: Floats
 
 
 @dataclass(frozen=True)
 class Usual:
-    """The regression of one domain; its predictions are distributions over the labels.
+    """The regressions of one domain; their predictions are distributions over the labels.
 
     Attributes:
         scale: The domain's scale.
-        all_facts: Coefficients with all facts; shape (features, labels).
-        median_only: Coefficients with the median alone.
-        base: Distribution of all ratings; shape (labels,).
+        coefficients: By what is told; each of the shape (features, labels).
     """
 
     scale: Scale
-    all_facts: Floats
-    median_only: Floats
-    base: Floats
+    coefficients: dict[Told, Floats]
 
-    def of(self, known: Facts, only_median: bool = False) -> Floats:
-        """What is usual of a user of whom these facts are known, or their median alone; shape (labels,)."""
-        told = self.median_only if only_median else self.all_facts
-        logits = _features(known, self.scale)[: len(told)] @ told
-        shares = np.exp(logits - logits.max())
-        return shares / shares.sum()
+    def of(self, known: Facts, items: Floats, told: Told = "all") -> Floats:
+        """What is usual of a user of whom these facts are known, and of items.
 
+        Args:
+            known: The facts.
+            items: What is known of the items (`Items.features`); shape (items, 2).
+            told: Which of the facts count.
 
-def fit_usual(cases: Sequence[tuple[Facts, Floats]], scale: Scale) -> Usual:
-    """Fit the regressions of a domain.
-
-    Args:
-        cases: What is known of a user, and the distribution of the next window's ratings; shape (labels,), sums to 1.
-        scale: The domain's scale.
-    """
-    features = np.array([_features(known, scale) for known, _ in cases])
-    shares = np.array([found for _, found in cases])
-    return Usual(scale, _fit(features, shares), _fit(features[:, :MEDIAN], shares), shares.mean(axis=0))
+        Returns:
+            Shape (items, labels).
+        """
+        logits = _features(known, items, self.scale, told) @ self.coefficients[told]
+        shares = np.exp(logits - logits.max(axis=1, keepdims=True))
+        return shares / shares.sum(axis=1, keepdims=True)
 
 
-MEDIAN = 3
-"""The first features: those of the median alone."""
+def fit_usual(cases: Sequence[Case], scale: Scale) -> Usual:
+    """Fit the regressions of a domain, one for each that can be told."""
+    shares = np.concatenate([case.shares for case in cases])
+
+    def fitted(told: Told) -> Floats:
+        return _fit(np.concatenate([_features(case.known, case.items, scale, told) for case in cases]), shares)
+
+    return Usual(scale, {told: fitted(told) for told in ("all", "median", "nothing")})
 
 
-def _features(known: Facts, scale: Scale) -> Floats:
+def _features(known: Facts, items: Floats, scale: Scale, told: Told) -> Floats:
+    """One row for each item; of kinds of items only a persona tells that tells all."""
     level = (known.median - scale.minimum) / (scale.maximum - scale.minimum) - 0.5
-    others = (known.lean, known.best, known.worst, known.spread, known.drift or 0.0)
-    return np.array([1.0, level, level**2, *others, level * known.spread, level * known.lean])
+    effect, kinds = items[:, :1], items[:, 1:]
+    if told == "nothing":
+        return np.hstack([np.ones((len(items), 1)), effect])
+    own = [1.0, level, level**2]
+    if told == "all":
+        others = (known.lean, known.best, known.worst, known.spread, known.drift or 0.0)
+        own += [*others, level * known.spread, level * known.lean]
+    repeated = np.tile(own, (len(items), 1))
+    return np.hstack([repeated, effect, effect * level, *([kinds] if told == "all" else [])])
 
 
 def _fit(features: Floats, shares: Floats) -> Floats:
