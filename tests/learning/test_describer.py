@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from itertools import chain
+from typing import Any
 
 import pytest
 
@@ -49,8 +50,8 @@ FACTS = {
 FORMS = [form for levels in FACTS.values() for form in chain(*levels)]
 
 
-def describe(windows: Sequence[Window], domain: Domain, *, seed: int, max_words: int = 70) -> str:
-    return describer.describe(facts(windows, domain), windows, domain, seed=seed, max_words=max_words)
+def describe(windows: Sequence[Window], domain: Domain, **how: Any) -> str:
+    return describer.describe(facts(windows, domain), windows, domain, **how)
 
 
 def window(ratings: Sequence[float], titles: Sequence[str] = ()) -> Window:
@@ -202,6 +203,22 @@ def test_orders_vary_and_the_verdict_comes_first_for_most() -> None:
     first = sum(bool(set(re.findall(r"[\w-]+", text.split(". ")[0].lower())) & set(chain(*RUNGS))) for text in texts)
     assert 150 < first < 195
     assert len(set(texts)) > 190
+
+
+def test_in_order_the_verdict_is_first_and_each_fact_has_its_place() -> None:
+    places: dict[str, set[int]] = {"spread": set(), "lean": set()}
+    for user in people(STARS, 40):
+        for seed in range(5):
+            first, *others = describe(user, STARS, seed=seed, in_order=True).split(". ")
+            if not facts(user, STARS).count:
+                continue
+            assert set(re.findall(r"[\w-]+", first.lower())) & set(chain(*RUNGS))
+            for at, sentence in enumerate(others):
+                for fact, found in places.items():
+                    forms = {form.format(item="stone", items="stones").rstrip(".") for form in chain(*FACTS[fact])}
+                    found |= {at} if sentence.rstrip(".") in forms else set()
+    # Spread comes at once behind the verdict; lean at once behind it, or in its place where it is not told.
+    assert places == {"spread": {0}, "lean": {0, 1}}
 
 
 def test_users_with_one_seed_differ_in_form() -> None:

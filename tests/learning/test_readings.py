@@ -12,8 +12,8 @@ from training_cases import COVES, REEFS, people, person
 
 from deeper.domains import Scale
 from deeper.errors import UserError
-from deeper.learning.people import Moment, one_moment_each
-from deeper.learning.readings import ITEMS, SHARES, read_personas, soft_labels, training_readings, validation_readings
+from deeper.learning.people import Moment, Person, one_moment_each
+from deeper.learning.readings import SHARES, read_personas, soft_labels, training_readings, validation_readings
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,8 @@ def test_the_target_comes_after_all_that_the_persona_knows() -> None:
     for reading in readings:
         assert reading.median == 5.0
         assert not any(title in reading.persona for title in reading.titles)
-    last = [reading for reading in readings if reading.ratings == (1.0,) * ITEMS]
+        assert reading.usual is not None and reading.usual.shape == (len(reading.titles), 5)
+    last = [reading for reading in readings if set(reading.ratings) == {1.0}]
     assert 30 < len(last) < 60
     assert not any(word in reading.persona for reading in last for word in ("dreadful", "abysmal", "atrocious"))
 
@@ -87,6 +88,20 @@ def test_ratings_that_mean_none_are_left_out() -> None:
     assert {reading.titles for reading in readings} == {("Silent coves 1 1",)}
     with pytest.raises(UserError, match="no train user has a rated window"):
         training_readings([person(COVES, "none", [[3.0], [0.0]])], {}, 8, seed=1)
+
+
+def test_what_is_usual_knows_the_items_that_others_like() -> None:
+    def fan(user: str, liked: float) -> Person:
+        rated = [[("Famous cove", liked), (f"Cove of {user}", 3.0)], [("Famous cove", liked), (f"Isle of {user}", 3.0)]]
+        windows = [[{"item": t, "title": t, "rating": r, "time": None} for t, r in window] for window in rated]
+        return Person(COVES, user, windows)
+
+    expected = {"liked": [], "other": []}
+    for reading in training_readings([fan(f"u{n}", 4.0 + n % 2) for n in range(20)], {}, 60, seed=1)[0]:
+        assert reading.usual is not None
+        for title, shares in zip(reading.titles, reading.usual, strict=True):
+            expected["liked" if title == "Famous cove" else "other"].append(shares @ COVES.scale.values)
+    assert min(expected["liked"]) > max(expected["other"])
 
 
 def test_texts_of_policies_are_half_of_the_mix_where_there_are_any() -> None:

@@ -301,6 +301,32 @@ def test_a_step_in_one_batch_or_in_parts_is_the_same(behaviour: Path, tiny_base:
         assert one == pytest.approx(other, rel=1e-4)
 
 
+@pytest.mark.parametrize("train", ["predictor", "coldstart"])
+def test_bfloat16_is_nearly_the_same_where_the_processor_has_it(
+    train: str, behaviour: Path, tiny_base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Without instructions for it torch computes the same, only slowly.
+    monkeypatch.setattr(training, "computes_bfloat16", lambda: True)
+    run, settings = (
+        (train_predictor, predictor_settings) if train == "predictor" else (train_coldstart, coldstart_settings)
+    )
+    exact, rounded = (
+        [loss for _, loss in losses(run(settings(behaviour, tiny_base, precision=name), tmp_path / name, quiet))]
+        for name in ("float32", "bfloat16")
+    )
+    assert rounded != exact
+    assert rounded == pytest.approx(exact, rel=0.05)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU has bfloat16")
+def test_bfloat16_is_refused_where_the_processor_has_none(
+    behaviour: Path, tiny_base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training, "computes_bfloat16", lambda: False)
+    with pytest.raises(UserError, match="no instructions for bfloat16"):
+        train_predictor(predictor_settings(behaviour, tiny_base, precision="bfloat16"), tmp_path / "out", quiet)
+
+
 def test_it_learns(behaviour: Path, tiny_base: Path, tmp_path: Path) -> None:
     settings = predictor_settings(behaviour, tiny_base, steps=10, batch=2, rank=8, judge_every=10)
     metrics = train_predictor(settings, tmp_path / "out", quiet)

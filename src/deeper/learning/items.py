@@ -32,12 +32,14 @@ class Items:
         self._own: defaultdict[tuple[str, str], list[float]] = defaultdict(list)
         span = domain.scale.maximum - domain.scale.minimum
         for person in people:
-            items = [item for window in person.windows for item in window if item["rating"] not in domain.unrated]
-            mean = float(np.mean([item["rating"] for item in items])) if items else 0.0
-            for item in items:
-                deviation = (item["rating"] - mean) / span
-                self._all[item["title"]].append(deviation)
-                self._own[person.user, item["title"]].append(deviation)
+            items = [item for window in person.windows for item in window]
+            ratings = np.array([item["rating"] for item in items], np.float64)
+            real = domain.is_rated(ratings)
+            mean = float(ratings[real].mean()) if real.any() else 0.0
+            for item, rating, is_real in zip(items, ratings.tolist(), real, strict=True):
+                if is_real:
+                    self._all[item["title"]].append((rating - mean) / span)
+                    self._own[person.user, item["title"]].append((rating - mean) / span)
 
     def effect(self, title: str, user: str = "") -> float:
         """How other users rate an item above what they usually give; 0 where little is known.
