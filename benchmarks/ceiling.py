@@ -4,10 +4,12 @@
 
 For each domain a multinomial logistic regression (`deeper.learning.usual`) from facts to the next window's ratings,
 fitted on train users and judged on validation users in all rounds: with what updates leave (`deeper.learning.evolve`),
-with the verdict of that alone, with the facts of all windows, and with those of the first window for ever. Beside them
-the verdict that updates leave, taken for the prediction, and the domain's own constant. Each is the ratio of its error
-to the user median's, with a 95 % interval over users. And in each domain's last round, where most can be gained: what
-updates leave to the first window, and the user median to the first window's median. JSON to standard output.
+with the verdict of that alone, with the facts of all windows, and with those of the first window for ever; and with
+what updates leave and what is known of the items (`deeper.learning.items`). Beside them the verdict that updates leave,
+taken for the prediction, and the domain's own constant. Each is the ratio of its error to the user median's, with a
+95 % interval over users. Round by round, of the domains that have the round, what updates leave, with and without the
+items. And in each domain's last round, where most can be gained: what updates leave to the first window, and the user
+median to the first window's median. JSON to standard output.
 """
 
 import argparse
@@ -22,10 +24,11 @@ from deeper.behaviour.load import load_windows
 from deeper.domains import Domain
 from deeper.learning.contexts import choose_users
 from deeper.learning.evolve import evolved
-from deeper.learning.facts import Facts, facts
+from deeper.learning.facts import facts
+from deeper.learning.items import Items
 from deeper.learning.people import Person
 from deeper.learning.readings import soft_labels
-from deeper.learning.usual import Usual, fit_usual
+from deeper.learning.usual import Case, Usual, fit_usual
 from deeper.measure.bootstrap import domain_ratio_interval
 from deeper.measure.errors import mean_absolute_error, weighted_median
 from deeper.pipeline.provenance import provenance
@@ -38,6 +41,8 @@ SEEN = {
     "first_window": lambda windows, domain: facts(windows[:1], domain),
 }
 """From the windows so far to what is known."""
+WITH_ITEMS = "what_updates_leave_and_items"
+BY_ROUND = ("what_updates_leave", WITH_ITEMS, "all_windows")
 
 
 def main() -> None:
@@ -70,6 +75,7 @@ def main() -> None:
                     **{name: compared({name: of}, "user_median") for name, of in means.items()},
                     "mean": compared(means, "user_median"),
                 },
+                "by_round": [by_round(errors, t) for t in range(given.rounds + 1)],
                 "last_round": {
                     "what_updates_leave_vs_first_window": compared(ends, "first_window")["what_updates_leave"],
                     "user_median_vs_first_median": compared(ends, "first_median")["user_median"],
@@ -82,23 +88,43 @@ def main() -> None:
 
 def judge(train: Sequence[Person], judged: Sequence[Person], domain: Domain, rounds: int) -> dict[str, Floats]:
     """Errors of each prediction; shape (users, rounds + 1), not a number where a user has no such round."""
-    fitted = {name: fit(train, domain, name, rounds) for name in SEEN}
+    nothing, items = Items(domain, []), Items(domain, train)
+    fitted = {name: fit(train, domain, name, nothing, rounds) for name in SEEN}
+    fitted[WITH_ITEMS] = fit(train, domain, "what_updates_leave", items, rounds)
     errors: dict[str, list[Floats]] = defaultdict(list)
     for person in judged:
         own: dict[str, Floats] = defaultdict(lambda: np.full(rounds + 1, np.nan))
-        for k, past, ratings in moments(person, rounds):
+        for k, past, titles, ratings in moments(person, rounds):
             known = {name: of(person.windows[: k + 1], domain) for name, of in SEEN.items()}
-            points = {name: point(fitted[name].of(known[name]), domain) for name in SEEN}
             left = known["what_updates_leave"]
-            points["verdict_alone"] = point(fitted["what_updates_leave"].of(left, only_median=True), domain)
-            points |= {"verdict_itself": left.median, "user_median": float(np.median(past))}
-            points["first_median"] = known["first_window"].median
-            points["constant"] = point(fitted["all_windows"].base, domain)
-            for name, value in points.items():
-                own[name][k] = mean_absolute_error(np.full(len(ratings), value), ratings)
+            plain = np.zeros((len(titles), 2))
+            found = {name: fitted[name].of(known[name], plain) for name in SEEN}
+            found["verdict_alone"] = fitted["what_updates_leave"].of(left, plain, "median")
+            found["constant"] = fitted["all_windows"].of(left, plain, "nothing")
+            found[WITH_ITEMS] = fitted[WITH_ITEMS].of(left, items.features(left, titles))
+            points = {name: weighted_median(shares, domain.scale.values) for name, shares in found.items()}
+            for name, value in (
+                ("verdict_itself", left.median),
+                ("user_median", float(np.median(past))),
+                ("first_median", known["first_window"].median),
+            ):
+                points[name] = np.full(len(ratings), value)
+            for name, values in points.items():
+                own[name][k] = mean_absolute_error(values, ratings)
         for name, values in own.items():
             errors[name].append(values)
     return {name: np.array(values) for name, values in errors.items()}
+
+
+def by_round(errors: Mapping[str, Mapping[str, Floats]], t: int) -> dict[str, object]:
+    """Ratios to the user median in one round, of the domains and users that have it."""
+    there = {
+        domain: {name: values[~np.isnan(values[:, t]), t] for name, values in of.items()}
+        for domain, of in errors.items()
+        if not np.isnan(of["user_median"][:, t]).all()
+    }
+    found = compared(there, "user_median")
+    return {"round": t, "domains": sorted(there)} | {name: found[name] for name in BY_ROUND}
 
 
 def last_round(errors: Floats) -> Floats:
@@ -107,29 +133,26 @@ def last_round(errors: Floats) -> Floats:
     return column[~np.isnan(column)]
 
 
-def fit(train: Sequence[Person], domain: Domain, seen: str, rounds: int) -> Usual:
+def fit(train: Sequence[Person], domain: Domain, seen: str, items: Items, rounds: int) -> Usual:
     """The regression from what is known to the next window's ratings."""
-    cases: list[tuple[Facts, Floats]] = [
-        (SEEN[seen](person.windows[: k + 1], domain), soft_labels(ratings.tolist(), domain.scale).mean(axis=0))
-        for person in train
-        for k, _, ratings in moments(person, rounds)
-    ]
+    cases: list[Case] = []
+    for person in train:
+        for k, _, titles, ratings in moments(person, rounds):
+            known = SEEN[seen](person.windows[: k + 1], domain)
+            shares = soft_labels(ratings.tolist(), domain.scale)
+            cases.append(Case(known, items.features(known, titles, person.user), shares))
     return fit_usual(cases, domain.scale)
 
 
-def moments(person: Person, rounds: int) -> Iterator[tuple[int, Floats, Floats]]:
-    """The round, all real ratings so far and those of the next window, where there are both."""
-    real = [[item["rating"] for item in window] for window in person.windows]
-    real = [np.array([r for r in window if r not in person.domain.unrated]) for window in real]
+def moments(person: Person, rounds: int) -> Iterator[tuple[int, Floats, list[str], Floats]]:
+    """The round, all real ratings so far, and titles and ratings of the next window, where there are any."""
+    is_real = person.domain.is_rated
+    rated = [[item for item in window if is_real(np.array(item["rating"]))] for window in person.windows]
+    real = [np.array([item["rating"] for item in window], np.float64) for window in rated]
     for k in range(min(rounds + 1, len(real) - 1)):
         past = np.concatenate(real[: k + 1])
         if len(past) and len(real[k + 1]):
-            yield k, past, real[k + 1]
-
-
-def point(distribution: Floats, domain: Domain) -> float:
-    """What is predicted: the median of the distribution."""
-    return float(weighted_median(distribution[None], domain.scale.values)[0])
+            yield k, past, [item["title"] for item in rated[k + 1]], real[k + 1]
 
 
 def compared(errors: Mapping[str, Mapping[str, Floats]], with_: str) -> dict[str, dict[str, object]]:

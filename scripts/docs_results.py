@@ -84,12 +84,16 @@ def readers(results: Results) -> str:
 
 CEILING = {
     "what_updates_leave": "halfway verdict and the new window's facts, regression",
+    "what_updates_leave_and_items": "the same, and what is known of the items",
     "verdict_alone": "halfway verdict, regression",
     "verdict_itself": "halfway verdict, taken for the prediction",
     "all_windows": "facts of all windows, regression",
     "first_window": "facts of the first window, regression",
     "constant": "the domain's constant",
 }
+
+
+CEILING_ROUNDS = ("what_updates_leave", "what_updates_leave_and_items", "all_windows")
 
 
 def ceiling(results: Results) -> str:
@@ -107,7 +111,14 @@ def ceiling(results: Results) -> str:
         " the first window's regression; the median of all windows"
         f" {interval(medians['value'], medians['ci'])} × that of the first window's median."
     )
-    return "\n\n".join((table(("error / user median's, all rounds", *users), rows), gained, origin(results)))
+    rounds = [
+        (one["round"], len(one["domains"]), *(interval(one[name]["value"], one[name]["ci"]) for name in CEILING_ROUNDS))
+        for one in results["by_round"]
+    ]
+    heads = ("round", "domains", *(CEILING[name] for name in CEILING_ROUNDS))
+    return "\n\n".join(
+        (table(("error / user median's, all rounds", *users), rows), table(heads, rounds), gained, origin(results))
+    )
 
 
 def preference(results: Results) -> str:

@@ -33,9 +33,9 @@ STEPS = ("policy", "predictor", "second", "learn", "ablation", "choice", "left_o
 TOKENS = ("--max-persona-tokens", "72")
 LORA = ("--rank", "32", "--alpha", "64", "--layers", "upper")
 POLICY = (*TOKENS, *LORA, "--fold", "a", "--cutoff", "640", "--learning-rate", "8e-4", "--validation-users", "6",
-          "--save-every", "20", "--judge-every", "200", "--seed", "3")  # fmt: skip
-PREDICTOR = ("--layers", "upper", "--validation-users", "12", "--judge-every", "300")
-LONG, SHORT = (("--steps", "1000"), ("--steps", "1500")), (("--steps", "250"), ("--steps", "400"))
+          "--save-every", "20", "--judge-every", "500", "--seed", "3")  # fmt: skip
+PREDICTOR = (*LORA, "--validation-users", "12", "--judge-every", "800")
+LONG, SHORT = (("--steps", "1000"), ("--steps", "1600")), (("--steps", "250"), ("--steps", "400"))
 """Steps of the policy and of the predictor: of the real ones, and where domains are left out."""
 DPO = ("--steps", "80", "--batch", "2", "--learning-rate", "1e-4", "--save-every", "20", "--judge-every", "20")
 VALIDATION = (*TOKENS, "--calibration-users", "24", "--rounds", "3")
@@ -57,13 +57,15 @@ def main() -> int:
     parser.add_argument("runs", type=Path, help="folder of all that is made")
     parser.add_argument("--steps", default=",".join(STEPS), help="only these of %(default)s")
     parser.add_argument("--plan", action="store_true", help="say the commands, and do nothing")
+    parser.add_argument("--precision", default="bfloat16", choices=("bfloat16", "float32"),
+                        help="what a processor computes in; float32 if yours has no bfloat16")  # fmt: skip
     given = parser.parse_args()
     steps = given.steps.split(",")
     if unknown := [name for name in steps if name not in STEPS]:
         parser.error(f"no step {', '.join(unknown)}; there are {', '.join(STEPS)}")
     if missing := [name for name in LEARNT if name != BUNDLED and not (given.published / name).is_dir()]:
         parser.error(f"{given.published} has no {', '.join(missing)}: docs/data.md tells where the published data is")
-    chain = Chain(given.published.resolve(), given.runs.resolve(), given.plan)
+    chain = Chain(given.published.resolve(), given.runs.resolve(), given.plan, given.precision)
     for name in steps:
         step = getattr(chain, name)
         print(f"{name}: {step.__doc__}", flush=True)
@@ -82,11 +84,13 @@ class Chain:
         published: Folder of the published domains' folders.
         runs: Folder of all that is made.
         plan: Only say what would be done.
+        precision: What a processor computes in when readers and writers are trained.
     """
 
-    def __init__(self, published: Path, runs: Path, plan: bool) -> None:
+    def __init__(self, published: Path, runs: Path, plan: bool, precision: str = "bfloat16") -> None:
         """What several steps need."""
         self.published, self.runs, self.plan = published, runs, plan
+        self.precision = ("--precision", precision)
         self.data = ("--data", ",".join(name if name == BUNDLED else str(published / name) for name in LEARNT))
         self.everything = (BUNDLED, *(str(path) for path in sorted(published.iterdir()) if path.is_dir()))
         self.first, self.reader, self.other = (runs / name for name in ("policy", "predictor", "second"))
@@ -94,21 +98,21 @@ class Chain:
 
     def policy(self) -> None:
         """The cold start of the policy."""
-        self.deeper("train coldstart", *self.data, *POLICY, *LONG[0], "--out", self.first)
+        self.deeper("train coldstart", *self.data, *POLICY, *LONG[0], *self.precision, "--out", self.first)
 
     def predictor(self) -> None:
-        """The predictor."""
-        self.deeper("train predictor", *self.data, *PREDICTOR, *LONG[1], "--fold", "a", "--seed", "2",
-                    "--out", self.reader)  # fmt: skip
+        """The predictor, of all train users: the more ratings, the more titles it knows."""
+        self.deeper("train predictor", *self.data, *PREDICTOR, *LONG[1], *self.precision, "--fold", "all",
+                    "--seed", "2", "--out", self.reader)  # fmt: skip
 
     def second(self) -> None:
-        """Another predictor, of other users."""
-        self.deeper("train predictor", *self.data, *PREDICTOR, *LONG[1], "--fold", "b", "--seed", "4",
-                    "--out", self.other)  # fmt: skip
+        """Another predictor, of half of the users: it rewards what is written of the others."""
+        self.deeper("train predictor", *self.data, *PREDICTOR, *LONG[1], *self.precision, "--fold", "a",
+                    "--seed", "4", "--out", self.other)  # fmt: skip
 
     def learn(self) -> None:
         """Two iterations of preference learning."""
-        self.deeper("learn", *self.data, *adapters(self.first, self.reader), *VALIDATION, *DPO, "--users", "24",
+        self.deeper("learn", *self.data, *adapters(self.first, self.other), *VALIDATION, *DPO, "--users", "24",
                     "--directions", "5", "--validation-users", USERS, "--force", "--out", self.learnt)  # fmt: skip
 
     def ablation(self) -> None:
@@ -120,11 +124,11 @@ class Chain:
             self.deeper("pairs", place / "sampled", "--force", "--out", place / "pairs")
             self.deeper("train dpo", "--pairs", place / "pairs", "--policy-adapter", self.first, *LORA, *DPO,
                         "--reference", "previous", "--out", place / "policy")  # fmt: skip
-            self.validate(place / "validation", adapters(place / "policy", self.reader))
+            self.validate(place / "validation", adapters(place / "policy", self.other))
         self.validate(self.ablated / "no-predictor", adapters(self.first, None))
-        self.validate(self.ablated / "no-policy", adapters(None, self.reader))
+        self.validate(self.ablated / "no-policy", adapters(None, self.other))
         self.validate(self.ablated / "none", ())
-        self.validate(self.ablated / "search", (*adapters(self.first, self.reader), "--search-n", SEARCH))
+        self.validate(self.ablated / "search", (*adapters(self.first, self.other), "--search-n", SEARCH))
 
     def choice(self) -> None:
         """Of the policies, the one with the lowest error by the user median on validation users, all rounds."""
@@ -134,10 +138,8 @@ class Chain:
             return
         found = json.loads((self.runs / "choice.json").read_text("utf-8"))["runs"]
         best = min(found, key=lambda one: one["ratio"]["value"])["name"]
-        self.chosen.mkdir(exist_ok=True)
-        for name, target in (("policy", candidates[best]), ("validation", self.learnt / best)):
-            (self.chosen / name).unlink(missing_ok=True)
-            (self.chosen / name).symlink_to(target)
+        self.chosen.unlink(missing_ok=True)
+        self.chosen.symlink_to(candidates[best])
         print(f"chosen: {candidates[best]}", flush=True)
 
     def left_out(self) -> None:
@@ -146,20 +148,22 @@ class Chain:
             place = self.without(domain)
             kept = ("--domains", ",".join(one for one in LEARNT.values() if one != domain))
             policy, predictor = place / "policy", place / "predictor"
-            self.deeper("train coldstart", *self.data, *kept, *POLICY, *SHORT[0], "--out", policy)
-            self.deeper("train predictor", *self.data, *kept, *PREDICTOR, *SHORT[1], "--fold", "a", "--seed", "2",
-                        "--out", predictor)  # fmt: skip
+            self.deeper("train coldstart", *self.data, *kept, *POLICY, *SHORT[0], *self.precision, "--out", policy)
+            self.deeper("train predictor", *self.data, *kept, *PREDICTOR, *SHORT[1], *self.precision, "--fold", "all",
+                        "--seed", "2", "--out", predictor)  # fmt: skip
             judged = ("--domains", domain) if domain else ()
             self.validate(place / "validation", (*adapters(policy, predictor), *judged))
 
     def ship(self) -> None:
-        """The adapters into the package."""
-        self.script("scripts/ship_adapters.py", self.chosen / "policy", self.reader,
-                    "--judged", self.chosen / "validation", "--made-in", self.runs)  # fmt: skip
+        """The adapters into the package, judged together on validation users."""
+        judged = self.runs / "together"
+        self.validate(judged, adapters(self.chosen, self.reader))
+        self.script("scripts/ship_adapters.py", self.chosen, self.reader, "--judged", judged,
+                    "--made-in", self.runs)  # fmt: skip
 
     def results(self) -> None:
         """The final evaluation."""
-        self.evaluate(self.runs / "results", *adapters(self.chosen / "policy", self.reader), "--prediction", "history")
+        self.evaluate(self.runs / "results", *adapters(self.chosen, self.reader), "--prediction", "history")
 
     def untuned(self) -> None:
         """The same without adapters."""

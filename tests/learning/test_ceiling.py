@@ -19,6 +19,8 @@ def test_facts_of_users_tell_more_than_a_constant(tmp_path: Path) -> None:
     told = found["vs_user_median"]["mean"]
     assert told == next(iter(found["vs_user_median"].values()))
     assert told.keys() >= {"what_updates_leave", "all_windows", "first_window", "verdict_itself", "verdict_alone"}
+    assert [one["round"] for one in found["by_round"]] == [0, 1, 2]
+    assert told["what_updates_leave_and_items"]["value"] < told["what_updates_leave"]["value"]
     assert told["what_updates_leave"]["value"] < told["constant"]["value"]
     for one in (*told.values(), *found["last_round"].values()):
         assert one["ci"][0] <= one["value"] <= one["ci"][1]

@@ -214,9 +214,9 @@ def test_in_order_the_verdict_is_first_and_each_fact_has_its_place() -> None:
                 continue
             assert set(re.findall(r"[\w-]+", first.lower())) & set(chain(*RUNGS))
             for at, sentence in enumerate(others):
-                for fact, found in places.items():
+                for fact in places:
                     forms = {form.format(item="stone", items="stones").rstrip(".") for form in chain(*FACTS[fact])}
-                    found |= {at} if sentence.rstrip(".") in forms else set()
+                    places[fact] |= {at} if sentence.rstrip(".") in forms else set()
     # Spread comes at once behind the verdict; lean at once behind it, or in its place where it is not told.
     assert places == {"spread": {0}, "lean": {0, 1}}
 

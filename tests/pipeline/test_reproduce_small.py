@@ -66,6 +66,13 @@ def test_ablated_rewards_train_from_the_policy_that_learning_trains_from(publish
         assert words[words.index("--reference") + 1] == "previous"
 
 
+def test_rewards_come_from_a_predictor_of_users_that_are_not_sampled(published: Path, tmp_path: Path) -> None:
+    plan = run(published, tmp_path / "runs", "--plan", "--steps", "policy,second,learn").stdout.splitlines()
+    policy, second, learn = (shlex.split(line) for line in plan if line.startswith("$ "))
+    assert policy[policy.index("--fold") + 1] == second[second.index("--fold") + 1] == "a"
+    assert learn[learn.index("--predictor-adapter") + 1] == second[second.index("--out") + 1]
+
+
 def test_an_unknown_step_and_missing_data_say_what_there_is(published: Path, tmp_path: Path) -> None:
     unknown = run(published, tmp_path / "runs", "--steps", "polcy")
     assert unknown.returncode == 2
@@ -95,8 +102,7 @@ def test_the_policy_with_the_lowest_error_against_the_median_is_chosen(published
         (tmp_path / "learnt" / name).mkdir(parents=True)
         pq.write_table(pa.Table.from_pylist(rows), tmp_path / "learnt" / name / "errors.parquet")
     Chain(published, tmp_path, plan=False).choice()
-    assert (tmp_path / "chosen/policy").readlink() == tmp_path / "learnt/1/policy"
-    assert (tmp_path / "chosen/validation").readlink() == tmp_path / "learnt/1/validation"
+    assert (tmp_path / "chosen").readlink() == tmp_path / "learnt/1/policy"
     ratios = [one["ratio"]["value"] for one in json.loads((tmp_path / "choice.json").read_text("utf-8"))["runs"]]
     assert ratios == pytest.approx([1.25, 1.0, 7 / 6], abs=1e-4)
 

@@ -8,8 +8,9 @@ from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import fsspec
 import numpy as np
@@ -25,6 +26,7 @@ LONGEST_RECORD = 1 << 26
 
 MAGIC: dict[bytes, Literal["gzip", "zstd"]] = {b"\x1f\x8b": "gzip", b"\x28\xb5": "zstd"}
 QUOTE, LINE_END = 34, 10
+Made = TypeVar("Made")
 BOM = b"\xef\xbb\xbf"
 
 
@@ -115,11 +117,17 @@ def _check_text(chunk: bytes, path: str) -> None:
 
 def _chunks(path: str) -> Iterator[bytes]:
     """Decompressed bytes, read ahead by a thread."""
-    with _errors(path), _open(path) as file, ThreadPoolExecutor(1) as pool:
-        ahead = pool.submit(file.read, BLOCK_BYTES)
-        while chunk := ahead.result():
-            ahead = pool.submit(file.read, BLOCK_BYTES)
-            yield chunk
+    with _errors(path), _open(path) as file:
+        yield from ahead(iter(partial(file.read, BLOCK_BYTES), b""))
+
+
+def ahead(made: Iterator[Made]) -> Iterator[Made]:
+    """The same, each made by a thread while the one before it is worked on."""
+    with ThreadPoolExecutor(1) as pool:
+        following = pool.submit(next, made, None)
+        while (one := following.result()) is not None:
+            following = pool.submit(next, made, None)
+            yield one
 
 
 @contextmanager

@@ -15,7 +15,7 @@ import pyarrow.csv as pc_csv
 from numpy.typing import NDArray
 
 from deeper.errors import UserError
-from deeper.prepare.files import LINE_END, Block, blocks, record_ends
+from deeper.prepare.files import LINE_END, Block, ahead, blocks, record_ends
 from deeper.prepare.reader import Fields, Kind
 
 LINES = pa.schema([pa.field("line", pa.int64()), pa.field("text", pa.string())])
@@ -50,7 +50,7 @@ def read_records(path: str, kind: Kind, fields: Fields, failures: list[UserError
 
 def _watched(batches: Iterator[pa.RecordBatch], failures: list[UserError], told: Told) -> Iterator[pa.RecordBatch]:
     try:
-        for batch in batches:
+        for batch in ahead(batches):
             told(batch.num_rows)
             yield batch
     except UserError as error:
