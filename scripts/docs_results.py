@@ -322,6 +322,35 @@ def _speed(one: Results) -> tuple[object, ...]:
     return f"{one['value']:.3g}", span, one["repeats"], f"{least} {one['target']:g}", verdict
 
 
+def prepare(results: Results) -> str:
+    """What raw files take until they are windows, and whether that is as little as wanted."""
+    ways = ("parse_and_sort", "pandas")
+    runs = [
+        (f"{one['domain']} ({one['format']})", f"{one['ratings']:,}", f"{one['prepare']['seconds']:.1f}",
+         f"{one['prepare']['peak_gib']:.2f}", *(f"{one[way]['seconds']:.1f}" if way in one else "" for way in ways))
+        for one in results["runs"]
+    ]  # fmt: skip
+    wanted: list[tuple[str, float | None, str, float]] = [
+        *((f"prepare / parse and sort, {name}", value, "≤", 3) for name, value in results["vs_parse_and_sort"].items()),
+        *((f"pandas / prepare, {name}", value, "≥", 8) for name, value in (results["vs_pandas"] or {}).items()),
+        ("peak memory at 20M ratings, GiB", results["peak_gib_20m"], "≤", 4),
+        ("peak memory at 100M ratings, GiB", results["peak_gib_100m"], "≤", 4),
+        ("seconds for a rating, 100M / 5M", results["per_rating_100m_vs_5m"], "≤", 1.15),
+    ]
+    figures = [
+        (name, "not measured" if value is None else f"{value:.2f}", f"{way} {target:g}", _holds(value, way, target))
+        for name, value, way, target in wanted
+    ]
+    heads = ("raw file", "ratings", "`deeper prepare`, s", "its peak, GiB", "parse and sort, s", "pandas, s")
+    return "\n\n".join((table(heads, runs), table(("", "measured", "wanted", ""), figures), origin(results)))
+
+
+def _holds(value: float | None, way: str, target: float) -> str:
+    if value is None:
+        return ""
+    return "holds" if (value <= target if way == "≤" else value >= target) else "**falls short**"
+
+
 RENDERERS: Mapping[str, Callable[[Results], str]] = {
     "small": small,
     "small_details": small_details,
@@ -335,6 +364,7 @@ RENDERERS: Mapping[str, Callable[[Results], str]] = {
     "tracker": tracker,
     "robustness": robustness,
     "speed": speed,
+    "prepare": prepare,
 }
 
 

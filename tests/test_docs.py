@@ -187,15 +187,18 @@ def test_the_script_writes_what_the_model_does_without_adapters(tmp_path):
 
 
 def test_the_script_writes_what_can_be_reached(tmp_path):
-    kinds = ("what_updates_leave", "verdict_alone", "verdict_itself", "all_windows", "first_window", "constant")
+    kinds = ("what_updates_leave", "verdict_alone", "verdict_itself", "all_windows", "first_window", "constant",
+             "what_updates_leave_and_items")  # fmt: skip
     told = {kind: {"value": 0.9 + n / 100, "ci": [0.8, 1.1]} for n, kind in enumerate(kinds)}
     found = {name: results()[name] for name in ("commit", "machine", "seed")}
     found |= {"users": {"coves": 7}, "vs_user_median": {"coves": told, "mean": told}}
+    found["by_round"] = [{"round": 3, "domains": ["coves"], **told}]
     gains = ("what_updates_leave_vs_first_window", "user_median_vs_first_median")
     found["last_round"] = {name: {"value": 0.87, "ci": [0.8, 0.95]} for name in gains}
     written = rendered(tmp_path, "ceiling", found)
     assert "| coves, 7 users | mean |" in written
     assert written.count("0.940 (0.800..1.100)") == 2
+    assert "| 3 | 1 | 0.900 (0.800..1.100) | 0.960 (0.800..1.100) | 0.930 (0.800..1.100) |" in written
     assert written.count("0.870 (0.800..0.950) ×") == 2
 
 
@@ -245,6 +248,35 @@ def test_the_script_writes_how_hard_it_is_to_break(tmp_path):
     ):
         assert said in written
     assert written.count("0123456789ab") == 2
+
+
+def test_the_script_writes_what_preparing_costs(tmp_path):
+    def run(ratings, **ways):
+        sides = {name: {"seconds": seconds, "peak_gib": 1.25} for name, seconds in ways.items()}
+        return {"domain": "amazon_books", "format": "amazon_2018", "ratings": ratings, **sides}
+
+    found = {name: results()[name] for name in ("commit", "machine", "seed")}
+    found |= {
+        "runs": [
+            run(5_000_000, prepare=6.0, parse_and_sort=2.0, pandas=54.0),
+            run(20_000_000, prepare=21.5, parse_and_sort=8.0),
+        ],
+        "vs_parse_and_sort": {"amazon_books": 2.69},
+        "vs_pandas": {"amazon_books, 5000000 ratings": 9.0},
+        "peak_gib_20m": 1.25,
+        "peak_gib_100m": None,
+        "per_rating_100m_vs_5m": 0.9,
+        "memory_gib": 2.0,
+    }
+    written = rendered(tmp_path, "prepare", found)
+    for said in (
+        "| amazon_books (amazon_2018) | 5,000,000 | 6.0 | 1.25 | 2.0 | 54.0 |",
+        "| amazon_books (amazon_2018) | 20,000,000 | 21.5 | 1.25 | 8.0 |  |",
+        "| prepare / parse and sort, amazon_books | 2.69 | ≤ 3 | holds |",
+        "| pandas / prepare, amazon_books, 5000000 ratings | 9.00 | ≥ 8 | holds |",
+        "| peak memory at 100M ratings, GiB | not measured |",
+    ):
+        assert said in written
 
 
 def test_the_script_writes_how_fast_it_is(tmp_path):

@@ -106,8 +106,7 @@ class BehaviourTrainingSettings(TrainingSettings):
     prompts: str = Field(default="", description="Folder of own prompts that replace built-in ones of the same name.")
     precision: Literal["float32", "bfloat16"] = Field(
         default="float32",
-        description="What a processor computes in; bfloat16 takes two thirds of the time where it has instructions "
-        "for it.",
+        description="What a processor computes in; bfloat16 is quicker, and refused where it has no instructions for it.",
     )
 
 
