@@ -106,7 +106,8 @@ class BehaviourTrainingSettings(TrainingSettings):
     prompts: str = Field(default="", description="Folder of own prompts that replace built-in ones of the same name.")
     precision: Literal["float32", "bfloat16"] = Field(
         default="float32",
-        description="What a processor computes in; bfloat16 is quicker, and refused where it has no instructions for it.",
+        description="What a processor computes in; bfloat16 is quicker, and refused where there are no instructions "
+        "for it.",
     )
 
 
