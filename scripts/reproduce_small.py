@@ -37,6 +37,8 @@ POLICY = (*TOKENS, *LORA, "--fold", "a", "--cutoff", "640", "--learning-rate", "
 PREDICTOR = (*LORA, "--validation-users", "12", "--judge-every", "800")
 LONG, SHORT = (("--steps", "1000"), ("--steps", "1600")), (("--steps", "250"), ("--steps", "400"))
 """Steps of the policy and of the predictor: of the real ones, and where domains are left out."""
+SECOND = ("--steps", "800")
+"""Steps of the second predictor, of half of the users."""
 DPO = ("--steps", "80", "--batch", "2", "--learning-rate", "1e-4", "--save-every", "20", "--judge-every", "20")
 VALIDATION = (*TOKENS, "--calibration-users", "24", "--rounds", "3")
 USERS = "16"
@@ -107,7 +109,7 @@ class Chain:
 
     def second(self) -> None:
         """Another predictor, of half of the users: it rewards what is written of the others."""
-        self.deeper("train predictor", *self.data, *PREDICTOR, *LONG[1], *self.precision, "--fold", "a",
+        self.deeper("train predictor", *self.data, *PREDICTOR, *SECOND, *self.precision, "--fold", "a",
                     "--seed", "4", "--out", self.other)  # fmt: skip
 
     def learn(self) -> None:
