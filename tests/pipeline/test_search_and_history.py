@@ -19,6 +19,7 @@ from deeper.behaviour.load import load_windows
 from deeper.behaviour.planted import plant_users, write_planted
 from deeper.engine.scripted import ScriptedEngine
 from deeper.evaluation.schema import HISTORY_ONLY, UPDATERS
+from deeper.learning.splits import part, user_hash
 from deeper.persona.search import SEARCH
 from deeper.pipeline import engines as engine_choice
 from deeper.pipeline import evaluate as pipeline
@@ -40,7 +41,8 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def start(base: Path, name: str, engine: ScriptedEngine, **values: Any) -> tuple[Path, str]:
     """Run; the folder and what was shown as progress."""
     # A calibration would find out that the scripted predictor knows nothing, and make all of its predictions equal.
-    settings = Settings(data=str(base / "data"), rounds=ROUNDS, methods=METHODS, calibration="off", **values)
+    fixed = {"data": str(base / "data"), "rounds": ROUNDS, "methods": METHODS, "calibration": "off"}
+    settings = Settings(**fixed | values)
     shown = io.StringIO()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(engine_choice, "make_engine", lambda spec, adapter: engine)
@@ -145,6 +147,20 @@ def test_without_train_users_history_is_off_and_says_so(base: Path, monkeypatch:
     folder, shown = start(base, "untrained", ScriptedEngine(), prediction="history")
     assert "persona only, since there is no train user's prediction to fit the history on" in " ".join(shown.split())
     assert {e["prediction"] for e in results(folder)["errors"]} == {"persona", "none"}
+
+
+def test_a_predictor_of_all_train_users_is_calibrated_on_the_others_that_are_chosen_on(tmp_path: Path) -> None:
+    write_planted(plant_users(40, ROUNDS + 2, seed=4), tmp_path / "data")
+    rows = load_windows(str(tmp_path / "data")).windows.to_pylist()
+    learnt = {(r["domain"], r["user"]) for r in rows if r["split"] == "train"}
+    hashes = frozenset(user_hash(*key) for key in learnt if part(*key) != "validation")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("deeper.pipeline.plan._trained_on", lambda engine, adapter: hashes)
+        folder, shown = start(tmp_path, "run", ScriptedEngine(), split="validation", calibration="on")
+    assert "each user's is fitted on the other users that are judged" in " ".join(shown.split())
+    found = pq.read_table(folder / "errors.parquet").filter(pc.field("method") == "frozen")
+    assert set(found["calibrated"].to_pylist()) == {"others"}
+    assert set(found["user"].to_pylist()) == {user for d, user in learnt if part(d, user) == "validation"} != set()
 
 
 def test_the_curve_is_read_from_run_folders(base: Path, run: tuple[Path, str]) -> None:

@@ -104,7 +104,9 @@ class OnlineLoop:
         calibration = Calibration({}, None)
         if self.settings.calibration == "on":
             is_first = pc.field("k") == 1
-            if self.settings.split == "all":
+            # A predictor that has learnt from all train users leaves nobody else to choose on.
+            is_choice = self.settings.split == "validation" and not population.calibration
+            if self.settings.split == "all" or is_choice:
                 calibration = cross_fit(raw.filter(own).filter(is_first), windows, self.domains)
             else:
                 calibration = fit_calibration(for_fitting.filter(is_first), population.calibration, self.domains)
