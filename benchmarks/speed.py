@@ -28,6 +28,7 @@ PARTS = {
     "throughput": "speed_engine",
     "published": "speed_published",
     "scale": "speed_outside",
+    "report": "speed_report",
 }
 """Functions, and the modules that hold them; `scale` wants a figure of `throughput`."""
 FULL = Sizes(repeats=3, users=6, many=1000, personas=12, asked=3)

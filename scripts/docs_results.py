@@ -301,6 +301,8 @@ SPEED = {
     "help_seconds_over_bare": "`deeper --help`, seconds over a bare interpreter",
     "memory_ratio_1000_vs_16": "peak memory without a model, 1,000 users / 16",
     "outside_engine_share": "a user's time outside of the engine / the embedded engine's",
+    "report_seconds_open": "seconds until the page of 1,000 users is open",
+    "report_megabytes": "its size in megabytes",
 }
 
 
@@ -308,6 +310,9 @@ def speed(results: Results) -> str:
     """What was measured, and whether it is as fast as wanted."""
     rows: list[tuple[object, ...]] = []
     for name, told in SPEED.items():
+        if name not in results:
+            rows.append((told, "not measured", "", "", "", ""))
+            continue
         one = results[name]
         rows.append((told, *_speed(one)))
         if "with_titles" in one:

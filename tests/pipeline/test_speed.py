@@ -116,3 +116,19 @@ def test_the_published_flow_is_asked_one_request_at_a_time(monkeypatch):
     asked = [lengths[0] for _, lengths in loop.asked]
     assert asked.count(10) == 2 and max(asked) == answers["titles"]
     assert found["prediction_vs_published"]["with_titles"]["target"] == 10
+
+
+def test_the_page_of_copied_users_is_measured(monkeypatch):
+    import speed_report
+
+    opened = []
+    monkeypatch.setattr(
+        speed_report, "open_page", lambda path, users: opened.append((path.stat().st_size, users)) or (2.0, 0.1)
+    )
+    monkeypatch.setattr(speed_report, "WORDS", 12)
+    sizes = speed.Sizes(repeats=2, users=2, many=60, personas=3, asked=2)
+    found = speed_report.report(sizes, lambda told: None)
+    assert [users for _, users in opened] == [100, 100]
+    assert found["report_seconds_open"]["value"] == 2.0 and found["report_seconds_open"]["holds"]
+    assert found["report_megabytes"]["value"] == round(opened[0][0] / 1e6, 4)
+    assert found["report_megabytes"]["counts"] == {"users": 100, "methods": 8, "rounds": 5, "words": 12}
