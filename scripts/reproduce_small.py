@@ -41,8 +41,12 @@ SECOND = ("--steps", "800")
 """Steps of the second predictor, of half of the users."""
 DPO = ("--steps", "80", "--batch", "2", "--learning-rate", "1e-4", "--save-every", "20", "--judge-every", "20")
 VALIDATION = (*TOKENS, "--calibration-users", "24", "--rounds", "3")
-USERS = "16"
+USERS, EVAL_USERS = "16", "12"
 """Validation users of a domain, and eval users of a domain."""
+METHODS = ("refine,incremental_update,hierarchical_merge,full_regeneration,slide_regeneration,frozen,no_persona,"
+           "user_median,user_mean,last_window_median,user_histogram,always_top,domain_median,item_mean,"
+           "matrix_factorisation")  # fmt: skip
+"""Of the final evaluation: all but the ratings in the prompt, which take as long as two rounds of an updater."""
 REWARDS = {
     "previous": ("--weights", "1,0,0"),
     "current": ("--weights", "0,1,0"),
@@ -165,7 +169,8 @@ class Chain:
 
     def results(self) -> None:
         """The final evaluation."""
-        self.evaluate(self.runs / "results", *adapters(self.chosen, self.reader), "--prediction", "history")
+        self.evaluate(self.runs / "results", *adapters(self.chosen, self.reader), "--prediction", "history",
+                      "--methods", METHODS)  # fmt: skip
 
     def untuned(self) -> None:
         """The same without adapters."""
@@ -224,8 +229,8 @@ class Chain:
 
     def evaluate(self, out: Path, *flags: str) -> None:
         """Judge on eval users of all domains."""
-        self.deeper("evaluate", "--data", ",".join(self.everything), *TOKENS, "--users", USERS, "--roles", "future",
-                    *flags, "--out", out)  # fmt: skip
+        self.deeper("evaluate", "--data", ",".join(self.everything), *TOKENS, "--users", EVAL_USERS,
+                    "--roles", "future", *flags, "--out", out)  # fmt: skip
 
     def deeper(self, command: str, *words: str | Path) -> None:
         """Run a command of deeper, of this environment; it goes on by itself where it was cut off."""
