@@ -151,25 +151,32 @@ def _longest(ends: NDArray[np.int64], size: int) -> int:
 
 def _slow(block: Block, columns: Sequence[str], wanted: Sequence[str], skipped: int) -> pa.Table:
     """Record by record, nulls for those that cannot be read; empty lines are left out."""
-    csv.field_size_limit(LONGEST_CELL)
     text = block.data[skipped:].decode("utf-8", "surrogateescape").replace("\0", "\ufffd")
     lines = [line + "\n" for line in text.split("\n")]
-    reader = csv.reader(lines)
     first = block.line + block.data.count(b"\n", 0, skipped)
     places = [list(columns).index(name) for name in wanted]
-    rows: list[tuple[int, list[str | None]]] = []
+    others = csv.field_size_limit(LONGEST_CELL)  # one limit for the whole process
+    try:
+        rows = list(_rows(lines, len(columns), places))
+    finally:
+        csv.field_size_limit(others)
+    cells = {name: pa.array([row[i] for _, row in rows], pa.string()) for i, name in enumerate(wanted)}
+    return pa.table({"line": pa.array([first + at for at, _ in rows], pa.int64()), **cells})
+
+
+def _rows(lines: Sequence[str], columns: int, places: Sequence[int]) -> Iterator[tuple[int, list[str | None]]]:
+    """The wanted cells of each record, and how many lines stand before it."""
+    reader = csv.reader(lines)
     at = 0
     while at < len(lines):
         try:
             row = next(reader, [])
-            is_good = len(row) == len(columns) and not any(_is_damaged(row[place]) for place in places)
+            is_good = len(row) == columns and not any(_is_damaged(row[place]) for place in places)
         except csv.Error:  # a carriage return in the middle of a cell
             row, is_good = ["bad"], False
         if row and row != [""]:
-            rows.append((first + at, [row[place] if is_good else None for place in places]))
+            yield at, [row[place] if is_good else None for place in places]
         at = reader.line_num
-    cells = {name: pa.array([row[i] for _, row in rows], pa.string()) for i, name in enumerate(wanted)}
-    return pa.table({"line": pa.array([line for line, _ in rows], pa.int64()), **cells})
 
 
 def _is_damaged(cell: str) -> bool:
