@@ -162,6 +162,9 @@ PAPER = {"over four rounds": 32.2, "seen domains": 29.4, "unseen domains, at mos
 def small(results: Results) -> str:
     """The trained small model on users it has never seen: the error by round, beside what it is compared with."""
     rounds = sorted({one["round"] for one in _means(results, "persona")})
+    users = sum(results["users"].values())
+    others = {one["users"] for one in _means(results["untuned"], "persona") if one["method"] == "refine"}
+    apart = "" if others == {users} else f" ({max(others)} users)"
     shown = [
         ("the user median", "user_median", results, "none"),
         ("**`refine`**", "refine", results, "persona"),
@@ -170,10 +173,9 @@ def small(results: Results) -> str:
         ("first persona for ever (`frozen`)", "frozen", results, "persona"),
         *((f"`{name}`", name, results, "persona") for name in UPDATERS if name != "refine"),
         ("no persona", "no_persona", results, "persona"),
-        ("`refine`, untuned model", "refine", results["untuned"], "persona"),
+        (f"`refine`, untuned model{apart}", "refine", results["untuned"], "persona"),
     ]
     rows = [(told, *cells) for told, name, run, kind in shown if any(cells := _by_round(run, name, kind, rounds))]
-    users = sum(results["users"].values())
     said = f"{users} eval users of {len(results['users'])} domains, mean of the domains, 95 % intervals"
     return "\n\n".join((table(("error (MAE)", *(f"round {t}" for t in rounds)), rows), origin(results, said)))
 
