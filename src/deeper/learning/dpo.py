@@ -173,9 +173,10 @@ def train_dpo(
     def collated(rows: Sequence[dict[str, int]]) -> dict[str, Any]:
         return collate([ordered[row["index"]] for row in rows])
 
+    shared: dict[str, Any] = {**arguments(plan, folder), "bf16": torch.cuda.is_available()}
     with without_deprecations():
         config = DPOConfig(
-            **arguments(plan, folder) | {"bf16": torch.cuda.is_available()},
+            **shared,
             beta=objective.beta,
             max_length=None,
             gradient_checkpointing=objective.save_memory,
