@@ -4,6 +4,7 @@
     python scripts/reproduce_small.py PUBLISHED RUNS --plan     # only say what would be done
     python scripts/reproduce_small.py PUBLISHED RUNS --steps policy
     python scripts/reproduce_small.py PUBLISHED RUNS --steps predictor   # in another terminal, on another core
+    python scripts/reproduce_small.py PUBLISHED RUNS --gpu --steps policy,predictor,second,learn,ablation,left_out
 
 PUBLISHED holds the published domains, a folder each; RUNS gets all that is made. The same command again goes on where
 it was cut off. Models learn from four domains; all that is chosen is chosen on validation users; eval users of all
@@ -33,13 +34,16 @@ STEPS = ("policy", "predictor", "second", "learn", "ablation", "choice", "left_o
 TOKENS = ("--max-persona-tokens", "72")
 LORA = ("--rank", "32", "--alpha", "64", "--layers", "upper")
 POLICY = (*TOKENS, *LORA, "--fold", "a", "--cutoff", "640", "--learning-rate", "8e-4", "--validation-users", "6",
-          "--save-every", "20", "--judge-every", "500", "--seed", "3")  # fmt: skip
-PREDICTOR = (*LORA, "--validation-users", "12", "--judge-every", "800")
-LONG, SHORT = (("--steps", "1000"), ("--steps", "1600")), (("--steps", "250"), ("--steps", "400"))
+          "--save-every", "50", "--judge-every", "250", "--seed", "3")  # fmt: skip
+PREDICTOR = (*LORA, "--validation-users", "12", "--judge-every", "400")
+BATCH = "32"
+LONG, SHORT = (("--steps", "500"), ("--steps", "800")), (("--steps", "60"), ("--steps", "100"))
 """Steps of the policy and of the predictor: of the real ones, and where domains are left out."""
-SECOND = ("--steps", "800")
+SECOND = ("--steps", "400")
 """Steps of the second predictor, of half of the users."""
-DPO = ("--steps", "80", "--batch", "2", "--learning-rate", "1e-4", "--save-every", "20", "--judge-every", "20")
+REWARD, MARGIN = ("--reward", "crps"), "0.75"
+"""The median of a distribution moves in whole steps, so that by MAE half of all directions of a context are equal."""
+DPO = ("--steps", "60", "--batch", "8", "--learning-rate", "2e-5", "--save-every", "20", "--judge-every", "20")
 VALIDATION = (*TOKENS, "--calibration-users", "24", "--rounds", "3")
 USERS, EVAL_USERS = "16", "12"
 """Validation users of a domain, and eval users of a domain."""
@@ -48,10 +52,10 @@ METHODS = ("refine,incremental_update,hierarchical_merge,full_regeneration,slide
            "matrix_factorisation")  # fmt: skip
 """Of the final evaluation: all but the ratings in the prompt, which take as long as two rounds of an updater."""
 REWARDS = {
-    "previous": ("--weights", "1,0,0"),
-    "current": ("--weights", "0,1,0"),
-    "future": ("--weights", "0,0,1"),
-    "crps": ("--reward", "crps"),
+    "previous": (*REWARD, "--weights", "1,0,0"),
+    "current": (*REWARD, "--weights", "0,1,0"),
+    "future": (*REWARD, "--weights", "0,0,1"),
+    "mae": ("--reward", "mae"),
 }
 SEARCH = "4"
 
@@ -65,13 +69,15 @@ def main() -> int:
     parser.add_argument("--plan", action="store_true", help="say the commands, and do nothing")
     parser.add_argument("--precision", default="bfloat16", choices=("bfloat16", "float32"),
                         help="what a processor computes in; float32 if yours has no bfloat16")  # fmt: skip
+    parser.add_argument("--gpu", action="store_true",
+                        help="train whole batches at once, and let transformers write and read personas")  # fmt: skip
     given = parser.parse_args()
     steps = given.steps.split(",")
     if unknown := [name for name in steps if name not in STEPS]:
         parser.error(f"no step {', '.join(unknown)}; there are {', '.join(STEPS)}")
     if missing := [name for name in LEARNT if name != BUNDLED and not (given.published / name).is_dir()]:
         parser.error(f"{given.published} has no {', '.join(missing)}: docs/data.md tells where the published data is")
-    chain = Chain(given.published.resolve(), given.runs.resolve(), given.plan, given.precision)
+    chain = Chain(given.published.resolve(), given.runs.resolve(), given.plan, given.precision, given.gpu)
     for name in steps:
         step = getattr(chain, name)
         print(f"{name}: {step.__doc__}", flush=True)
@@ -90,13 +96,19 @@ class Chain:
         published: Folder of the published domains' folders.
         runs: Folder of all that is made.
         plan: Only say what would be done.
-        precision: What a processor computes in when readers and writers are trained.
+        trained: How readers and writers are trained: batches, and what a processor computes in.
+        learnt_in: Pairs of a forward pass.
+        engines: What writes and reads personas of train and validation users.
     """
 
-    def __init__(self, published: Path, runs: Path, plan: bool, precision: str = "bfloat16") -> None:
+    def __init__(
+        self, published: Path, runs: Path, plan: bool, precision: str = "bfloat16", gpu: bool = False
+    ) -> None:
         """What several steps need."""
         self.published, self.runs, self.plan = published, runs, plan
-        self.precision = ("--precision", precision)
+        self.trained = ("--batch", BATCH, "--micro-batch", BATCH if gpu else "1", "--precision", precision)
+        self.learnt_in = ("--micro-batch", "8") if gpu else ()
+        self.engines = ("--policy-engine", "transformers", "--predictor-engine", "transformers") if gpu else ()
         self.data = ("--data", ",".join(name if name == BUNDLED else str(published / name) for name in LEARNT))
         self.everything = (BUNDLED, *(str(path) for path in sorted(published.iterdir()) if path.is_dir()))
         self.first, self.reader, self.other = (runs / name for name in ("policy", "predictor", "second"))
@@ -104,22 +116,23 @@ class Chain:
 
     def policy(self) -> None:
         """The cold start of the policy."""
-        self.deeper("train coldstart", *self.data, *POLICY, *LONG[0], *self.precision, "--out", self.first)
+        self.deeper("train coldstart", *self.data, *POLICY, *LONG[0], *self.trained, "--out", self.first)
 
     def predictor(self) -> None:
         """The predictor, of all train users: the more ratings, the more titles it knows."""
-        self.deeper("train predictor", *self.data, *PREDICTOR, *LONG[1], *self.precision, "--fold", "all",
+        self.deeper("train predictor", *self.data, *PREDICTOR, *LONG[1], *self.trained, "--fold", "all",
                     "--seed", "2", "--out", self.reader)  # fmt: skip
 
     def second(self) -> None:
         """Another predictor, of half of the users: it rewards what is written of the others."""
-        self.deeper("train predictor", *self.data, *PREDICTOR, *SECOND, *self.precision, "--fold", "a",
+        self.deeper("train predictor", *self.data, *PREDICTOR, *SECOND, *self.trained, "--fold", "a",
                     "--seed", "4", "--out", self.other)  # fmt: skip
 
     def learn(self) -> None:
         """Two iterations of preference learning."""
-        self.deeper("learn", *self.data, *adapters(self.first, self.other), *VALIDATION, *DPO, "--users", "24",
-                    "--directions", "5", "--validation-users", USERS, "--force", "--out", self.learnt)  # fmt: skip
+        self.deeper("learn", *self.data, *adapters(self.first, self.other), *self.engines, *VALIDATION, *REWARD,
+                    "--margin", f"{MARGIN},{MARGIN}", *DPO, *self.learnt_in, "--users", "40", "--directions", "6",
+                    "--validation-users", USERS, "--force", "--out", self.learnt)  # fmt: skip
 
     def ablation(self) -> None:
         """Other rewards, and one part missing or more, on validation users."""
@@ -127,9 +140,9 @@ class Chain:
             place = self.ablated / name
             self.copy(self.learnt / "1/sampled", place / "sampled")
             self.deeper("reward", place / "sampled", *flags)
-            self.deeper("pairs", place / "sampled", "--force", "--out", place / "pairs")
+            self.deeper("pairs", place / "sampled", "--margin", MARGIN, "--force", "--out", place / "pairs")
             self.deeper("train dpo", "--pairs", place / "pairs", "--policy-adapter", self.first, *LORA, *DPO,
-                        "--reference", "previous", "--out", place / "policy")  # fmt: skip
+                        *self.learnt_in, "--reference", "previous", "--out", place / "policy")  # fmt: skip
             self.validate(place / "validation", adapters(place / "policy", self.other))
         self.validate(self.ablated / "no-predictor", adapters(self.first, None))
         self.validate(self.ablated / "no-policy", adapters(None, self.other))
@@ -154,8 +167,8 @@ class Chain:
             place = self.without(domain)
             kept = ("--domains", ",".join(one for one in LEARNT.values() if one != domain))
             policy, predictor = place / "policy", place / "predictor"
-            self.deeper("train coldstart", *self.data, *kept, *POLICY, *SHORT[0], *self.precision, "--out", policy)
-            self.deeper("train predictor", *self.data, *kept, *PREDICTOR, *SHORT[1], *self.precision, "--fold", "all",
+            self.deeper("train coldstart", *self.data, *kept, *POLICY, *SHORT[0], *self.trained, "--out", policy)
+            self.deeper("train predictor", *self.data, *kept, *PREDICTOR, *SHORT[1], *self.trained, "--fold", "all",
                         "--seed", "2", "--out", predictor)  # fmt: skip
             judged = ("--domains", domain) if domain else ()
             self.validate(place / "validation", (*adapters(policy, predictor), *judged))
@@ -225,7 +238,7 @@ class Chain:
     def validate(self, out: Path, flags: tuple[str, ...]) -> None:
         """Judge on validation users, as learning does."""
         self.deeper("evaluate", *self.data, *VALIDATION, "--split", "validation", "--users", USERS, "--roles", "future",
-                    "--methods", "refine,frozen,user_median", *flags, "--out", out)  # fmt: skip
+                    "--methods", "refine,frozen,user_median", *self.engines, *flags, "--out", out)  # fmt: skip
 
     def evaluate(self, out: Path, *flags: str) -> None:
         """Judge on eval users of all domains."""

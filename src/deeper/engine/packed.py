@@ -98,10 +98,11 @@ def label_log_probs(model: Any, batch: Sequence[Packed]) -> list[Tensor]:
         size = len(packed.tokens)
         tokens[row, :size], positions[row, :size] = packed.tokens, packed.positions
         visible[row, :size, :size] = packed.visible
-    mask = torch.zeros(visible.shape, dtype=dtype).masked_fill(~visible, torch.finfo(dtype).min)
+    seen = visible.to(device)
+    mask = torch.zeros_like(seen, dtype=dtype).masked_fill_(~seen, torch.finfo(dtype).min)
     hidden = causal.get_decoder()(
         input_ids=tokens.to(device),
-        attention_mask=mask[:, None].to(device),
+        attention_mask=mask[:, None],
         position_ids=positions.to(device),
         use_cache=False,
     ).last_hidden_state

@@ -25,9 +25,9 @@ from deeper.engine.protocol import Completion, Prompt, Sampling, ScoreRequest, U
 from deeper.engine.transformers_generate import Room, Row, plan, write_rows
 from deeper.engine.transformers_model import (
     base_of,
-    chat_text,
     control_tokens_of,
     encode_chat,
+    encode_chats,
     encode_label,
     load_model,
 )
@@ -163,9 +163,8 @@ class TransformersEngine:
         if not request.continuations:
             return []
         prompts = [Prompt(request.prompt.system, request.prompt.user + text) for text in request.continuations]
-        texts = [chat_text(self._tokenizer, prompt, self._control_tokens) for prompt in prompts]
-        ids: list[list[int]] = self._tokenizer(texts, add_special_tokens=False)["input_ids"]
-        prefix, tails = split_prefix([tuple(sequence) for sequence in ids])
+        ids = encode_chats(self._tokenizer, prompts, self._control_tokens)
+        prefix, tails = split_prefix(ids)
         self._usage.tokens_prompt += sum(map(len, ids))
         self._usage.tokens_cached += len(prefix) * (len(tails) - 1)
         tree = self._label_tree(request.labels)

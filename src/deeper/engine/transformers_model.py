@@ -120,6 +120,12 @@ def encode_chat(tokenizer: Any, prompt: Prompt, control_tokens: Sequence[str]) -
     return tokenizer.encode(chat_text(tokenizer, prompt, control_tokens), add_special_tokens=False)
 
 
+def encode_chats(tokenizer: Any, prompts: Sequence[Prompt], control_tokens: Sequence[str]) -> list[tuple[int, ...]]:
+    """Tokens of `chat_text` of each prompt."""
+    texts = [chat_text(tokenizer, prompt, control_tokens) for prompt in prompts]
+    return [tuple(tokens) for tokens in tokenizer(texts, add_special_tokens=False)["input_ids"]]
+
+
 def encode_label(tokenizer: Any, label: str) -> list[int]:
     """Tokens of an answer, without the end of the answer."""
     return tokenizer.encode(label, add_special_tokens=False)

@@ -89,6 +89,13 @@ def facts(windows: Sequence[Window], domain: Domain, median: float | None = None
     )
 
 
+def verdict(windows: Sequence[Window], domain: Domain) -> float:
+    """The typical verdict alone, as `facts` has it."""
+    scale = domain.scale
+    ratings = [item["rating"] for window in windows for item in _rated(window, domain)]
+    return half_step(float(np.median(ratings)) if ratings else (scale.minimum + scale.maximum) / 2, scale)
+
+
 def drift(windows: Sequence[Window], domain: Domain) -> float | None:
     """Change of the mean rating in the last window, as `Facts` has it: 0 if it may be noise (two-sample z score).
 

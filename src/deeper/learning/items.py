@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +26,6 @@ class Items:
     def __init__(self, domain: Domain, people: Iterable[Person]) -> None:
         """Collect how each rating deviates from its user's mean, as a share of the scale's range."""
         self._domain = domain
-        self._kinds = lru_cache(maxsize=None)(self._kinds_of)
         self._all: defaultdict[str, list[float]] = defaultdict(list)
         self._own: defaultdict[tuple[str, str], list[float]] = defaultdict(list)
         span = domain.scale.maximum - domain.scale.minimum
@@ -69,7 +67,7 @@ class Items:
         """
 
         def told(title: str) -> int:
-            kinds = self._kinds(title)
+            kinds = self._kinds_of(title)
             return int(not kinds.isdisjoint(known.pleasing)) - int(not kinds.isdisjoint(known.disappointing))
 
         return np.array([[self.effect(title, user), told(title)] for title in titles], np.float64).reshape(-1, 2)

@@ -1,6 +1,8 @@
 """Kinds of items: what of a title other items can share, its words and its era."""
 
 import re
+from collections.abc import Mapping
+from functools import lru_cache
 
 from deeper.domains import Domain
 from deeper.learning.levels import RUNGS
@@ -41,7 +43,8 @@ def eras(domain: Domain) -> tuple[tuple[int, str], ...]:
     )
 
 
-def title_kinds(title: str, domain: Domain) -> dict[str, str]:
+@lru_cache(maxsize=1 << 17)
+def title_kinds(title: str, domain: Domain) -> Mapping[str, str]:
     """The kinds that a title belongs to.
 
     Args:
@@ -51,7 +54,7 @@ def title_kinds(title: str, domain: Domain) -> dict[str, str]:
     Returns:
         For each kind a key, which the singular and the plural of a word share, and the form that stands here.
     """
-    kinds = {}
+    kinds: dict[str, str] = {}
     for match in WORD.finditer(re.sub(r"['’]s\b", "", title.lower())):
         word = match.group()
         if word not in STOP_WORDS and word.isascii():

@@ -6,7 +6,7 @@ from itertools import cycle
 from random import Random
 
 from deeper.domains import Domain
-from deeper.learning.facts import facts
+from deeper.learning.facts import verdict
 from deeper.persona.updaters import Window
 
 
@@ -73,7 +73,7 @@ def _in_turn(groups: Mapping[str, Sequence[Moment]], seed: int) -> Iterator[tupl
 def _by_verdict(found: Sequence[Moment]) -> dict[str, list[Moment]]:
     groups: dict[str, list[Moment]] = {}
     for moment in found:
-        median = facts(moment.person.windows[: moment.k + 1], moment.person.domain).median
+        median = verdict(moment.person.windows[: moment.k + 1], moment.person.domain)
         groups.setdefault(f"{median:g}", []).append(moment)
     return dict(sorted(groups.items()))
 

@@ -20,7 +20,7 @@ from transformers import Trainer, TrainingArguments
 from deeper.engine.label_tree import LabelTree, label_tree, split_prefix
 from deeper.engine.packed import label_log_probs, pack
 from deeper.engine.protocol import Prompt
-from deeper.engine.transformers_model import control_tokens_of, encode_chat, encode_label
+from deeper.engine.transformers_model import control_tokens_of, encode_chats, encode_label
 from deeper.learning.order import in_order
 from deeper.learning.readings import Reading, soft_labels
 from deeper.learning.training import Plan, Show, Watch, arguments, train
@@ -71,8 +71,7 @@ class Encoder:
         ratings = dict(zip(map(quote, reading.titles), reading.ratings, strict=True))
         system, user = request.prompt.system, request.prompt.user
         asked = [Prompt(system, user + continuation) for continuation in request.continuations]
-        whole = [tuple(encode_chat(self._tokenizer, prompt, self._control_tokens)) for prompt in asked]
-        prefix, tails = split_prefix(whole)
+        prefix, tails = split_prefix(encode_chats(self._tokenizer, asked, self._control_tokens))
         shares = soft_labels([ratings[c] for c in request.continuations], reading.domain.scale)
         if reading.usual is not None:
             shares = OWN * shares + (1 - OWN) * reading.usual

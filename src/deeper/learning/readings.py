@@ -17,6 +17,7 @@ from deeper.domains import Domain, Scale
 from deeper.errors import UserError
 from deeper.learning.describer import describe, level_only
 from deeper.learning.evolve import evolved
+from deeper.learning.facts import Facts
 from deeper.learning.items import Items
 from deeper.learning.people import Moment, Person, draw, moments
 from deeper.persona.prompts import quote
@@ -125,7 +126,8 @@ def validation_readings(chosen: Sequence[Moment], texts: PolicyTexts, seed: int)
     for moment in chosen:
         if not _rated(moment, 1)[0]:
             continue
-        readings.append(_reading(moment, "describer", _describe(moment, seed), 1))
+        known = evolved(_seen(moment), moment.person.domain)
+        readings.append(_reading(moment, "describer", _describe(moment, known, seed), 1))
         key = (moment.person.domain.id, moment.person.user, moment.k)
         readings += [_reading(moment, "policy", text, 1) for text in texts.get(key, ())]
     return readings
@@ -167,55 +169,58 @@ def _is_written(row: Mapping[str, Any]) -> bool:
 def _readings(found: Mapping[str, Sequence[Moment]], texts: PolicyTexts, seed: int) -> Iterator[Reading]:
     from deeper.learning.usual import Told, fit_usual
 
-    known = {domain: Items(ms[0].person.domain, {m.person.user: m.person for m in ms}.values())
+    items = {domain: Items(ms[0].person.domain, {m.person.user: m.person for m in ms}.values())
              for domain, ms in found.items()}  # fmt: skip
+    known = {
+        (domain, m.person.user, m.k): evolved(_seen(m), m.person.domain) for domain, ms in found.items() for m in ms
+    }
     usual = {
-        domain: fit_usual([case_of(m, known[domain]) for m in ms], ms[0].person.domain.scale)
+        domain: fit_usual(
+            [case_of(m, known[domain, m.person.user, m.k], items[domain]) for m in ms], ms[0].person.domain.scale
+        )
         for domain, ms in found.items()
     }
     told: dict[Kind, Told] = {"level_only": "median", "unknown": "nothing"}
     for moment, rng in draw(found, seed):
         domain, user = moment.person.domain, moment.person.user
+        facts = known[domain.id, user, moment.k]
         written = texts.get((domain.id, user, moment.k), ())
         kinds: list[Kind] = [kind for kind in SHARES if kind != "policy" or written]
         [kind] = rng.choices(kinds, [SHARES[kind] for kind in kinds])
         further = moment.k + 2 < len(moment.person.windows) and rng.random() < FURTHER and bool(_rated(moment, 2)[0])
-        reading = _reading(moment, kind, _persona(moment, kind, written, rng), 2 if further else 1)
+        reading = _reading(moment, kind, _persona(moment, facts, kind, written, rng), 2 if further else 1)
         chosen = sorted(rng.sample(range(len(reading.titles)), min(ITEMS, len(reading.titles))))
         titles = tuple(reading.titles[i] for i in chosen)
-        facts = evolved(_seen(moment), domain)
-        items = known[domain.id].features(facts, titles, user)
+        features = items[domain.id].features(facts, titles, user)
         yield replace(
             reading,
             titles=titles,
             ratings=tuple(reading.ratings[i] for i in chosen),
-            usual=usual[domain.id].of(facts, items, told.get(kind, "all")),
+            usual=usual[domain.id].of(facts, features, told.get(kind, "all")),
         )
 
 
-def case_of(moment: Moment, items: Items) -> "Case":
+def case_of(moment: Moment, known: Facts, items: Items) -> "Case":
     """What is known of a person and of the items of the next window, and their ratings."""
     from deeper.learning.usual import Case
 
-    domain, (titles, ratings) = moment.person.domain, _rated(moment, 1)
-    known = evolved(_seen(moment), domain)
-    return Case(known, items.features(known, titles, moment.person.user), soft_labels(ratings, domain.scale))
+    titles, ratings = _rated(moment, 1)
+    shares = soft_labels(ratings, moment.person.domain.scale)
+    return Case(known, items.features(known, titles, moment.person.user), shares)
 
 
-def _persona(moment: Moment, kind: Kind, written: Sequence[str], rng: Random) -> str:
+def _persona(moment: Moment, known: Facts, kind: Kind, written: Sequence[str], rng: Random) -> str:
     if kind == "policy":
         return rng.choice(written)
     if kind == "describer":
-        return _describe(moment, rng.randrange(2**31))
+        return _describe(moment, known, rng.randrange(2**31))
     if kind == "level_only":
-        domain = moment.person.domain
-        return level_only(evolved(_seen(moment), domain), domain, seed=rng.randrange(2**31))
+        return level_only(known, moment.person.domain, seed=rng.randrange(2**31))
     return ""
 
 
-def _describe(moment: Moment, seed: int) -> str:
-    domain, seen = moment.person.domain, _seen(moment)
-    return describe(evolved(seen, domain), seen, domain, seed=seed)
+def _describe(moment: Moment, known: Facts, seed: int) -> str:
+    return describe(known, _seen(moment), moment.person.domain, seed=seed)
 
 
 def _seen(moment: Moment) -> Sequence[Window]:
