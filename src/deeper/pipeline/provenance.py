@@ -3,6 +3,7 @@
 import os
 import platform
 import subprocess
+import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,12 @@ def _versions() -> dict[str, str]:
 
 
 def _machine() -> dict[str, Any]:
-    return {"system": platform.platform(), "processor": name_of_processor(), "cores": os.cpu_count()}
+    machine = {"system": platform.platform(), "processor": name_of_processor(), "cores": os.cpu_count()}
+    # Whoever has used a GPU has imported torch; nobody else waits for it.
+    torch: Any = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available():
+        machine["accelerator"] = torch.cuda.get_device_name()
+    return machine
 
 
 def _commit() -> str | None:
