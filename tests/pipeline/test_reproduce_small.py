@@ -36,13 +36,14 @@ def test_every_command_of_the_plan_is_one_of_deeper(published: Path, tmp_path: P
     ours = [words[1:] for words in commands if Path(words[0]).name == "deeper"]
     for words in ours:
         command: click.Command = cli
-        with click.Context(cli) as context:
+        # With the settings that a real call has: what is parsed first decides a command's help flags for good.
+        with click.Context(cli, **cli.context_settings) as context:
             while isinstance(command, click.Group):
                 name, found, words = command.resolve_command(context, words)  # noqa: PLW2901
                 assert found is not None, name
                 command = found
             # Refuses flags and values that the command does not have.
-            command.make_context(command.name, list(words))
+            command.make_context(command.name, list(words), parent=context)
     assert {words[0] for words in ours} == {"train", "learn", "reward", "pairs", "evaluate", "demo"}
     assert not (tmp_path / "runs").exists()
 

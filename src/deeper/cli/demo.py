@@ -15,8 +15,9 @@ PRESET: dict[str, Any] = {
     "max_persona_tokens": 72,
     "roles": ("future",),
 }
-OWN: dict[str, Any] = {"split": "all"}
-"""More defaults with own ratings: whoever brings them wants to see all of their users."""
+OWN: dict[str, Any] = {"split": "all", "calibration": "on"}
+"""More defaults with own ratings: whoever brings them wants to see all of their users, and no training knows how they
+are distributed, perhaps on another scale."""
 
 
 @click.command("demo")

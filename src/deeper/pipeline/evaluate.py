@@ -156,7 +156,7 @@ def _calibration_notes(settings: Settings, outcome: Outcome, history: History | 
         notes.append(f"predictions of calibration users that failed, and so are in no map: {outcome.unread}")
     maps = outcome.calibration
     is_apart = isinstance(maps, CrossFit)
-    if settings.calibration == "on" and all(one.pooled is None for one in (maps.folds if is_apart else [maps])):
+    if settings.calibrates and all(one.pooled is None for one in (maps.folds if is_apart else [maps])):
         whose = "another" if is_apart else "a train"
         notes.append(f"calibration: off, since there is no prediction for {whose} user to fit it on")
     elif is_apart:

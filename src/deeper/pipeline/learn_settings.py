@@ -61,7 +61,7 @@ class LearnSettings(RunSettings):
         "Trained adapters of the predictor, as for deeper sample; the first judges validation users.",
     )
     readout: Literal["distribution", "structured"] = _same(SampleSettings, "readout")
-    calibration: Literal["on", "off"] = _same(SampleSettings, "calibration")
+    calibration: Literal["auto", "on", "off"] = _same(SampleSettings, "calibration")
     max_persona_tokens: int = _same(SampleSettings, "max_persona_tokens")
     prompts: str = _same(SampleSettings, "prompts")
     reward: Literal["mae", "crps"] = _same(RewardSettings, "reward")

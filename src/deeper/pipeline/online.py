@@ -102,7 +102,7 @@ class OnlineLoop:
         own, others = pa.array(judged, pa.bool_()), pa.array([not mine for mine in judged], pa.bool_())
         for_fitting = raw.filter(others)
         calibration = Calibration({}, None)
-        if self.settings.calibration == "on":
+        if self.settings.calibrates:
             is_first = pc.field("k") == 1
             # A predictor that has learnt from all train users leaves nobody else to choose on.
             is_choice = self.settings.split == "validation" and not population.calibration

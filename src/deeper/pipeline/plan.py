@@ -53,7 +53,8 @@ def make_plan(settings: Settings) -> Plan:
     elif settings.split == "all":
         loaded = on_all(loaded)
     read_before = _trained_on(settings.predictor_engine, settings.predictor_adapter)
-    population = choose_population(loaded, settings.users, settings.calibration_users, read_before)
+    fitted = settings.calibrates or settings.prediction == "history"
+    population = choose_population(loaded, settings.users, settings.calibration_users if fitted else 0, read_before)
     _check_unseen(list(population.eval), settings)
     possible = max((len(windows) for windows in population.eval.values()), default=0) - 2
     if possible < 0:

@@ -32,7 +32,7 @@ class Readers:
         prompts: The templates.
         domains: By id.
         readout: How predictions are read.
-        calibration: "on" or "off".
+        calibrates: Whether each gets a map.
         seed: Seed of the structured readout's second attempt.
     """
 
@@ -41,7 +41,7 @@ class Readers:
     prompts: Prompts
     domains: Mapping[str, Domain]
     readout: str
-    calibration: str
+    calibrates: bool
     seed: int
 
     def read(self, executor: LocalExecutor, name: str, rows: pa.Table) -> pa.Table:
@@ -57,7 +57,7 @@ class Readers:
 
         Where a predictor reads validation users only, its predictions stay as they are.
         """
-        if self.calibration == "off":
+        if not self.calibrates:
             return [Calibration({}, None) for _ in self.engines]
         fitting = [[key for key in share if part(*key) != "validation"] for share in self.shares]
         return [fit_calibration(_of(first, share), windows, self.domains) for share in fitting]

@@ -66,7 +66,7 @@ def reward_directions(settings: RewardSettings, run: Path, console: Console) -> 
     spec = settings.predictor_engine or sampled.predictor_engine
     adapters = settings.predictor_adapter or (() if settings.predictor_engine else sampled.predictor_adapter)
     engines, shares = make_readers(spec, adapters, prompts, keys)
-    readers = Readers(engines, shares, prompts, domains, sampled.readout, sampled.calibration, sampled.seed)
+    readers = Readers(engines, shares, prompts, domains, sampled.readout, sampled.calibrates, sampled.seed)
     with folder.held():
         return _reward(settings, sampled, contexts, directions, readers, folder, console)
 

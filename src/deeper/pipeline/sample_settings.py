@@ -4,7 +4,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator
 
-from deeper.pipeline.settings import RunSettings
+from deeper.pipeline.settings import RunSettings, is_calibrated
 
 PARTS = ("a", "b", "validation")
 
@@ -43,12 +43,19 @@ class SampleSettings(RunSettings):
     readout: Literal["distribution", "structured"] = Field(
         default="distribution", description="How a prediction is read; as for deeper evaluate."
     )
-    calibration: Literal["on", "off"] = Field(
-        default="on", description="Map each predictor's distribution to real ratings, fitted on the users it reads."
+    calibration: Literal["auto", "on", "off"] = Field(
+        default="auto",
+        description="Map each predictor's distribution to real ratings, fitted on the users it reads; auto does so "
+        "without trained adapters.",
     )
     max_persona_tokens: int = Field(default=120, ge=8, le=4096, description="Length limit of a persona.")
     prompts: str = Field(default="", description="Folder of own prompts that replace built-in ones of the same name.")
     seed: int = Field(default=1, ge=0, lt=2**31, description="Seed of everything random.")
+
+    @property
+    def calibrates(self) -> bool:
+        """Whether calibrations are fitted."""
+        return is_calibrated(self.calibration, self.predictor_adapter)
 
     @field_validator("parts")
     @classmethod

@@ -64,7 +64,7 @@ def sample_directions(settings: SampleSettings, out: Path, console: Console) -> 
         console.print(printable(f"note: {note}"), markup=False, highlight=False)
     policy = make_engines({"policy": (settings.policy_engine, settings.policy_adapter)}, prompts)["policy"]
     engines, shares = make_readers(settings.predictor_engine, settings.predictor_adapter, prompts, list(windows))
-    readers = Readers(engines, shares, prompts, loaded.domains, settings.readout, settings.calibration, settings.seed)
+    readers = Readers(engines, shares, prompts, loaded.domains, settings.readout, settings.calibrates, settings.seed)
     folder = RunFolder(out, settings)
     with folder.held():
         return _sample(settings, loaded, windows, prompts, policy, readers, folder, console)

@@ -35,6 +35,15 @@ class RunSettings(BaseModel):
 AnySettings = TypeVar("AnySettings", bound=RunSettings)
 
 
+def is_calibrated(calibration: Literal["auto", "on", "off"], predictor_adapter: str | tuple[str, ...]) -> bool:
+    """Whether a predictor is calibrated: with auto, where it has not been trained.
+
+    A trained predictor knows the ratings of thousands of users. On validation users a map of a few dozen makes its
+    predictions worse (docs/log.md).
+    """
+    return calibration == "on" or (calibration == "auto" and not predictor_adapter)
+
+
 class Settings(RunSettings):
     """What `deeper evaluate` does."""
 
@@ -100,8 +109,10 @@ class Settings(RunSettings):
         default="distribution",
         description="How a prediction is read: distribution (probabilities of the labels) or structured (JSON).",
     )
-    calibration: Literal["on", "off"] = Field(
-        default="on", description="Map the predictor's distribution to real ratings, fitted on train users."
+    calibration: Literal["auto", "on", "off"] = Field(
+        default="auto",
+        description="Map the predictor's distribution to real ratings, fitted on train users. auto does so unless the "
+        "predictor has an adapter: training has taught it how ratings are distributed.",
     )
     prediction: Literal["persona", "history"] = Field(
         default="persona",
@@ -120,6 +131,11 @@ class Settings(RunSettings):
     )
     prompts: str = Field(default="", description="Folder of own prompts that replace built-in ones of the same name.")
     seed: int = Field(default=1, ge=0, lt=2**31, description="Seed of everything random.")
+
+    @property
+    def calibrates(self) -> bool:
+        """Whether a calibration is fitted."""
+        return is_calibrated(self.calibration, self.predictor_adapter)
 
     @model_validator(mode="after")
     def _one_source(self) -> "Settings":
