@@ -106,7 +106,7 @@ $(WRITER)/deeper.json: | $(VENV)/.dev
 # PUBLISHED is a folder with the published domains' folders. Steps can go on in parts: make reproduce-small STEPS=policy.
 SMALL ?= runs/small
 reproduce-small: $(VENV)/.dev ## a pair of adapters and docs/results/small.json, from train data: many hours on two cores
-	$(BIN)/python scripts/reproduce_small.py "$(PUBLISHED)" $(SMALL) $(if $(STEPS),--steps $(STEPS)) $(if $(PRECISION),--precision $(PRECISION))
+	$(BIN)/python scripts/reproduce_small.py "$(PUBLISHED)" $(SMALL) $(if $(STEPS),--steps $(STEPS)) $(if $(PRECISION),--precision $(PRECISION)) $(if $(GPU),--gpu)
 	$(if $(STEPS),,cp $(addprefix $(SMALL)/,ablation.json transfer.json small.json) docs/results)
 	$(BIN)/python scripts/docs_results.py
 

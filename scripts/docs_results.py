@@ -331,7 +331,7 @@ def _speed(one: Results) -> tuple[object, ...]:
 
 def prepare(results: Results) -> str:
     """What raw files take until they are windows, and whether that is as little as wanted."""
-    ways = ("parse_and_sort", "pandas")
+    ways = ("parse_and_sort", "pandas", "least")
     runs = [
         (f"{one['domain']} ({one['format']})", f"{one['ratings']:,}", f"{one['prepare']['seconds']:.1f}",
          f"{one['prepare']['peak_gib']:.2f}", *(f"{one[way]['seconds']:.1f}" if way in one else "" for way in ways))
@@ -348,7 +348,10 @@ def prepare(results: Results) -> str:
         (name, "not measured" if value is None else f"{value:.2f}", f"{way} {target:g}", _holds(value, way, target))
         for name, value, way, target in wanted
     ]
-    heads = ("raw file", "ratings", "`deeper prepare`, s", "its peak, GiB", "parse and sort, s", "pandas, s")
+    heads = ("raw file", "ratings", "`deeper prepare`, s", "its peak, GiB", "parse and sort, s", "pandas, s",
+             "least of any way, s")  # fmt: skip
+    figures += [(f"pandas / least of any way, {name}", f"{value:.2f}", "", "")
+                for name, value in (results["vs_pandas_at_most"] or {}).items()]  # fmt: skip
     return "\n\n".join((table(heads, runs), table(("", "measured", "wanted", ""), figures), origin(results)))
 
 

@@ -45,7 +45,7 @@ REWARD, MARGIN = ("--reward", "crps"), "0.75"
 """The median of a distribution moves in whole steps, so that by MAE half of all directions of a context are equal."""
 DPO = ("--steps", "60", "--batch", "8", "--learning-rate", "2e-5", "--save-every", "20", "--judge-every", "20")
 VALIDATION = (*TOKENS, "--calibration-users", "24", "--rounds", "3")
-USERS, EVAL_USERS = "30", "12"
+USERS, EVAL_USERS = "30", "16"
 """Validation users of a domain, and eval users of a domain."""
 METHODS = ("refine,incremental_update,hierarchical_merge,full_regeneration,slide_regeneration,frozen,no_persona,"
            "user_median,user_mean,last_window_median,user_histogram,always_top,domain_median,item_mean,"
