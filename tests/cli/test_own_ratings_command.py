@@ -92,7 +92,8 @@ def test_all_users_are_judged_in_the_demo_and_eval_users_in_evaluate(deeper: Com
     assert results()["users"] == {"item": 6}
     demo = deeper("demo", "--ratings", "a.csv", "--rounds", "0", *SCRIPTED)
     assert demo.code == 0 and "16 of them, chosen by a hash of the id; --users 20 takes all" in demo.err
-    assert 'split = "all"' in next(Path("runs").glob("demo-*/config.toml")).read_text("utf-8")
+    config = tomllib.loads(next(Path("runs").glob("demo-*/config.toml")).read_text("utf-8"))
+    assert (config["split"], config["calibration"]) == ("all", "on")
 
 
 def test_skipped_rows_are_shown_and_told_in_the_results(deeper: CommandLine) -> None:

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from deeper.behaviour.levels import LADDER, half_step, halfway, rung_indices, verdict_rungs
 from deeper.domains import Domain, Scale
-from deeper.learning.facts import Facts, Window, facts
+from deeper.learning.facts import Facts, Window, facts, verdict
 from deeper.learning.kinds import plural, title_kinds
 from deeper.learning.levels import RUNGS
 
@@ -31,13 +31,14 @@ def test_the_numbers_of_a_window() -> None:
     [([4, 5], STARS, 4.5), ([4, 4, 5], STARS, 4.0), ([3.5, 4], HALVES, 3.75), ([0, 0, 2], STARS, 2.0)],
 )
 def test_the_median_is_told_to_half_a_step(ratings: list[float], domain: Domain, median: float) -> None:
-    assert facts([window(ratings)], domain).median == median
+    assert facts([window(ratings)], domain).median == verdict([window(ratings)], domain) == median
 
 
 def test_ratings_that_mean_none_are_left_out() -> None:
     some = [window([0, 4, 0, 5]), window([0, 0]), window([0, 3])]
     assert facts(some, STARS) == facts([window([4, 5]), window([3])], STARS)
     assert facts([window([0, 0])], STARS) == facts([], STARS) == Facts(0, 3.0)
+    assert verdict([window([0, 0])], STARS) == verdict([], STARS) == 3.0
 
 
 @pytest.mark.parametrize(

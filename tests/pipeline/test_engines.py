@@ -109,3 +109,23 @@ def test_evaluate_runs_with_the_adapters_of_its_settings(asked: list[tuple[str, 
     assert asked == [("embedded", policy), ("embedded", predictor)]
     assert results["config"]["policy_adapter"] == policy
     assert results["config"]["predictor_adapter"] == predictor
+
+
+@pytest.mark.parametrize(
+    ("trained", "calibration", "kind", "read"),
+    [(True, "auto", "off", 0), (True, "on", "domain", 2), (False, "auto", "domain", 2), (False, "off", "off", 0)],
+)
+def test_a_trained_predictor_is_calibrated_only_if_asked(
+    asked: list[tuple[str, str]], tmp_path: Path, trained: bool, calibration: Any, kind: str, read: int
+) -> None:
+    version = load_prompts().reading_version
+    adapter = write_adapter(tmp_path / "predictor", kind="predictor", prompt_version=version) if trained else ""
+    settings = Settings(
+        predictor_adapter=adapter, calibration=calibration, users=2, calibration_users=2, rounds=0, methods=("frozen",)
+    )
+    results = evaluate(settings, tmp_path / "run", Console(file=io.StringIO()))
+    assert asked[-1] == ("embedded", adapter)
+    assert {entry["calibrated"] for entry in results["errors"]} == {kind}
+    # Users whom nobody needs are not read.
+    manifest = json.loads((tmp_path / "run" / "manifest.json").read_text("utf-8"))
+    assert manifest["calibration_users"] == read

@@ -67,6 +67,17 @@ def test_ablated_rewards_train_from_the_policy_that_learning_trains_from(publish
         assert words[words.index("--reference") + 1] == "previous"
 
 
+def test_on_a_gpu_batches_are_whole_and_transformers_writes_and_reads(published: Path, tmp_path: Path) -> None:
+    steps = ("--plan", "--steps", "policy,learn,results")
+    for flags, micro, engine in ((("--gpu",), "32", "transformers"), ((), "1", None)):
+        lines = run(published, tmp_path / "runs", *steps, *flags).stdout.splitlines()
+        policy, learn, results = (shlex.split(line) for line in lines if line.startswith("$ "))
+        assert policy[policy.index("--micro-batch") + 1] == micro
+        assert (engine in learn) == bool(engine)
+        # What ships runs on processors, and is judged there.
+        assert "transformers" not in results
+
+
 def test_rewards_come_from_a_predictor_of_users_that_are_not_sampled(published: Path, tmp_path: Path) -> None:
     plan = run(published, tmp_path / "runs", "--plan", "--steps", "policy,second,learn").stdout.splitlines()
     policy, second, learn = (shlex.split(line) for line in plan if line.startswith("$ "))

@@ -104,7 +104,7 @@ def test_a_missing_file_and_a_folder_are_named(tmp_path: Path) -> None:
             "methods": st.lists(st.sampled_from(CHOICES), min_size=1),
             "roles": st.lists(st.sampled_from(ROLES)),
             "readout": st.sampled_from(["distribution", "structured"]),
-            "calibration": st.sampled_from(["on", "off"]),
+            "calibration": st.sampled_from(["auto", "on", "off"]),
             "policy_adapter": st.text(st.characters(codec="utf-8", exclude_characters="\x7f")),
             "predictor_adapter": st.sampled_from(["", "runs/mine", "C:\\adapters\\mine", "org/lora"]),
             "seed": st.integers(0, 2**31 - 1),
