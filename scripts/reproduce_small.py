@@ -101,9 +101,7 @@ class Chain:
         engines: What writes and reads personas of train and validation users.
     """
 
-    def __init__(
-        self, published: Path, runs: Path, plan: bool, precision: str = "bfloat16", gpu: bool = False
-    ) -> None:
+    def __init__(self, published: Path, runs: Path, plan: bool, precision: str = "bfloat16", gpu: bool = False) -> None:
         """What several steps need."""
         self.published, self.runs, self.plan = published, runs, plan
         self.trained = ("--batch", BATCH, "--micro-batch", BATCH if gpu else "1", "--precision", precision)

@@ -23,7 +23,7 @@ from deeper.behaviour.fingerprints import FINGERPRINTS
 from deeper.engine.adapter import METRICS, SHIPPED, TENSORS, load_adapter
 from deeper.pipeline.export import README
 from deeper.pipeline.export_hub import HubOptions, export_hub
-from docs_results import interval, table
+from docs_cells import interval, table
 
 COMPARED = ("refine", "frozen", "user_median")
 

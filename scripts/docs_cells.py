@@ -1,0 +1,39 @@
+"""What the tables of results are made of."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+Results = Mapping[str, Any]
+
+
+def table(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """A table in Markdown."""
+    lines = [heads, ["---"] * len(heads), *rows]
+    return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)
+
+
+def origin(results: Results, *more: str) -> str:
+    """One line of where results come from: commit, machine, seed."""
+    machine = results["machine"]
+    commit = f"commit `{results['commit'][:12]}`" if results["commit"] else "no commit"
+    if (results["commit"] or "").endswith("+changes"):
+        commit += " with changes"
+    parts = (f"{machine['processor']}, {machine['cores']} cores", *more, f"seed {results['seed']}")
+    return f"From {commit}; {'; '.join(parts)}. Written by `scripts/docs_results.py`."
+
+
+def interval(value: float | None, limits: Sequence[float], form: str = ".3f") -> str:
+    """A value and its interval."""
+    if value is None:
+        return "unknown"
+    return f"{value:{form}} ({'..'.join(f'{limit:{form}}' for limit in limits)})"
+
+
+def cells(found: Results) -> tuple[str, str]:
+    """A value and its interval."""
+    return f"{found['value']:.3f}", "..".join(f"{limit:.3f}" for limit in found["ci"])
+
+
+def per_cent(value: float | None) -> str:
+    """Per cent to a tenth; empty without a value."""
+    return "" if value is None else f"{value:.1f}"

@@ -1,0 +1,234 @@
+"""Tables of everything else that is measured."""
+
+import io
+
+from rich.console import Console
+
+from deeper.report.terminal import print_results
+from docs_cells import Results, cells, interval, origin, table
+
+COLUMNS = 100
+
+
+def demo(results: Results) -> str:
+    """The tables that `deeper demo` prints, at 100 columns and without colour."""
+    screen = io.StringIO()
+    print_results(results, Console(file=screen, width=COLUMNS, color_system=None, force_terminal=False))
+    tables = "\n".join(line.rstrip() for line in screen.getvalue().splitlines()).strip()
+    seconds = results["cost"]["total"]["seconds"]
+    return f"```text\n{tables}\n```\n\n{origin(results, f'{seconds:.0f} s in the stages')}"
+
+
+def readers(results: Results) -> str:
+    """What the trained predictor and policy are worth, and twenty personas."""
+    reader, writer, leaks = (
+        results[name] for name in ("predictor_vs_user_median", "policy_vs_user_median", "leak_rate")
+    )
+    swap, rank, headroom = (results[name] for name in ("persona_swap_effect", "rank_accuracy", "headroom"))
+    rows = [
+        ("predictor on the describer's personas, error / user median's", *cells(reader), reader["users"]),
+        ("policy's personas (`refine`, all rounds), error / user median's", *cells(writer), writer["users"]),
+        ("the same, round 0", *cells(writer["round_0"]), writer["users"]),
+        ("personas that name a title or a rating", f"{leaks['value']:.1%}", "", f"{leaks['personas']} personas"),
+        ("rise of the error with another user's persona", *cells(swap), swap["users"]),
+        ("rank accuracy within a user (chance .5)", *cells(rank), rank["users"]),
+        ("split-half reliability of the reward", *cells(results["split_half_reliability"]), _judged(results)),
+        (
+            "gain of the best direction over the old persona, per rating",
+            *cells(headroom["against_old"]),
+            _judged(results),
+        ),
+        (
+            "gain of the best direction over the mean one, per rating",
+            *cells(headroom["against_mean"]),
+            _judged(results),
+        ),
+        ("sampling and rewarding a context, unshared / shared time", f"{results['sample_reward_speedup']:.1f}", "", ""),
+        ("predictor training, items one by one / packed", f"{results['predictor_training_speedup']:.1f}", "", ""),
+    ]
+    personas = [f"- *{one['domain']}, round {one['round']}:* {one['text']}" for one in results["personas"]]
+    return "\n\n".join(
+        (
+            table(("", "value", "95 % interval", "users"), rows),
+            origin(results),
+            f"{len(personas)} of the policy's personas, drawn at random from those that name nothing:",
+            "\n".join(personas),
+        )
+    )
+
+
+def _judged(results: Results) -> str:
+    return f"{results['reward_counts']['contexts']} contexts"
+
+
+CEILING = {
+    "what_updates_leave": "halfway verdict and the new window's facts, regression",
+    "what_updates_leave_and_items": "the same, and what is known of the items",
+    "verdict_alone": "halfway verdict, regression",
+    "verdict_itself": "halfway verdict, taken for the prediction",
+    "all_windows": "facts of all windows, regression",
+    "first_window": "facts of the first window, regression",
+    "constant": "the domain's constant",
+}
+
+CEILING_ROUNDS = ("what_updates_leave", "what_updates_leave_and_items", "all_windows")
+
+
+def ceiling(results: Results) -> str:
+    """What predictions from facts reach, beside the user median."""
+    found = results["vs_user_median"]
+    rows = [
+        (told, *(interval(of[name]["value"], of[name]["ci"]) for of in found.values()))
+        for name, told in CEILING.items()
+    ]
+    users = [f"{name}, {results['users'][name]} users" if name in results["users"] else name for name in found]
+    last = results["last_round"]
+    read, medians = (last[name] for name in ("what_updates_leave_vs_first_window", "user_median_vs_first_median"))
+    gained = (
+        f"In the last round, mean of the domains, updates leave {interval(read['value'], read['ci'])} × the error of"
+        " the first window's regression; the median of all windows"
+        f" {interval(medians['value'], medians['ci'])} × that of the first window's median."
+    )
+    rounds = [
+        (one["round"], len(one["domains"]), *(interval(one[name]["value"], one[name]["ci"]) for name in CEILING_ROUNDS))
+        for one in results["by_round"]
+    ]
+    heads = ("round", "domains", *(CEILING[name] for name in CEILING_ROUNDS))
+    return "\n\n".join(
+        (table(("error / user median's, all rounds", *users), rows), table(heads, rounds), gained, origin(results))
+    )
+
+
+def preference(results: Results) -> str:
+    """What two iterations of preference learning do to the error, and what the same training takes elsewhere."""
+    stages = {"before": "before", "after_iteration_1": "after iteration 1", "after_iteration_2": "after iteration 2"}
+    rows: list[tuple[object, ...]] = []
+    for stage, told in stages.items():
+        judged = results["validation_mae"][stage]
+        change = judged.get("difference")
+        rows.append(
+            (
+                told,
+                interval(judged["mae"], judged["ci"]),
+                interval(change["difference"], change["ci"], "+.3f") if change else "",
+                *(f"{judged[beside]['mae']:.3f}" for beside in ("frozen", "user_median")),
+                judged["users"],
+            )
+        )
+    rewards: list[str] = []
+    for number, reward in enumerate(results["reward"], 1):
+        pairs, reliability = reward["pairs"], reward["reliability"]
+        rewards.append(
+            f"Iteration {number}: {pairs['train']} pairs to learn from and {pairs['validation']} to judge by;"
+            f" split-half reliability of the reward {interval(reliability['value'], reliability['ci'])}"
+            f"{'' if reward['trustworthy'] else ', which is too low to be trusted'}."
+        )
+    compared = results["comparison"]
+    beside = (
+        f"The same training by LLaMA-Factory {compared['llamafactory_versions']['llamafactory']} ({compared['model']}"
+        f" model, {compared['pairs']} pairs, {compared['epochs']} epochs): the losses of a step differ by at most"
+        f" {results['loss_difference']:.1e}, and ours has {results['dpo_vs_llamafactory']:.1f} × its tokens per second."
+    )
+    heads = ("", "error of `refine`", "difference from before", "`frozen`", "`user_median`", "users")
+    return "\n\n".join((table(heads, rows), " ".join(rewards), beside, origin(results)))
+
+
+def tracker(results: Results) -> str:
+    """What the README's lines of Python print."""
+    seconds = f"{results['seconds']:.0f} s"
+    return f"```text\n{results['printed']}\n```\n\n{origin(results, seconds)}"
+
+
+def robustness(results: Results) -> str:
+    """What the readers of foreign bytes were fed, and how runs ended that were disturbed."""
+    fuzz, chaos = results["fuzz"], results["chaos"]
+    columns = ("inputs", "seconds", "coverage", "corpus", "findings")
+    targets = [(f"`{name}`", *(one[column] for column in columns)) for name, one in fuzz["targets"].items()]
+    total = {column: sum(one[column] for one in fuzz["targets"].values()) for column in columns}
+    targets.append(("all", total["inputs"], round(total["seconds"]), "", total["corpus"], total["findings"]))
+    outcomes = [(*name.split(": "), count) for name, count in chaos["outcomes"].items()]
+    disturbed = ", ".join(f"{name} {count}" for name, count in chaos["disturbed"].items())
+    told = (
+        f"{chaos['folders_the_same']} of {chaos['folders']} folders that were disturbed, {chaos['runs']} times"
+        f" altogether, ended with the bytes of undisturbed ones. Disk full by: {chaos['disk_full_by']}."
+        f" Times: {disturbed}."
+    )
+    heads = ("reader", "inputs", "seconds", "places reached", "inputs kept", "findings")
+    return "\n\n".join(
+        (
+            table(heads, targets),
+            origin(fuzz, f"{fuzz['minutes']:g} minutes"),
+            table(("disturbed by", "the run", "times"), outcomes),
+            told,
+            origin(chaos),
+        )
+    )
+
+
+SPEED = {
+    "throughput_vs_bare": "generated tokens a second, a run's writing / the bare pipeline",
+    "samples_vs_one_prefill": "15 samples of a prompt / one prefill, in time",
+    "score_vs_limit_1": "items scored a second / the limit, one window",
+    "score_vs_limit_3": "the same, three windows",
+    "prediction_vs_published": "a window predicted, time of the published flow / ours",
+    "refinement_vs_published": "a persona refined, the same",
+    "round_vs_published": "both, the same",
+    "help_seconds_over_bare": "`deeper --help`, seconds over a bare interpreter",
+    "memory_ratio_1000_vs_16": "peak memory without a model, 1,000 users / 16",
+    "outside_engine_share": "a user's time outside of the engine / the embedded engine's",
+    "report_seconds_open": "seconds until the page of 1,000 users is open",
+    "report_megabytes": "its size in megabytes",
+}
+
+
+def speed(results: Results) -> str:
+    """What was measured, and whether it is as fast as wanted."""
+    rows: list[tuple[object, ...]] = []
+    for name, told in SPEED.items():
+        if name not in results:
+            rows.append((told, "not measured", "", "", "", ""))
+            continue
+        one = results[name]
+        rows.append((told, *_speed(one)))
+        if "with_titles" in one:
+            rows.append((f"{told}, its ratings with titles", *_speed(one["with_titles"])))
+    return "\n\n".join((table(("", "median", "range", "repeats", "wanted", ""), rows), origin(results)))
+
+
+def _speed(one: Results) -> tuple[object, ...]:
+    least = "≥" if one["better"] == "higher" else "≤"
+    verdict = "holds" if one["holds"] else "**falls short**"
+    span = "..".join(f"{limit:.3g}" for limit in one["range"])
+    return f"{one['value']:.3g}", span, one["repeats"], f"{least} {one['target']:g}", verdict
+
+
+def prepare(results: Results) -> str:
+    """What raw files take until they are windows, and whether that is as little as wanted."""
+    ways = ("parse_and_sort", "pandas", "least")
+    runs = [
+        (f"{one['domain']} ({one['format']})", f"{one['ratings']:,}", f"{one['prepare']['seconds']:.1f}",
+         f"{one['prepare']['peak_gib']:.2f}", *(f"{one[way]['seconds']:.1f}" if way in one else "" for way in ways))
+        for one in results["runs"]
+    ]  # fmt: skip
+    wanted: list[tuple[str, float | None, str, float]] = [
+        *((f"prepare / parse and sort, {name}", value, "≤", 3) for name, value in results["vs_parse_and_sort"].items()),
+        *((f"pandas / prepare, {name}", value, "≥", 8) for name, value in (results["vs_pandas"] or {}).items()),
+        ("peak memory at 20M ratings, GiB", results["peak_gib_20m"], "≤", 4),
+        ("peak memory at 100M ratings, GiB", results["peak_gib_100m"], "≤", 4),
+        ("seconds for a rating, 100M / 5M", results["per_rating_100m_vs_5m"], "≤", 1.15),
+    ]
+    figures = [
+        (name, "not measured" if value is None else f"{value:.2f}", f"{way} {target:g}", _holds(value, way, target))
+        for name, value, way, target in wanted
+    ]
+    heads = ("raw file", "ratings", "`deeper prepare`, s", "its peak, GiB", "parse and sort, s", "pandas, s",
+             "least of any way, s")  # fmt: skip
+    figures += [(f"pandas / least of any way, {name}", f"{value:.2f}", "", "")
+                for name, value in (results["vs_pandas_at_most"] or {}).items()]  # fmt: skip
+    return "\n\n".join((table(heads, runs), table(("", "measured", "wanted", ""), figures), origin(results)))
+
+
+def _holds(value: float | None, way: str, target: float) -> str:
+    if value is None:
+        return ""
+    return "holds" if (value <= target if way == "≤" else value >= target) else "**falls short**"

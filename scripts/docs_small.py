@@ -1,0 +1,112 @@
+"""Tables of the small model's final evaluation, and of what its parts are worth."""
+
+from collections.abc import Sequence
+
+from deeper.evaluation.schema import UPDATERS
+from docs_cells import Results, interval, origin, per_cent, table
+
+PAPER = {"over four rounds": 32.2, "seen domains": 29.4, "unseen domains, at most": 36.4}
+
+REDUCTIONS = ("across_windows", "same_window")
+
+
+def small(results: Results) -> str:
+    """The trained small model on users it has never seen: the error by round, beside what it is compared with."""
+    rounds = sorted({one["round"] for one in _means(results, "persona")})
+    users = sum(results["users"].values())
+    others = {one["users"] for one in _means(results["untuned"], "persona") if one["method"] == "refine"}
+    apart = "" if others == {users} else f" ({max(others)} users)"
+    shown = [
+        ("the user median", "user_median", results, "none"),
+        ("**`refine`**", "refine", results, "persona"),
+        ("`refine`, with the user's own ratings", "refine", results, "history"),
+        ("the same ratings without a persona", "history_only", results, "history"),
+        ("first persona for ever (`frozen`)", "frozen", results, "persona"),
+        *((f"`{name}`", name, results, "persona") for name in UPDATERS if name != "refine"),
+        ("no persona", "no_persona", results, "persona"),
+        (f"`refine`, untuned model{apart}", "refine", results["untuned"], "persona"),
+    ]
+    rows = [(told, *cells) for told, name, run, kind in shown if any(cells := _by_round(run, name, kind, rounds))]
+    said = f"{users} eval users of {len(results['users'])} domains, mean of the domains, 95 % intervals"
+    return "\n\n".join((table(("error (MAE)", *(f"round {t}" for t in rounds)), rows), origin(results, said)))
+
+
+def small_details(results: Results) -> str:
+    """What was wanted of the small model and what it gives: targets, reductions, domains, personas."""
+    targets = [
+        (
+            one["name"],
+            _value(one.get("value")),
+            _limits(one.get("ci")),
+            one["target"],
+            "holds" if one["holds"] else "**missed**" if "value" in one else "not judged",
+        )
+        for one in results["targets"]
+    ]
+    reductions = [
+        (method, *(per_cent(results["reduction"][kind].get(method, {}).get("mean")) for kind in REDUCTIONS))
+        for method in results["reduction"]["across_windows"]
+    ]
+    untuned = results["untuned"]["reduction"]
+    reductions.append(
+        ("`refine`, untuned model", *(per_cent(untuned[kind]["refine"].get("mean")) for kind in REDUCTIONS))
+    )
+    names = ("refine", "frozen", "user_median")
+    converged = [
+        (one["domain"], *(" ".join(f"{error:.3f}" for error in one[name]) for name in names),
+         "none" if one["rounds_to_most"] is None else one["rounds_to_most"])
+        for one in results["convergence"]
+    ]  # fmt: skip
+    drawn = [f"- *{one['domain']}, round {one['round']}:* {one['text']}" for one in results["personas"]]
+    paper = ", ".join(f"{told} {value}" for told, value in PAPER.items())
+    parts = [
+        table(("", "value", "95 % interval", "wanted", ""), targets),
+        f"Reduction of the error in per cent (the paper's: {paper}):",
+        table(("", "across windows", "on the same window"), reductions),
+        "Error by round, 0 to the last, and the first round with nine tenths of the last one's gain over `frozen`:",
+        table(("", "`refine`", "`frozen`", "`user_median`", "round"), converged),
+        f"{len(drawn)} personas of eval users, drawn at random from those that name nothing:",
+        "\n".join(drawn),
+    ]
+    return "\n\n".join((*parts, origin(results)))
+
+
+def ablation(results: Results) -> str:
+    """Trainings of which a part is missing or changed, each against the first."""
+    rows = [
+        (one["name"], interval(one["ratio"]["value"], one["ratio"]["ci"]),
+         interval(one["difference"]["value"], one["difference"]["ci"], "+.3f"), one["users"])
+        for one in results["runs"]
+    ]  # fmt: skip
+    heads = ("validation users", "`refine` / user median, all rounds", "difference to the first line", "users")
+    return "\n\n".join((table(heads, rows), origin(results)))
+
+
+def untuned(results: Results) -> str:
+    """The demo without adapters: the error by round."""
+    kinds = {one["method"]: one["prediction"] for one in results["errors"]}
+    rounds = sorted({one["round"] for one in results["errors"]})
+    rows = [(f"`{method}`", *_by_round(results, method, kind, rounds)) for method, kind in kinds.items()]
+    return "\n\n".join((table(("untuned, error (MAE)", *(f"round {t}" for t in rounds)), rows), origin(results)))
+
+
+def _means(results: Results, kind: str) -> list[Results]:
+    """Errors on held-out windows, mean of all domains (of the one domain, where there is one)."""
+    held_out = [one for one in results["errors"] if (one["role"], one["prediction"]) == ("future", kind)]
+    domains = {one["domain"] for one in held_out}
+    return [one for one in held_out if one["domain"] == "mean" or len(domains) == 1]
+
+
+def _by_round(results: Results, method: str, kind: str, rounds: Sequence[int]) -> list[str]:
+    found = {one["round"]: one for one in _means(results, kind) if one["method"] == method}
+    return [interval(found[t]["mae"], found[t]["ci"]) if t in found else "" for t in rounds]
+
+
+def _value(value: float | Sequence[float] | None) -> str:
+    if isinstance(value, Sequence):
+        return ", ".join(f"{one:.3f}" for one in value)
+    return "" if value is None else f"{value:.4g}"
+
+
+def _limits(limits: Sequence[float] | None) -> str:
+    return "..".join(f"{limit:.3f}" for limit in limits) if limits else ""
