@@ -26,11 +26,12 @@ from deeper.engine import Engine
 from deeper.learning.contexts import fit_calibration
 from deeper.learning.levels import RUNGS
 from deeper.measure.errors import mean_absolute_error
-from deeper.persona.calibration import calibrate
+from deeper.persona.calibration import Calibration, calibrate
 from deeper.persona.predict import PREDICT_INPUT, predict
 from deeper.persona.prompts import load_prompts
 from deeper.pipeline.engines import make_engines
 from deeper.pipeline.provenance import provenance
+from deeper.pipeline.settings import is_calibrated
 from paired import SEED, Key, Row, difference, ratio, said
 
 LEVEL = {word for words in RUNGS for word in words}
@@ -79,7 +80,7 @@ def read(run: Path, other: str) -> dict[str, dict[Key, float]]:
         is_read = row["method"] == "refine" and row["stage"] == "final" and not row["failure"]
         if is_read and row["k"] + 1 < len(windows[key]) and row["k"] > last.get(key, {"k": 0})["k"]:
             last[key] = row
-    # A map for each predictor, fitted as in the run: on the first personas of its calibration users.
+    # Where the run has a map, one for each predictor, fitted as there: on the first personas of its calibration users.
     first = pa.concat_tables(pq.read_table(path) for path in sorted((run / "initialise").glob("*.parquet")))
     judged = {(row["domain"], row["user"]) for row in personas}
     written = [row for row in first.to_pylist() if row["stage"] == "final" and not row["failure"]]
@@ -94,7 +95,8 @@ def read(run: Path, other: str) -> dict[str, dict[Key, float]]:
             table = pa.Table.from_pylist(asked, schema=PREDICT_INPUT)
             return predict(table, engine, prompts, domains, config["readout"], SEED)
 
-        maps = fit_calibration(ask(calibrating), windows, domains)
+        is_mapped = is_calibrated(config["calibration"], adapter)
+        maps = fit_calibration(ask(calibrating), windows, domains) if is_mapped else Calibration({}, None)
         for way, change in [("second_predictor", str)] if adapter == other else ways.items():
             errors[way] = _errors(calibrate(ask(list(last.values()), change), maps, domains), windows, domains)
     return errors

@@ -10,13 +10,13 @@
 Every measurement is a process of its own, on the same files, in one run: `prepare` (raw files to windows, with the
 paper's users), `parse_and_sort` (DuckDB reads the ratings file by its own reader, sorts by user and time, and writes
 Parquet), and on the files of --pandas `pandas` (what a researcher would write: read, merge titles, drop duplicates,
-keep long users, sample as many, cut windows) and `least` (what no way can leave out: DuckDB's own reader, numbers where
-the format has numbers, each user and item once, how many each user has; no line numbers, no text, no titles, nothing
-written). Seconds are the least of --repeats; memory is the process's peak.
+keep long users, sample as many, cut windows) and `least` (what no way with this database can leave out: its own reader,
+ids as numbers where records are CSV, each user and item once, how many each user has; no line numbers, no titles,
+nothing written). Seconds are the least of --repeats; memory is the process's peak.
 
     vs_parse_and_sort       prepare by parse_and_sort, on the largest file of each domain of at most 20M ratings
     vs_pandas               pandas by prepare
-    vs_pandas_at_most       pandas by least: what vs_pandas could be if all else cost nothing
+    vs_pandas_at_most       pandas by least: what vs_pandas could be with DuckDB if all else cost nothing
     peak_gib_20m, _100m     peak memory of prepare, the largest of the files of that size
     per_rating_100m_vs_5m   seconds for each rating, the largest file against the smallest of the domain
 

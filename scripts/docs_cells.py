@@ -18,7 +18,8 @@ def origin(results: Results, *more: str) -> str:
     commit = f"commit `{results['commit'][:12]}`" if results["commit"] else "no commit"
     if (results["commit"] or "").endswith("+changes"):
         commit += " with changes"
-    parts = (f"{machine['processor']}, {machine['cores']} cores", *more, f"seed {results['seed']}")
+    names = [machine[name] for name in ("accelerator", "processor") if name in machine]
+    parts = (f"{', '.join(names)}, {machine['cores']} cores", *more, f"seed {results['seed']}")
     return f"From {commit}; {'; '.join(parts)}. Written by `scripts/docs_results.py`."
 
 

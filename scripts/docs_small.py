@@ -6,6 +6,7 @@ from deeper.evaluation.schema import UPDATERS
 from docs_cells import Results, interval, origin, per_cent, table
 
 PAPER = {"over four rounds": 32.2, "seen domains": 29.4, "unseen domains, at most": 36.4}
+"""Reductions in per cent, as the paper reports them (Chen et al., ACL 2025)."""
 
 REDUCTIONS = ("across_windows", "same_window")
 

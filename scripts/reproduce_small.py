@@ -4,7 +4,7 @@
     python scripts/reproduce_small.py PUBLISHED RUNS --plan     # only say what would be done
     python scripts/reproduce_small.py PUBLISHED RUNS --steps policy
     python scripts/reproduce_small.py PUBLISHED RUNS --steps predictor   # in another terminal, on another core
-    python scripts/reproduce_small.py PUBLISHED RUNS --gpu --steps policy,predictor,second,learn,ablation,left_out
+    python scripts/reproduce_small.py PUBLISHED RUNS --gpu --steps policy,predictor,second,learn,ablation
 
 PUBLISHED holds the published domains, a folder each; RUNS gets all that is made. The same command again goes on where
 it was cut off. Models learn from four domains; all that is chosen is chosen on validation users; eval users of all
@@ -34,15 +34,15 @@ STEPS = ("policy", "predictor", "second", "learn", "ablation", "choice", "left_o
 TOKENS = ("--max-persona-tokens", "72")
 LORA = ("--rank", "32", "--alpha", "64", "--layers", "upper")
 POLICY = (*TOKENS, *LORA, "--fold", "a", "--cutoff", "640", "--learning-rate", "8e-4", "--validation-users", "6",
-          "--save-every", "50", "--judge-every", "250", "--seed", "3")  # fmt: skip
-PREDICTOR = (*LORA, "--validation-users", "12", "--judge-every", "400")
+          "--save-every", "10", "--judge-every", "250", "--seed", "3")  # fmt: skip
+PREDICTOR = (*LORA, "--validation-users", "12", "--save-every", "20", "--judge-every", "400")
 BATCH = "32"
 LONG, SHORT = (("--steps", "500"), ("--steps", "800")), (("--steps", "60"), ("--steps", "100"))
 """Steps of the policy and of the predictor: of the real ones, and where domains are left out."""
 SECOND = ("--steps", "400")
 """Steps of the second predictor, of half of the users."""
 REWARD, MARGIN = ("--reward", "crps"), "0.75"
-"""The median of a distribution moves in whole steps, so that by MAE half of all directions of a context are equal."""
+"""By MAE half of all differences within a context are 0, since a median moves in whole steps (docs/log.md)."""
 DPO = ("--steps", "60", "--batch", "8", "--learning-rate", "2e-5", "--save-every", "20", "--judge-every", "20")
 VALIDATION = (*TOKENS, "--calibration-users", "24", "--rounds", "3")
 USERS, EVAL_USERS = "30", "16"
@@ -174,7 +174,7 @@ class Chain:
     def ship(self) -> None:
         """The adapters into the package, judged together on validation users."""
         judged = self.runs / "together"
-        self.validate(judged, adapters(self.chosen, self.reader))
+        self.validate(judged, adapters(self.chosen, self.reader), engines=())
         self.script("scripts/ship_adapters.py", self.chosen, self.reader, "--judged", judged,
                     "--made-in", self.runs)  # fmt: skip
 
@@ -233,10 +233,11 @@ class Chain:
         """Where the short trainings without a domain lie; with all of them, if it is empty."""
         return self.runs / "left-out" / (domain or "nothing")
 
-    def validate(self, out: Path, flags: tuple[str, ...]) -> None:
-        """Judge on validation users, as learning does."""
+    def validate(self, out: Path, flags: tuple[str, ...], engines: tuple[str, ...] | None = None) -> None:
+        """Judge on validation users, as learning does; with the package's own engine if `engines` is empty."""
+        engines = self.engines if engines is None else engines
         self.deeper("evaluate", *self.data, *VALIDATION, "--split", "validation", "--users", USERS, "--roles", "future",
-                    "--methods", "refine,frozen,user_median", *self.engines, *flags, "--out", out)  # fmt: skip
+                    "--methods", "refine,frozen,user_median", *engines, *flags, "--out", out)  # fmt: skip
 
     def evaluate(self, out: Path, *flags: str) -> None:
         """Judge on eval users of all domains."""

@@ -99,3 +99,4 @@ CHOSEN: list[tuple[dict[str, Any], tuple[str, str]]] = [
 def test_the_demo_takes_them_where_nobody_chose(given: dict[str, Any], expected: tuple[str, str]) -> None:
     settings = with_shipped(Settings(**given))
     assert (settings.policy_adapter, settings.predictor_adapter) == expected
+    assert settings.calibrates == (not expected[1])

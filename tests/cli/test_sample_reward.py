@@ -201,6 +201,25 @@ def test_no_user_is_read_by_a_predictor_that_was_trained_on_it(
         rewarding.reward_directions(alone, tmp_path / "run", QUIET)
 
 
+def test_who_rewards_decides_whether_it_is_calibrated(
+    planted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained = adapter(tmp_path / "reader", [])
+    runs = {"untrained": SampleSettings(data=str(planted), directions=2)}
+    runs["trained"] = runs["untrained"].model_copy(update={"predictor_adapter": (trained,)})
+    for name, settings in runs.items():
+        use(monkeypatch, ScriptedEngine())
+        sampling.sample_directions(settings, tmp_path / name, QUIET)
+        for rewards, kind in (
+            (RewardSettings(predictor_adapter=(trained,)), "off"),
+            (RewardSettings(predictor_engine="embedded"), "domain"),
+        ):
+            use(monkeypatch, ScriptedEngine())
+            rewarding.reward_directions(rewards, tmp_path / name, QUIET)
+            read = table(tmp_path / name / "reward-predictions.parquet")
+            assert {row["calibrated"] for row in read} == {kind}
+
+
 def assert_refused(result: Result, *parts: str) -> None:
     assert result.code == 2 and result.out == "" and "Traceback" not in result.err, result
     assert all(part in result.err for part in parts), result.err

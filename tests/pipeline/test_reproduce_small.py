@@ -68,14 +68,14 @@ def test_ablated_rewards_train_from_the_policy_that_learning_trains_from(publish
 
 
 def test_on_a_gpu_batches_are_whole_and_transformers_writes_and_reads(published: Path, tmp_path: Path) -> None:
-    steps = ("--plan", "--steps", "policy,learn,results")
-    for flags, micro, engine in ((("--gpu",), "32", "transformers"), ((), "1", None)):
+    steps = ("--plan", "--steps", "policy,learn,ship,results")
+    for flags, micro in ((("--gpu",), "32"), ((), "1")):
         lines = run(published, tmp_path / "runs", *steps, *flags).stdout.splitlines()
-        policy, learn, results = (shlex.split(line) for line in lines if line.startswith("$ "))
+        policy, learn, together, _, results = (shlex.split(line) for line in lines if line.startswith("$ "))
         assert policy[policy.index("--micro-batch") + 1] == micro
-        assert (engine in learn) == bool(engine)
+        assert ("--micro-batch" in learn) == ("transformers" in learn) == bool(flags)
         # What ships runs on processors, and is judged there.
-        assert "transformers" not in results
+        assert "transformers" not in [*together, *results]
 
 
 def test_rewards_come_from_a_predictor_of_users_that_are_not_sampled(published: Path, tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureF
 
 def test_it_is_about_ten_lines() -> None:
     lines = [line for line in tracker_example.example().splitlines() if line.strip()]
-    assert len(lines) == 10
+    assert len(lines) <= 10
 
 
 def test_it_runs_with_the_scripted_engine(
@@ -40,7 +40,7 @@ def test_it_runs_with_the_scripted_engine(
     monkeypatch.setattr(engine_choice, "make_engine", lambda spec, adapter: ScriptedEngine())
     check(tmp_path, run(monkeypatch, tmp_path, capsys))
     with PersonaTracker.load(tmp_path / "personas") as again:
-        assert len(again.users) == 4 and again.predict(again.users[0], ["Heat (1995)"]).calibrated == "domain"
+        assert len(again.users) == 4 and again.predict(again.users[0], ["Heat (1995)"]).calibrated == "off"
 
 
 @pytest.mark.embedded

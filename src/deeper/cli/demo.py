@@ -39,7 +39,7 @@ def command(config: Path | None, out: Path | None, untuned: bool, yes: bool, **f
     fetches the model (93 MB) into your cache. Personas are written and read with small-policy and small-predictor,
     adapters that the package brings, where you choose no engine, adapter or prompts. With your own ratings, a first
     look tells what was read, what will be skipped and why, and how long it will take; all users are judged (--split
-    all), at most --users of them.
+    all), at most --users of them, and predictions are calibrated on others of them (--calibration on).
     """  # noqa: D301 (click wants the character)
     settings = resolve_settings(config, given(flags), PRESET)
     if settings.ratings:

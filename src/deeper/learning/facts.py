@@ -71,7 +71,7 @@ def facts(windows: Sequence[Window], domain: Domain, median: float | None = None
     scale = domain.scale
     items = [item for window in windows for item in _rated(window, domain)]
     if not items:
-        return Facts(0, half_step((scale.minimum + scale.maximum) / 2, scale))
+        return Facts(0, verdict(windows, domain))
     ratings = _ratings(items)
     median = float(np.median(ratings)) if median is None else median
     span = scale.maximum - scale.minimum

@@ -30,7 +30,7 @@ from deeper.pipeline.readers import Readers, make_readers
 from deeper.pipeline.run_folder import RunFolder
 from deeper.pipeline.sample_settings import RewardSettings, SampleSettings
 from deeper.pipeline.sampling import CONTEXTS, DIRECTIONS, MANIFEST
-from deeper.pipeline.settings import resolve
+from deeper.pipeline.settings import is_calibrated, resolve
 
 EXAMPLES = 5
 
@@ -66,7 +66,8 @@ def reward_directions(settings: RewardSettings, run: Path, console: Console) -> 
     spec = settings.predictor_engine or sampled.predictor_engine
     adapters = settings.predictor_adapter or (() if settings.predictor_engine else sampled.predictor_adapter)
     engines, shares = make_readers(spec, adapters, prompts, keys)
-    readers = Readers(engines, shares, prompts, domains, sampled.readout, sampled.calibrates, sampled.seed)
+    calibrates = is_calibrated(sampled.calibration, adapters)
+    readers = Readers(engines, shares, prompts, domains, sampled.readout, calibrates, sampled.seed)
     with folder.held():
         return _reward(settings, sampled, contexts, directions, readers, folder, console)
 

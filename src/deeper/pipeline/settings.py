@@ -36,10 +36,10 @@ AnySettings = TypeVar("AnySettings", bound=RunSettings)
 
 
 def is_calibrated(calibration: Literal["auto", "on", "off"], predictor_adapter: str | tuple[str, ...]) -> bool:
-    """Whether a predictor is calibrated: with auto, where it has not been trained.
+    """Whether a predictor is calibrated: with auto, where it has no adapter.
 
-    A trained predictor knows the ratings of thousands of users. On validation users a map of a few dozen makes its
-    predictions worse (docs/log.md).
+    On validation users of four domains a map of a few dozen users made the predictions of a trained reader worse
+    (docs/log.md).
     """
     return calibration == "on" or (calibration == "auto" and not predictor_adapter)
 
@@ -80,7 +80,9 @@ class Settings(RunSettings):
     )
     users: int = Field(default=100, ge=1, description="Users of each domain that are judged, at most.")
     calibration_users: int = Field(
-        default=32, ge=1, description="Train users of each domain that calibrate the predictor."
+        default=32,
+        ge=1,
+        description="Train users of each domain that calibrate the predictor, or that history is fitted on.",
     )
     rounds: int = Field(default=4, ge=0, le=100, description="Refinements of each persona.")
     methods: tuple[str, ...] = Field(
@@ -112,7 +114,7 @@ class Settings(RunSettings):
     calibration: Literal["auto", "on", "off"] = Field(
         default="auto",
         description="Map the predictor's distribution to real ratings, fitted on train users. auto does so unless the "
-        "predictor has an adapter: training has taught it how ratings are distributed.",
+        "predictor has an adapter.",
     )
     prediction: Literal["persona", "history"] = Field(
         default="persona",

@@ -100,7 +100,7 @@ def read_calibration(run: Path, settings: TrackerSettings, reader: Reader) -> Ca
         raise UserError(f"the run was made with another predictor: {'; '.join(other)}", where=str(run), do=do)
     found = calibration.domains.get(reader.domain.id)
     if found is None and calibration.pooled is None:
-        raise UserError("the run was not calibrated", where=str(run), do="give a run with calibration on")
+        raise UserError("the run was not calibrated", where=str(run), do="give a run with --calibration on")
     if found is not None and len(found.base) != len(reader.domain.scale.values):
         raise UserError(f"the run's {reader.domain.id} has another scale", where=str(run), do=AGAIN)
     return calibration
