@@ -52,11 +52,11 @@ def summarise(
     """
     is_combined = pc.field("prediction") == "history"
     table, combined = table_of(errors.filter(~is_combined)), table_of(errors.filter(is_combined))
-    present = set(errors["domain"].to_pylist())
+    present = set(errors["domain"].unique().to_pylist())
     used = [name for name in domains if name in present]
     groups = _groups([domains[name] for name in used])
     summary = {
-        "users": {name: len(users) for name, users in _users(errors, used).items()},
+        "users": {name: pc.count_distinct(errors.filter(pc.field("domain") == name)["user"]).as_py() for name in used},
         "errors": [*_errors(table, groups, rounds, seed), *_errors(combined, groups, rounds, seed)],
         "paired": [
             *paired(table, {"user_median": table, "frozen": table}, groups, rounds, seed),
@@ -80,13 +80,6 @@ def _groups(domains: Sequence[Domain]) -> list[Group]:
             if chosen := tuple(domain.id for domain in domains if domain.seen is seen):
                 groups.append(Group(name, chosen))
     return groups
-
-
-def _users(errors: pa.Table, domains: Sequence[str]) -> dict[str, set[str]]:
-    users: dict[str, set[str]] = {name: set() for name in domains}
-    for domain, user in zip(errors["domain"].to_pylist(), errors["user"].to_pylist(), strict=True):
-        users[str(domain)].add(str(user))
-    return users
 
 
 def _errors(table: Table, groups: Sequence[Group], rounds: int, seed: int) -> list[dict[str, Any]]:

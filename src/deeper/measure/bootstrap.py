@@ -91,9 +91,10 @@ def domain_ratio_interval(
 @lru_cache(maxsize=16)
 def resampling(users: int, seed: int, domain: int, samples: int) -> Floats:
     """Share of each user in each bootstrap sample, shape (samples, users)."""
-    draws = np.random.default_rng([seed, domain]).integers(users, size=(samples, users))
+    rng = np.random.default_rng([seed, domain])
     shares = np.empty((samples, users))
-    for share, draw in zip(shares, draws, strict=True):
-        share[:] = np.bincount(draw, minlength=users)
+    # Drawn sample by sample: all draws at once are as large as the shares.
+    for share in shares:
+        share[:] = np.bincount(rng.integers(users, size=users), minlength=users)
     shares /= users
     return shares
