@@ -1,5 +1,6 @@
 """`deeper inspect`, `deeper synth raw` and `deeper prepare` as a person calls them."""
 
+from datetime import datetime
 from pathlib import Path
 
 import pyarrow as pa
@@ -48,6 +49,25 @@ def test_all_prepares_what_is_there_and_tells_the_rest(tmp_path: Path) -> None:
     assert "hash into that split" in told["food_com"][-1]
     assert "no ratings file of movielens_20m" in told["movielens_20m"][-1]
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["amazon_arts", "domains.tsv", "food_com"]
+
+
+def test_all_with_a_damaged_file_prepares_the_others_and_ends_as_an_error(tmp_path: Path) -> None:
+    invoke("synth", "raw", "food_com", "--ratings", "6000", "--out", str(tmp_path / "raw" / "food"))
+    invoke("synth", "raw", "amazon_arts", "--ratings", "6000", "--out", str(tmp_path / "raw" / "arts"))
+    damaged = next((tmp_path / "raw" / "arts").glob("*_5.json.gz"))
+    damaged.write_bytes(damaged.read_bytes()[:-2000])
+    flags = ("--raw", str(tmp_path / "raw"), "--out", str(tmp_path / "out"), "--windows", "2")
+    with pytest.raises(UserError, match="could not be prepared: amazon_arts"):
+        invoke("prepare", "--all", *flags)
+    lines = (tmp_path / "out" / "domains.tsv").read_text("utf-8").splitlines()
+    told = {line.split("\t")[0]: line for line in lines}
+    assert str(damaged) in told["amazon_arts"] and "cannot be read to its end" in told["amazon_arts"]
+    before = (tmp_path / "out" / "food_com" / "prepare.json").stat().st_mtime_ns
+    invoke("synth", "raw", "amazon_arts", "--ratings", "6000", "--out", str(tmp_path / "again"))
+    damaged.write_bytes((tmp_path / "again" / damaged.name).read_bytes())
+    invoke("prepare", "--all", *flags)
+    assert (tmp_path / "out" / "amazon_arts" / "windows.parquet").exists()
+    assert (tmp_path / "out" / "food_com" / "prepare.json").stat().st_mtime_ns == before, "what is done is kept"
 
 
 def test_all_without_any_file_is_an_error(tmp_path: Path) -> None:
@@ -105,6 +125,18 @@ def test_odd_titles_are_counted_and_cannot_break_the_page(tmp_path: Path) -> Non
     assert "<script>alert" not in text
     assert "&lt;script&gt;alert(1)" in text
     assert str(planted_time.year) in text
+
+
+def test_rows_without_a_value_are_counted_and_left_out(tmp_path: Path) -> None:
+    table = pa.Table.from_pylist([
+        {"user": "u", "title": "A Thing", "rating": 4.0, "time": datetime(2020, 1, 1), "domain": None},
+        {"user": "u", "title": None, "rating": 3.0, "time": datetime(2020, 1, 2), "domain": None},
+        {"user": "u", "title": "B", "rating": None, "time": datetime(2020, 1, 3), "domain": None},
+        {"user": "u", "title": "C", "rating": 2.0, "time": None, "domain": None},
+    ])  # fmt: skip
+    pq.write_table(table, tmp_path / "behaviour.parquet")
+    counts = inspect(tmp_path)["the folder's own"]["counts"]
+    assert (counts["ratings"], counts["rows without a value, left out"]) == (1, 3)
 
 
 def test_a_folder_without_behaviour(tmp_path: Path) -> None:

@@ -1,6 +1,8 @@
 """Interrupted, repeated, changed: nothing is lost, nothing is done twice, nothing is left half-written."""
 
+import gzip
 import os
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -10,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from deeper.behaviour.load import load_windows
 from deeper.errors import UserError
 from deeper.prepare import run as run_module
 from deeper.prepare import stage as stage_module
@@ -149,6 +152,7 @@ def test_other_settings_or_another_key_want_another_folder(run_prepare: Run, raw
     run_prepare("amazon_books", raw, tmp_path / "out", **USERS)
     with pytest.raises(UserError, match="other settings: windows"):
         run_prepare("amazon_books", raw, tmp_path / "out", **{**USERS, "windows": 2})
+    (tmp_path / "other").write_text("ab" * 32, "ascii")
     with pytest.raises(UserError, match="another key"):
         run_prepare("amazon_books", raw, tmp_path / "out", {"key_file": tmp_path / "other"}, **USERS)
     with pytest.raises(UserError, match="must not be in the output folder"):
@@ -156,6 +160,40 @@ def test_other_settings_or_another_key_want_another_folder(run_prepare: Run, raw
     (tmp_path / "bad").write_text("no key", "ascii")
     with pytest.raises(UserError, match="holds no key"):
         run_prepare("amazon_books", raw, tmp_path / "new", {"key_file": tmp_path / "bad"}, **USERS)
+
+
+def test_what_is_done_needs_no_key_any_more(run_prepare: Run, raw: Path, tmp_path: Path) -> None:
+    first = run_prepare("amazon_books", raw, tmp_path / "out", **USERS)
+    (tmp_path / "out.key").unlink()
+    assert run_prepare("amazon_books", raw, tmp_path / "out", {"published": True}, **USERS) == first
+    assert (tmp_path / "out" / "published").exists()
+    assert not (tmp_path / "out.key").exists()
+
+
+def test_published_layouts_follow_changed_files_and_killed_runs(run_prepare: Run, raw: Path, tmp_path: Path) -> None:
+    own = Path(shutil.copytree(raw, tmp_path / "raw"))
+
+    def published() -> dict[str, bytes]:
+        run_prepare("amazon_books", own, tmp_path / "out", {"published": True}, **USERS)
+        places = [tmp_path / "out" / "published", tmp_path / "out" / "published_hub"]
+        load_windows(str(places[0]))
+        files = [path for place in places for path in sorted(place.rglob("*")) if path.is_file()]
+        return {str(path.relative_to(tmp_path)): path.read_bytes() for path in files}
+
+    first = published()
+    for name in ("published/.amazon_book.1.partial", ".published_hub.1.partial"):
+        (tmp_path / "out" / name / "test_iterations").mkdir(parents=True)
+    assert published() == first
+    assert not list((tmp_path / "out").rglob("*.partial"))
+    [path] = own.glob("Books.jsonl.gz")
+    path.write_bytes(gzip.compress(b"".join(gzip.decompress(path.read_bytes()).splitlines(keepends=True)[:-900])))
+    assert published() != first
+
+
+def test_published_layouts_of_too_few_windows_are_refused_at_once(run_prepare: Run, raw: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="hold contexts of 3 windows"):
+        run_prepare("amazon_books", raw, tmp_path / "out", {"published": True}, **{**USERS, "windows": 2})
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_key_that_a_killed_run_has_not_written_is_made(run_prepare: Run, raw: Path, tmp_path: Path) -> None:

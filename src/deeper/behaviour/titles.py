@@ -8,6 +8,8 @@ from html.entities import html5
 
 # Only whole, known entities with their semicolon: `html.unescape` alone would turn "Q&notes" into "Q¬es".
 _ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
+# "&amp;amp;amp;" is "&" however long it is: level by level it would take time that grows with its square.
+_NESTED = re.compile(r"&(?:(?:amp|AMP|#0{0,5}38|#[xX]0{0,4}26);)+")
 _HIDDEN = frozenset({"Cc", "Cf", "Cs"})
 _MISSING = frozenset({"", "Unknown"})
 
@@ -41,7 +43,7 @@ def clean_title(title: str) -> str:
         title: Any text.
     """
     while True:
-        cleaned = " ".join(remove_hidden(unescape(title)).split())
+        cleaned = " ".join(remove_hidden(unescape(_NESTED.sub("&", title))).split())
         cleaned = unicodedata.normalize("NFC", cleaned)
         if cleaned == title:
             return title

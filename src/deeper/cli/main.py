@@ -103,16 +103,17 @@ def _run() -> int:
 def _of_the_machine(error: BaseException) -> UserError | None:
     """What to say where the disk or the memory was full in a place that has no words of its own for it."""
     again = "the same command continues where it was"
-    while True:
+    seen: set[int] = set()
+    while id(error) not in seen:
+        seen.add(id(error))
         if isinstance(error, OSError) and error.errno in DISK_FULL:
             what = f"the disk cannot be written to ({error.strerror})"
             return UserError(what, where=str(error.filename or ""), do=f"free space; {again}")
         # Libraries that find no memory say so in many ways.
         if isinstance(error, MemoryError) or any(words in str(error).lower() for words in OUT_OF_MEMORY):
             return UserError("the memory does not suffice", do=f"close other programs, or take fewer users; {again}")
-        if (cause := error.__cause__ or error.__context__) is None:
-            return None
-        error = cause
+        error = error.__cause__ or error.__context__ or error
+    return None
 
 
 def _keep_details() -> str:

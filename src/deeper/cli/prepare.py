@@ -32,7 +32,7 @@ from deeper.prepare.settings import PrepareSettings
     type=click.FloatRange(0, 1),
     default=0.001,
     show_default=True,
-    help="Share of a file's lines that may be bad; more stop the run.",
+    help="Share of a file's lines that may be bad; more stop the run. Ten never do, unless it is 0.",
 )
 @click.option(
     "--memory",
@@ -72,6 +72,7 @@ def command(
         raise UserError("--ratings and --meta are of one domain", do="leave out --all, or give --raw alone")
     try:
         from deeper.prepare.all_domains import HEADS, prepare_all, rows
+        from deeper.prepare.find import NoRawFile
         from deeper.prepare.run import Options, prepare
     except ImportError as error:
         raise UserError(
@@ -88,12 +89,18 @@ def command(
         table = Table(box=None, padding=(0, 1))
         for head in HEADS:
             table.add_column(head)
-        for row in rows(prepare_all(settings, out, options, console)):
+        found = prepare_all(settings, out, options, console)
+        for row in rows(found):
             table.add_row(*map(Text, row))
         Console().print(table)
+        failed = [name for name, why in found.items() if isinstance(why, UserError) and not isinstance(why, NoRawFile)]
+        if failed:
+            do = "mend what the table says; the same command continues with them"
+            raise UserError(f"could not be prepared: {', '.join(failed)}", where=settings.raw, do=do)
     else:
         _told(prepare(settings, out, options, console))
-    click.echo(f"Key of the user ids: {key}. Keep it apart from the data, or delete it for good.")
+    if key.exists():
+        click.echo(f"Key of the user ids: {key}. Keep it apart from the data, or delete it for good.")
     click.echo(f"Next: deeper inspect {out / 'DOMAIN' if is_all else out}")
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from rich.console import Console
 
-from deeper.errors import UserError
+from deeper.errors import UserError, printable
 from deeper.pipeline.run_folder import write_atomically
 from deeper.prepare.run import Options, prepare
 from deeper.prepare.settings import PrepareSettings
@@ -39,8 +39,8 @@ def prepare_all(
             found[domain] = prepare(one, out / domain, options, console)
         except UserError as error:
             found[domain] = error
-            console.print(f"{domain}: {error.what}", markup=False, highlight=False)
-    reasons = [f"{domain}: {why.what}" for domain, why in found.items() if isinstance(why, UserError)]
+            console.print(f"{domain}: {_said(error)}", markup=False, highlight=False)
+    reasons = [f"{domain}: {_said(why)}" for domain, why in found.items() if isinstance(why, UserError)]
     if len(reasons) == len(found):
         raise UserError("no domain could be prepared", where="\n  ".join(["", *reasons]), do="see docs/domains.md")
     text = "\n".join("\t".join(row) for row in (HEADS, *rows(found))) + "\n"
@@ -55,7 +55,7 @@ def rows(found: Mapping[str, dict[str, Any] | UserError]) -> list[tuple[str, ...
         source = SOURCES[domain]
         wanted = (str(source.train), str(source.eval))
         if isinstance(report, UserError):
-            lines.append((domain, "-", "-", "-", "-", wanted[0], "-", wanted[1], report.what))
+            lines.append((domain, "-", "-", "-", "-", wanted[0], "-", wanted[1], _said(report)))
             continue
         ratings, sampled = report["ratings"], report["sampled"]
         counts = (f"{ratings['rows']:,}", f"{ratings['users']:,}", f"{ratings['users_long']:,}")
@@ -64,6 +64,11 @@ def rows(found: Mapping[str, dict[str, Any] | UserError]) -> list[tuple[str, ...
             (domain, *counts, str(sampled["train"]), wanted[0], str(sampled["eval"]), wanted[1], told or "they do not")
         )
     return lines
+
+
+def _said(error: UserError) -> str:
+    """Where something was wrong, and what."""
+    return printable(str(error)).partition(".\n")[0]
 
 
 def _reasons(report: Mapping[str, Any], train: int, held: int) -> Sequence[str]:

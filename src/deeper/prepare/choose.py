@@ -65,19 +65,26 @@ def key_mark(key: bytes) -> str:
     return blake2b(b"which key", key=key, digest_size=4).hexdigest()
 
 
-def read_key(path: Path, out: Path) -> bytes:
-    """The secret key, made on first use, with access for its owner only.
-
-    Args:
-        path: The key's file: 64 hexadecimal digits.
-        out: The output folder, in which it must not be.
+def check_place(path: Path, out: Path) -> None:
+    """Refuse a key's file in the output folder.
 
     Raises:
-        UserError: The file is in the output folder, cannot be read or written, or holds no key.
+        UserError: It is there.
     """
     if path.resolve().is_relative_to(out.resolve()):
         do = "choose a place that is not given away with the data"
         raise UserError("the key must not be in the output folder", where=str(path), do=do)
+
+
+def read_key(path: Path) -> bytes:
+    """The secret key, made on first use, with access for its owner only.
+
+    Args:
+        path: The key's file: 64 hexadecimal digits.
+
+    Raises:
+        UserError: It cannot be read or written, or holds no key.
+    """
     try:
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)

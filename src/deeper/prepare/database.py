@@ -19,6 +19,7 @@ def database(spill: Path, memory_gib: float) -> Generator[duckdb.DuckDBPyConnect
 
     Raises:
         UserError: The disk is full, or the memory too small.
+        KeyboardInterrupt: It was interrupted, for which the database has errors of its own.
     """
     config: dict[str, str | bool | int | float | list[str]] = {
         "memory_limit": f"{memory_gib:g}GiB",
@@ -28,6 +29,10 @@ def database(spill: Path, memory_gib: float) -> Generator[duckdb.DuckDBPyConnect
     try:
         with duckdb.connect(config=config) as connection:
             yield connection
+    except (duckdb.InterruptException, RuntimeError) as error:
+        if "interrupt" not in str(error).lower():
+            raise
+        raise KeyboardInterrupt from error
     except duckdb.OutOfMemoryException as error:
         raise UserError("the memory is too small", where=str(spill), do="give more with --memory") from error
     except (duckdb.IOException, duckdb.InternalException) as error:

@@ -4,6 +4,7 @@ A block ends where a record ends. In CSV a line end between quotes is none; in J
 The next block is read and decompressed while the last one is worked on.
 """
 
+import os
 from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -86,7 +87,29 @@ def record_ends(data: bytes, quoted: bool) -> NDArray[np.int64]:
 
 def exists(path: str) -> bool:
     """Whether there is a file of that path or address."""
-    return Path(path).is_file() if "://" not in path else bool(_remote(path)[0].exists(_remote(path)[1]))
+    if "://" not in path:
+        return Path(path).is_file()
+    with _reached(path):
+        system, name = url_to_fs(path)
+        return bool(system.exists(name))
+
+
+def files_below(folder: str) -> list[str]:
+    """All files below a folder, local or of an address, in the order of their names; links are followed.
+
+    Raises:
+        UserError: There is no such folder, or it cannot be reached.
+    """
+    if "://" not in folder:
+        if not Path(folder).is_dir():
+            what = "this is a file" if Path(folder).is_file() else "there is no such folder"
+            raise UserError(what, where=folder, do="name the folder that holds the raw files, or files with --ratings")
+        return sorted(os.path.join(at, name) for at, _, names in os.walk(folder, followlinks=True) for name in names)
+    with _reached(folder):
+        system, root = url_to_fs(folder)
+        if not system.isdir(root):
+            raise UserError("there is no such folder", where=folder, do="name the folder that holds the raw files")
+        return [system.unstrip_protocol(path) for path in sorted(system.find(root))]
 
 
 def fingerprint(path: str) -> list[Any]:
@@ -94,13 +117,10 @@ def fingerprint(path: str) -> list[Any]:
     if "://" not in path:
         status = Path(path).stat()
         return [str(Path(path).resolve()), status.st_size, status.st_mtime_ns]
-    system, name = _remote(path)
-    info = system.info(name)
+    with _reached(path):
+        system, name = url_to_fs(path)
+        info = system.info(name)
     return [path, info.get("size"), str(info.get("mtime") or info.get("ETag") or info.get("updated") or "")]
-
-
-def _remote(path: str) -> tuple[Any, str]:
-    return url_to_fs(path)
 
 
 def _last_end(data: bytes, quoted: bool) -> int:
@@ -140,6 +160,19 @@ def _open(path: str) -> Generator[Any]:
     with opened as raw:
         kind = MAGIC.get(head)
         yield pa.CompressedInputStream(raw, kind) if kind else raw
+
+
+@contextmanager
+def _reached(address: str) -> Generator[None]:
+    """Say what an address lacks: a package for its kind, or an answer."""
+    try:
+        yield
+    except ImportError as error:
+        do = "install it (s3fs for s3://, gcsfs for gs://, aiohttp for https://), or fetch the files yourself"
+        raise UserError(f"an address of this kind needs a package ({error})", where=address, do=do) from error
+    except (OSError, ValueError) as error:
+        do = "give a path, or an address that fsspec knows and that can be reached"
+        raise UserError(f"the address cannot be reached ({error})", where=address, do=do) from error
 
 
 @contextmanager

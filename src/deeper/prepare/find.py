@@ -4,17 +4,19 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from fsspec.core import url_to_fs
-
 from deeper.domains import BUILTIN
 from deeper.errors import UserError
-from deeper.prepare.files import exists
+from deeper.prepare.files import exists, files_below
 from deeper.prepare.reader import Reader
-from deeper.prepare.readers import READERS, find_reader
+from deeper.prepare.readers import READERS, find_reader, holds_ratings
 from deeper.prepare.settings import PrepareSettings
 from deeper.prepare.sources import Source
 
 COMPRESSED = r"(?:\.gz|\.zst|\.zstd)?"
+
+
+class NoRawFile(UserError):
+    """No ratings file of a domain was found: of ten domains few are there."""
 
 
 @dataclass(frozen=True)
@@ -40,13 +42,15 @@ def find_raw(settings: PrepareSettings, domain: str, source: Source) -> RawFiles
     formats = (settings.format,) if settings.format else source.formats
     if unknown := [name for name in formats if name not in source.formats]:
         raise UserError(f"{domain} has no format {unknown[0]!r}", do=f"choose from {', '.join(source.formats)}")
-    there = [] if settings.ratings and settings.meta else _listed(settings.raw, domain, source)
+    if not settings.raw and not settings.ratings:
+        raise UserError("nothing says where the raw files are", do="name a folder with --raw, or files with --ratings")
     readers = [READERS[name] for name in formats]
     patterns = [pattern for reader in readers for pattern in reader.rating_files]
+    there = _own(files_below(settings.raw), patterns, settings.raw, domain, source) if settings.raw else []
     ratings = settings.ratings or _find(there, patterns, source, settings.raw)
     if not ratings:
         names = ", ".join(dict.fromkeys(pattern.format(source.category) for pattern in patterns))
-        raise UserError(
+        raise NoRawFile(
             f"there is no ratings file of {domain}; looked for {names} (and .gz, .zst)",
             where=settings.raw,
             do="name another --raw, or the file itself with --ratings",
@@ -66,27 +70,31 @@ def find_raw(settings: PrepareSettings, domain: str, source: Source) -> RawFiles
             where=settings.raw or ratings[0],
             do="put it beside the ratings, name it with --meta, or go without titles with --untitled keep",
         )
+    for path in meta:
+        if holds_ratings(path, found[0]):
+            raise UserError(
+                "the file holds ratings, not titles", where=path, do="name the file of the items with --meta"
+            )
     return RawFiles(tuple(ratings), tuple(meta), found[0])
 
 
-def _listed(raw: str, domain: str, source: Source) -> list[str]:
-    """The files below a folder; only those of the domain's own folder if it has one there."""
-    if not raw:
-        raise UserError("nothing says where the raw files are", do="name a folder with --raw, or files with --ratings")
-    system, root = url_to_fs(raw)
-    if not system.isdir(root):
-        raise UserError("there is no such folder", where=raw, do="name the folder that holds the raw files")
-    files = [system.unstrip_protocol(path) if "://" in raw else path for path in sorted(system.find(root))]
+def _own(there: Sequence[str], patterns: Sequence[str], raw: str, domain: str, source: Source) -> Sequence[str]:
+    """Of files below a folder those in the domain's own folder, if there are ratings in it."""
     names = {domain, *BUILTIN[domain].aliases, *source.folders}
-    own = [path for path in files if names & set(path[len(root.rstrip("/")) :].split("/")[:-1])]
-    return own or files
+    own = [path for path in there if names & set(path[len(raw.rstrip("/")) :].split("/")[:-1])]
+    return own if any(_fitting(own, pattern, source) for pattern in patterns) else there
+
+
+def _fitting(there: Sequence[str], pattern: str, source: Source) -> list[str]:
+    """The files whose name fits a pattern, compressed or not."""
+    expression = re.escape(pattern.format(source.category)) + COMPRESSED
+    return [path for path in there if re.fullmatch(expression, path.rpartition("/")[2], re.IGNORECASE)]
 
 
 def _find(there: Sequence[str], patterns: Sequence[str], source: Source, raw: str) -> tuple[str, ...]:
     """The file whose name fits the first pattern that any name fits."""
     for pattern in patterns:
-        expression = re.escape(pattern.format(source.category)) + COMPRESSED
-        fitting = [path for path in there if re.fullmatch(expression, path.rpartition("/")[2], re.IGNORECASE)]
+        fitting = _fitting(there, pattern, source)
         if len(fitting) > 1:
             raise UserError(
                 f"several files fit: {', '.join(fitting)}",

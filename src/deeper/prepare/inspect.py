@@ -14,6 +14,7 @@ SHOWN = 20
 """Odd titles of each kind that are shown; all are counted."""
 
 LONG_TITLE = 300
+WHOLE = "user IS NOT NULL AND title IS NOT NULL AND rating IS NOT NULL AND time IS NOT NULL"
 ODD = {
     "not clean": "entities, hidden characters or needless blanks",
     "no title": "empty or Unknown",
@@ -54,13 +55,13 @@ def inspect(folder: Path, memory_gib: float = 2.0) -> dict[str, Any]:
             columns = {row[0] for row in con.execute("DESCRIBE everything").fetchall()}
             if missing := sorted({"user", "title", "rating", "time"} - columns):
                 raise UserError(f"there is no column {', '.join(missing)}", where=str(path), do="see docs/data.md")
-            if "item" not in columns:
-                con.execute("CREATE VIEW items AS SELECT *, title AS item FROM everything")
-            else:
-                con.execute("CREATE VIEW items AS SELECT * FROM everything")
-            domain = "domain" if "domain" in columns else "''"
-            names = [row[0] for row in con.execute(f"SELECT DISTINCT {domain} FROM items ORDER BY 1").fetchall()]
-            return {name or "the folder's own": _domain(con, name, domain) for name in names}
+            item = "coalesce(item, title)" if "item" in columns else "title"
+            domain = "coalesce(domain, '')" if "domain" in columns else "''"
+            values = f"user, title, rating, time, {item} AS item, {domain} AS domain"
+            con.execute(f"CREATE VIEW rows AS SELECT {values} FROM everything")
+            con.execute(f"CREATE VIEW items AS SELECT * FROM rows WHERE {WHOLE}")
+            names = [row[0] for row in con.execute("SELECT DISTINCT domain FROM items ORDER BY 1").fetchall()]
+            return {name or "the folder's own": _domain(con, name) for name in names}
         except duckdb.OutOfMemoryException:
             raise
         except duckdb.Error as error:
@@ -69,8 +70,8 @@ def inspect(folder: Path, memory_gib: float = 2.0) -> dict[str, Any]:
             ) from error
 
 
-def _domain(con: duckdb.DuckDBPyConnection, name: str, column: str) -> dict[str, Any]:
-    con.execute(f"CREATE OR REPLACE TEMP VIEW chosen AS SELECT * FROM items WHERE {column} = {quoted(name)}")
+def _domain(con: duckdb.DuckDBPyConnection, name: str) -> dict[str, Any]:
+    con.execute(f"CREATE OR REPLACE TEMP VIEW chosen AS SELECT * FROM items WHERE domain = {quoted(name)}")
     con.execute(
         """CREATE OR REPLACE TEMP TABLE people AS SELECT user, count(*) AS n, min(rating) = max(rating) AS constant,
            date_diff('day', min(time), max(time)) AS days, count(*) - count(DISTINCT time) AS ties
@@ -86,6 +87,9 @@ def _domain(con: duckdb.DuckDBPyConnection, name: str, column: str) -> dict[str,
     ).fetchall()[0]
     heads = ("ratings", "users", "items", "titles", "repeats", "ties in time", "users with one rating throughout")
     counts: dict[str, Any] = dict(zip(heads, map(int, row[:7]), strict=True))
+    lacking = con.execute(f"SELECT count(*) FROM rows WHERE domain = {quoted(name)} AND NOT ({WHOLE})").fetchall()
+    if lacking[0][0]:
+        counts["rows without a value, left out"] = int(lacking[0][0])
     if name in BUILTIN and BUILTIN[name].unrated:
         marks = ", ".join(f"{value:g}" for value in BUILTIN[name].unrated)
         counts["no rating"] = int(

@@ -25,6 +25,8 @@ READERS = {
 }
 """Every raw format by name."""
 
+LINES = 10
+"""JSON lines that are looked at to tell a format."""
 SAMPLE = 1000
 """Records that are looked at to tell formats without a header apart."""
 
@@ -42,7 +44,7 @@ def find_reader(path: str, formats: Sequence[str], domain: str) -> Reader:
     """
     records = _first_records(path)
     for reader in (READERS[name] for name in formats):
-        if reader.marks and reader.marks <= _keys(records[0], reader):
+        if _is_marked(records, reader):
             return reader
     bare = [READERS[name] for name in formats if not READERS[name].marks]
     found = {reader.name: reader for reader in bare if _fits(records, reader)}
@@ -54,6 +56,17 @@ def find_reader(path: str, formats: Sequence[str], domain: str) -> Reader:
         where=path,
         do=f"name the right file, or its format with --format ({', '.join(found or formats)})",
     )
+
+
+def holds_ratings(path: str, reader: Reader) -> bool:
+    """Whether a file that is given for the titles is one of ratings."""
+    return _is_marked(_first_records(path), reader)
+
+
+def _is_marked(records: Sequence[str], reader: Reader) -> bool:
+    """Whether the header, or one of the first JSON lines, has all that tells a format: the first may be bad."""
+    looked_at = records[: 1 if reader.kind == "csv" else LINES]
+    return bool(reader.marks) and any(reader.marks <= _keys(record, reader) for record in looked_at)
 
 
 def _first_records(path: str) -> list[str]:

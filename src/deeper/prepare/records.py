@@ -26,7 +26,9 @@ Told = Callable[[int], None]
 """Is told how many more records were read."""
 
 
-def read_records(path: str, kind: Kind, fields: Fields, failures: list[UserError], told: Told) -> pa.RecordBatchReader:
+def read_records(
+    path: str, kind: Kind, fields: Fields, failures: list[BaseException], told: Told
+) -> pa.RecordBatchReader:
     """The records of a file, streamed.
 
     An engine that reads the stream makes an error of its own out of an error of its input's; so what went wrong is
@@ -48,12 +50,12 @@ def read_records(path: str, kind: Kind, fields: Fields, failures: list[UserError
     return pa.RecordBatchReader.from_batches(schema, _watched(_csv(path, fields, schema), failures, told))
 
 
-def _watched(batches: Iterator[pa.RecordBatch], failures: list[UserError], told: Told) -> Iterator[pa.RecordBatch]:
+def _watched(batches: Iterator[pa.RecordBatch], failures: list[BaseException], told: Told) -> Iterator[pa.RecordBatch]:
     try:
         for batch in ahead(batches):
             told(batch.num_rows)
             yield batch
-    except UserError as error:
+    except (UserError, KeyboardInterrupt) as error:
         failures.append(error)
         raise
 
@@ -116,6 +118,8 @@ def _first_there(names: Sequence[str], columns: Sequence[str], path: str) -> str
 def _quick(block: Block, columns: Sequence[str], wanted: Sequence[str], skipped: int) -> pa.Table | None:
     """All records at once; None if one of them is bad or empty."""
     data = block.data[skipped:]
+    if data.count(b'"') % 2:  # one is never closed, and all that follows would be in it
+        return None
     ends = record_ends(data, quoted=True)
     # What follows the last end is a record too, even if it ends with a line end: a quote may be left open in it.
     count = len(ends) + (int(ends[-1]) < len(data) if len(ends) else len(data) > 0)
@@ -165,18 +169,25 @@ def _slow(block: Block, columns: Sequence[str], wanted: Sequence[str], skipped: 
 
 
 def _rows(lines: Sequence[str], columns: int, places: Sequence[int]) -> Iterator[tuple[int, list[str | None]]]:
-    """The wanted cells of each record, and how many lines stand before it."""
+    """The wanted cells of each record, and how many lines stand before it.
+
+    Where a quote is never closed, the line that opens it is bad, and what follows is read on.
+    """
+    begun = at = 0
     reader = csv.reader(lines)
-    at = 0
     while at < len(lines):
         try:
             row = next(reader, [])
             is_good = len(row) == columns and not any(_is_damaged(row[place]) for place in places)
         except csv.Error:  # a carriage return in the middle of a cell
             row, is_good = ["bad"], False
+        end = begun + reader.line_num
+        if end == len(lines) and sum(line.count('"') for line in lines[at:]) % 2:
+            begun = end = at + 1
+            reader, is_good, row = csv.reader(lines[begun:]), False, ["bad"]
         if row and row != [""]:
             yield at, [row[place] if is_good else None for place in places]
-        at = reader.line_num
+        at = end
 
 
 def _is_damaged(cell: str) -> bool:

@@ -31,7 +31,7 @@ from deeper.domains import BUILTIN
 from deeper.errors import UserError
 from deeper.pipeline.provenance import provenance
 from deeper.pipeline.run_folder import RunFolder
-from deeper.prepare.choose import choose_users, key_mark, read_key
+from deeper.prepare.choose import check_place, choose_users, key_mark, read_key
 from deeper.prepare.database import database, path_list
 from deeper.prepare.files import fingerprint
 from deeper.prepare.find import RawFiles, find_raw
@@ -42,7 +42,7 @@ from deeper.prepare.stage import Staged, rejects, stage_meta, stage_ratings
 from deeper.prepare.titles import write_titles
 from deeper.prepare.write import write_tables
 
-REPORT = "prepare.json"
+REPORT, REJECTED, PUBLISHED = "prepare.json", "rejects.parquet", ("published", "published_hub")
 BUCKET_ROWS = 4_000_000
 ROW_BYTES = {("json", False): 400, ("json", True): 75, ("csv", False): 25, ("csv", True): 8}
 """Bytes of a rating in a file, by kind of records and whether the file is compressed; to choose how many buckets."""
@@ -52,7 +52,9 @@ REJECTS = pa.schema([pa.field("file", pa.string(), nullable=False), pa.field("li
 """A bad line: name of its file, number from 1, and why. The line itself stays in the raw file, with its raw ids."""
 
 FEW = 10
-"""Bad lines that never stop a run, however short the file."""
+"""Bad lines that never stop a run, however short the file, unless none may be bad."""
+LEAST_WINDOWS = 3
+"""Of a context, which the published layouts hold."""
 
 
 @dataclass(frozen=True)
@@ -90,16 +92,25 @@ def prepare(settings: PrepareSettings, out: Path, options: Options, console: Con
     """
     domain, source = find_source(settings.domain)
     raw = find_raw(settings, domain, source)
-    key = read_key(options.key_file, out)
+    check_place(options.key_file, out)
+    if options.published and (settings.windows or source.windows) < LEAST_WINDOWS:
+        raise UserError(
+            f"the published layouts hold contexts of {LEAST_WINDOWS} windows", do="leave out --published, or take more"
+        )
     folder = RunFolder(out, settings)
     with folder.held():
         inputs = [fingerprint(path) for path in (*raw.ratings, *raw.meta)]
         report = folder.read_json(REPORT) if folder.has(REPORT) else {}
-        if report and report["inputs"] == inputs and report["key"] != key_mark(key):
+        is_done = report.get("inputs") == inputs
+        # What is done needs no key any more, and its owner may have deleted it.
+        key = read_key(options.key_file) if options.key_file.exists() or not is_done else b""
+        if is_done and key and report["key"] != key_mark(key):
             raise UserError(
                 "the folder was made with another key", where=str(out), do="give its --key-file, or another --out"
             )
-        if report.get("inputs") != inputs:
+        if not is_done:
+            for name in PUBLISHED:
+                shutil.rmtree(out / name, ignore_errors=True)
             report = _Run(settings, domain, source, raw, folder, options, console).run(key)
             report = {**provenance(), "inputs": inputs, "key": key_mark(key), **report}
             folder.write_json(REPORT, report)
@@ -133,12 +144,16 @@ class _Run:
             titles, title_counts = self._work / "titles.parquet", Counter[str]()
             title_counts = write_titles(con, metas, titles)
             counts, kept = self._merge(con, staged, titles)
+            if counts["untitled"] and counts["untitled"] == counts["rows"] - counts["repeats"]:
+                raise UserError(
+                    "no item that was rated has a title there",
+                    where=", ".join(self._raw.meta),
+                    do="see whether this is the domain's file of titles, or keep ratings with --untitled keep",
+                )
             chosen = self._choose(con, kept, key)
             self._say(f"writing the tables of {chosen.num_rows} users")
             tables = write_tables(con, kept, titles, chosen, self._domain.id, self._windows, self._folder.path)
-            bad = [line for one in (*staged, *metas) for line in rejects(con, one)]
-        named = [{**line, "file": line["file"].rpartition("/")[2]} for line in bad]
-        self._folder.write_table("rejects.parquet", pa.Table.from_pylist(named, schema=REJECTS))
+            bad = self._write_rejects(con, (*staged, *metas))
         splits = Counter(chosen["split"].to_pylist())
         return {
             "domain": self._domain.id,
@@ -192,13 +207,22 @@ class _Run:
     def _check(self, con: duckdb.DuckDBPyConnection, one: Staged) -> None:
         """Stop where too many lines are bad."""
         self._say(f"{one.path.rpartition('/')[2]}: {one.lines:,} lines, {one.rejected:,} of them bad")
-        if one.rejected > max(FEW, self._options.max_rejects * one.lines) or one.rejected == one.lines:
-            first = rejects(con, one, 1)[0]
+        share = self._options.max_rejects
+        if one.rejected > (max(FEW, share * one.lines) if share else 0) or one.rejected == one.lines:
+            bad = self._write_rejects(con, [one])
             raise UserError(
-                f"{one.rejected} of {one.lines} lines are bad; the first: {first['reason']}",
-                where=f"{one.path}, line {first['line']}",
-                do="see whether this is the domain's file, or allow more with --max-rejects",
+                f"{one.rejected} of {one.lines} lines are bad; the first: {bad[0]['reason']}",
+                where=f"{one.path}, line {bad[0]['line']}",
+                do=f"see whether this is the domain's file (all bad lines: {self._folder.path / REJECTED}), "
+                "or allow more with --max-rejects",
             )
+
+    def _write_rejects(self, con: duckdb.DuckDBPyConnection, files: Sequence[Staged]) -> list[dict[str, Any]]:
+        """Write the bad lines of some files, and return them."""
+        bad = [line for one in files for line in rejects(con, one)]
+        named = [{**line, "file": line["file"].rpartition("/")[2]} for line in bad]
+        self._folder.write_table(REJECTED, pa.Table.from_pylist(named, schema=REJECTS))
+        return bad
 
     def _merge(
         self, con: duckdb.DuckDBPyConnection, staged: Sequence[Staged], titles: Path
@@ -239,10 +263,13 @@ def _buckets(raw: RawFiles) -> int:
 
 
 def _publish(out: Path, domain: str) -> None:
-    """Write the published layouts, unless they are there."""
+    """Write the published layouts, unless they are there; what a killed run has left of them goes."""
     windows = read_parquet(out / "windows.parquet")
-    folder = out / "published" / (*BUILTIN[domain].aliases, domain)[0]
+    ours, hub = (out / name for name in PUBLISHED)
+    for abandoned in (*ours.glob(".*.partial"), *out.glob(f".{hub.name}.*.partial")):
+        shutil.rmtree(abandoned)
+    folder = ours / (*BUILTIN[domain].aliases, domain)[0]
     if not folder.exists():
         write_published(windows, folder)
-    if not (out / "published_hub").exists():
-        write_hub(windows, out / "published_hub")
+    if not hub.exists():
+        write_hub(windows, hub)

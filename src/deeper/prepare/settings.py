@@ -18,7 +18,11 @@ class PrepareSettings(RunSettings):
         default=(), description="Ratings files, in place of those that are found by their names in the raw folder."
     )
     meta: tuple[str, ...] = Field(default=(), description="Files with the titles, likewise.")
-    format: str = Field(default="", description="Raw format, if the file's beginning does not tell it.")
+    format: str = Field(
+        default="",
+        description="Raw format, if the file's beginning does not tell it: movielens, amazon_2018, amazon_2023, "
+        "amazon_2023_csv, amazon_csv, amazon_csv_2014, food_com or google_local.",
+    )
     windows: int = Field(
         default=0,
         ge=0,

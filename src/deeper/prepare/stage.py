@@ -153,12 +153,14 @@ def _once(
         part = folder.with_name(f"{folder.name}.partial")
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir(parents=True)
-        failures: list[UserError] = []
+        failures: list[BaseException] = []
         con.register("records", read_records(path, *how, failures, told))
         try:
             con.execute(f"COPY ({query}) TO {quoted(str(part))} (FORMAT parquet, PARTITION_BY (bucket))")
         except duckdb.Error as error:
-            raise (failures or [error])[0] from error
+            if failures:
+                raise failures[0] from error
+            raise
         finally:
             con.unregister("records")
         _finish(con, part, path)
