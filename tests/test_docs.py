@@ -24,6 +24,7 @@ from deeper.persona.schema import PERSONA, PREDICTION
 from deeper.persona.search import SEARCH
 from deeper.pipeline.executor import COST
 from deeper.report import print_results
+from docs_cells import origin
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = {path.relative_to(ROOT).as_posix(): path for path in (ROOT / "README.md", *sorted(ROOT.glob("docs/*.md")))}
@@ -403,3 +404,10 @@ def test_the_conda_environment_takes_the_pinned_requirements():
     # A folder has no hash: were it listed with them, pip would refuse all.
     assert [shlex.split(line) for line in pip] == [["-r", "requirements/demo.txt"]]
     assert (ROOT / "requirements/demo.txt").is_file()
+
+
+def test_a_table_names_the_gpu_that_its_figures_are_of():
+    found = {"commit": "0123456789abcdef", "seed": 1, "machine": {"processor": "a processor", "cores": 4}}
+    assert "; a processor, 4 cores; seed 1." in origin(found)
+    found["machine"]["accelerator"] = "a GPU"
+    assert "; a GPU, a processor, 4 cores; seed 1." in origin(found)

@@ -3,6 +3,7 @@
 from collections import Counter
 from hashlib import md5
 from itertools import pairwise
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -14,22 +15,33 @@ from deeper.behaviour.schema import BEHAVIOUR, WINDOW
 from deeper.behaviour.windows import strings
 from deeper.domains import BUILTIN
 from deeper.prepare.choose import anonymous
-from deeper.prepare.reasons import REASONS
+from deeper.prepare.reasons import NO_ITEM, REASONS, UNREADABLE
 from deeper.prepare.write import CONTEXTS
+
+READ_AS = {"movielens_kaggle": "movielens", "amazon_2023_early": "amazon_2023"}
+"""Formats that are another spelling of the one whose reader takes them."""
+
+
+def bad_of(prepared: Prepared, is_meta: bool) -> list[dict[str, Any]]:
+    """The bad lines of the ratings file, or of the meta file."""
+    names = {path.name for path in prepared.raw.iterdir() if path.name.startswith(("meta", "movie", "RAW_recipes"))}
+    return [line for line in prepared.truth["bad_lines"] if (line["file"] in names) == is_meta]
 
 
 def test_every_bad_line_is_rejected_for_its_reason_and_no_other(prepared: Prepared) -> None:
     rejects = pq.read_table(prepared.out / "rejects.parquet").to_pylist()
     assert rejects == prepared.truth["bad_lines"]
-    assert {line["reason"] for line in rejects} <= set(REASONS)
-    assert len({line["reason"] for line in rejects}) == 6
+    ratings, meta = (bad_of(prepared, is_meta) for is_meta in (False, True))
+    assert Counter(line["reason"] for line in ratings).keys() == set(REASONS)
+    assert Counter(line["reason"] for line in meta) == {UNREADABLE: 3, NO_ITEM: 3}
 
 
 def test_counts_are_the_truths(prepared: Prepared) -> None:
     truth, report = prepared.truth, prepared.report
     ratings = report["ratings"]
-    assert report["lines"] == truth["ratings"] + len(truth["bad_lines"])
-    assert report["rejected"] == len(truth["bad_lines"])
+    bad = bad_of(prepared, is_meta=False)
+    assert report["lines"] == truth["ratings"] + len(bad)
+    assert report["rejected"] == len(bad) == 18
     assert ratings["rows"] == truth["ratings"]
     assert ratings["users"] == truth["users"]
     assert ratings["repeats"] == truth["repeats"]
@@ -37,6 +49,9 @@ def test_counts_are_the_truths(prepared: Prepared) -> None:
     assert ratings["untitled"] == truth["untitled_rows"]
     assert ratings["unrated"] == truth["unrated_rows"]
     assert ratings["users_long"] == truth["long_users_titled"] > 0
+    titles = report["titles"]
+    assert {name: titles[name] for name in truth["meta"]} == truth["meta"]
+    assert report["format"] == READ_AS.get(truth["format"], truth["format"])
 
 
 def test_every_line_is_accounted_for(prepared: Prepared) -> None:

@@ -39,7 +39,13 @@ def users(out: Path, users: int, windows: int, seed: int) -> None:
     "--ratings", type=click.IntRange(1), default=200_000, show_default=True, help="Readable lines; any number."
 )
 @click.option("--format", "raw_format", default="", help="Raw format of the domain; its commonest by default.")
-@click.option("--bad-lines", type=click.IntRange(0), default=0, show_default=True, help="Lines to be rejected.")
+@click.option(
+    "--bad-lines",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="Lines of the ratings to be rejected; the file of titles gets a third as many.",
+)
 @OUT
 @SEED
 def raw(domain: str, ratings: int, raw_format: str, bad_lines: int, out: Path, seed: int) -> None:

@@ -2,7 +2,7 @@
 
 Users have lengths of a log-normal tail, items a log-uniform popularity (Zipf's law with exponent 1); a rating is
 
-    level(user) + drift(user) · share of the history + quality(item) + noise
+    level(user) + drift(user) · share of the user's history + quality(item) + noise
 
 rounded to the scale. A chunk holds whole users and depends on the seed and its number only, so that memory does not
 grow with the file and the same arguments give the same file.
@@ -10,6 +10,7 @@ grow with the file and the same arguments give the same file.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,9 @@ from deeper.domains import Domain
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
+
+Order = Literal["user", "item", "time"]
+"""How rows stand in a file: by user and item; by item, or by user and time, mixed within them."""
 
 CHUNK_ROWS = 200_000
 FIRST_DAY = 946_684_800
@@ -98,33 +102,50 @@ def _chunk(shape: Shape, domain: Domain, rng: np.random.Generator, users: int, i
     # A user rates an item once; the repeats that real files have are added below, at their rate.
     pairs = np.unique(owner * items + item)
     owner, item = pairs // items, pairs % items
-    time = _times(rng, owner, users, shape.seconds)
-    rating = _ratings(rng, owner, item, time, users, domain, seed)
+    time, share = _times(rng, owner, users, shape.seconds)
+    rating = _ratings(rng, owner, item, share, users, domain, shape.level, seed)
     if shape.unrated:
         rating = np.where(rng.random(len(owner)) < shape.unrated, domain.unrated[0], rating)
     return _with_repeats(Events(owner, item, rating, time), shape, rng, domain)
 
 
-def _times(rng: np.random.Generator, owner: Ints, users: int, seconds: int) -> Ints:
-    """Each user begins on some day and comes back for months or years; several events share a time."""
+def arranged(events: Events, order: Order, rng: np.random.Generator) -> Events:
+    """The rows of a chunk in the order of a raw format.
+
+    Args:
+        events: By user and item.
+        order: The order.
+        rng: Mixes what has no order.
+    """
+    if order == "user":
+        return events
+    keys = (events.times, events.users) if order == "time" else (events.items,)
+    place = np.lexsort((rng.random(len(events.items)), *keys))
+    return Events(events.users[place], events.items[place], events.ratings[place], events.times[place])
+
+
+def _times(rng: np.random.Generator, owner: Ints, users: int, seconds: int) -> tuple[Ints, Floats]:
+    """Each user begins on some day and comes back for months or years; several events share a time.
+
+    Also the share of the user's history that lies before each event.
+    """
     begin = rng.integers(FIRST_DAY, LAST_DAY, users)
     span = DAY * np.exp(rng.uniform(0, np.log(1500), users))
     # Sittings: events of a user fall on few moments, some of them exactly.
     moment = np.floor(rng.random(len(owner)) * 40) / 40
     time = begin[owner] + span[owner] * moment + rng.integers(0, 600, len(owner))
-    return (time // seconds).astype(np.int64) * seconds
+    return (time // seconds).astype(np.int64) * seconds, moment
 
 
 def _ratings(
-    rng: np.random.Generator, owner: Ints, item: Ints, time: Ints, users: int, domain: Domain, seed: int
+    rng: np.random.Generator, owner: Ints, item: Ints, share: Floats, users: int, domain: Domain, mean: float, seed: int
 ) -> Floats:
     scale = domain.scale
     width = scale.maximum - scale.minimum
-    level = scale.minimum + width * np.clip(rng.normal(0.72, 0.12, users), 0, 1)
+    level = scale.minimum + width * np.clip(rng.normal(mean, 0.12, users), 0, 1)
     drift = width * rng.normal(0, 0.1, users)
     quality = width * np.random.default_rng([seed, 1]).normal(0, 0.1, 4096)[item % 4096]
-    progress = (time - FIRST_DAY) / (LAST_DAY - FIRST_DAY)
-    return scale.round(level[owner] + drift[owner] * progress + quality + width * rng.normal(0, 0.13, len(owner)))
+    return scale.round(level[owner] + drift[owner] * share + quality + width * rng.normal(0, 0.13, len(owner)))
 
 
 def _with_repeats(events: Events, shape: Shape, rng: np.random.Generator, domain: Domain) -> Events:

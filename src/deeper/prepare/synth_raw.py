@@ -1,24 +1,24 @@
 """Made-up raw files of any domain and size, and the truth of what a reader must find in them.
 
     OUT/<ratings file> <meta file>      in the raw format
-    OUT/truth/truth.json                counts of all that must be found, rejected, merged or masked; every bad line
+    OUT/truth/truth.json                counts of all that must be found, rejected, merged or masked, and of rows
+                                        with a quirk; every bad line
     OUT/truth/users.parquet             each user's rows, and distinct items with and without a title
     OUT/truth/titles.parquet            each rated item's clean title; empty if it has none
 
 Everything is made chunk by chunk: memory does not grow with the file, but for one byte an item.
 """
 
-import gzip
-import io
 import json
 from collections import Counter
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, cast
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc_typed
 import pyarrow.parquet as pq
 
 from deeper.behaviour.new_folder import new_folder
@@ -27,9 +27,14 @@ from deeper.domains import BUILTIN, Domain
 from deeper.errors import UserError
 from deeper.prepare import reasons
 from deeper.prepare.sources import Source, find_source
-from deeper.prepare.synth_events import Events, Shape, chunks, count_items
-from deeper.prepare.synth_lines import FORMATS, Columns, Lines
-from deeper.prepare.synth_titles import ABSENT, QUIRKS, TWICE, make_title, quirks
+from deeper.prepare.synth_events import Events, Shape, arranged, chunks, count_items
+from deeper.prepare.synth_formats import FORMATS, Lines
+from deeper.prepare.synth_lines import Columns
+from deeper.prepare.synth_meta import bad_places, open_raw, write_meta
+from deeper.prepare.synth_titles import QUIRKS, make_title, quirks
+
+pc: Any = pc_typed
+"""pyarrow.compute, whose stubs refuse plain values beside arrays."""
 
 SHAPES = {
     "movielens": Shape(20, 48, 1.35, 730, 0.67),
@@ -39,7 +44,13 @@ SHAPES = {
 }
 """How ratings are spread, by kind of data; lengths and repeats after the real files."""
 
-BAD = (reasons.UNREADABLE, reasons.OFF_SCALE, reasons.TIME_RANGE, reasons.NO_USER, reasons.TIME, reasons.RATING)
+BAD = (
+    reasons.UNREADABLE, reasons.OFF_SCALE, reasons.TIME_RANGE, reasons.NO_USER, reasons.TIME, reasons.RATING,
+    reasons.NO_ITEM,
+)  # fmt: skip
+"""What is wrong with bad lines, in turn."""
+BAD_META = 3
+"""Bad lines of the ratings file for each one of the meta file."""
 FAR_FUTURE, LONG_AGO = 4_000_000_000, 100_000_000
 TITLES = pa.schema([pa.field("item", pa.string(), nullable=False), pa.field("title", pa.string(), nullable=False)])
 USERS = pa.schema([pa.field("user", pa.string(), nullable=False)] + [
@@ -66,7 +77,7 @@ def write_raw(
         folder: A folder that is empty or not there yet.
         raw_format: A format that the domain comes in; the commonest by default.
         seed: Seed, 0 or more; the same arguments give the same files.
-        bad_lines: Lines among them that must be rejected.
+        bad_lines: Lines that must be rejected, beside them; the meta file has a third as many.
 
     Raises:
         UserError: The domain or its format is unknown, or the folder holds something or cannot be written.
@@ -77,27 +88,27 @@ def write_raw(
     if raw_format not in made:
         raise UserError(f"{name} is not made in the format {raw_format!r}", do=f"choose from {', '.join(made)}")
     lines, domain = FORMATS[raw_format], BUILTIN[name]
-    shape = SHAPES[lines.kind]
+    shape = SHAPES[lines.kind] if lines.repeats else replace(SHAPES[lines.kind], exact_repeats=0.0, revised=0.0)
     kinds = quirks(lines.kind, count_items(shape, ratings), seed)
     with new_folder(folder) as staging:
         (staging / "truth").mkdir()
-        writer = _Ratings(lines, source, domain, kinds, staging, _bad_places(ratings, bad_lines, seed))
+        writer = _Ratings(lines, source, domain, kinds, staging, bad_places(ratings, bad_lines, [seed, 3]))
         with writer:
             for number, events in enumerate(chunks(shape, domain, ratings, seed)):
                 writer.add(events, np.random.default_rng([seed, 4, number]))
-        _write_meta(lines, source, kinds, staging)
-        truth = {"domain": name, "format": raw_format, "seed": seed, "ratings": ratings, **writer.truth()}
+        path = staging / lines.meta.format(source.category)
+        meta = write_meta(lines, path, kinds, bad_places(len(kinds), bad_lines // BAD_META, [seed, 5]))
+        truth: dict[str, Any] = {
+            "domain": name,
+            "format": raw_format,
+            "seed": seed,
+            "ratings": ratings,
+            **writer.truth(),
+            "meta": meta,
+        }
+        truth["bad_lines"] += meta.pop("bad_lines")
         (staging / "truth" / "truth.json").write_text(json.dumps(truth, indent=1) + "\n", "utf-8")
     return Made(truth, folder)
-
-
-def _bad_places(ratings: int, count: int, seed: int) -> list[int]:
-    """Row numbers before which a bad line stands, ascending."""
-    return sorted(np.random.default_rng([seed, 3]).choice(ratings, min(count, ratings), replace=False).tolist())
-
-
-def _open(path: Path) -> BinaryIO:
-    return cast(BinaryIO, gzip.GzipFile(path, "wb", 1, mtime=0) if path.suffix == ".gz" else path.open("wb"))
 
 
 class _Ratings:
@@ -115,11 +126,12 @@ class _Ratings:
         self._row, self._line = 0, 1
         self._bad: list[dict[str, Any]] = []
         self._counts: Counter[str] = Counter()
+        self._marked: Counter[str] = Counter(dict.fromkeys(lines.marks, 0))
         self._rated = np.zeros(len(kinds), bool)
         self._folder, self._stack = folder, ExitStack()
 
     def __enter__(self) -> None:
-        self._out = self._stack.enter_context(_open(self._folder / self._name))
+        self._out = self._stack.enter_context(open_raw(self._folder / self._name))
         self._users = self._stack.enter_context(pq.ParquetWriter(self._folder / "truth" / "users.parquet", USERS))
         self._write(self._lines.header.encode())
 
@@ -132,8 +144,12 @@ class _Ratings:
 
     def add(self, events: Events, rng: np.random.Generator) -> None:
         """Write a chunk of whole users."""
+        events = arranged(events, self._lines.order, rng)
         columns = self._columns(events, rng)
         text = self._lines.lines(columns)
+        self._marked.update(
+            {name: pc.sum(pc.match_substring(text, mark)).as_py() for name, mark in self._lines.marks.items()}
+        )
         start, end = self._row, self._row + len(text)
         places = [place for place in self._bad_places if start <= place < end]
         for low, high in zip([start, *places], [*places, end], strict=True):
@@ -160,9 +176,10 @@ class _Ratings:
         reason = BAD[len(self._bad) % len(BAD)]
         wrong: Columns = {
             reasons.OFF_SCALE: {"rating": pa.array(["9"])},
-            reasons.RATING: {"rating": pa.array(['"good"' if self._lines.header == "" else "good"])},
+            reasons.RATING: {"rating": pa.array(['"good"' if self._lines.is_json else "good"])},
             reasons.NO_USER: {"user": pa.array([""])},
-            reasons.TIME: {"time": pa.array(["true" if self._lines.header == "" else "soon"])},
+            reasons.NO_ITEM: {"item": pa.array([""])},
+            reasons.TIME: {"time": pa.array(["true" if self._lines.is_json else "soon"])},
             reasons.TIME_RANGE: {"time": self._lines.time(np.array([FAR_FUTURE if len(self._bad) % 4 else LONG_AGO]))},
         }.get(reason, {})
         self._bad.append({"file": self._name, "line": self._line, "reason": reason})
@@ -209,18 +226,6 @@ class _Ratings:
             **{name: int(count) for name, count in self._counts.items()},
             "items": len(rated),
             "quirks": {name: kinds[number] for number, name in enumerate(QUIRKS) if kinds[number]},
+            "row_quirks": dict(self._marked),
             "bad_lines": self._bad,
         }
-
-
-def _write_meta(lines: Lines, source: Source, kinds: Any, folder: Path) -> None:
-    with _open(folder / lines.meta.format(source.category)) as out:
-        out.write(lines.meta_header.encode())
-        for low in range(0, len(kinds), 50_000):
-            numbers = np.arange(low, min(low + 50_000, len(kinds)))
-            text = io.StringIO()
-            for item, name in zip(numbers.tolist(), cast(list[str], lines.ids[1](numbers).to_pylist()), strict=True):
-                if kinds[item] != ABSENT:
-                    row = lines.meta_line(name, make_title(lines.kind, item, kinds[item]).raw, item)
-                    text.write(row * 2 if kinds[item] == TWICE else row)
-            out.write(text.getvalue().encode())

@@ -1,0 +1,60 @@
+"""Raw files of a few rows that a test names one by one, and what tests of made-up files share."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from deeper.prepare.sources import SOURCES
+from deeper.prepare.synth_formats import FORMATS
+from deeper.prepare.synth_meta import open_raw
+
+DOMAINS = {"movielens": "movielens_20m", "amazon": "amazon_books", "food_com": "food_com",
+           "google_local": "google_local"}  # fmt: skip
+"""A domain of each kind of data."""
+
+DAY = 86_400
+BEGIN = 1_400_025_600
+"""Seconds since 1970, a midnight."""
+
+
+class Row(NamedTuple):
+    """A rating: ids, the rating as it is written, and how many days after `BEGIN`."""
+
+    user: str
+    item: str
+    rating: str
+    day: int
+
+
+def write_ratings(folder: Path, domain: str, rows: Sequence[Row], raw_format: str = "") -> Path:
+    """Write the ratings file of a domain, in its commonest format."""
+    lines = FORMATS[raw_format or SOURCES[domain].formats[0]]
+    columns = {name: pa.array([getattr(row, name) for row in rows]) for name in ("user", "item", "rating")}
+    times = lines.time(np.array([BEGIN + row.day * DAY for row in rows]))
+    text = lines.lines({**columns, "time": times, "pick": pa.array([0] * len(rows))})
+    folder.mkdir(exist_ok=True)
+    path = folder / lines.ratings.format(SOURCES[domain].category)
+    with open_raw(path) as out:
+        out.write((lines.header + "".join(text.to_pylist())).encode())
+    return path
+
+
+def write_meta(folder: Path, domain: str, items: Iterable[str]) -> None:
+    """Write the meta file beside it: a title for each item."""
+    lines = FORMATS[SOURCES[domain].formats[0]]
+    rows = [lines.meta_line(item, f"Title of {item}", 1) for item in items]
+    with open_raw(folder / lines.meta.format(SOURCES[domain].category)) as out:
+        out.write((lines.meta_header + "".join(rows)).encode())
+
+
+def domain_of(raw_format: str) -> str:
+    """A domain that comes in the format."""
+    return DOMAINS[FORMATS[raw_format].kind]
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    """Every file below a folder."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
