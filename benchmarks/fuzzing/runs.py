@@ -189,7 +189,7 @@ def key_file(folder: Path) -> Read:
 
     def read(data: bytes) -> None:
         (folder / "key").write_bytes(data)
-        same(len(read_key(folder / "key", folder / "out")), 32, "a key's length")
+        same(len(read_key(folder / "key")), 32, "a key's length")
 
     return read
 
