@@ -11,8 +11,8 @@ Every measurement is a process of its own, on the same files, in one run: `prepa
 paper's users), `parse_and_sort` (DuckDB reads the ratings file by its own reader, sorts by user and time, and writes
 Parquet), and on the files of --pandas `pandas` (what a researcher would write: read, merge titles, drop duplicates,
 keep long users, sample as many, cut windows) and `least` (what no way with this database can leave out: its own reader,
-ids as numbers where records are CSV, each user and item once, how many each user has; no line numbers, no titles,
-nothing written). Seconds are the least of --repeats; memory is the process's peak.
+ids as numbers where records are CSV, one rating and time for each user and item, how many each user has; no line
+numbers, no titles, nothing written). Seconds are the least of --repeats; memory is the process's peak.
 
     vs_parse_and_sort       prepare by parse_and_sort, on the largest file of each domain of at most 20M ratings
     vs_pandas               pandas by prepare
@@ -160,9 +160,10 @@ def _least(raw: Any, work: Path, truth: dict[str, Any]) -> int:
     with database(work / "spill", MEMORY_GIB) as con:
         found = con.execute(
             f"""SELECT count(*) FROM (
-                SELECT "{user}" FROM (SELECT DISTINCT "{user}", "{item}" FROM
-                    read_{raw.reader.kind}('{raw.ratings[0]}', columns={types}) WHERE "{rating}" IS NOT NULL)
-                GROUP BY 1 HAVING count(*) >= {needed})"""
+                SELECT count(given) AS n, max(latest) AS last FROM (
+                    SELECT "{user}" AS who, arg_max("{rating}", "{time}") AS given, max("{time}") AS latest
+                    FROM read_{raw.reader.kind}('{raw.ratings[0]}', columns={types}) GROUP BY who, "{item}")
+                GROUP BY who) WHERE n >= {needed} AND last > 0"""
         )
         return found.fetchall()[0][0]
 

@@ -101,9 +101,8 @@ def test_a_killed_run_continues(raw: Path, again: Callable[[], Any], whole: dict
     assert not [path for path in (tmp_path / "out").rglob("*") if path.name.endswith(("part", "partial"))]
 
 
-def test_a_full_disk_is_told_and_loses_nothing(
-    raw: Path, again: Callable[[], Any], whole: dict[str, bytes], tmp_path: Path
-) -> None:
+def run_on_a_full_disk(raw: Path, out: Path, room: int, words: str = "") -> str:
+    """What a run says in a process whose files may hold so many bytes."""
     code = f"""
         import resource
         from pathlib import Path
@@ -111,18 +110,37 @@ def test_a_full_disk_is_told_and_loses_nothing(
         from deeper.errors import UserError
         from deeper.prepare.run import Options, prepare
         from deeper.prepare.settings import PrepareSettings
-        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+        resource.setrlimit(resource.RLIMIT_FSIZE, ({room}, {room}))
         settings = PrepareSettings(domain="amazon_books", raw={str(raw)!r}, **{USERS!r})
         try:
-            prepare(settings, Path({str(tmp_path / "out")!r}), Options(Path({str(raw.parent / "key")!r})), Console())
+            options = Options(Path({str(raw.parent / "key")!r}){words})
+            prepare(settings, Path({str(out)!r}), options, Console())
         except UserError as error:
             print("TOLD", error)
     """
     done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=False)
     assert "TOLD" in done.stdout, done.stdout + done.stderr
-    assert "free space" in done.stdout
+    assert "Traceback" not in done.stderr
+    return done.stdout.partition("TOLD")[2]
+
+
+def test_a_full_disk_is_told_and_loses_nothing(
+    raw: Path, again: Callable[[], Any], whole: dict[str, bytes], tmp_path: Path
+) -> None:
+    assert "free space" in run_on_a_full_disk(raw, tmp_path / "out", 20_000)
     assert not files(tmp_path / "out") & {*TABLES}
     again()
+    assert {name: (tmp_path / "out" / name).read_bytes() for name in TABLES} == whole
+
+
+def test_a_disk_that_is_full_when_layouts_are_published(
+    raw: Path, again: Callable[[], Any], whole: dict[str, bytes], run_prepare: Run, tmp_path: Path
+) -> None:
+    again()
+    told = run_on_a_full_disk(raw, tmp_path / "out", 2_000, ", published=True")
+    assert "published" in told and "free space" in told
+    run_prepare("amazon_books", raw, tmp_path / "out", {"key_file": raw.parent / "key", "published": True}, **USERS)
+    assert load_windows(str(tmp_path / "out" / "published")).windows.num_rows
     assert {name: (tmp_path / "out" / name).read_bytes() for name in TABLES} == whole
 
 

@@ -40,4 +40,5 @@ def new_folder(folder: Path) -> Generator[Path]:
 
 def not_written(path: Path, error: OSError) -> UserError:
     """The message of a file or folder that cannot be written."""
-    return UserError(f"cannot be written ({error.strerror or error})", where=str(path), do="choose another place")
+    do = "free space or choose another place, and give the same command again"
+    return UserError(f"cannot be written ({error.strerror or error})", where=str(path), do=do)
