@@ -82,13 +82,20 @@ def write_ratings(path: Path) -> None:
         writer.writerows([row["user"], row["title"], f"{row['rating']:g}", row["time"].isoformat()] for row in rows)
 
 
+def inherited() -> dict[str, str]:
+    """The environment without what a make around this one would have the inner one say; pip tells errors alone."""
+    return {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")} | {
+        "PIP_QUIET": "2"
+    }
+
+
 def run(command: str, folder: Path, environment: dict[str, str], lines: list[Line]) -> None:
     """Run a command, and add its lines to those before."""
     began = time.monotonic()
     done = subprocess.run(
         ["bash", "-c", command],
         cwd=folder,
-        env={**os.environ, "COLUMNS": str(COLUMNS), **environment},
+        env={**inherited(), "COLUMNS": str(COLUMNS), **environment},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
