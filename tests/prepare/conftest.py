@@ -1,4 +1,5 @@
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,20 @@ from deeper.prepare.settings import PrepareSettings
 from deeper.prepare.synth_raw import write_raw
 
 QUIET = Console(quiet=True)
+
+
+@pytest.fixture(scope="session")
+def books(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Made-up raw files of Amazon Books; not to be changed."""
+    folder = tmp_path_factory.mktemp("raw") / "books"
+    write_raw("amazon_books", 4_000, folder)
+    return folder
+
+
+@pytest.fixture
+def raw(books: Path, tmp_path: Path) -> Path:
+    """A copy of them, to be changed."""
+    return Path(shutil.copytree(books, tmp_path / "raw"))
 
 
 @pytest.fixture(scope="session")

@@ -11,25 +11,12 @@ import fsspec
 import pytest
 
 from deeper.errors import UserError
-from deeper.prepare import find as finding
+from deeper.prepare.find import NoRawFile
 from deeper.prepare.readers import READERS
 from deeper.prepare.settings import PrepareSettings
-from deeper.prepare.synth_raw import write_raw
 
 Run = Callable[..., dict[str, Any]]
 SMALL = {"windows": 2, "train_users": 20, "eval_users": 10}
-
-
-@pytest.fixture(scope="module")
-def books(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("raw") / "books"
-    write_raw("amazon_books", 4_000, folder)
-    return folder
-
-
-@pytest.fixture
-def raw(books: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(books, tmp_path / "raw"))
 
 
 def test_what_comes_out_below_the_raw_folder_is_not_taken_for_raw_files(raw: Path, run_prepare: Run) -> None:
@@ -54,6 +41,17 @@ def test_ratings_alone_need_no_folder(raw: Path, run_prepare: Run, tmp_path: Pat
     assert report["ratings"]["untitled"] == 0
     with pytest.raises(UserError, match="nothing says where the raw files are"):
         run_prepare("amazon_books", "", tmp_path / "other", **SMALL)
+
+
+def test_a_folder_without_a_ratings_file_is_told_from_one_with_a_damaged_file(
+    raw: Path, run_prepare: Run, tmp_path: Path
+) -> None:
+    with pytest.raises(NoRawFile, match="no ratings file of food_com"):
+        run_prepare("food_com", raw, tmp_path / "out", **SMALL)
+    (raw / "Books_5.json.gz").write_bytes(b"")
+    with pytest.raises(UserError, match="the file is empty") as caught:
+        run_prepare("amazon_books", raw, tmp_path / "out", **SMALL)
+    assert not isinstance(caught.value, NoRawFile)
 
 
 def test_a_file_in_place_of_the_folder(raw: Path, run_prepare: Run, tmp_path: Path) -> None:
@@ -108,4 +106,3 @@ def test_help_and_docs_name_every_format() -> None:
     for name in READERS:
         assert name in told.replace(",", " ").replace(".", " ").split()
         assert f"`{name}`" in page
-    assert issubclass(finding.NoRawFile, UserError)

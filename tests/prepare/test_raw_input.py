@@ -14,23 +14,10 @@ import pytest
 
 from deeper.behaviour.windows import strings
 from deeper.errors import UserError
-from deeper.prepare.synth_raw import write_raw
 
 Run = Callable[..., dict[str, Any]]
 SMALL = {"windows": 2, "train_users": 20, "eval_users": 10}
 TABLES = ("behaviour.parquet", "windows.parquet", "contexts.parquet", "rejects.parquet")
-
-
-@pytest.fixture(scope="module")
-def books(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("raw") / "books"
-    write_raw("amazon_books", 4_000, folder)
-    return folder
-
-
-@pytest.fixture
-def raw(books: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(books, tmp_path / "raw"))
 
 
 def lines_of(path: Path) -> list[bytes]:

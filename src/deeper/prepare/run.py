@@ -110,7 +110,8 @@ def prepare(settings: PrepareSettings, out: Path, options: Options, console: Con
             )
         if not is_done:
             for name in PUBLISHED:
-                shutil.rmtree(out / name, ignore_errors=True)
+                if folder.has(name):
+                    folder.remove(name)
             report = _Run(settings, domain, source, raw, folder, options, console).run(key)
             report = {**provenance(), "inputs": inputs, "key": key_mark(key), **report}
             folder.write_json(REPORT, report)

@@ -103,12 +103,12 @@ def stage_meta(con: duckdb.DuckDBPyConnection, path: str, reader: Reader, work: 
     return _once(con, work, "meta", path, [fingerprint(path), query], query, (reader.meta_kind, reader.meta), told)
 
 
-def rejects(con: duckdb.DuckDBPyConnection, staged: Staged, limit: int = 1 << 62) -> list[dict[str, Any]]:
+def rejects(con: duckdb.DuckDBPyConnection, staged: Staged) -> list[dict[str, Any]]:
     """The bad lines of a file, in its order: file, line and reason."""
     files = sorted(staged.folder.glob("bucket=-1/*.parquet"))
     if not files:
         return []
-    rows = con.execute(f"SELECT line, reason FROM read_parquet({path_list(files)}) ORDER BY line LIMIT {limit}")
+    rows = con.execute(f"SELECT line, reason FROM read_parquet({path_list(files)}) ORDER BY line")
     return [{"file": staged.path, "line": line, "reason": reason} for line, reason in rows.fetchall()]
 
 
