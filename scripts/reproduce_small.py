@@ -43,10 +43,10 @@ SECOND = ("--steps", "400")
 """Steps of the second predictor, of half of the users."""
 REWARD, MARGIN = ("--reward", "crps"), "0.75"
 """By MAE half of all differences within a context are 0, since a median moves in whole steps (docs/log.md)."""
-DPO = ("--steps", "60", "--batch", "8", "--learning-rate", "2e-5", "--save-every", "20", "--judge-every", "20")
+DPO = ("--steps", "24", "--batch", "8", "--learning-rate", "2e-5", "--save-every", "12", "--judge-every", "12")
 VALIDATION = (*TOKENS, "--calibration-users", "24", "--rounds", "3")
-USERS, EVAL_USERS = "30", "16"
-"""Validation users of a domain, and eval users of a domain."""
+COMPARED, USERS, EVAL_USERS = "16", "30", "16"
+"""Users of a domain: validation users of comparisons, validation users of what ships, and eval users."""
 METHODS = ("refine,incremental_update,hierarchical_merge,full_regeneration,slide_regeneration,frozen,no_persona,"
            "user_median,user_mean,last_window_median,user_histogram,always_top,domain_median,item_mean,"
            "matrix_factorisation")  # fmt: skip
@@ -129,8 +129,8 @@ class Chain:
     def learn(self) -> None:
         """Two iterations of preference learning."""
         self.deeper("learn", *self.data, *adapters(self.first, self.other), *self.engines, *VALIDATION, *REWARD,
-                    "--margin", f"{MARGIN},{MARGIN}", *DPO, *self.learnt_in, "--users", "40", "--directions", "6",
-                    "--validation-users", USERS, "--force", "--out", self.learnt)  # fmt: skip
+                    "--margin", f"{MARGIN},{MARGIN}", *DPO, *self.learnt_in, "--users", "24", "--directions", "6",
+                    "--validation-users", COMPARED, "--force", "--out", self.learnt)  # fmt: skip
 
     def ablation(self) -> None:
         """Other rewards, and one part missing or more, on validation users."""
@@ -174,7 +174,7 @@ class Chain:
     def ship(self) -> None:
         """The adapters into the package, judged together on validation users."""
         judged = self.runs / "together"
-        self.validate(judged, adapters(self.chosen, self.reader), engines=())
+        self.validate(judged, adapters(self.chosen, self.reader), users=USERS, engines=())
         self.script("scripts/ship_adapters.py", self.chosen, self.reader, "--judged", judged,
                     "--made-in", self.runs)  # fmt: skip
 
@@ -233,10 +233,11 @@ class Chain:
         """Where the short trainings without a domain lie; with all of them, if it is empty."""
         return self.runs / "left-out" / (domain or "nothing")
 
-    def validate(self, out: Path, flags: tuple[str, ...], engines: tuple[str, ...] | None = None) -> None:
+    def validate(self, out: Path, flags: tuple[str, ...], users: str = COMPARED,
+                 engines: tuple[str, ...] | None = None) -> None:  # fmt: skip
         """Judge on validation users, as learning does; with the package's own engine if `engines` is empty."""
         engines = self.engines if engines is None else engines
-        self.deeper("evaluate", *self.data, *VALIDATION, "--split", "validation", "--users", USERS, "--roles", "future",
+        self.deeper("evaluate", *self.data, *VALIDATION, "--split", "validation", "--users", users, "--roles", "future",
                     "--methods", "refine,frozen,user_median", *engines, *flags, "--out", out)  # fmt: skip
 
     def evaluate(self, out: Path, *flags: str) -> None:
