@@ -20,7 +20,7 @@ from deeper.engine import Completion, Engine, Prompt, Sampling, ScoreRequest, Us
 from deeper.pipeline import engines as engine_choice
 from deeper.pipeline import evaluate as pipeline
 from deeper.pipeline import plan
-from deeper.pipeline.executor import LocalExecutor, Stage
+from deeper.pipeline.executor import LocalExecutor, Rows, Stage
 from deeper.pipeline.settings import Settings
 
 WHOLE = replace(PLANTED, scale=Scale(1, 5, 1))
@@ -151,9 +151,9 @@ def run_planted(engine: Engine, windows: pa.Table, out: Path, **settings: Any) -
     class Timed(LocalExecutor):
         """Takes the time of a stage from its first shard to its last, files included."""
 
-        def run(self, stage: Stage, table: pa.Table) -> pa.Table:
+        def run(self, stage: Stage, rows: Rows) -> pa.Table:
             began = time.perf_counter()
-            result = super().run(stage, table)
+            result = super().run(stage, rows)
             stages[stage.name] = time.perf_counter() - began
             return result
 

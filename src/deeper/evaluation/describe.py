@@ -1,7 +1,7 @@
 """Personas and predictions described: what failed, what leaked, what the texts are like."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,9 +12,11 @@ from deeper.evaluation.schema import CONTROLS, HISTORY_ONLY
 from deeper.measure.text import distinctness, redundancy, retention, words
 
 Row = dict[str, Any]
+Place = tuple[str, str, int]
+"""Domain, user and k."""
 
 NOT_WRITTEN = (*CONTROLS, HISTORY_ONLY)
-DESCRIBED = ("user", "domain", "method", "k", "text", "tokens", "leaks", "failure")
+DESCRIBED = ("user", "domain", "k", "text", "tokens", "failure")
 
 
 def count_failures(predictions: pa.Table, personas: pa.Table) -> dict[str, dict[str, int]]:
@@ -23,12 +25,12 @@ def count_failures(predictions: pa.Table, personas: pa.Table) -> dict[str, dict[
     A prediction that failed has no error row; a persona that failed kept its parent's text. The predictions
     from S_0 are those of "initialise"; short-term personas count as their method's.
     """
-    rows = personas.select(["id", "method", "failure"]).to_pylist()
-    method_of = {row["id"]: row["method"] for row in rows}
-    methods = list(dict.fromkeys(row["method"] for row in rows))
+    written_by, reasons = personas["method"].to_pylist(), personas["failure"].to_pylist()
+    method_of = dict(zip(personas["id"].to_pylist(), written_by, strict=True))
+    methods = list(dict.fromkeys(written_by))
     failed = predictions.filter(pc.field("failure") != "")["persona_id"].to_pylist()
     unread = Counter(method_of[str(persona)] for persona in failed)
-    unwritten = Counter(row["method"] for row in rows if row["failure"])
+    unwritten = Counter(method for method, reason in zip(written_by, reasons, strict=True) if reason)
     return {
         "failures": {method: unread[method] for method in methods},
         "persona_failures": {method: unwritten[method] for method in methods if method not in NOT_WRITTEN},
@@ -38,7 +40,8 @@ def count_failures(predictions: pa.Table, personas: pa.Table) -> dict[str, dict[
 def leak_rates(personas: pa.Table) -> dict[str, float]:
     """Share of personas that hold a title or a rating, by method."""
     return {
-        method: float(np.mean([bool(row["leaks"]) for row in rows])) for method, rows in _by_method(personas).items()
+        method: float(np.mean(pc.list_value_length(own["leaks"]).to_numpy() > 0))
+        for method, own in _by_method(personas)
     }
 
 
@@ -49,42 +52,40 @@ def describe_texts(personas: pa.Table) -> dict[str, dict[str, float]]:
     of `measure.text`; `distinctness` is between the users of a domain, each with the last persona that all
     the method's rounds gave, averaged over domains.
     """
-    by_method = _by_method(personas)
-    texts = {
-        (row["domain"], row["user"], method, row["k"]): row["text"]
-        for method, rows in by_method.items()
-        for row in rows
-    }
-    written = {method: [row for row in rows if not row["failure"]] for method, rows in by_method.items()}
-    return {
-        method: {
-            "tokens": float(np.mean([row["tokens"] for row in rows])),
-            "words": float(np.mean([len(words(row["text"])) for row in rows])),
-            "redundancy": float(np.mean([redundancy(row["text"]) for row in rows])),
-            "retention": _mean(
-                retention(parent, row["text"])
-                for row in rows
-                if (parent := texts.get(_before(row, method))) is not None
-            ),
-            "distinctness": _distinctness(rows),
-        }
-        for method, rows in written.items()
-        if rows
-    }
+    found: dict[str, dict[str, float]] = {}
+    first: dict[Place, str] = {}
+    for method, own in _by_method(personas):
+        all_rows: list[Row] = own.select(DESCRIBED).to_pylist()
+        texts = first | {_place(row, row["k"]): row["text"] for row in all_rows}
+        if method == "initialise":
+            first = texts
+        if rows := [row for row in all_rows if not row["failure"]]:
+            found[method] = {
+                "tokens": float(np.mean([row["tokens"] for row in rows])),
+                "words": float(np.mean([len(words(row["text"])) for row in rows])),
+                "redundancy": float(np.mean([redundancy(row["text"]) for row in rows])),
+                "retention": _mean(
+                    retention(parent, row["text"])
+                    for row in rows
+                    if (parent := texts.get(_place(row, row["k"] - 1))) is not None
+                ),
+                "distinctness": _distinctness(rows),
+            }
+    return found
 
 
-def _by_method(personas: pa.Table) -> dict[str, list[Row]]:
-    """Final personas by the method that wrote them, with what is described; controls are none."""
+def _by_method(personas: pa.Table) -> Iterator[tuple[str, pa.Table]]:
+    """Final personas of one method after the other, those that all begin with first; controls are none.
+
+    All methods' personas as Python rows would take many times the memory of the table.
+    """
     final = personas.filter((pc.field("stage") == "final") & ~pc.field("method").isin(NOT_WRITTEN))
-    rows: dict[str, list[Row]] = {}
-    for row in final.select(DESCRIBED).to_pylist():
-        rows.setdefault(row["method"], []).append(row)
-    return rows
+    for method in sorted(final["method"].unique().to_pylist(), key=lambda name: name != "initialise"):
+        yield method, final.filter(pc.field("method") == method)
 
 
-def _before(row: Row, method: str) -> tuple[str, str, str, int]:
-    k = row["k"] - 1
-    return row["domain"], row["user"], "initialise" if k == 0 else method, k
+def _place(row: Row, k: int) -> Place:
+    return row["domain"], row["user"], k
 
 
 def _distinctness(rows: Sequence[Row]) -> float:

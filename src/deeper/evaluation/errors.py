@@ -77,10 +77,8 @@ def error_table(
     """
     actual = _actual(windows)
     final = personas.filter(pc.field("stage") == "final")
-    versions = {
-        (row["id"], row["domain"], row["user"]): (row["method"], row["k"])
-        for row in final.select(["id", "domain", "user", "method", "k"]).to_pylist()
-    }
+    ids, domain_ids, names, writers, ks = (final[name].to_pylist() for name in ("id", "domain", "user", "method", "k"))
+    versions = dict(zip(zip(ids, domain_ids, names, strict=True), zip(writers, ks, strict=True), strict=True))
     users = {key[:2] for key in actual}
 
     def rows() -> Iterator[dict[str, Any]]:

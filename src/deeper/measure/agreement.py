@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from deeper.measure.bootstrap import resampling
+from deeper.measure.bootstrap import resampled_means
 
 Floats = NDArray[np.float64]
 
@@ -85,7 +85,7 @@ def _estimate(sums: Floats, statistic: Callable[[Floats], Floats], seed: int) ->
     value = float(statistic(sums.sum(axis=0)[None])[0]) if len(sums) else float("nan")
     if len(sums) < 2 or np.isnan(value):
         return Estimate(value, float("nan"), float("nan"))
-    drawn = statistic(resampling(len(sums), seed, 0, SAMPLES) @ sums)
+    drawn = statistic(resampled_means(sums, seed, 0, SAMPLES))
     drawn = drawn[np.isfinite(drawn)]
     low, high = np.quantile(drawn, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
     return Estimate(value, float(low), float(high))

@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
+AT_ONCE = 100
+"""Bootstrap samples that are summed at once."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ def domain_mean_interval(
     mean = float(np.mean([values.mean() for values in domains]))
     if any(len(values) == 1 for values in domains):
         return Interval(mean, float("nan"), float("nan"))
-    means = np.mean([resampling(len(values), seed, i, samples) @ values for i, values in enumerate(domains)], axis=0)
+    means = np.mean([resampled_means(values, seed, i, samples) for i, values in enumerate(domains)], axis=0)
     low, high = np.quantile(means, [(1 - confidence) / 2, (1 + confidence) / 2])
     return Interval(mean, float(low), float(high))
 
@@ -78,7 +80,7 @@ def domain_ratio_interval(
     if not numerators or any(len(values) == 0 for values in numerators):
         raise ValueError("a ratio needs at least one user of each domain")
     above, below = (
-        np.mean([resampling(len(values), seed, i, samples) @ values for i, values in enumerate(part)], axis=0)
+        np.mean([resampled_means(values, seed, i, samples) for i, values in enumerate(part)], axis=0)
         for part in (numerators, denominators)
     )
     value = float(np.mean([v.mean() for v in numerators]) / np.mean([v.mean() for v in denominators]))
@@ -88,13 +90,26 @@ def domain_ratio_interval(
     return Interval(value, float(low), float(high))
 
 
+def resampled_means(values: Floats, seed: int, domain: int, samples: int) -> Floats:
+    """Mean of each bootstrap sample, shape (samples,) or (samples, terms).
+
+    Args:
+        values: One number a user, shape (users,), or some, shape (users, terms).
+        seed: Seed of the resampling.
+        domain: Which domain, counted from 0: each is resampled in its own way.
+        samples: Bootstrap samples.
+    """
+    counts, users = _resampled(len(values), seed, domain, samples), len(values)
+    # As numbers that can be multiplied, all counts at once would be eight times as large.
+    parts = (counts[start : start + AT_ONCE] for start in range(0, samples, AT_ONCE))
+    return np.concatenate([part @ values / users for part in parts])
+
+
 @lru_cache(maxsize=16)
-def resampling(users: int, seed: int, domain: int, samples: int) -> Floats:
-    """Share of each user in each bootstrap sample, shape (samples, users)."""
+def _resampled(users: int, seed: int, domain: int, samples: int) -> NDArray[np.uint8]:
+    """How often each user is in each bootstrap sample, shape (samples, users); of 255 times the odds are nil."""
     rng = np.random.default_rng([seed, domain])
-    shares = np.empty((samples, users))
-    # Drawn sample by sample: all draws at once are as large as the shares.
-    for share in shares:
-        share[:] = np.bincount(rng.integers(users, size=users), minlength=users)
-    shares /= users
-    return shares
+    counts = np.empty((samples, users), np.uint8)
+    for row in counts:
+        row[:] = np.bincount(rng.integers(users, size=users), minlength=users)
+    return counts

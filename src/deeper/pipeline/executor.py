@@ -3,7 +3,7 @@
 import hashlib
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -47,11 +47,47 @@ class Stage:
     shard_rows: int
 
 
+class Rows(Protocol):
+    """What a stage reads shard by shard: a table, or rows that are made when they are read."""
+
+    @property
+    def num_rows(self) -> int:
+        """How many rows there are."""
+        ...
+
+    def slice(self, offset: int, length: int) -> pa.Table:
+        """Some of them; fewer at the end."""
+        ...
+
+
+@dataclass(frozen=True)
+class MadeRows:
+    """Rows that are made when they are read, for what all of them would take together.
+
+    Attributes:
+        makers: Makes each row.
+        schema: Of the rows.
+    """
+
+    makers: Sequence[Callable[[], dict[str, Any]]]
+    schema: pa.Schema
+
+    @property
+    def num_rows(self) -> int:
+        """How many rows there are."""
+        return len(self.makers)
+
+    def slice(self, offset: int, length: int) -> pa.Table:
+        """Some of them; fewer at the end."""
+        rows = [make() for make in self.makers[offset : offset + length]]
+        return pa.Table.from_pylist(rows, schema=self.schema)
+
+
 class Executor(Protocol):
     """Runs stages."""
 
-    def run(self, stage: Stage, table: pa.Table) -> pa.Table:
-        """Run a stage over a table; the output keeps the order of the input."""
+    def run(self, stage: Stage, rows: Rows) -> pa.Table:
+        """Run a stage over rows; the output keeps the order of the input."""
         ...
 
 
@@ -64,12 +100,12 @@ class LocalExecutor:
         self._engines = {id(engine): engine for engine in engines.values()}.values()
         self.costs: list[dict[str, Any]] = []
 
-    def run(self, stage: Stage, table: pa.Table) -> pa.Table:
-        """Run a stage over a table; the output keeps the order of the shards."""
+    def run(self, stage: Stage, rows: Rows) -> pa.Table:
+        """Run a stage over rows; the output keeps the order of the shards."""
         parts: list[pa.Table] = []
-        with self._progress.stage(stage.name, table.num_rows) as progress:
-            for index, start in enumerate(range(0, table.num_rows, stage.shard_rows)):
-                shard = table.slice(start, stage.shard_rows)
+        with self._progress.stage(stage.name, rows.num_rows) as progress:
+            for index, start in enumerate(range(0, rows.num_rows, stage.shard_rows)):
+                shard = rows.slice(start, stage.shard_rows)
                 name = f"{index:05d}-{_digest(stage, shard)}"
                 path, cost_path = f"{stage.name}/{name}.parquet", f"cost/{stage.name}-{name}.parquet"
                 if self._folder.has(path) and self._folder.has(cost_path):

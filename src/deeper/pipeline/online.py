@@ -8,7 +8,7 @@ directions, S_t takes two stages: candidates are drawn, and predicted from to be
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
@@ -26,13 +26,15 @@ from deeper.persona.schema import PERSONA
 from deeper.persona.search import CANDIDATE, SEARCH, choose, draw, halves, to_judge
 from deeper.persona.stages import UPDATE_INPUT, controls, initialise, update, update_row
 from deeper.persona.write import Writer
-from deeper.pipeline.executor import Executor, Stage
+from deeper.pipeline.executor import Executor, MadeRows, Stage
 from deeper.pipeline.population import Population
 from deeper.pipeline.readers import read_stage
 from deeper.pipeline.settings import Settings
 
 WRITE_ROWS = 40
 CONTROLS_AT_ONCE = 500
+READ = ("id", "user", "domain", "method", "k", "text", "tokens", "leaks")
+"""What the next stage needs of a persona; rows of Python objects take many times what their table does."""
 AHEAD = {"future": 1, "current": 0, "previous": -1}
 """Which window a role judges, counted from the round."""
 Row = dict[str, Any]
@@ -91,16 +93,18 @@ class OnlineLoop:
     def run(self, population: Population) -> Outcome:
         """Run all rounds."""
         rounds, windows = self.settings.rounds, population.eval
-        first = self._initialise({**windows, **population.calibration})
-        texts = {(row["domain"], row["user"]): row for row in first if (row["domain"], row["user"]) in windows}
+        written = self._initialise({**windows, **population.calibration})
+        first = written.select(READ).to_pylist()
+        texts = {self._key(row): row for row in first if self._key(row) in windows}
+        personas = [written.filter(pa.array([self._key(row) in windows for row in first], pa.bool_()))]
         seen = range(rounds + 2) if "frozen" in self.settings.methods else [0, 1]
         seen = [k for k in seen if k or "current" in self.settings.roles or "previous" in self.settings.roles]
         fitted = range(1, rounds + 2) if self.settings.prediction == "history" else [1]
         wanted = [(row, seen if self._key(row) in windows else fitted) for row in first]
         raw = self._predict("predict-0", wanted, {**windows, **population.calibration})
-        judged = [self._key(row) in windows for row in raw.select(["domain", "user"]).to_pylist()]
-        own, others = pa.array(judged, pa.bool_()), pa.array([not mine for mine in judged], pa.bool_())
-        for_fitting = raw.filter(others)
+        keys = zip(raw["domain"].to_pylist(), raw["user"].to_pylist(), strict=True)
+        own = pa.array([key in windows for key in keys], pa.bool_())
+        for_fitting = raw.filter(pc.invert(own))
         calibration = Calibration({}, None)
         if self.settings.calibrates:
             is_first = pc.field("k") == 1
@@ -111,7 +115,6 @@ class OnlineLoop:
             else:
                 calibration = fit_calibration(for_fitting.filter(is_first), population.calibration, self.domains)
         fitting = self._calibrated(for_fitting, calibration)
-        personas = [pa.Table.from_pylist(list(texts.values()), schema=PERSONA)]
         predictions = [self._calibrated(raw.filter(own), calibration)]
 
         if self.settings.prediction == "history":
@@ -120,12 +123,12 @@ class OnlineLoop:
             personas.append(self._controls(windows, self._chosen(CONTROLS)))
             targets = (
                 (row, range(1, rounds + 2) if row["method"] == "no_persona" else [row["k"] + 1])
-                for row in personas[-1].to_pylist()
+                for row in personas[-1].select(READ).to_pylist()
             )
             predictions.append(self._calibrated(self._predict("predict-controls", targets, windows), calibration))
 
         current = {(key, method): row for key, row in texts.items() for method in self._chosen(UPDATERS)}
-        points = _points(predictions[0])
+        points = _points(predictions[0], 1)
         searches = [SEARCH.empty_table()]
         for t in range(1, rounds + 1) if current else ():
             rows = self._cases(t, current, points, windows)
@@ -134,56 +137,55 @@ class OnlineLoop:
                 searches.append(decided)
             else:
                 written = self._write(f"update-{t}", update, rows)
-            final = [row for row in written if row["stage"] == "final"]
+            personas.append(written)
+            final = written.filter(pc.field("stage") == "final").select(READ).to_pylist()
             ks = [t + AHEAD[role] for role in self.settings.roles]
             raw = self._predict(f"predict-{t}", [(row, ks) for row in final], windows)
             predictions.append(self._calibrated(raw, calibration))
-            points = _points(predictions[-1])
+            points = _points(predictions[-1], t + 1)
             current = {(self._key(row), row["method"]): row for row in final}
-            personas.append(pa.Table.from_pylist(written, schema=PERSONA))
         table = pa.concat_tables(personas).combine_chunks()
         return Outcome(table, pa.concat_tables(predictions), calibration, fitting, pa.concat_tables(searches))
 
-    def _initialise(self, windows: Windows) -> list[Row]:
-        rows = [update_row(key, "initialise", 0, None, windows[key], None) for key in sorted(windows)]
-        return self._write("initialise", initialise, rows)
+    def _initialise(self, windows: Windows) -> pa.Table:
+        makers = [partial(update_row, key, "initialise", 0, None, windows[key], None) for key in sorted(windows)]
+        return self._write("initialise", initialise, MadeRows(makers, UPDATE_INPUT))
 
     def _cases(
         self,
         t: int,
         current: Mapping[tuple[Key, str], Row],
-        points: Mapping[tuple[str, int], Any],
+        points: Mapping[str, Any],
         windows: Windows,
-    ) -> list[Row]:
+    ) -> MadeRows:
         # Without in-sample roles, nothing judges a persona that has no next window.
         needed = 1 if self.settings.roles == ("future",) else 0
-        return [
-            update_row(key, method, t, parent, windows[key], points.get((parent["id"], t)))
+        makers = [
+            partial(update_row, key, method, t, parent, windows[key], points.get(parent["id"]))
             for (key, method), parent in current.items()
             if len(windows[key]) > t + needed
         ]
+        return MadeRows(makers, UPDATE_INPUT)
 
     def _search(
-        self, t: int, rows: list[Row], current: Mapping[tuple[Key, str], Row], calibration: Calibration | CrossFit
-    ) -> tuple[list[Row], pa.Table]:
+        self, t: int, rows: MadeRows, current: Mapping[tuple[Key, str], Row], calibration: Calibration | CrossFit
+    ) -> tuple[pa.Table, pa.Table]:
         """Personas of round t, and what was decided."""
-        table = pa.Table.from_pylist(rows, schema=UPDATE_INPUT)
+        table = rows.slice(0, rows.num_rows)
         split = halves(table, self.settings.seed, self.settings.search_n)
         drawn = self.executor.run(self._written(f"candidates-{t}", draw, CANDIDATE), split)
         raw = self.executor.run(self._read(f"judge-{t}"), to_judge(table, split, drawn))
         judged = self._calibrated(raw, calibration)
         parents = {row["id"]: row for row in current.values()}
-        personas, decided = choose(table, split, drawn, judged, parents, self._writer(), self.domains)
-        return personas.to_pylist(), decided
+        return choose(table, split, drawn, judged, parents, self._writer(), self.domains)
 
     def _calibrated(self, table: pa.Table, calibration: Calibration | CrossFit) -> pa.Table:
         if isinstance(calibration, CrossFit):
             return calibration.calibrate(table, self.domains)
         return calibrate(table, calibration, self.domains)
 
-    def _write(self, name: str, function: Callable[..., pa.Table], rows: list[Row]) -> list[Row]:
-        stage = self._written(name, function, PERSONA)
-        return self.executor.run(stage, pa.Table.from_pylist(rows, schema=UPDATE_INPUT)).to_pylist()
+    def _write(self, name: str, function: Callable[..., pa.Table], rows: MadeRows) -> pa.Table:
+        return self.executor.run(self._written(name, function, PERSONA), rows)
 
     def _writer(self) -> Writer:
         return Writer(self.policy, self.prompts, self.settings.max_persona_tokens, self.settings.seed)
@@ -206,26 +208,24 @@ class OnlineLoop:
         )
 
     def _controls(self, windows: Windows, methods: Sequence[str]) -> pa.Table:
-        rows = (
-            update_row(key, method, k, None, windows[key], None)
+        makers = [
+            partial(update_row, key, method, k, None, windows[key], None)
             for key in sorted(windows)
             for method in methods
             for k in (range(self.settings.rounds + 1) if method != "no_persona" else [0])
             if len(windows[key]) > k
-        )
-        parts = [PERSONA.empty_table()]
-        # Each row holds its windows, so that all of them together are far larger than what comes out.
-        while some := list(islice(rows, CONTROLS_AT_ONCE)):
-            parts.append(controls(pa.Table.from_pylist(some, schema=UPDATE_INPUT), self.domains))
-        return pa.concat_tables(parts)
+        ]
+        rows, starts = MadeRows(makers, UPDATE_INPUT), range(0, len(makers), CONTROLS_AT_ONCE)
+        parts = [controls(rows.slice(start, CONTROLS_AT_ONCE), self.domains) for start in starts]
+        return pa.concat_tables([PERSONA.empty_table(), *parts])
 
     def _predict(self, name: str, wanted: Iterable[tuple[Row, Iterable[int]]], windows: Windows) -> pa.Table:
-        rows: list[Row] = []
+        makers: list[Callable[[], Row]] = []
         for persona, ks in wanted:
             own = windows[self._key(persona)]
             if targets := {k: own[k] for k in ks if k < len(own)}:
-                rows.append(predict_row(persona, targets))
-        return self.executor.run(self._read(name), pa.Table.from_pylist(rows, schema=PREDICT_INPUT))
+                makers.append(partial(predict_row, persona, targets))
+        return self.executor.run(self._read(name), MadeRows(makers, PREDICT_INPUT))
 
     def _read(self, name: str) -> Stage:
         readout, seed = self.settings.readout, self.settings.seed
@@ -239,7 +239,7 @@ class OnlineLoop:
         return row["domain"], row["user"]
 
 
-def _points(predictions: pa.Table) -> dict[tuple[str, int], list[float]]:
-    """Points by persona and window; failed predictions are left out."""
-    rows = predictions.select(["persona_id", "k", "points", "failure"]).to_pylist()
-    return {(row["persona_id"], row["k"]): row["points"] for row in rows if not row["failure"]}
+def _points(predictions: pa.Table, k: int) -> dict[str, list[float]]:
+    """Points of W_k by persona; failed predictions are left out."""
+    read = predictions.filter((pc.field("k") == k) & (pc.field("failure") == ""))
+    return dict(zip(read["persona_id"].to_pylist(), read["points"].to_pylist(), strict=True))

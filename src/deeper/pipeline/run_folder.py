@@ -18,6 +18,9 @@ from deeper.behaviour.parquet import read_parquet
 from deeper.errors import UserError
 from deeper.pipeline.settings import RunSettings
 
+ROW_GROUP = 10_000
+"""Rows that are put into a file at once; a writer holds all of them."""
+
 
 class RunFolder:
     """A folder that a run can be killed in and started again in."""
@@ -105,7 +108,7 @@ class RunFolder:
     def write_table(self, name: str, table: pa.Table) -> None:
         """Write a Parquet file atomically."""
         sink = pa.BufferOutputStream()
-        pq.write_table(table, sink, compression="zstd", write_page_checksum=True)
+        pq.write_table(table, sink, row_group_size=ROW_GROUP, compression="zstd", write_page_checksum=True)
         self._write(name, sink.getvalue().to_pybytes())
 
     def write_json(self, name: str, value: Mapping[str, Any]) -> None:
