@@ -17,7 +17,9 @@ from typing import Any
 
 import click
 
+from deeper.pipeline.online import WRITE_ROWS
 from deeper.pipeline.provenance import provenance
+from deeper.pipeline.readers import READ_ROWS
 from deeper.pipeline.run_folder import write_atomically
 from speed_cases import SEED, Figure, Sizes
 
@@ -31,8 +33,8 @@ PARTS = {
     "report": "speed_report",
 }
 """Functions, and the modules that hold them; `scale` wants a figure of `throughput`."""
-FULL = Sizes(repeats=3, users=6, many=1000, personas=12, asked=3)
-TRIAL = Sizes(repeats=1, users=1, many=48, personas=2, asked=1)
+FULL = Sizes(repeats=3, users=6, many=1000, read=READ_ROWS, written=WRITE_ROWS, asked=3)
+TRIAL = Sizes(repeats=1, users=1, many=48, read=2, written=2, asked=1)
 ROOT = Path(__file__).resolve().parents[1]
 
 

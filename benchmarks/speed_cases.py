@@ -42,14 +42,16 @@ class Sizes:
         repeats: Turns of each side.
         users: Users that the embedded model has a run of.
         many: Users that the scripted engine has a run of, against 16.
-        personas: Personas that are scored, and refined, in a call.
+        read: Personas that are read in a call; a run's shard has `READ_ROWS`.
+        written: Personas that are refined in a call; a run's shard has `WRITE_ROWS`.
         asked: Requests of the published flow in a turn.
     """
 
     repeats: int
     users: int
     many: int
-    personas: int
+    read: int
+    written: int
     asked: int
 
 

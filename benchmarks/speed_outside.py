@@ -11,8 +11,26 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
+from deeper.engine import Prompt, Sampling
 from deeper.engine.scripted import ScriptedEngine
-from speed_cases import Figure, Say, Sizes, Watched, figure, in_turns, planted_windows, ratios, run_planted, seconds
+from deeper.persona.predict import predict
+from deeper.persona.prompts import load_prompts
+from deeper.pipeline.online import WRITE_ROWS
+from deeper.pipeline.readers import READ_ROWS
+from speed_cases import (
+    DOMAINS,
+    RUN,
+    SEED,
+    Figure,
+    Say,
+    Sizes,
+    Watched,
+    figure,
+    in_turns,
+    planted_windows,
+    run_planted,
+    seconds,
+)
 
 FEW = 16
 WHOLE_RUN = {"rounds": 4}
@@ -50,20 +68,20 @@ def scale(sizes: Sizes, say: Say, engine_seconds_a_user: float) -> dict[str, Fig
         say: Tells what is going on.
         engine_seconds_a_user: Of a run of the embedded engine with the same settings (the part `throughput`).
     """
-    peaks: dict[int, list[float]] = {FEW: [], sizes.many: []}
+    peaks: dict[bool, dict[int, float]] = {False: {}, True: {}}
     outside: list[float] = []
     with tempfile.TemporaryDirectory() as folder:
         windows = Path(folder) / "windows.parquet"
         pq.write_table(planted_windows(sizes.many, 32), windows)
-        for users, found in peaks.items():
-            _, peak = _apart(windows, users, WHOLE_RUN)
-            found.append(peak)
-            say(f"  {users} users, four rounds: {peak:.0f} MB")
+        for with_model, found in peaks.items():
+            for users in (FEW, sizes.many):
+                _, peak = _apart(windows, users, WHOLE_RUN, with_model)
+                found[users] = peak
+                say(f"  {users} users, four rounds{', the model loaded' * with_model}: {peak:.0f} MB")
         for turn in range(sizes.repeats - 1 or 1):
-            spent, _ = _apart(windows, sizes.many, {})
+            spent, _ = _apart(windows, sizes.many, {}, with_model=False)
             outside.append(spent / sizes.many)
             say(f"  turn {turn + 1}, {sizes.many} users, one round: {spent:.1f} s outside")
-    grown = ratios(peaks[sizes.many], peaks[FEW])
     how = (
         f"Peak memory of the process of deeper evaluate (VmHWM) judging {sizes.many} users by that of {FEW}, with the "
         "scripted engine, which holds no model. Both processes hold the same data, windows of all users; what grows "
@@ -73,13 +91,23 @@ def scale(sizes: Sizes, say: Say, engine_seconds_a_user: float) -> dict[str, Fig
         f"Seconds a user outside of the scripted engine, in a run of {sizes.many} users, by the seconds a user that "
         "the embedded engine works in a run with the same settings."
     )
-    memory = figure(grown, 1.2, "lower", how, few=FEW, many=sizes.many, rounds=4, methods="all")
-    memory["megabytes"] = {str(users): round(peak) for users, [peak] in peaks.items()}
+    memory = _memory(peaks[False], how)
+    memory["with_model"] = _memory(
+        peaks[True],
+        "The same with the small model in the process, as a run has it: compiled, and asked for a shard of texts and "
+        "one of predictions before the run; the answers of the run are the scripted engine's.",
+    )
     shares = [spent / engine_seconds_a_user for spent in outside]
     time = figure(shares, 0.05, "lower", share, users=sizes.many, rounds=1, methods="all")
     time["outside_seconds_a_user"] = [round(spent, 4) for spent in outside]
     time["engine_seconds_a_user"] = round(engine_seconds_a_user, 3)
     return {"memory_ratio_1000_vs_16": memory, "outside_engine_share": time}
+
+
+def _memory(peaks: dict[int, float], how: str) -> Figure:
+    few, many = peaks
+    found = figure([peaks[many] / peaks[few]], 1.2, "lower", how, few=few, many=many, rounds=4, methods="all")
+    return {**found, "megabytes": {str(users): round(peak) for users, peak in peaks.items()}}
 
 
 class Forgetful(ScriptedEngine):
@@ -96,18 +124,31 @@ class Forgetful(ScriptedEngine):
         return matrices
 
 
-def _apart(windows: Path, users: int, settings: dict[str, Any]) -> tuple[float, float]:
+def _apart(windows: Path, users: int, settings: dict[str, Any], with_model: bool) -> tuple[float, float]:
     """`scripted_run` in a fresh process."""
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as fresh:
-        return fresh.submit(scripted_run, windows, users, settings).result()
+        return fresh.submit(scripted_run, windows, users, settings, with_model).result()
 
 
-def scripted_run(windows: Path, users: int, settings: dict[str, Any]) -> tuple[float, float]:
+def scripted_run(windows: Path, users: int, settings: dict[str, Any], with_model: bool) -> tuple[float, float]:
     """A run's seconds outside of the engine, and the peak of the process in megabytes."""
+    model = _model_that_has_worked() if with_model else None
     watched, table = Watched(Forgetful(), notes=False), pq.read_table(windows)
     with tempfile.TemporaryDirectory() as folder:
         chosen = {"users": users, "calibration_users": 32, **settings}
         spent = run_planted(watched, table, Path(folder) / "run", **chosen)
     # Of this program's own: what the parent took before it started this one does not count.
     [line] = [line for line in Path("/proc/self/status").read_text("utf-8").splitlines() if line.startswith("VmHWM")]
+    del model  # until here
     return spent["all"] - watched.seconds, int(line.split()[1]) / 1000
+
+
+def _model_that_has_worked() -> Any:
+    """The embedded engine, asked for as much at once as a run asks it."""
+    from speed_engine import LONG, embedded, to_predict
+
+    engine = embedded()
+    predict(to_predict(READ_ROWS, 1), engine, load_prompts(), DOMAINS, "distribution", SEED)
+    asked = [Prompt("", f"{number} {LONG}") for number in range(WRITE_ROWS)]
+    engine.generate(asked, Sampling(RUN["max_persona_tokens"]))
+    return engine

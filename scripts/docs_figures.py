@@ -180,6 +180,13 @@ SPEED = {
     "report_megabytes": "its size in megabytes",
 }
 
+BESIDE = {
+    "at_best": "if ours took what the bare pipeline takes",
+    "with_titles": "its ratings with titles",
+    "with_model": "with the small model loaded",
+}
+"""Figures that stand beside others."""
+
 
 def speed(results: Results) -> str:
     """What was measured, and whether it is as fast as wanted."""
@@ -190,8 +197,7 @@ def speed(results: Results) -> str:
             continue
         one = results[name]
         rows.append((told, *_speed(one)))
-        if "with_titles" in one:
-            rows.append((f"{told}, its ratings with titles", *_speed(one["with_titles"])))
+        rows += [(f"{told}, {other}", *_speed(one[beside])) for beside, other in BESIDE.items() if beside in one]
     return "\n\n".join((table(("", "median", "range", "repeats", "wanted", ""), rows), origin(results)))
 
 

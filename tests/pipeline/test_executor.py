@@ -1,6 +1,7 @@
 import io
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from deeper.engine import Prompt, Sampling
 from deeper.engine.scripted import ScriptedEngine
 from deeper.errors import UserError
 from deeper.persona.predict import PREDICT_INPUT
-from deeper.pipeline.executor import LocalExecutor, Stage, _digest  # pyright: ignore[reportPrivateUsage]
+from deeper.pipeline.executor import LocalExecutor, MadeRows, Stage, _digest  # pyright: ignore[reportPrivateUsage]
 from deeper.pipeline.progress import RunProgress
 from deeper.pipeline.run_folder import RunFolder
 from deeper.pipeline.settings import Settings
@@ -60,6 +61,26 @@ def test_rows_go_through_shard_by_shard_and_come_out_in_order(tmp_path: Path) ->
     assert out["double"].to_pylist() == [0, 2, 4, 6, 8, 10, 12]
     assert function.calls == [[0, 1, 2], [3, 4, 5], [6]]
     assert [name[:6] for name in shards(tmp_path)] == ["00000-", "00001-", "00002-"]
+
+
+def test_rows_can_be_made_when_their_shard_is_read_and_are_the_same(tmp_path: Path) -> None:
+    function, made, seen = Doubling(), list[int](), list[int]()
+
+    def make(n: int) -> dict[str, Any]:
+        made.append(n)
+        return {"n": n}
+
+    def read(table: pa.Table) -> pa.Table:
+        seen.append(len(made))
+        return function(table)
+
+    rows = MadeRows([partial(make, n) for n in range(7)], ROWS.schema)
+    assert rows.num_rows == 7 and made == []
+    out = executor(tmp_path, function).run(stage(read), rows)
+    assert seen == [3, 6, 7], "each shard's rows are made just before it is read"
+    before = shards(tmp_path)
+    assert executor(tmp_path, function).run(stage(read), ROWS) == out and shards(tmp_path) == before
+    assert seen == [3, 6, 7], "shards of a table have the same names"
 
 
 def test_what_is_there_is_not_done_again(tmp_path: Path) -> None:

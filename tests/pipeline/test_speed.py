@@ -88,7 +88,7 @@ def test_the_bare_loop_is_asked_for_all_that_a_run_wrote(monkeypatch):
     loop = Loop()
     monkeypatch.setattr(speed_engine, "embedded", Forgetful)
     monkeypatch.setattr(speed_engine, "bare", lambda: loop)
-    sizes = speed.Sizes(repeats=2, users=2, many=3, personas=2, asked=1)
+    sizes = speed.Sizes(repeats=2, users=2, many=3, read=2, written=2, asked=1)
     found = speed_engine.throughput(sizes, lambda told: None)["throughput_vs_bare"]
     assert len(loop.asked) == found["repeats"] == 2 and loop.asked[0] == loop.asked[1]
     prompts, lengths = loop.asked[0]
@@ -98,22 +98,30 @@ def test_the_bare_loop_is_asked_for_all_that_a_run_wrote(monkeypatch):
 
 
 def test_the_published_flow_is_asked_one_request_at_a_time(monkeypatch):
+    import speed_engine
     import speed_published
 
     class Tokens(Loop):
         def ids(self, text):
             return text.split()
 
+        def tokens(self, prompt):
+            return self.ids(prompt.user)
+
     loop = Tokens()
     monkeypatch.setattr(speed_published, "embedded", Forgetful)
-    monkeypatch.setattr(speed_published, "bare", lambda: loop)
-    sizes = speed.Sizes(repeats=1, users=2, many=3, personas=3, asked=2)
+    for module in (speed_engine, speed_published):
+        monkeypatch.setattr(module, "bare", lambda: loop)
+    sizes = speed.Sizes(repeats=1, users=2, many=3, read=3, written=3, asked=2)
     found = speed_published.published(sizes, lambda told: None)
     assert set(found) == {"prediction_vs_published", "refinement_vs_published", "round_vs_published"}
-    assert all(len(prompts) == 1 for prompts, _ in loop.asked) and len(loop.asked) == 2 * 3
+    # Two requests of each kind one by one; and what the bare pipeline takes at best, all at once.
+    assert [len(prompts) for prompts, _ in loop.asked] == [1, 1, 3, 3, 1, 1, 1, 1]
+    for one in found.values():
+        assert one["at_best"]["value"] > 0 and one["at_best"]["target"] == one["target"]
     answers = found["prediction_vs_published"]["answer_tokens"]
     assert answers["numbers"] == 10 < answers["titles"]
-    asked = [lengths[0] for _, lengths in loop.asked]
+    asked = [lengths[0] for prompts, lengths in loop.asked if len(prompts) == 1]
     assert asked.count(10) == 2 and max(asked) == answers["titles"]
     assert found["prediction_vs_published"]["with_titles"]["target"] == 10
 
@@ -126,7 +134,7 @@ def test_the_page_of_copied_users_is_measured(monkeypatch):
         speed_report, "open_page", lambda path, users: opened.append((path.stat().st_size, users)) or (2.0, 0.1)
     )
     monkeypatch.setattr(speed_report, "WORDS", 12)
-    sizes = speed.Sizes(repeats=2, users=2, many=60, personas=3, asked=2)
+    sizes = speed.Sizes(repeats=2, users=2, many=60, read=3, written=3, asked=2)
     found = speed_report.report(sizes, lambda told: None)
     assert [users for _, users in opened] == [100, 100]
     assert found["report_seconds_open"]["value"] == 2.0 and found["report_seconds_open"]["holds"]
