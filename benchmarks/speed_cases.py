@@ -116,8 +116,13 @@ class Watched:
         """Watch an engine; without notes nothing grows."""
         self._engine, self._notes = engine, notes
         self.seconds = 0.0
-        self.written: list[tuple[Prompt, int]] = []
-        """Prompts, and tokens of their answers."""
+        self.batches: list[list[tuple[Prompt, int]]] = []
+        """Of each call, the prompts and the tokens of their answers."""
+
+    @property
+    def written(self) -> list[tuple[Prompt, int]]:
+        """All prompts, and the tokens of their answers."""
+        return [one for batch in self.batches for one in batch]
 
     @property
     def fingerprint(self) -> str:
@@ -135,7 +140,7 @@ class Watched:
         completions = self._engine.generate(prompts, sampling)
         self.seconds += time.perf_counter() - began
         if self._notes:
-            self.written += [(p, n) for p, c in zip(prompts, completions, strict=True) for n in c.tokens]
+            self.batches.append([(p, n) for p, c in zip(prompts, completions, strict=True) for n in c.tokens])
         return completions
 
     def score(self, requests: Sequence[ScoreRequest]) -> Any:
