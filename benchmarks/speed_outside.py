@@ -83,20 +83,19 @@ def scale(sizes: Sizes, say: Say, engine_seconds_a_user: float) -> dict[str, Fig
             outside.append(spent / sizes.many)
             say(f"  turn {turn + 1}, {sizes.many} users, one round: {spent:.1f} s outside")
     how = (
-        f"Peak memory of the process of deeper evaluate (VmHWM) judging {sizes.many} users by that of {FEW}, with the "
-        "scripted engine, which holds no model. Both processes hold the same data, windows of all users; what grows "
-        "are the tables of personas, predictions and errors, which a run holds until it writes them."
+        f"Peak memory of the process of deeper evaluate (VmHWM) judging {sizes.many} users by that of {FEW}, the small "
+        "model in the process as in any run: compiled, and asked for a shard of texts and one of predictions before the "
+        "run; the run's answers are the scripted engine's. Both processes hold the same data, windows of all users."
+    )
+    bare = (
+        "The same without the model. What grows are the windows of those who are judged, and the tables of personas, "
+        "predictions and errors, which a run holds until it writes them."
     )
     share = (
         f"Seconds a user outside of the scripted engine, in a run of {sizes.many} users, by the seconds a user that "
         "the embedded engine works in a run with the same settings."
     )
-    memory = _memory(peaks[False], how)
-    memory["with_model"] = _memory(
-        peaks[True],
-        "The same with the small model in the process, as a run has it: compiled, and asked for a shard of texts and "
-        "one of predictions before the run; the answers of the run are the scripted engine's.",
-    )
+    memory = {**_memory(peaks[True], how), "without_model": _memory(peaks[False], bare)}
     shares = [spent / engine_seconds_a_user for spent in outside]
     time = figure(shares, 0.05, "lower", share, users=sizes.many, rounds=1, methods="all")
     time["outside_seconds_a_user"] = [round(spent, 4) for spent in outside]

@@ -174,7 +174,7 @@ SPEED = {
     "refinement_vs_published": "a persona refined, the same",
     "round_vs_published": "both, the same",
     "help_seconds_over_bare": "`deeper --help`, seconds over a bare interpreter",
-    "memory_ratio_1000_vs_16": "peak memory without a model, 1,000 users / 16",
+    "memory_ratio_1000_vs_16": "peak memory, 1,000 users / 16",
     "outside_engine_share": "a user's time outside of the engine / the embedded engine's",
     "report_seconds_open": "seconds until the page of 1,000 users is open",
     "report_megabytes": "its size in megabytes",
@@ -185,7 +185,7 @@ BESIDE = {
     "not_rounded": "if the limit's pipeline rounds nothing to 8 bits",
     "at_best": "if ours took what the bare pipeline takes",
     "with_titles": "its ratings with titles",
-    "with_model": "with the small model loaded",
+    "without_model": "without the model",
 }
 """Figures that stand beside others."""
 
