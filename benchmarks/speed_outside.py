@@ -84,8 +84,8 @@ def scale(sizes: Sizes, say: Say, engine_seconds_a_user: float) -> dict[str, Fig
             say(f"  turn {turn + 1}, {sizes.many} users, one round: {spent:.1f} s outside")
     how = (
         f"Peak memory of the process of deeper evaluate (VmHWM) judging {sizes.many} users by that of {FEW}, the small "
-        "model in the process as in any run: compiled, and asked for a shard of texts and one of predictions before the "
-        "run; the run's answers are the scripted engine's. Both processes hold the same data, windows of all users."
+        "model in the process as in any run: compiled, and asked for a shard of texts and one of predictions first. "
+        "The run's answers are the scripted engine's. Both processes hold the same data, windows of all users."
     )
     bare = (
         "The same without the model. What grows are the windows of those who are judged, and the tables of personas, "
