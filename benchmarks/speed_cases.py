@@ -84,7 +84,7 @@ def in_turns(sides: Mapping[str, Callable[[], float]], repeats: int, say: Say) -
     for turn in range(repeats):
         for name, side in sides.items():
             found[name].append(side())
-            say(f"  turn {turn + 1} of {repeats}, {name}: {found[name][-1]:.3f}")
+            say(f"  turn {turn + 1} of {repeats}, {name}: {found[name][-1]:.3g}")
     return found
 
 

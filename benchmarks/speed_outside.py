@@ -5,34 +5,19 @@ import sys
 import tempfile
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from itertools import count
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 
-from deeper.engine import Prompt, Sampling
 from deeper.engine.scripted import ScriptedEngine
-from deeper.persona.predict import predict
-from deeper.persona.prompts import load_prompts
-from deeper.pipeline.online import WRITE_ROWS
-from deeper.pipeline.readers import READ_ROWS
-from speed_cases import (
-    DOMAINS,
-    RUN,
-    SEED,
-    Figure,
-    Say,
-    Sizes,
-    Watched,
-    figure,
-    in_turns,
-    planted_windows,
-    run_planted,
-    seconds,
-)
+from speed_cases import Figure, Say, Sizes, Watched, figure, in_turns, planted_windows, run_planted, seconds
 
 FEW = 16
+EVERY = 250
+"""Calls of a kind of which the model is asked one: a run of 1,000 users has some 2,000 of each."""
 WHOLE_RUN = {"rounds": 4}
 """Of the runs whose memory is measured: all methods, all rounds."""
 HELP = "import sys; from deeper.cli.main import main; sys.argv = ['deeper', '--help']; main()"
@@ -79,13 +64,13 @@ def scale(sizes: Sizes, say: Say, engine_seconds_a_user: float) -> dict[str, Fig
                 found[users] = peak
                 say(f"  {users} users, four rounds{', the model loaded' * with_model}: {peak:.0f} MB")
         for turn in range(sizes.repeats - 1 or 1):
-            spent, _ = _apart(windows, sizes.many, {}, with_model=False)
+            spent, _ = _apart(windows, sizes.many, {})
             outside.append(spent / sizes.many)
             say(f"  turn {turn + 1}, {sizes.many} users, one round: {spent:.1f} s outside")
     how = (
         f"Peak memory of the process of deeper evaluate (VmHWM) judging {sizes.many} users by that of {FEW}, the small "
-        "model in the process as in any run: compiled, and asked for a shard of texts and one of predictions first. "
-        "The run's answers are the scripted engine's. Both processes hold the same data, windows of all users."
+        f"model in the process: compiled, and asked what the run asks at the first and each {EVERY}th call. The run's "
+        "answers are the scripted engine's. Both processes hold the same data, windows of all users."
     )
     bare = (
         "The same without the model. What grows are the windows of those who are judged, and the tables of personas, "
@@ -123,7 +108,31 @@ class Forgetful(ScriptedEngine):
         return matrices
 
 
-def _apart(windows: Path, users: int, settings: dict[str, Any], with_model: bool) -> tuple[float, float]:
+class WithModel(Forgetful):
+    """One that lets the embedded model work, too, at each `EVERY`th call of a kind, and forgets its answers."""
+
+    def __init__(self) -> None:
+        """Load the model; the other runs do not even import what runs it."""
+        from speed_engine import embedded
+
+        super().__init__()
+        self._model = embedded()
+        self._calls = {"generate": count(), "score": count()}
+
+    def generate(self, *asked):  # noqa: D102
+        self._ask("generate", asked)
+        return super().generate(*asked)
+
+    def score(self, *asked):  # noqa: D102
+        self._ask("score", asked)
+        return super().score(*asked)
+
+    def _ask(self, kind: str, asked: tuple[Any, ...]) -> None:
+        if next(self._calls[kind]) % EVERY == 0:
+            getattr(self._model, kind)(*asked)
+
+
+def _apart(windows: Path, users: int, settings: dict[str, Any], with_model: bool = False) -> tuple[float, float]:
     """`scripted_run` in a fresh process."""
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as fresh:
         return fresh.submit(scripted_run, windows, users, settings, with_model).result()
@@ -131,23 +140,11 @@ def _apart(windows: Path, users: int, settings: dict[str, Any], with_model: bool
 
 def scripted_run(windows: Path, users: int, settings: dict[str, Any], with_model: bool) -> tuple[float, float]:
     """A run's seconds outside of the engine, and the peak of the process in megabytes."""
-    model = _model_that_has_worked() if with_model else None
-    watched, table = Watched(Forgetful(), notes=False), pq.read_table(windows)
+    table = pq.read_table(windows)
+    watched = Watched(WithModel() if with_model else Forgetful(), notes=False)
     with tempfile.TemporaryDirectory() as folder:
         chosen = {"users": users, "calibration_users": 32, **settings}
         spent = run_planted(watched, table, Path(folder) / "run", **chosen)
     # Of this program's own: what the parent took before it started this one does not count.
     [line] = [line for line in Path("/proc/self/status").read_text("utf-8").splitlines() if line.startswith("VmHWM")]
-    del model  # until here
     return spent["all"] - watched.seconds, int(line.split()[1]) / 1000
-
-
-def _model_that_has_worked() -> Any:
-    """The embedded engine, asked for as much at once as a run asks it."""
-    from speed_engine import LONG, embedded, to_predict
-
-    engine = embedded()
-    predict(to_predict(READ_ROWS, 1), engine, load_prompts(), DOMAINS, "distribution", SEED)
-    asked = [Prompt("", f"{number} {LONG}") for number in range(WRITE_ROWS)]
-    engine.generate(asked, Sampling(RUN["max_persona_tokens"]))
-    return engine

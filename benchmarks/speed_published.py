@@ -56,6 +56,8 @@ def published(sizes: Sizes, say: Say) -> dict[str, Figure]:
     kept = sum(personas["tokens"].to_pylist()) / cases.num_rows
     rewrites = [(prompt, round(kept)) for prompt, _ in watched.written[: sizes.asked]]
 
+    tokens_each = needed_tokens(asked) / asked.num_rows
+
     def one_by_one(requests: list[tuple[Prompt, int]]) -> float:
         return seconds(lambda: [loop.answer([prompt], [length]) for prompt, length in requests]) / len(requests)
 
@@ -65,7 +67,7 @@ def published(sizes: Sizes, say: Say) -> dict[str, Figure]:
         ),
         "refinement": lambda: seconds(lambda: update(cases, writer, DOMAINS)) / cases.num_rows,
         "published refinement": lambda: one_by_one(rewrites),
-        "prediction at best": lambda: seconds_a_token(asked) * needed_tokens(asked) / asked.num_rows,
+        "prediction at best": lambda: seconds_a_token(asked) * tokens_each,
         "refinement at best": lambda: (
             seconds(lambda: loop.answer(*zip(*watched.written, strict=True))) / cases.num_rows
         ),

@@ -12,7 +12,7 @@ from deeper.evaluation.schema import CONTROLS, HISTORY_ONLY
 from deeper.measure.text import distinctness, redundancy, retention, words
 
 Row = dict[str, Any]
-Place = tuple[str, str, int]
+Version = tuple[str, str, int]
 """Domain, user and k."""
 
 NOT_WRITTEN = (*CONTROLS, HISTORY_ONLY)
@@ -25,7 +25,8 @@ def count_failures(predictions: pa.Table, personas: pa.Table) -> dict[str, dict[
     A prediction that failed has no error row; a persona that failed kept its parent's text. The predictions
     from S_0 are those of "initialise"; short-term personas count as their method's.
     """
-    written_by, reasons = personas["method"].to_pylist(), personas["failure"].to_pylist()
+    written_by: list[Any] = personas["method"].to_pylist()
+    reasons = personas["failure"].to_pylist()
     method_of = dict(zip(personas["id"].to_pylist(), written_by, strict=True))
     methods = list(dict.fromkeys(written_by))
     failed = predictions.filter(pc.field("failure") != "")["persona_id"].to_pylist()
@@ -53,10 +54,10 @@ def describe_texts(personas: pa.Table) -> dict[str, dict[str, float]]:
     the method's rounds gave, averaged over domains.
     """
     found: dict[str, dict[str, float]] = {}
-    first: dict[Place, str] = {}
+    first: dict[Version, str] = {}
     for method, own in _by_method(personas):
         all_rows: list[Row] = own.select(DESCRIBED).to_pylist()
-        texts = first | {_place(row, row["k"]): row["text"] for row in all_rows}
+        texts = first | {_version(row, row["k"]): row["text"] for row in all_rows}
         if method == "initialise":
             first = texts
         if rows := [row for row in all_rows if not row["failure"]]:
@@ -67,7 +68,7 @@ def describe_texts(personas: pa.Table) -> dict[str, dict[str, float]]:
                 "retention": _mean(
                     retention(parent, row["text"])
                     for row in rows
-                    if (parent := texts.get(_place(row, row["k"] - 1))) is not None
+                    if (parent := texts.get(_version(row, row["k"] - 1))) is not None
                 ),
                 "distinctness": _distinctness(rows),
             }
@@ -80,11 +81,12 @@ def _by_method(personas: pa.Table) -> Iterator[tuple[str, pa.Table]]:
     All methods' personas as Python rows would take many times the memory of the table.
     """
     final = personas.filter((pc.field("stage") == "final") & ~pc.field("method").isin(NOT_WRITTEN))
-    for method in sorted(final["method"].unique().to_pylist(), key=lambda name: name != "initialise"):
+    methods: list[Any] = final["method"].unique().to_pylist()
+    for method in sorted(methods, key=lambda name: name != "initialise"):
         yield method, final.filter(pc.field("method") == method)
 
 
-def _place(row: Row, k: int) -> Place:
+def _version(row: Row, k: int) -> Version:
     return row["domain"], row["user"], k
 
 

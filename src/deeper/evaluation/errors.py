@@ -77,8 +77,8 @@ def error_table(
     """
     actual = _actual(windows)
     final = personas.filter(pc.field("stage") == "final")
-    ids, domain_ids, names, writers, ks = (final[name].to_pylist() for name in ("id", "domain", "user", "method", "k"))
-    versions = dict(zip(zip(ids, domain_ids, names, strict=True), zip(writers, ks, strict=True), strict=True))
+    columns: list[list[Any]] = [final[name].to_pylist() for name in ("id", "domain", "user", "method", "k")]
+    versions = {(persona, domain, user): (method, k) for persona, domain, user, method, k in zip(*columns, strict=True)}
     users = {key[:2] for key in actual}
 
     def rows() -> Iterator[dict[str, Any]]:

@@ -107,7 +107,7 @@ def resampled_means(values: Floats, seed: int, domain: int, samples: int) -> Flo
 
 @lru_cache(maxsize=16)
 def _resampled(users: int, seed: int, domain: int, samples: int) -> NDArray[np.uint8]:
-    """How often each user is in each bootstrap sample, shape (samples, users); of 255 times the odds are nil."""
+    """How often each user is in each bootstrap sample, shape (samples, users); never more than 255 times."""
     rng = np.random.default_rng([seed, domain])
     counts = np.empty((samples, users), np.uint8)
     for row in counts:

@@ -19,7 +19,7 @@ from deeper.persona.predict import PREDICT_INPUT, predict
 from deeper.persona.schema import PREDICTION
 from deeper.persona.stages import UPDATE_INPUT, initialise
 from deeper.persona.write import Writer
-from deeper.pipeline.executor import Stage
+from deeper.pipeline.executor import Rows, Stage
 from deeper.pipeline.online import OnlineLoop
 from deeper.pipeline.plan import Plan
 from deeper.pipeline.population import Population
@@ -82,8 +82,8 @@ class _Counter:
     def __post_init__(self) -> None:
         self.personas, self.windows = [0, 0], [0, 0]
 
-    def run(self, stage: Stage, table: pa.Table) -> pa.Table:
-        result = stage.function(table).cast(stage.schema)
+    def run(self, stage: Stage, rows: Rows) -> pa.Table:
+        result = stage.function(rows.slice(0, rows.num_rows)).cast(stage.schema)
         counts = self.windows if stage.schema.equals(PREDICTION) else self.personas
         for row in result.select(["domain", "user"]).to_pylist():
             counts[(row["domain"], row["user"]) not in self.population.eval] += 1

@@ -62,8 +62,8 @@ def _evaluate(plan: Plan, folder: RunFolder, console: Console) -> dict[str, Any]
     executor = LocalExecutor(folder, progress, plan.engines)
     loop = OnlineLoop(settings, executor, policy, predictor, prompts, loaded.domains)
     progress.stages = loop.stages()
-    domains, rounds, seed = loaded.domains, settings.rounds, settings.seed
     outcome = loop.run(population)
+    domains, rounds, seed = loaded.domains, settings.rounds, settings.seed
     history = combined = None
     if settings.prediction == "history":
         history = fit_history(outcome.fitting, population.calibration, domains)

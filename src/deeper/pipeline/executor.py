@@ -62,7 +62,7 @@ class Rows(Protocol):
 
 @dataclass(frozen=True)
 class MadeRows:
-    """Rows that are made when they are read, for what all of them would take together.
+    """Rows that are made when they are read, since all of them together would take too much memory.
 
     Attributes:
         makers: Makes each row.

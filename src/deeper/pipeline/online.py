@@ -33,8 +33,8 @@ from deeper.pipeline.settings import Settings
 
 WRITE_ROWS = 40
 CONTROLS_AT_ONCE = 500
-READ = ("id", "user", "domain", "method", "k", "text", "tokens", "leaks")
-"""What the next stage needs of a persona; rows of Python objects take many times what their table does."""
+CARRIED = ("id", "user", "domain", "method", "k", "text", "tokens", "leaks")
+"""What later stages need of a persona; whole rows as Python objects take many times what their table does."""
 AHEAD = {"future": 1, "current": 0, "previous": -1}
 """Which window a role judges, counted from the round."""
 Row = dict[str, Any]
@@ -94,7 +94,7 @@ class OnlineLoop:
         """Run all rounds."""
         rounds, windows = self.settings.rounds, population.eval
         written = self._initialise({**windows, **population.calibration})
-        first = written.select(READ).to_pylist()
+        first = written.select(CARRIED).to_pylist()
         texts = {self._key(row): row for row in first if self._key(row) in windows}
         personas = [written.filter(pa.array([self._key(row) in windows for row in first], pa.bool_()))]
         seen = range(rounds + 2) if "frozen" in self.settings.methods else [0, 1]
@@ -123,7 +123,7 @@ class OnlineLoop:
             personas.append(self._controls(windows, self._chosen(CONTROLS)))
             targets = (
                 (row, range(1, rounds + 2) if row["method"] == "no_persona" else [row["k"] + 1])
-                for row in personas[-1].select(READ).to_pylist()
+                for row in personas[-1].select(CARRIED).to_pylist()
             )
             predictions.append(self._calibrated(self._predict("predict-controls", targets, windows), calibration))
 
@@ -138,7 +138,7 @@ class OnlineLoop:
             else:
                 written = self._write(f"update-{t}", update, rows)
             personas.append(written)
-            final = written.filter(pc.field("stage") == "final").select(READ).to_pylist()
+            final = written.filter(pc.field("stage") == "final").select(CARRIED).to_pylist()
             ks = [t + AHEAD[role] for role in self.settings.roles]
             raw = self._predict(f"predict-{t}", [(row, ks) for row in final], windows)
             predictions.append(self._calibrated(raw, calibration))
@@ -242,4 +242,6 @@ class OnlineLoop:
 def _points(predictions: pa.Table, k: int) -> dict[str, list[float]]:
     """Points of W_k by persona; failed predictions are left out."""
     read = predictions.filter((pc.field("k") == k) & (pc.field("failure") == ""))
-    return dict(zip(read["persona_id"].to_pylist(), read["points"].to_pylist(), strict=True))
+    ids: list[Any] = read["persona_id"].to_pylist()
+    points: list[Any] = read["points"].to_pylist()
+    return dict(zip(ids, points, strict=True))
