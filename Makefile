@@ -27,7 +27,7 @@ screenshots: $(VENV)/.dev ## the README's pictures of a report, from a planted r
 recording: $(VENV)/.demo ## the README's recording of a first run with own ratings; RECORDING adds flags to the run
 	$(BIN)/python scripts/record.py docs/pictures/own-ratings.svg $(RECORDING)
 
-speed: $(VENV)/.dev ## how fast it is, on a machine that does nothing else: ten minutes on two cores
+speed: $(VENV)/.dev ## how fast it is, on a machine that does nothing else: a quarter of an hour
 	$(BIN)/python benchmarks/speed.py
 	$(BIN)/python scripts/docs_results.py
 

@@ -36,11 +36,10 @@ LORA = ("--rank", "32", "--alpha", "64", "--layers", "upper")
 POLICY = (*TOKENS, *LORA, "--fold", "a", "--cutoff", "640", "--learning-rate", "8e-4", "--validation-users", "6",
           "--save-every", "10", "--judge-every", "250", "--seed", "3")  # fmt: skip
 PREDICTOR = (*LORA, "--validation-users", "12", "--save-every", "20", "--judge-every", "400")
-BATCH = "32"
-LONG, SHORT = (("--steps", "500"), ("--steps", "800")), (("--steps", "60"), ("--steps", "100"))
-"""Steps of the policy and of the predictor: of the real ones, and where domains are left out."""
-SECOND = ("--steps", "400")
-"""Steps of the second predictor, of half of the users."""
+LONG, SHORT = (("500", "32"), ("800", "32")), (("40", "8"), ("60", "8"))
+"""Steps and batches of the policy and of the predictor: of the real ones, and where domains are left out."""
+SECOND = ("400", "32")
+"""Those of the second predictor, of half of the users."""
 REWARD, MARGIN = ("--reward", "crps"), "0.75"
 """By MAE half of all differences within a context are 0, since a median moves in whole steps (docs/log.md)."""
 DPO = ("--steps", "24", "--batch", "8", "--learning-rate", "2e-5", "--save-every", "12", "--judge-every", "12")
@@ -96,15 +95,15 @@ class Chain:
         published: Folder of the published domains' folders.
         runs: Folder of all that is made.
         plan: Only say what would be done.
-        trained: How readers and writers are trained: batches, and what a processor computes in.
+        precision: What a processor computes in.
+        gpu: Train whole batches at once, and let transformers write and read.
         learnt_in: Pairs of a forward pass.
         engines: What writes and reads personas of train and validation users.
     """
 
     def __init__(self, published: Path, runs: Path, plan: bool, precision: str = "bfloat16", gpu: bool = False) -> None:
         """What several steps need."""
-        self.published, self.runs, self.plan = published, runs, plan
-        self.trained = ("--batch", BATCH, "--micro-batch", BATCH if gpu else "1", "--precision", precision)
+        self.published, self.runs, self.plan, self.precision, self.gpu = published, runs, plan, precision, gpu
         self.learnt_in = ("--micro-batch", "8") if gpu else ()
         self.engines = ("--policy-engine", "transformers", "--predictor-engine", "transformers") if gpu else ()
         self.data = ("--data", ",".join(name if name == BUNDLED else str(published / name) for name in LEARNT))
@@ -114,16 +113,16 @@ class Chain:
 
     def policy(self) -> None:
         """The cold start of the policy."""
-        self.deeper("train coldstart", *self.data, *POLICY, *LONG[0], *self.trained, "--out", self.first)
+        self.deeper("train coldstart", *self.data, *POLICY, *self.trained(*LONG[0]), "--out", self.first)
 
     def predictor(self) -> None:
         """The predictor, of all train users: the more ratings, the more titles it knows."""
-        self.deeper("train predictor", *self.data, *PREDICTOR, *LONG[1], *self.trained, "--fold", "all",
+        self.deeper("train predictor", *self.data, *PREDICTOR, *self.trained(*LONG[1]), "--fold", "all",
                     "--seed", "2", "--out", self.reader)  # fmt: skip
 
     def second(self) -> None:
         """Another predictor, of half of the users: it rewards what is written of the others."""
-        self.deeper("train predictor", *self.data, *PREDICTOR, *SECOND, *self.trained, "--fold", "a",
+        self.deeper("train predictor", *self.data, *PREDICTOR, *self.trained(*SECOND), "--fold", "a",
                     "--seed", "4", "--out", self.other)  # fmt: skip
 
     def learn(self) -> None:
@@ -165,8 +164,8 @@ class Chain:
             place = self.without(domain)
             kept = ("--domains", ",".join(one for one in LEARNT.values() if one != domain))
             policy, predictor = place / "policy", place / "predictor"
-            self.deeper("train coldstart", *self.data, *kept, *POLICY, *SHORT[0], *self.trained, "--out", policy)
-            self.deeper("train predictor", *self.data, *kept, *PREDICTOR, *SHORT[1], *self.trained, "--fold", "all",
+            self.deeper("train coldstart", *self.data, *kept, *POLICY, *self.trained(*SHORT[0]), "--out", policy)
+            self.deeper("train predictor", *self.data, *kept, *PREDICTOR, *self.trained(*SHORT[1]), "--fold", "all",
                         "--seed", "2", "--out", predictor)  # fmt: skip
             judged = ("--domains", domain) if domain else ()
             self.validate(place / "validation", (*adapters(policy, predictor), *judged))
@@ -232,6 +231,11 @@ class Chain:
     def without(self, domain: str) -> Path:
         """Where the short trainings without a domain lie; with all of them, if it is empty."""
         return self.runs / "left-out" / (domain or "nothing")
+
+    def trained(self, steps: str, batch: str) -> tuple[str, ...]:
+        """How a writer or a reader is trained."""
+        micro = batch if self.gpu else "1"
+        return ("--steps", steps, "--batch", batch, "--micro-batch", micro, "--precision", self.precision)
 
     def validate(self, out: Path, flags: tuple[str, ...], users: str = COMPARED,
                  engines: tuple[str, ...] | None = None) -> None:  # fmt: skip
