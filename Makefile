@@ -27,7 +27,7 @@ screenshots: $(VENV)/.dev ## the README's pictures of a report, from a planted r
 recording: $(VENV)/.demo ## the README's recording of a first run with own ratings; RECORDING adds flags to the run
 	$(BIN)/python scripts/record.py docs/pictures/own-ratings.svg $(RECORDING)
 
-speed: $(VENV)/.dev ## how fast it is, on a machine that does nothing else: a quarter of an hour
+speed: $(VENV)/.dev ## how fast it is, on a machine that does nothing else: twenty minutes on two cores
 	$(BIN)/python benchmarks/speed.py
 	$(BIN)/python scripts/docs_results.py
 

@@ -1,6 +1,6 @@
 """How fast the program is: beside the bare model, beside its own limits, beside the published flow.
 
-    make speed                                # all parts, a quarter of an hour on two quiet cores
+    make speed                                # all parts, twenty minutes on two quiet cores
     python benchmarks/speed.py --only score   # one part anew; the others are kept
     python benchmarks/speed.py --trial        # everything once and small, in a folder of its own: to see that it runs
 

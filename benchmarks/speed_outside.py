@@ -16,8 +16,6 @@ from deeper.engine.scripted import ScriptedEngine
 from speed_cases import Figure, Say, Sizes, Watched, figure, in_turns, planted_windows, run_planted, seconds
 
 FEW = 16
-EVERY = 250
-"""Calls of a kind of which the model is asked one: a run of 1,000 users has some 2,000 of each."""
 WHOLE_RUN = {"rounds": 4}
 """Of the runs whose memory is measured: all methods, all rounds."""
 HELP = "import sys; from deeper.cli.main import main; sys.argv = ['deeper', '--help']; main()"
@@ -69,8 +67,8 @@ def scale(sizes: Sizes, say: Say, engine_seconds_a_user: float) -> dict[str, Fig
             say(f"  turn {turn + 1}, {sizes.many} users, one round: {spent:.1f} s outside")
     how = (
         f"Peak memory of the process of deeper evaluate (VmHWM) judging {sizes.many} users by that of {FEW}, the small "
-        f"model in the process: compiled, and asked what the run asks at the first and each {EVERY}th call. The run's "
-        "answers are the scripted engine's. Both processes hold the same data, windows of all users."
+        f"model in the process. It is asked all that the run of {FEW} asks, and as many of the other's calls, spread "
+        "over it; the answers are the scripted engine's. Both processes hold the same data, windows of all users."
     )
     bare = (
         "The same without the model. What grows are the windows of those who are judged, and the tables of personas, "
@@ -109,14 +107,14 @@ class Forgetful(ScriptedEngine):
 
 
 class WithModel(Forgetful):
-    """One that lets the embedded model work, too, at each `EVERY`th call of a kind, and forgets its answers."""
+    """One that lets the embedded model work, too, and forgets its answers."""
 
-    def __init__(self) -> None:
-        """Load the model; the other runs do not even import what runs it."""
+    def __init__(self, every: int) -> None:
+        """Load the model, to be asked at the first of so many calls; the other runs do not even import what runs it."""
         from speed_engine import embedded
 
         super().__init__()
-        self._model = embedded()
+        self._model, self._every = embedded(), every
         self._calls = {"generate": count(), "score": count()}
 
     def generate(self, *asked):  # noqa: D102
@@ -128,7 +126,7 @@ class WithModel(Forgetful):
         return super().score(*asked)
 
     def _ask(self, kind: str, asked: tuple[Any, ...]) -> None:
-        if next(self._calls[kind]) % EVERY == 0:
+        if next(self._calls[kind]) % self._every == 0:
             getattr(self._model, kind)(*asked)
 
 
@@ -141,7 +139,7 @@ def _apart(windows: Path, users: int, settings: dict[str, Any], with_model: bool
 def scripted_run(windows: Path, users: int, settings: dict[str, Any], with_model: bool) -> tuple[float, float]:
     """A run's seconds outside of the engine, and the peak of the process in megabytes."""
     table = pq.read_table(windows)
-    watched = Watched(WithModel() if with_model else Forgetful(), notes=False)
+    watched = Watched(WithModel(users // FEW) if with_model else Forgetful(), notes=False)
     with tempfile.TemporaryDirectory() as folder:
         chosen = {"users": users, "calibration_users": 32, **settings}
         spent = run_planted(watched, table, Path(folder) / "run", **chosen)
