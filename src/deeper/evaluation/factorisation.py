@@ -10,6 +10,7 @@ system and no torch, and samples on one thread.
 
 import importlib
 import io
+from collections.abc import Mapping
 from contextlib import redirect_stderr
 from types import ModuleType
 from typing import Any
@@ -49,15 +50,17 @@ def matrix_factorisation(visible: Visible, seed: int) -> list[Floats]:
     if len(visible.rating) == 0:
         raise NotAvailable("no rating to fit on")
     myfm, sparse = _libraries()
-    users, items = _columns(visible.user), _columns(visible.item)
-    width = int(users.max()) + 1, int(items.max()) + 1
+    users = _columns(visible.user)
+    items = _columns(visible.item)
 
     def one_hot(user: NDArray[np.int64], item: NDArray[np.int64]) -> Any:
         """Shape (ratings, users + items); a user or item not seen is all zeros."""
-        parts = [_column_of(users, user), _column_of(items, item)]
-        rows, columns = np.tile(np.arange(len(user)), 2), np.concatenate([parts[0], parts[1] + width[0]])
-        known = np.concatenate(parts) >= 0
-        return sparse.csr_matrix((np.ones(known.sum()), (rows[known], columns[known])), shape=(len(user), sum(width)))
+        column = [users.get(code, -1) for code in user.tolist()]
+        column += [len(users) + items[code] if code in items else -1 for code in item.tolist()]
+        columns, rows = np.array(column), np.tile(np.arange(len(user)), 2)
+        known = columns >= 0
+        shape = len(user), len(users) + len(items)
+        return sparse.csr_matrix((np.ones(known.sum()), (rows[known], columns[known])), shape=shape)
 
     model = myfm.MyFMRegressor(rank=RANK, random_seed=seed)
     # The library has no setting that turns its progress bar off.
@@ -71,18 +74,9 @@ def matrix_factorisation(visible: Visible, seed: int) -> list[Floats]:
     return np.split(points, np.cumsum(lengths)[:-1]) if lengths else []
 
 
-def _columns(codes: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The column of each code, in the order of the ratings, shape (codes,); -1 for codes of what is not seen."""
-    _, first = np.unique(codes, return_index=True)
-    seen = codes[np.sort(first)]
-    columns = np.full(seen.max() + 1, -1)
-    columns[seen] = np.arange(len(seen))
-    return columns
-
-
-def _column_of(columns: NDArray[np.int64], codes: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The columns of some codes; codes beyond all that is seen have none."""
-    return np.where(codes < len(columns), columns[np.minimum(codes, len(columns) - 1)], -1)
+def _columns(codes: NDArray[np.int64]) -> Mapping[int, int]:
+    """The column of each code, in the order of the ratings: codes also count what is not seen."""
+    return {code: column for column, code in enumerate(dict.fromkeys(codes.tolist()))}
 
 
 def _libraries() -> tuple[ModuleType, ModuleType]:
