@@ -29,6 +29,15 @@ def test_the_card_is_as_documented_and_in_one_order(tmp_path: Path) -> None:
     assert written == {**card, "users": ["ff00", "ff01", "ff02"]}
 
 
+def test_a_card_keeps_what_came_before(tmp_path: Path) -> None:
+    first = load_adapter(write_adapter(tmp_path / "first", users=["ff00"], provenance={"seed": 1}))
+    card = {"kind": "policy", "base": BASE, "prompt_version": "77aa", "provenance": {"seed": 2}}
+    write_card(write_adapter(tmp_path / "second"), users=["ff01"], **card, before=first)  # type: ignore[arg-type]
+    second = load_adapter(tmp_path / "second")
+    assert second.users == {"ff00", "ff01"}
+    assert second.provenance == {"seed": 2, "before": {"seed": 1}}
+
+
 def test_a_card_of_no_known_kind_is_not_written(tmp_path: Path) -> None:
     with pytest.raises(ValidationError):
         write_card(tmp_path, kind="judge", base=BASE, prompt_version="p", users=[], provenance={})  # type: ignore[arg-type]

@@ -253,6 +253,18 @@ class TestHub:
         for path in (tmp_path / "out").iterdir():
             assert b"/secret" not in path.read_bytes()
 
+    def test_the_card_of_an_adapter_tells_of_every_training(self, tmp_path: Path) -> None:
+        first = {"settings": {"data": ["x"]}, "users": {"food_com": 3}, "steps": 500, "seed": 3}
+        made = {"settings": {"pairs": "y"}, "users": {"movielens_small": 2}, "steps": 24, "pairs": 66, "before": first}
+        source = write_policy(tmp_path / "a", base=WHEEL_SHA256[:12], provenance=made)
+        export_hub("adapter", str(source), tmp_path / "out", HubOptions())
+        card = (tmp_path / "out" / "README.md").read_text("utf-8")
+        told = ("### Training 1", "food\\_com 3 |", "| steps | 500 |", "deeper train coldstart", "### Training 2",
+                "movielens\\_small 2 |", "| pairs | 66 |", "deeper train dpo", "- food\\_com: Food.com",
+                "- movielens\\_small: MovieLens")  # fmt: skip
+        places = [card.find(text) for text in told]
+        assert -1 not in places and places == sorted(places)
+
     def test_the_base_of_an_adapter_must_be_known(self, tmp_path: Path) -> None:
         source = write_policy(tmp_path / "a")
         with pytest.raises(UserError, match="nothing tells the hub's name"):

@@ -65,7 +65,7 @@ def write_adapter(folder: Path, tiny_base: Path, **changes: Any) -> Path:
     folder.mkdir(exist_ok=True)
     save_adapter(model, folder)
     card = {"kind": "policy", "base": base_of(str(tiny_base)), "prompt_version": "v1", "users": ["ab"], **changes}
-    write_card(folder, **card, provenance={})
+    write_card(folder, **card, provenance={"users": {"reefs": 1}})
     return folder
 
 
@@ -92,6 +92,8 @@ def test_the_adapter_and_its_metrics_say_what_they_are(
     adapter = load_adapter(out)
     assert (adapter.kind, adapter.base, adapter.prompt_version) == ("policy", base_of(str(tiny_base)), "v1")
     assert adapter.users == {user_hash("coves", user) for user in users_of_part("b", 8)} | {"ab"}
+    assert adapter.provenance["users"] == {"coves": 8}
+    assert adapter.provenance["before"] == {"users": {"reefs": 1}}
     assert metrics == json.loads((out / "metrics.json").read_text("utf-8"))
     assert [entry["step"] for entry in metrics["loss"]] == [1, 2, 3, 4]
     assert metrics["loss"][0].keys() == {

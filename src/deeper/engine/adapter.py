@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -34,6 +34,7 @@ class Adapter:
         prompt_version: `Prompts.version` of the prompts it was trained with; empty without a card.
         users: Hashes of the users it was trained on; none without a card, where nobody knows them.
         digest: Identifies tensors and configuration; 64 hex digits.
+        provenance: What the card tells of its training, and of those that this one went on with (`before`).
     """
 
     folder: Path
@@ -42,6 +43,7 @@ class Adapter:
     prompt_version: str
     users: frozenset[str]
     digest: str
+    provenance: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
 
 class _Card(BaseModel):
@@ -64,6 +66,7 @@ def write_card(
     prompt_version: str,
     users: Iterable[str],
     provenance: Mapping[str, Any],
+    before: Adapter | None = None,
 ) -> None:
     """Write the card beside PEFT's files; it is there whole or not at all.
 
@@ -74,13 +77,14 @@ def write_card(
         prompt_version: `Prompts.version` of the prompts it was trained with.
         users: Hashes of the users it was trained on, never their ids.
         provenance: Where it comes from: settings, data, versions; anything that JSON holds.
+        before: What the training went on with: its users are added, and its provenance is kept as `before`.
     """
     card = _Card(
         kind=kind,
         base=base,
         prompt_version=prompt_version,
-        users=tuple(sorted(set(users))),
-        provenance=dict(provenance),
+        users=tuple(sorted({*users, *(before.users if before else ())})),
+        provenance={**provenance, **({"before": before.provenance} if before else {})},
     )
     staging = folder / f".{CARD}"
     staging.write_text(card.model_dump_json(indent=1) + "\n", "utf-8")
@@ -120,7 +124,7 @@ def load_adapter(source: Path, *, needs_card: bool = True) -> Adapter:
     digest = hashlib.sha256((_canonical(config) + tensors).encode()).hexdigest()
     if card is None:
         return Adapter(folder, None, "", "", frozenset(), digest)
-    return Adapter(folder, card.kind, card.base, card.prompt_version, frozenset(card.users), digest)
+    return Adapter(folder, card.kind, card.base, card.prompt_version, frozenset(card.users), digest, card.provenance)
 
 
 def _no_adapter(source: Path, missing: list[str]) -> UserError:

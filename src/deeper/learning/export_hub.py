@@ -79,22 +79,18 @@ class DataSet:
     limits: Sequence[str]
 
 
-def adapter_card(adapter: Adapter, base_model: str, license_id: str, deeper: Mapping[str, Any],
-                 metrics: Mapping[str, Any], command: str) -> str:  # fmt: skip
+def adapter_card(adapter: Adapter, base_model: str, license_id: str, metrics: Mapping[str, Any]) -> str:
     """README.md of an adapter.
 
     Args:
         adapter: The adapter, with its card.
         base_model: Name of its base model on the hub.
         license_id: The hub's id of a licence.
-        deeper: Content of its `deeper.json`.
         metrics: Content of its `metrics.json`; empty if there is none.
-        command: The command of deeper that trained it.
     """
     role = adapter.kind or "policy"
-    made: Mapping[str, Any] = deeper["provenance"]
-    settings: Mapping[str, Any] = made.get("settings", {})
-    users: Mapping[str, int] = made.get("users", {})
+    trainings = _trainings(adapter.provenance)
+    domains = {name for made in trainings for name in made.get("users", {})}
     does = {"policy": "writes personas of users", "predictor": "predicts ratings from personas"}[role]
     header = _header(
         {
@@ -110,11 +106,8 @@ def adapter_card(adapter: Adapter, base_model: str, license_id: str, deeper: Map
         "base model": base_model,
         "base weights": adapter.base,
         "version of the prompts": adapter.prompt_version,
-        "train users": ", ".join(f"{name} {count}" for name, count in sorted(users.items())) or len(adapter.users),
-        **({"pairs": made["pairs"]} if "pairs" in made else {}),
-        "steps": made.get("steps", "not known"),
-        "seed": made.get("seed", "not known"),
-        **_origin(made.get("provenance", {})),
+        "train users": len(adapter.users),
+        "trainings, each going on with the one before": len(trainings),
     }
     return "\n".join(
         [
@@ -124,19 +117,40 @@ def adapter_card(adapter: Adapter, base_model: str, license_id: str, deeper: Map
             _code(f"deeper evaluate {flags}"),
             "## How it was made\n",
             _table(("", ""), facts.items()),
-            _code(f"deeper {command} --config config.toml --out adapter") if command else "",
-            "With this in config.toml:\n" if settings else "",
-            _code("\n".join(f"{name} = {_toml(value)}" for name, value in settings.items())) if settings else "",
+            *(_training(role, number, made) for number, made in enumerate(trainings, 1)),
             "`deeper.json` lists salted hashes of the users it has learnt from, so that nobody is judged by a model "
             "that knows them.\n",
             "## Figures\n",
             _figures(metrics),
             "## Terms\n",
-            _list([f"Base model: those of {_plain(base_model)}.", *(_terms(users) or [f"Data: {OWN_TERMS}"])]),
+            _list(
+                [f"Base model: those of {_plain(base_model)}.", *(_terms(sorted(domains)) or [f"Data: {OWN_TERMS}"])]
+            ),
             "## Limits\n",
             _list([*ADAPTER_LIMITS[role], FIGURES_LIMIT, *map(_plain, metrics.get("alarms", ()))]),
         ]
     )
+
+
+def _trainings(made: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """What is told of each training, the first one first."""
+    return [*(_trainings(made["before"]) if "before" in made else ()), made]
+
+
+def _training(role: str, number: int, made: Mapping[str, Any]) -> str:
+    settings: Mapping[str, Any] = made.get("settings", {})
+    users: Mapping[str, int] = made.get("users", {})
+    facts = {
+        "train users": ", ".join(f"{name} {count}" for name, count in sorted(users.items())) or "not known",
+        **({"pairs": made["pairs"]} if "pairs" in made else {}),
+        "steps": made.get("steps", "not known"),
+        "seed": made.get("seed", "not known"),
+        **_origin(made.get("provenance", {})),
+    }
+    command = "dpo" if "pairs" in settings else {"policy": "coldstart", "predictor": "predictor"}[role]
+    config = "\n".join(f"{name} = {_toml(value)}" for name, value in settings.items())
+    asked = f"`deeper train {command} --config config.toml --out adapter`, with this in config.toml:\n\n{_code(config)}"
+    return "\n".join([f"### Training {number}\n", _table(("", ""), facts.items()), asked if settings else ""])
 
 
 def dataset_card(data: DataSet) -> str:

@@ -88,8 +88,8 @@ def _adapter(source: Path, folder: Path, options: HubOptions) -> tuple[str, str]
     deeper = without_places(read_json(adapter.folder / CARD))
     has_metrics = (adapter.folder / METRICS).is_file()
     metrics = without_places(read_json(adapter.folder / METRICS)) if has_metrics else {}
-    settings: Mapping[str, Any] = deeper["provenance"].get("settings", {})
-    named = options.base_model or (SMALL_BASE if adapter.base == WHEEL_SHA256[:12] else str(settings.get("base", "")))
+    trained_on = deeper["provenance"].get("settings", {}).get("base", "")
+    named = options.base_model or (SMALL_BASE if adapter.base == WHEEL_SHA256[:12] else str(trained_on))
     if "/" not in named:
         raise UserError(
             "nothing tells the hub's name of the adapter's base model",
@@ -100,12 +100,8 @@ def _adapter(source: Path, folder: Path, options: HubOptions) -> tuple[str, str]
     shutil.copyfile(adapter.folder / TENSORS, folder / TENSORS)
     for name, value in ((CONFIG, config), (CARD, deeper), *(((METRICS, metrics),) if has_metrics else ())):
         _write_json(folder / name, value)
-    command = "train predictor" if adapter.kind == "predictor" else "train coldstart"
-    if "pairs" in settings:
-        command = "train dpo"
-    return adapter_card(
-        adapter, named, options.license, deeper, metrics, command if settings else ""
-    ), adapter.kind or ""
+    told = replace(adapter, provenance=deeper["provenance"])
+    return adapter_card(told, named, options.license, metrics), adapter.kind or ""
 
 
 def _windows(source: str, folder: Path, options: HubOptions) -> DataSet:

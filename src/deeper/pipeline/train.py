@@ -119,9 +119,8 @@ def _train(
         folder.write_json(FINGERPRINTS, {"windows": fingerprints(seen)})
         told = ("settings", "provenance", "seed", "steps", "users")
         hashes = {user_hash(person.domain.id, person.user) for person in users.train}
-        hashes |= before.users if before else set()
         write_card(out, kind=kind, base=base, prompt_version=version, users=hashes,
-                   provenance={name: metrics[name] for name in told})  # fmt: skip
+                   provenance={name: metrics[name] for name in told}, before=before)  # fmt: skip
         return metrics
 
 

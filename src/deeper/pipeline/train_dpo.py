@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -160,6 +161,7 @@ def _run(settings: DpoSettings, job: _Job) -> dict[str, Any]:
         "examples_per_second": round(plan.steps * plan.batch / seconds, 3),
         "tokens_per_second": round(sum(read) / (seconds + reference_seconds), 1),
         "pairs": len(training),
+        "users": Counter(domain for domain, _ in sorted(job.files.users)),
         "validation_pairs": len(validation),
         "over_cutoff": job.over_cutoff,
         "loss": [
@@ -182,12 +184,10 @@ def _write(job: _Job, metrics: dict[str, Any]) -> None:
 
     save_adapter(job.model, job.folder.path)
     job.folder.write_json(METRICS, metrics)
-    told = ("settings", "provenance", "seed", "steps", "pairs", "policy_adapter")
-    users = {user_hash(domain, user) for domain, user in job.files.users} | (
-        job.adapter.users if job.adapter else set()
-    )
-    write_card(job.folder.path, kind="policy", base=job.base, prompt_version=job.files.prompt_version, users=users,
-               provenance={name: metrics[name] for name in told})  # fmt: skip
+    told = ("settings", "provenance", "seed", "steps", "pairs", "users", "policy_adapter")
+    write_card(job.folder.path, kind="policy", base=job.base, prompt_version=job.files.prompt_version,
+               users={user_hash(domain, user) for domain, user in job.files.users},
+               provenance={name: metrics[name] for name in told}, before=job.adapter)  # fmt: skip
 
 
 def _reference(settings: DpoSettings, job: _Job, pairs: "Sequence[Pair]") -> "tuple[list[Example], float]":
