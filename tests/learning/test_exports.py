@@ -254,16 +254,26 @@ class TestHub:
             assert b"/secret" not in path.read_bytes()
 
     def test_the_card_of_an_adapter_tells_of_every_training(self, tmp_path: Path) -> None:
-        first = {"settings": {"data": ["x"]}, "users": {"food_com": 3}, "steps": 500, "seed": 3}
+        first = {"settings": {"data": ["/secret/x"]}, "users": {"food_com": 3}, "steps": 500, "seed": 3}
         made = {"settings": {"pairs": "y"}, "users": {"movielens_small": 2}, "steps": 24, "pairs": 66, "before": first}
         source = write_policy(tmp_path / "a", base=WHEEL_SHA256[:12], provenance=made)
         export_hub("adapter", str(source), tmp_path / "out", HubOptions())
         card = (tmp_path / "out" / "README.md").read_text("utf-8")
-        told = ("### Training 1", "food\\_com 3 |", "| steps | 500 |", "deeper train coldstart", "### Training 2",
-                "movielens\\_small 2 |", "| pairs | 66 |", "deeper train dpo", "- food\\_com: Food.com",
-                "- movielens\\_small: MovieLens")  # fmt: skip
+        assert "/secret" not in card and "Data: not known" not in card
+        told = (
+            "| train users, each once | 1 |", "### Training 1", "food\\_com 3 |", "| steps | 500 |",
+            "deeper train coldstart", "### Training 2", "movielens\\_small 2 |", "| pairs | 66 |", "deeper train dpo",
+            "- food\\_com: Food.com", "- movielens\\_small: MovieLens",
+        )  # fmt: skip
         places = [card.find(text) for text in told]
         assert -1 not in places and places == sorted(places)
+
+    def test_data_that_a_training_does_not_tell_is_not_passed_over(self, tmp_path: Path) -> None:
+        made = {"users": {"food_com": 2}, "before": {"steps": 500}}
+        source = write_policy(tmp_path / "a", base=WHEEL_SHA256[:12], provenance=made)
+        export_hub("adapter", str(source), tmp_path / "out", HubOptions())
+        terms = (tmp_path / "out" / "README.md").read_text("utf-8").partition("## Terms")[2]
+        assert "Food.com" in terms and "- Data: not known" in terms
 
     def test_the_base_of_an_adapter_must_be_known(self, tmp_path: Path) -> None:
         source = write_policy(tmp_path / "a")

@@ -179,7 +179,9 @@ def test_a_training_goes_on_with_an_adapter(
     first, last = further["validation"][0], metrics["validation"][-1]
     assert first | {"step": 0} == pytest.approx(last | {"step": 0}, abs=1e-4)
     everyone = users_of(predictor_settings(behaviour, tiny_base, fold="all")).train
-    assert load_adapter(tmp_path / "further").users == {user_hash("coves", person.user) for person in everyone}
+    adapter = load_adapter(tmp_path / "further")
+    assert adapter.users == {user_hash("coves", person.user) for person in everyone}
+    assert adapter.provenance["before"] == load_adapter(out).provenance
 
 
 def test_an_adapter_that_does_not_fit_is_not_gone_on_with(

@@ -34,7 +34,8 @@ class Adapter:
         prompt_version: `Prompts.version` of the prompts it was trained with; empty without a card.
         users: Hashes of the users it was trained on; none without a card, where nobody knows them.
         digest: Identifies tensors and configuration; 64 hex digits.
-        provenance: What the card tells of its training, and of those that this one went on with (`before`).
+        provenance: What the card tells of its training, and of those that this one went on with (`before`);
+            empty without a card.
     """
 
     folder: Path

@@ -5,7 +5,7 @@ Whatever comes from users or settings (names, paths, texts) is quoted: it can br
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,7 +41,7 @@ ADAPTER_LIMITS = {
     ),
     "predictor": (
         "It reads personas as deeper's policies and describer write them; of other texts it makes little.",
-        "It was tested on users it has not seen, of the domains above; on other domains it is not tested.",
+        "It was tested on users it has not seen, of the domains above; of other domains this card tells nothing.",
     ),
 }
 FIGURES_LIMIT = (
@@ -83,14 +83,16 @@ def adapter_card(adapter: Adapter, base_model: str, license_id: str, metrics: Ma
     """README.md of an adapter.
 
     Args:
-        adapter: The adapter, with its card.
+        adapter: The adapter, whose provenance names no places of the machine (`without_places`).
         base_model: Name of its base model on the hub.
         license_id: The hub's id of a licence.
         metrics: Content of its `metrics.json`; empty if there is none.
     """
     role = adapter.kind or "policy"
     trainings = _trainings(adapter.provenance)
-    domains = {name for made in trainings for name in made.get("users", {})}
+    terms = _terms({name for made in trainings for name in made.get("users", {})})
+    if not all(made.get("users") for made in trainings):
+        terms.append(f"Data: {OWN_TERMS}")
     does = {"policy": "writes personas of users", "predictor": "predicts ratings from personas"}[role]
     header = _header(
         {
@@ -106,8 +108,7 @@ def adapter_card(adapter: Adapter, base_model: str, license_id: str, metrics: Ma
         "base model": base_model,
         "base weights": adapter.base,
         "version of the prompts": adapter.prompt_version,
-        "train users": len(adapter.users),
-        "trainings, each going on with the one before": len(trainings),
+        "train users, each once": len(adapter.users),
     }
     return "\n".join(
         [
@@ -121,11 +122,10 @@ def adapter_card(adapter: Adapter, base_model: str, license_id: str, metrics: Ma
             "`deeper.json` lists salted hashes of the users it has learnt from, so that nobody is judged by a model "
             "that knows them.\n",
             "## Figures\n",
+            "Of the last training.\n" if len(trainings) > 1 else "",
             _figures(metrics),
             "## Terms\n",
-            _list(
-                [f"Base model: those of {_plain(base_model)}.", *(_terms(sorted(domains)) or [f"Data: {OWN_TERMS}"])]
-            ),
+            _list([f"Base model: those of {_plain(base_model)}.", *terms]),
             "## Limits\n",
             _list([*ADAPTER_LIMITS[role], FIGURES_LIMIT, *map(_plain, metrics.get("alarms", ()))]),
         ]
@@ -150,7 +150,8 @@ def _training(role: str, number: int, made: Mapping[str, Any]) -> str:
     command = "dpo" if "pairs" in settings else {"policy": "coldstart", "predictor": "predictor"}[role]
     config = "\n".join(f"{name} = {_toml(value)}" for name, value in settings.items())
     asked = f"`deeper train {command} --config config.toml --out adapter`, with this in config.toml:\n\n{_code(config)}"
-    return "\n".join([f"### Training {number}\n", _table(("", ""), facts.items()), asked if settings else ""])
+    head = f"### Training {number}{', going on with the one before' if number > 1 else ''}\n"
+    return "\n".join([head, _table(("", ""), facts.items()), asked if settings else ""])
 
 
 def dataset_card(data: DataSet) -> str:
@@ -239,7 +240,7 @@ def _figures(metrics: Mapping[str, Any]) -> str:
     return _table(("on validation users", f"step {first['step']}", f"step {last['step']}"), rows)
 
 
-def _terms(domains: Sequence[str] | Mapping[str, Any]) -> list[str]:
+def _terms(domains: Iterable[str]) -> list[str]:
     """Terms of the data, each once."""
     found: dict[str, list[str]] = {}
     for name in sorted(domains):

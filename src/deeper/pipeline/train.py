@@ -1,7 +1,8 @@
 """Trainings: from settings to an adapter in a folder that a training can be killed in and started again in."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from deeper.behaviour.fingerprints import FINGERPRINTS, fingerprints
 from deeper.engine.adapter import CARD, METRICS, Kind, check_base, write_card
 from deeper.errors import UserError
-from deeper.learning.people import Person, moments, one_moment_each
+from deeper.learning.people import moments, one_moment_each
 from deeper.learning.splits import user_hash
 from deeper.persona.prompts import Prompts, load_prompts
 from deeper.pipeline.engines import check_adapter
@@ -101,8 +102,8 @@ def _train(
             "steps": plan.steps,
             "seconds": seconds,
             "examples_per_second": round(plan.steps * plan.batch / seconds, 3) if seconds else None,
-            "users": _count(users.train),
-            "validation_users": _count(users.validation),
+            "users": Counter(person.domain.id for person in users.train),
+            "validation_users": Counter(person.domain.id for person in users.validation),
             "loss": [{key: entry[key] for key in ("step", "loss", "learning_rate", "seconds")} for entry in steps],
             "validation": [
                 {"step": entry["step"], **entry["validation"]} for entry in entries if "validation" in entry
@@ -176,10 +177,3 @@ def _coldstart(settings: ColdstartSettings, job: _Job) -> tuple[list[dict[str, A
 
 def _repeated(examples: Sequence[Any], wanted: int) -> list[Any]:
     return [examples[i % len(examples)] for i in range(wanted)]
-
-
-def _count(people: Sequence[Person]) -> Mapping[str, int]:
-    counts: dict[str, int] = {}
-    for person in people:
-        counts[person.domain.id] = counts.get(person.domain.id, 0) + 1
-    return counts

@@ -22,6 +22,7 @@ from deeper.learning.splits import user_hash
 from deeper.pipeline.engines import check_adapter
 from deeper.pipeline.pair_files import PairFiles, read_pairs
 from deeper.pipeline.provenance import provenance
+from deeper.pipeline.published_pairing import PUBLISHED
 from deeper.pipeline.run_folder import RunFolder
 from deeper.pipeline.training_settings import DpoSettings
 from deeper.pipeline.training_start import check_extra, check_origin, fitting, load_base, plan_of
@@ -161,7 +162,7 @@ def _run(settings: DpoSettings, job: _Job) -> dict[str, Any]:
         "examples_per_second": round(plan.steps * plan.batch / seconds, 3),
         "tokens_per_second": round(sum(read) / (seconds + reference_seconds), 1),
         "pairs": len(training),
-        "users": Counter(domain for domain, _ in sorted(job.files.users)),
+        "users": Counter(domain for domain, _ in sorted(job.files.users) if domain != PUBLISHED),
         "validation_pairs": len(validation),
         "over_cutoff": job.over_cutoff,
         "loss": [
