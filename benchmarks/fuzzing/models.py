@@ -208,7 +208,7 @@ def adapter(name: str) -> Callable[[Path], Read]:
             found = load_adapter(folder)
             card = {"kind": found.kind, "base": found.base, "prompt_version": found.prompt_version}
             before = (folder / CARD).read_bytes()
-            write_card(folder, **card, users=found.users, provenance={})
+            write_card(folder, **card, users=found.users, provenance=found.provenance)
             same(found, load_adapter(folder), "the adapter")
             (folder / CARD).write_bytes(before)
 

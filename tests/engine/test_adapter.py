@@ -44,6 +44,13 @@ def test_a_card_of_no_known_kind_is_not_written(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_card_whose_provenance_would_not_be_kept_is_refused(tmp_path: Path) -> None:
+    card = (write_adapter(tmp_path, provenance={"seed": 1}) / "deeper.json").read_text("utf-8")
+    (tmp_path / "deeper.json").write_text(card.replace('"seed":', '"loss": NaN, "seed":'), "utf-8")
+    with pytest.raises(UserError, match=r"the adapter's file cannot be read"):
+        load_adapter(tmp_path)
+
+
 class TestDigest:
     def digest(self, folder: Path, **changes: Any) -> str:
         return load_adapter(write_adapter(folder, **changes)).digest

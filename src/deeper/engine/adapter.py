@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 from safetensors import SafetensorError, safe_open
 
 from deeper.errors import UserError
@@ -57,6 +57,13 @@ class _Card(BaseModel):
     prompt_version: str
     users: tuple[str, ...]
     provenance: dict[str, Any]
+
+    @field_validator("provenance")
+    @classmethod
+    def _is_json(cls, value: dict[str, Any]) -> dict[str, Any]:
+        """Infinite numbers and NaN would be written as null."""
+        json.dumps(value, allow_nan=False)
+        return value
 
 
 def write_card(
