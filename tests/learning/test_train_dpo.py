@@ -108,6 +108,13 @@ def test_the_adapter_and_its_metrics_say_what_they_are(
     assert metrics["tokens_per_second"] > 0
 
 
+def test_the_card_of_published_pairs_counts_no_users(tiny_base: Path, tmp_path: Path) -> None:
+    rows = [[pair_row(user, domain="published") for user in users_of_part(part, 2)] for part in ("b", "validation")]
+    pairs = write_pairs(tmp_path / "pairs", rows[0], rows[1])
+    metrics = train_dpo(settings_of(pairs, tiny_base, steps=1, batch=2), tmp_path / "out", quiet)
+    assert (metrics["pairs"], metrics["users"]) == (2, {})
+
+
 def test_a_finished_training_is_not_repeated(
     trained: tuple[Path, dict[str, Any]], pairs: Path, tiny_base: Path, writer: Path
 ) -> None:
