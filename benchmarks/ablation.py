@@ -1,11 +1,13 @@
 """What a part of a training is worth: runs of `deeper evaluate` on validation users, each against the first.
 
     python benchmarks/ablation.py "all parts=RUNS/all" "without one=RUNS/without" … > docs/results/ablation.json
-    python benchmarks/ablation.py "all domains=RUNS/all" food_com=RUNS/without … > docs/results/transfer.json
+    python benchmarks/ablation.py none=RUNS/all food_com=RUNS/without-1 amazon_movies=RUNS/without-2 … \
+        each=RUNS/without-1 each=RUNS/without-2 … > docs/results/transfer.json
 
 Means over all rounds of a user's error in the next window. `ratio` is the error of `refine` by that of the user median,
 `difference` that of `refine` less the first run's on the users whom both judge: where a run judges one domain, that
-domain's. Means of domains, 95 % intervals by bootstraps over users within their domain.
+domain's. A name that is given again stands for its runs together, of other users each. Means of domains, 95 %
+intervals by bootstraps over users within their domain.
 """
 
 import argparse
@@ -13,7 +15,7 @@ import json
 from pathlib import Path
 
 from deeper.pipeline.provenance import provenance
-from paired import SEED, Row, difference, errors_of, mean_of_rounds, ratio, said
+from paired import SEED, Key, Row, difference, errors_of, mean_of_rounds, ratio, said
 
 
 def main() -> None:
@@ -26,8 +28,14 @@ def main() -> None:
 
 
 def compared(runs: list[tuple[str, Path]]) -> list[Row]:
-    """A row for each run."""
-    errors = {name: mean_of_rounds(errors_of(run, "persona")) for name, run in runs}
+    """A row for each name."""
+    errors: dict[str, dict[str, dict[Key, float]]] = {}
+    for name, run in runs:
+        for method, users in mean_of_rounds(errors_of(run, "persona")).items():
+            known = errors.setdefault(name, {}).setdefault(method, {})
+            if known.keys() & users.keys():
+                raise SystemExit(f"runs named {name!r} judge the same users; give each run a name of its own")
+            known.update(users)
     first = errors[runs[0][0]]["refine"]
     return [
         {

@@ -214,8 +214,11 @@ class Chain:
         }
         named = [f"{name}={run}" for name, run in ablations.items()]
         self.script("benchmarks/ablation.py", *named, into="ablation.json")
-        left_out = [f"{domain or 'none'}={self.without(domain) / 'validation'}" for domain in ("", *LEARNT.values())]
-        self.script("benchmarks/ablation.py", *left_out, into="transfer.json")
+        left_out = {domain: self.without(domain) / "validation" for domain in LEARNT.values()}
+        named = [f"{domain}={run}" for domain, run in left_out.items()]
+        together = [f"each={run}" for run in left_out.values()]
+        self.script("benchmarks/ablation.py", f"none={self.without('') / 'validation'}", *named, *together,
+                    into="transfer.json")  # fmt: skip
 
     def judge(self) -> None:
         """Targets, and everything of the final evaluation in one file."""

@@ -46,3 +46,18 @@ def test_each_run_is_judged_by_the_median_and_against_the_first(tmp_path: Path) 
     assert rows["left out"]["difference"]["value"] == pytest.approx(1.0)
     assert rows["left out"]["ratio"]["value"] == pytest.approx(1.25)
     assert rows["left out"]["users"] == 1
+
+
+def test_runs_of_one_name_are_judged_together(tmp_path: Path) -> None:
+    a, b = ("one", "a"), ("two", "b")
+    median = {a: (1.0,), b: (2.0,)}
+    first, part, other = (
+        run(tmp_path / name, {"refine": refine, "user_median": {user: median[user] for user in refine}})
+        for name, refine in (("first", median), ("part", {a: (1.5,)}), ("other", {b: (2.1,)}))
+    )
+    row = compared([("first", first), ("each", part), ("each", other)])[1]
+    assert (row["name"], row["users"]) == ("each", 2)
+    assert row["ratio"]["value"] == pytest.approx(3.6 / 3.0)
+    assert row["difference"]["value"] == pytest.approx((0.5 + 0.1) / 2)
+    with pytest.raises(SystemExit, match="the same users"):
+        compared([("first", first), ("first", part)])
