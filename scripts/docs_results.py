@@ -3,24 +3,27 @@
     python scripts/docs_results.py            # writes; --check only compares, and exits 1 if a document differs
 
 `<!-- NAME:begin -->` and `<!-- NAME:end -->` in README.md or docs/*.md hold what the renderer NAME makes of
-docs/results/NAME.json (of its first word, where it has two: `small_details`). So no number in the documents is copied
-by hand.
+docs/results/NAME.json (of its first word, where it has two: `small_details`). A picture that they show from
+docs/pictures/NAME/ is the figure of that name that a run's report has (`deeper.report.figures`), of the same JSON file.
+So no number in the documents is copied by hand.
 """
 
 import argparse
 import json
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import docs_figures
 import docs_small
+from deeper.report.figures import figures
 from docs_cells import Results
 
 ROOT = Path(__file__).resolve().parents[1]
 
 MARK = re.compile(r"<!-- (\w+):(?:begin|end) -->")
+PICTURE = re.compile(r"\bpictures/(\w+)/(\w+\.svg)")
 
 RENDERERS: Mapping[str, Callable[[Results], str]] = {
     "small": docs_small.small,
@@ -58,12 +61,42 @@ def with_blocks(document: str, results: Path, where: str) -> str:
             raise SystemExit(f"{where} needs {begin} and {end}, each once and in this order")
         if name not in RENDERERS:
             raise SystemExit(f"{where}: nothing renders {name!r}; choose from {', '.join(RENDERERS)}")
-        source = results / f"{name.partition('_')[0]}.json"
-        if not source.is_file():
-            raise SystemExit(f"{where}: there is no {source.name} in {results}; run what makes it")
-        block = RENDERERS[name](json.loads(source.read_text("utf-8")))
+        block = RENDERERS[name](_read(results, name.partition("_")[0], where))
         document = f"{before}{begin}\n{block}\n{end}{after}"
     return document
+
+
+def pictures(document: str, results: Path, where: str) -> Iterator[tuple[str, bytes]]:
+    """The pictures of results that a document shows: folder and name in docs/pictures, and content.
+
+    Args: as `with_blocks`.
+
+    Raises:
+        SystemExit: There is no such figure, or its JSON file is missing.
+    """
+    for name, figure in dict.fromkeys(PICTURE.findall(document)):
+        drawn = {file: content for file, content in figures(_read(results, name, where)).items() if file[-4:] == ".svg"}
+        if figure not in drawn:
+            raise SystemExit(f"{where}: no figure is {name}/{figure}; choose from {', '.join(drawn)}")
+        yield f"{name}/{figure}", drawn[figure]
+
+
+def _read(results: Path, name: str, where: str) -> Results:
+    source = results / f"{name}.json"
+    if not source.is_file():
+        raise SystemExit(f"{where}: there is no {source.name} in {results}; run what makes it")
+    found: Results = json.loads(source.read_text("utf-8"))
+    return found
+
+
+def made(root: Path) -> Iterator[tuple[Path, bytes]]:
+    """What the documents and their pictures should hold."""
+    results = root / "docs" / "results"
+    for path in (root / "README.md", *sorted(root.glob("docs/*.md"))):
+        document = path.read_text("utf-8")
+        yield path, with_blocks(document, results, path.name).encode()
+        for name, content in pictures(document, results, path.name):
+            yield root / "docs" / "pictures" / name, content
 
 
 def main() -> int:
@@ -73,14 +106,15 @@ def main() -> int:
     parser.add_argument("--root", type=Path, default=ROOT, help="the folder with README.md and docs")
     options = parser.parse_args()
     stale = False
-    for path in (options.root / "README.md", *sorted(options.root.glob("docs/*.md"))):
-        document = path.read_text("utf-8")
-        wanted = with_blocks(document, options.root / "docs" / "results", path.name)
-        if options.check and document != wanted:
+    for path, wanted in made(options.root):
+        if path.is_file() and path.read_bytes() == wanted:
+            continue
+        if options.check:
             print(f"{path.name} does not hold the results; run this without --check")
             stale = True
-        elif document != wanted:
-            path.write_text(wanted, "utf-8")
+        else:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(wanted)
     return int(stale)
 
 

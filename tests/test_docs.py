@@ -24,6 +24,7 @@ from deeper.persona.schema import PERSONA, PREDICTION
 from deeper.persona.search import SEARCH
 from deeper.pipeline.executor import COST
 from deeper.report import print_results
+from deeper.report.figures import figures
 from docs_cells import origin
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -42,6 +43,7 @@ def results():
     """A small results.json."""
     entry = {"domain": "sea_glass", "role": "future", "mae": 0.5, "ci": [0.4, 0.6], "rmse": 0.6, "crps": 0.4}
     entry |= {"rank_accuracy": None, "users": 3, "ratings": 30, "search_n": 0, "predictor": "p", "readout": "none"}
+    entry |= {"prediction": "none"}
     return {
         "commit": "0123456789abcdef+changes",
         "machine": {"system": "Linux", "processor": "A processor", "cores": 2},
@@ -305,6 +307,24 @@ def test_the_script_writes_how_fast_it_is(tmp_path):
     ):
         assert cells in written
     assert written.count("| ≥ 10 |") == 6 and "0123456789ab" in written
+
+
+def test_pictures_of_results_are_drawn_from_their_file_and_checked(tmp_path):
+    (tmp_path / "docs" / "results").mkdir(parents=True)
+    (tmp_path / "docs" / "results" / "small.json").write_text(json.dumps(results()), "utf-8")
+    (tmp_path / "README.md").write_text("![Errors](docs/pictures/small/error_by_round.svg)\n", "utf-8")
+    picture = tmp_path / "docs" / "pictures" / "small" / "error_by_round.svg"
+    options = ["--root", str(tmp_path)]
+    missing = docs_results("--check", *options)
+    assert missing.returncode == 1 and picture.name in missing.stdout and not picture.exists()
+    assert docs_results(*options).returncode == 0
+    assert picture.read_bytes() == figures(results())["error_by_round.svg"]
+    assert docs_results("--check", *options).returncode == 0
+    picture.write_text("<svg/>", "utf-8")
+    assert docs_results("--check", *options).returncode == 1
+    (tmp_path / "README.md").write_text("![Errors](docs/pictures/small/errors.svg)\n", "utf-8")
+    unknown = docs_results(*options)
+    assert unknown.returncode == 1 and "choose from error_by_round.svg" in unknown.stderr
 
 
 @pytest.mark.parametrize("name", ["ablation", "transfer"])

@@ -108,7 +108,8 @@ def _by_domain(view: Overview) -> "Figure":
     marks: dict[str, Any] = {}
     for axes in panels:
         marks |= dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
-    figure.legend(marks.values(), marks.keys(), loc="upper center", bbox_to_anchor=(0.5, 0), ncols=4, fontsize=6.5)
+    below = figure.subplotpars.bottom - 0.4 / float(figure.get_figheight())
+    figure.legend(marks.values(), marks.keys(), loc="upper center", bbox_to_anchor=(0.5, below), ncols=4, fontsize=6.5)
     return figure
 
 
