@@ -114,9 +114,31 @@ def test_results_hold_the_fit_and_the_differences(run: tuple[Path, str]) -> None
     assert "HELD OUT, WITH HISTORY" in screen.getvalue() and "History in planted:" in screen.getvalue()
 
 
+def test_history_is_fitted_on_personas_that_are_as_fresh_as_those_that_are_judged(run: tuple[Path, str]) -> None:
+    def rows(stage: str) -> list[dict[str, Any]]:
+        return [row for part in sorted((run[0] / stage).iterdir()) for row in pq.read_table(part).to_pylist()]
+
+    judged = {row["user"] for row in pq.read_table(run[0] / "personas.parquet").to_pylist()}
+    for t in range(1, ROUNDS + 1):
+        written = {row["id"]: row for row in rows(f"fit-update-{t}")}
+        assert {(row["method"], row["k"]) for row in written.values()} == {("refine", t)}
+        read = rows(f"fit-predict-{t}")
+        assert {row["persona_id"] for row in read} == written.keys() and {row["k"] for row in read} == {t + 1}
+        users = {row["user"] for row in read}
+        assert len(users) == USERS - EVAL and not users & judged
+    assert {row["k"] for row in rows("predict-0") if row["user"] not in judged} == {1}
+
+
+def test_without_an_updater_history_is_fitted_on_the_first_personas(base: Path) -> None:
+    folder, _ = start(base, "frozen", ScriptedEngine(), methods=("frozen",), prediction="history")
+    assert not list(folder.glob("fit-*"))
+    assert results(folder)["history"]["planted"]["with_persona"]["ratings"] == (USERS - EVAL) * (ROUNDS + 1) * 10
+
+
 def test_the_stages_are_counted_and_none_is_run_twice(base: Path, run: tuple[Path, str]) -> None:
     folder, shown = run
-    stages = ["initialise", "predict-0", "predict-controls"]
+    stages = ["initialise", "predict-0", *(f"fit-{stage}-{t}" for t in (1, 2) for stage in ("update", "predict"))]
+    stages += ["predict-controls"]
     stages += [f"{stage}-{t}" for t in (1, 2) for stage in ("candidates", "judge", "predict")]
     for number, stage in enumerate(stages, 1):
         assert f"[{number}/{len(stages)}] {stage}:" in shown

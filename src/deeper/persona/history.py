@@ -7,8 +7,8 @@ domain's distribution of ratings:
 
 a log-linear pool (Genest and Zidek, 1986, Combining probability distributions) of the persona and of the user's
 histogram, shrunk to the domain by the weight of s ratings. (s, α, β) is the point of a grid with the lowest CRPS
-on calibration users, who are train users: their S_0 predicts W_1, W_2, …, each with the history up to the window
-before. With β held at 0 the same fit gives `history_only`: the same shrinkage without a persona. The point is the
+on calibration users, who are train users: each of their personas predicts a later window, with the history up to the
+window before. With β held at 0 the same fit gives `history_only`: the same shrinkage without a persona. The point is the
 median of q.
 """
 
@@ -115,7 +115,8 @@ def fit_history(predictions: pa.Table, windows: Windows, domains: Mapping[str, D
     """Fit on calibration users.
 
     Args:
-        predictions: Calibrated `PREDICTION` rows of their S_0 for W_1 and later; failed ones are left out.
+        predictions: Calibrated `PREDICTION` rows for W_1 and later, from personas as old as those that the fit is
+            for; failed ones are left out.
         windows: Their windows.
         domains: By id.
     """

@@ -3,10 +3,11 @@
     S_0 from W_0 ─▶ P_1 from S_0 ─▶ calibration (train users) ─▶ for t = 1…: S_t from S_{t-1} and W_t ─▶ P_{t+1}
 
 Each arrow is a stage: a function from a table to a table, run shard by shard by the executor. With a search of
-directions, S_t takes two stages: candidates are drawn, and predicted from to be judged.
+directions, S_t takes two stages: candidates are drawn, and predicted from to be judged. With history, the users whom it
+is fitted on have the same rounds.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -48,8 +49,8 @@ class Outcome:
         personas: All personas of eval users, controls included (`PERSONA`).
         predictions: All calibrated predictions for eval users (`PREDICTION`).
         calibration: The fitted maps; with the split `all`, those of each fold of users.
-        fitting: Calibrated predictions for calibration users (`PREDICTION`): of W_1, and of what comes after it
-            where history is to be fitted.
+        fitting: Calibrated predictions for calibration users (`PREDICTION`): of W_1, and where history is to be fitted
+            of each later window, from the persona that has seen those before it.
         search: What a search of directions decided (`SEARCH`); no rows without one.
     """
 
@@ -63,6 +64,15 @@ class Outcome:
     def unread(self) -> int:
         """Predictions for calibration users that failed, and so are in no map."""
         return sum(failure != "" for failure in self.fitting["failure"].to_pylist())
+
+
+@dataclass(frozen=True)
+class _Round:
+    """Personas of a round, their calibrated predictions, and what a search has decided."""
+
+    personas: pa.Table
+    predictions: pa.Table
+    decided: pa.Table
 
 
 @dataclass
@@ -87,19 +97,23 @@ class OnlineLoop:
 
     def stages(self) -> int:
         """How many stages `run` has."""
-        round_stages = (3 if self.settings.search_n else 2) * bool(self._chosen(UPDATERS))
-        return 2 + bool(self._chosen(CONTROLS)) + self.settings.rounds * round_stages
+        of_a_round = 3 if self.settings.search_n else 2
+        of_a_round += 2 if self.settings.prediction == "history" else 0
+        return 2 + bool(self._chosen(CONTROLS)) + self.settings.rounds * of_a_round * bool(self._chosen(UPDATERS))
 
     def run(self, population: Population) -> Outcome:
         """Run all rounds."""
         rounds, windows = self.settings.rounds, population.eval
         written = self._initialise({**windows, **population.calibration})
         first = written.select(CARRIED).to_pylist()
-        texts = {self._key(row): row for row in first if self._key(row) in windows}
+        judged = [row for row in first if self._key(row) in windows]
+        others = [row for row in first if self._key(row) not in windows]
         personas = [written.filter(pa.array([self._key(row) in windows for row in first], pa.bool_()))]
+        updaters, has_history = self._chosen(UPDATERS), self.settings.prediction == "history"
         seen = range(rounds + 2) if "frozen" in self.settings.methods else [0, 1]
         seen = [k for k in seen if k or "current" in self.settings.roles or "previous" in self.settings.roles]
-        fitted = range(1, rounds + 2) if self.settings.prediction == "history" else [1]
+        # Where no persona is ever updated, history is fitted on the first ones, as it is judged.
+        fitted = range(1, rounds + 2) if has_history and not updaters else [1]
         wanted = [(row, seen if self._key(row) in windows else fitted) for row in first]
         raw = self._predict("predict-0", wanted, {**windows, **population.calibration})
         keys = zip(raw["domain"].to_pylist(), raw["user"].to_pylist(), strict=True)
@@ -114,10 +128,12 @@ class OnlineLoop:
                 calibration = cross_fit(raw.filter(own).filter(is_first), windows, self.domains)
             else:
                 calibration = fit_calibration(for_fitting.filter(is_first), population.calibration, self.domains)
-        fitting = self._calibrated(for_fitting, calibration)
+        fitting = [self._calibrated(for_fitting, calibration)]
         predictions = [self._calibrated(raw.filter(own), calibration)]
 
-        if self.settings.prediction == "history":
+        if has_history:
+            of_one = self._rounds(others, updaters[:1], fitting[0], population.calibration, calibration, fits=True)
+            fitting += [one.predictions for one in of_one]
             personas.append(self._controls(windows, [HISTORY_ONLY]))
         if self._chosen(CONTROLS):
             personas.append(self._controls(windows, self._chosen(CONTROLS)))
@@ -127,25 +143,51 @@ class OnlineLoop:
             )
             predictions.append(self._calibrated(self._predict("predict-controls", targets, windows), calibration))
 
-        current = {(key, method): row for key, row in texts.items() for method in self._chosen(UPDATERS)}
-        points = _points(predictions[0], 1)
         searches = [SEARCH.empty_table()]
-        for t in range(1, rounds + 1) if current else ():
-            rows = self._cases(t, current, points, windows)
-            if self.settings.search_n:
-                written, decided = self._search(t, rows, current, calibration)
-                searches.append(decided)
-            else:
-                written = self._write(f"update-{t}", update, rows)
-            personas.append(written)
-            final = written.filter(pc.field("stage") == "final").select(CARRIED).to_pylist()
-            ks = [t + AHEAD[role] for role in self.settings.roles]
-            raw = self._predict(f"predict-{t}", [(row, ks) for row in final], windows)
-            predictions.append(self._calibrated(raw, calibration))
-            points = _points(predictions[-1], t + 1)
-            current = {(self._key(row), row["method"]): row for row in final}
+        for one in self._rounds(judged, updaters, predictions[0], windows, calibration):
+            personas.append(one.personas)
+            predictions.append(one.predictions)
+            searches.append(one.decided)
         table = pa.concat_tables(personas).combine_chunks()
-        return Outcome(table, pa.concat_tables(predictions), calibration, fitting, pa.concat_tables(searches))
+        return Outcome(
+            table, pa.concat_tables(predictions), calibration, pa.concat_tables(fitting), pa.concat_tables(searches)
+        )
+
+    def _rounds(
+        self,
+        first: Sequence[Row],
+        methods: Sequence[str],
+        predicted: pa.Table,
+        windows: Windows,
+        calibration: Calibration | CrossFit,
+        fits: bool = False,
+    ) -> Iterator[_Round]:
+        """Update personas, and predict from them, round after round.
+
+        Args:
+            first: S_0 of each user.
+            methods: Updaters, each of which goes its own way from S_0.
+            predicted: Calibrated predictions of W_1 from S_0.
+            windows: The users' windows.
+            calibration: The maps.
+            fits: Only for the fit of history: without a search, and of the next window alone.
+        """
+        stage, roles = ("fit-", ("future",)) if fits else ("", self.settings.roles)
+        current = {(self._key(row), method): row for row in first for method in methods}
+        points = _points(predicted, 1)
+        for t in range(1, self.settings.rounds + 1) if current else ():
+            rows = self._cases(t, current, points, windows)
+            if self.settings.search_n and not fits:
+                written, decided = self._search(t, rows, current, calibration)
+            else:
+                written, decided = self._write(f"{stage}update-{t}", update, rows), SEARCH.empty_table()
+            final = written.filter(pc.field("stage") == "final").select(CARRIED).to_pylist()
+            ks = [t + AHEAD[role] for role in roles]
+            raw = self._predict(f"{stage}predict-{t}", [(row, ks) for row in final], windows)
+            one = _Round(written, self._calibrated(raw, calibration), decided)
+            points = _points(one.predictions, t + 1)
+            current = {(self._key(row), row["method"]): row for row in final}
+            yield one
 
     def _initialise(self, windows: Windows) -> pa.Table:
         makers = [partial(update_row, key, "initialise", 0, None, windows[key], None) for key in sorted(windows)]
