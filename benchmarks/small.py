@@ -1,17 +1,18 @@
 """The trained small model judged: `docs/results/small.json`, the results of a final evaluation with its `targets`.
 
     python benchmarks/small.py RUNS/results --untuned RUNS/untuned --language RUNS/language.json \
-        --unseen RUNS/unseen.json --demo docs/results/demo.json \
+        --ablation RUNS/ablation.json --unseen RUNS/unseen.json --demo docs/results/demo.json \
         > docs/results/small.json
 
 RUNS/results is a run of `deeper evaluate --prediction history` with trained adapters on eval users, RUNS/untuned the
 same without adapters. The last round is judged: domains whose histories are shorter have none. Intervals are 95 %
 bootstraps over users, resampled within their domain; each target says whether its value or its interval has to hold.
+What was only to be reported holds if every figure of it is there.
 """
 
 import argparse
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ import pyarrow.parquet as pq
 from deeper.evaluation.schema import HISTORY_ONLY, UPDATERS
 from deeper.learning.export_hub import without_places
 from deeper.measure.bootstrap import Interval
-from paired import Errors, Row, difference, errors_of, ratio, said
+from paired import Errors, Key, Row, difference, errors_of, mean_of_rounds, ratio, said
 
 SEED = 1
 MOVIELENS = ("movielens_small", "movielens_20m")
@@ -39,30 +40,38 @@ def main() -> None:
     parser.add_argument("results", type=Path, help="run folder of the final evaluation")
     parser.add_argument("--untuned", required=True, type=Path, help="run folder of the same without adapters")
     parser.add_argument("--language", required=True, type=Path, help="output of benchmarks/language.py")
+    parser.add_argument("--ablation", required=True, type=Path, help="output of benchmarks/ablation.py")
     parser.add_argument("--unseen", required=True, type=Path, help="output of benchmarks/unseen.py")
     parser.add_argument("--demo", required=True, type=Path, help="results.json of deeper demo")
     given = parser.parse_args()
     results, untuned = (read_json(path / "results.json") for path in (given.results, given.untuned))
-    language, unseen, demo = (read_json(path) for path in (given.language, given.unseen, given.demo))
+    language, ablation = read_json(given.language), read_json(given.ablation)
+    unseen, demo = read_json(given.unseen), read_json(given.demo)
     if unseen["overlap"]:
         raise SystemExit("an eval user was learnt from or chosen on: nothing is judged")
     errors, combined = errors_of(given.results, "persona"), errors_of(given.results, "history")
     last = max(t for method, t in errors if method == "refine")
+    domains = convergence(errors, last)
     found = {
         **results,
         "targets": [
             *against_median(errors, last),
             *against_updaters(errors, last),
             *over_frozen(errors, last),
+            reductions(results["reduction"]),
             *as_language(language),
             *with_history(combined, errors, last),
+            parts(ablation),
+            converged(domains, results["users"]),
             {**row("personas that name a title or a rating, in per cent", None, "≤ 1"), **leaks(given.results)},
+            texts(results["text"]["refine"]),
             {**row("seconds of the demo's stages", None, f"≤ {DEMO_SECONDS}"), **seconds(demo)},
         ],
+        "user_median_gain": said(gain(errors["user_median", last], first_median(given.results, last))),
         "untuned": {name: untuned[name] for name in ("errors", "reduction", "leaks", "commit")},
         "language": language,
         "unseen": {name: unseen[name] for name in ("overlap", "eval_windows", "artefacts")},
-        "convergence": convergence(errors, last),
+        "convergence": domains,
         "personas": drawn(given.results),
     }
     print(json.dumps(without_places(found), indent=1, ensure_ascii=False, allow_nan=False))
@@ -89,14 +98,65 @@ def against_updaters(errors: Errors, last: int) -> list[Row]:
 
 def over_frozen(errors: Errors, last: int) -> list[Row]:
     """The share of the error of the first persona that refining takes away, by round."""
-    gains = [1 - ratio(errors["refine", t], errors["frozen", t]).mean for t in range(1, last + 1)]
-    end = ratio(errors["refine", last], errors["frozen", last])
-    least = Interval(1 - end.mean, 1 - end.high, 1 - end.low)
-    grows = all(later > earlier for earlier, later in zip(gains, gains[1:], strict=False))
+    gains = [gain(errors["refine", t], errors["frozen", t]) for t in range(1, last + 1)]
+    grows = all(later.mean > earlier.mean for earlier, later in zip(gains, gains[1:], strict=False))
+    by_round = [said(one) for one in gains]
     return [
-        {**row("gain over frozen, by round", None, "grows", grows), "value": [round(gain, 4) for gain in gains]},
-        row(f"gain over frozen, round {last}", least, f"≥ {MEDIAN_GAIN}", least.mean >= MEDIAN_GAIN),
-    ]
+        {**row("gain over frozen, by round", None, "grows", grows),
+         **{name: [one[name] for one in by_round] for name in ("value", "ci")}},
+        row(f"gain over frozen, round {last}", gains[-1], f"≥ {MEDIAN_GAIN}", gains[-1].mean >= MEDIAN_GAIN),
+    ]  # fmt: skip
+
+
+def gain(mine: Mapping[Key, float], theirs: Mapping[Key, float]) -> Interval:
+    """The share of the others' error that mine takes away."""
+    found = ratio(mine, theirs)
+    return Interval(1 - found.mean, 1 - found.high, 1 - found.low)
+
+
+def first_median(run: Path, last: int) -> dict[Key, float]:
+    """Errors in the window that the last round predicts, of the median of the user's first window."""
+    domains = read_json(run / "manifest.json")["domains"]
+    rated: dict[Key, dict[int, list[float]]] = {}
+    for window in pq.read_table(run / "windows.parquet").to_pylist():
+        ratings = [i["rating"] for i in window["items"] if i["rating"] not in domains[window["domain"]]["unrated"]]
+        rated.setdefault((window["domain"], window["user"]), {})[window["k"]] = ratings
+    return {
+        key: float(np.abs(np.array(own[last + 1]) - np.median(own[0])).mean())
+        for key, own in rated.items()
+        if own[0] and own.get(last + 1)
+    }
+
+
+def reductions(found: Mapping[str, Mapping[str, Mapping[str, float]]]) -> Row:
+    """Reductions of `refine` in per cent, across windows and on the same window; both are there for each updater."""
+    kinds = [found[kind] for kind in ("across_windows", "same_window")]
+    updaters = [name for name in UPDATERS if name in kinds[0]]
+    holds = all("mean" in kind.get(name, {}) for kind in kinds for name in updaters)
+    name = "reduction of refine, across windows and on the same window, in per cent"
+    return {**row(name, None, "both reported", holds), "value": [round(kind["refine"]["mean"], 1) for kind in kinds]}
+
+
+def parts(ablation: Mapping[str, Any]) -> Row:
+    """How many trainings and inferences were compared to say what the parts are worth."""
+    runs = ablation["runs"]
+    holds = all(one[name]["ci"] for one in runs for name in ("ratio", "difference"))
+    return {**row("runs of the ablation", None, "reported with intervals", holds), "value": len(runs)}
+
+
+def converged(domains: Sequence[Row], users: Mapping[str, int]) -> Row:
+    """In how many domains refinement gains on the first persona at last; the rounds of all domains are there."""
+    value = sum(one["rounds_to_most"] is not None for one in domains)
+    holds = {one["domain"] for one in domains} == users.keys()
+    return {**row("domains where refine gains on frozen at last", None, "each one's rounds", holds), "value": value}
+
+
+def texts(found: Mapping[str, float]) -> Row:
+    """What repeats itself in a persona, what is kept of the one before, and how much users' personas differ."""
+    names = ("redundancy", "retention", "distinctness")
+    values = [round(found[name], 4) for name in names if found.get(name) is not None]
+    holds = len(values) == len(names)
+    return {**row(f"{', '.join(names)} of refine", None, "reported", holds), "value": values}
 
 
 def as_language(language: Mapping[str, Any]) -> list[Row]:
@@ -120,11 +180,11 @@ def with_history(combined: Errors, errors: Errors, last: int) -> list[Row]:
         return []
     mine = combined["refine", last]
     others = {HISTORY_ONLY: combined[HISTORY_ONLY, last], "user median": errors["user_median", last]}
-    found = {name: difference(mine, theirs) for name, theirs in others.items()}
-    return [
-        row(f"refine with history − {name}, round {last}", one, "interval below 0", one.high < 0)
-        for name, one in found.items()
-    ]
+    found = {f"{name}, round {last}": difference(mine, theirs) for name, theirs in others.items()}
+    mean, medians = mean_of_rounds(combined), mean_of_rounds(errors)
+    found[f"{HISTORY_ONLY}, all rounds"] = difference(mean["refine"], mean[HISTORY_ONLY])
+    found["user median, all rounds"] = difference(mean["refine"], medians["user_median"])
+    return [row(f"refine with history − {name}", one, "interval below 0", one.high < 0) for name, one in found.items()]
 
 
 def leaks(run: Path) -> Row:

@@ -4,7 +4,8 @@
 
 Looks below RUNS for what trainings, samplings and evaluations leave of the windows that they used (fingerprints.json:
 salted hashes of titles with ratings), and compares it with the windows of all eval users of the data. JSON to standard
-output. The exit status is 1 if a window of an eval user was used, or if nothing was found to compare with.
+output. The exit status is 1 if a window of an eval user was used, and where this proves nothing: a domain has no eval
+user, no window was used at all, or a training has left no fingerprints (preference learning has its sampling's).
 """
 
 import argparse
@@ -15,6 +16,7 @@ from typing import Any
 
 from deeper.behaviour.fingerprints import FINGERPRINTS, fingerprints
 from deeper.behaviour.load import load_windows
+from deeper.engine.adapter import CARD
 from deeper.pipeline.provenance import provenance
 
 
@@ -32,15 +34,24 @@ def main() -> int:
             windows = [row["items"] for row in rows if (row["domain"], row["split"]) == (domain, "eval")]
             judged[domain] = set(fingerprints(windows))
     artefacts = [_compared(path, given.runs, judged) for path in sorted(given.runs.rglob(FINGERPRINTS))]
+    silent = [card.parent.relative_to(given.runs).as_posix() for card in sorted(given.runs.rglob(CARD)) if _hides(card)]
+    proves = all(judged.values()) and any(artefact["windows"] for artefact in artefacts) and not silent
     result = {
         "benchmark": "unseen",
         **provenance(),
         "eval_windows": {domain: len(found) for domain, found in judged.items()},
         "artefacts": artefacts,
+        "without_fingerprints": silent,
         "overlap": sum(sum(artefact["overlap"].values()) for artefact in artefacts),
     }
     print(json.dumps(result, indent=1))
-    return 0 if artefacts and not result["overlap"] else 1
+    return 0 if proves and not result["overlap"] else 1
+
+
+def _hides(card: Path) -> bool:
+    """Whether a training has left no fingerprints, neither beside its card nor of the sampling that it learnt from."""
+    is_preference = "pairs" in json.loads(card.read_text("utf-8"))["provenance"]
+    return not is_preference and not any((place / FINGERPRINTS).is_file() for place in (card.parent, card.parents[1]))
 
 
 def _compared(path: Path, runs: Path, judged: dict[str, set[str]]) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Tables of the small model's final evaluation, and of what its parts are worth."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from deeper.evaluation.schema import UPDATERS
 from docs_cells import Results, interval, origin, per_cent, table
@@ -9,6 +10,10 @@ PAPER = {"over four rounds": 32.2, "seen domains": 29.4, "unseen domains, at mos
 """Reductions in per cent, as the paper reports them (Chen et al., ACL 2025)."""
 
 REDUCTIONS = ("across_windows", "same_window")
+DOMAINS = ("mean", "mean_seen", "mean_unseen")
+REDUCED = tuple(f"{kind}, {of}" for kind in ("across windows", "same window") for of in ("all", "seen", "unseen"))
+"""Heads of `REDUCTIONS`, each for `DOMAINS`."""
+TEXT = ("tokens", "redundancy", "retention", "distinctness")
 
 
 def small(results: Results) -> str:
@@ -44,14 +49,13 @@ def small_details(results: Results) -> str:
         )
         for one in results["targets"]
     ]
-    reductions = [
-        (method, *(per_cent(results["reduction"][kind].get(method, {}).get("mean")) for kind in REDUCTIONS))
-        for method in results["reduction"]["across_windows"]
+    reductions = [(method, *_reduced(results, method)) for method in results["reduction"]["across_windows"]]
+    reductions.append(("`refine`, untuned model", *_reduced(results["untuned"], "refine")))
+    texts = [
+        (f"`{name}`", *(f"{found[figure]:.3g}" if found.get(figure) is not None else "" for figure in TEXT))
+        for name, found in results["text"].items()
     ]
-    untuned = results["untuned"]["reduction"]
-    reductions.append(
-        ("`refine`, untuned model", *(per_cent(untuned[kind]["refine"].get("mean")) for kind in REDUCTIONS))
-    )
+    median = interval(*results["user_median_gain"].values())
     names = ("refine", "frozen", "user_median")
     converged = [
         (one["domain"], *(" ".join(f"{error:.3f}" for error in one[name]) for name in names),
@@ -63,9 +67,14 @@ def small_details(results: Results) -> str:
     parts = [
         table(("", "value", "95 % interval", "wanted", ""), targets),
         f"Reduction of the error in per cent (the paper's: {paper}):",
-        table(("", "across windows", "on the same window"), reductions),
+        table(("", *REDUCED), reductions),
+        "The median of a user's ratings so far takes away this share of the error of the first window's, last round: "
+        f"{median}.",
         "Error by round, 0 to the last, and the first round with nine tenths of the last one's gain over `frozen`:",
         table(("", "`refine`", "`frozen`", "`user_median`", "round"), converged),
+        "The texts: mean length, what repeats itself in one, what is kept of the one before, and how much those of "
+        "different users differ ([method](method.md)):",
+        table(("", *TEXT), texts),
         f"{len(drawn)} personas of eval users, drawn at random from those that name nothing:",
         "\n".join(drawn),
     ]
@@ -103,11 +112,19 @@ def _by_round(results: Results, method: str, kind: str, rounds: Sequence[int]) -
     return [interval(found[t]["mae"], found[t]["ci"]) if t in found else "" for t in rounds]
 
 
+def _reduced(run: Results, method: str) -> list[str]:
+    found = [run["reduction"][kind].get(method, {}) for kind in REDUCTIONS]
+    return [per_cent(shares.get(whose)) for shares in found for whose in DOMAINS]
+
+
 def _value(value: float | Sequence[float] | None) -> str:
     if isinstance(value, Sequence):
-        return ", ".join(f"{one:.3f}" for one in value)
+        return ", ".join(f"{one:.3g}" for one in value)
     return "" if value is None else f"{value:.4g}"
 
 
-def _limits(limits: Sequence[float] | None) -> str:
+def _limits(limits: Sequence[Any] | None) -> str:
+    """One interval, or several."""
+    if limits and isinstance(limits[0], Sequence):
+        return ", ".join(map(_limits, limits))
     return "..".join(f"{limit:.3f}" for limit in limits) if limits else ""

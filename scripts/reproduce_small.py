@@ -188,8 +188,7 @@ class Chain:
 
     def language(self) -> None:
         """Personas in other words, and read by another predictor."""
-        if not (self.runs / "language.json").exists():
-            self.script("benchmarks/language.py", self.runs / "results", "--other", self.other, into="language.json")
+        self.script("benchmarks/language.py", self.runs / "results", "--other", self.other, into="language.json")
 
     def unseen(self) -> None:
         """No eval user has reached a training, a calibration or a choice."""
@@ -225,6 +224,7 @@ class Chain:
         parts = {
             "untuned": "untuned",
             "language": "language.json",
+            "ablation": "ablation.json",
             "unseen": "unseen.json",
             "demo": "demo/results.json",
         }

@@ -15,6 +15,7 @@ from rich.console import Console
 from deeper.behaviour.planted import plant_users, write_planted
 from deeper.pipeline.evaluate import evaluate
 from deeper.pipeline.settings import Settings
+from paired import difference, errors_of, mean_of_rounds
 
 SCRIPT = Path(__file__).resolve().parents[2] / "benchmarks" / "small.py"
 SHOW = SCRIPT.parents[1] / "scripts" / "docs_results.py"
@@ -24,6 +25,9 @@ LANGUAGE = {
     "paraphrase": {"difference": {"value": 0.0, "ci": [-0.1, 0.1]}, "ratio": {"value": 1.04, "ci": [1.0, 1.1]}},
     "second_predictor": {"difference": {"value": 0.0, "ci": [-0.1, 0.1]}, "ratio": RATIO},
 }
+
+
+ABLATION = {"runs": [{"name": "all", "ratio": RATIO, "difference": RATIO, "users": 4}] * 3}
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +50,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for seed, name in enumerate(("full", "none")):
         evaluate(Settings(split="validation", methods=methods[::3], seed=seed, **common), place / name, quiet)
     (place / "language.json").write_text(json.dumps(LANGUAGE), "utf-8")
+    (place / "ablation.json").write_text(json.dumps(ABLATION), "utf-8")
     return place
 
 
@@ -54,7 +59,7 @@ def small(base: Path, overlap: int = 0) -> subprocess.CompletedProcess[str]:
     (base / "unseen.json").write_text(json.dumps(unseen), "utf-8")
     options = [
         *("--untuned", base / "results", "--language", base / "language.json", "--unseen", base / "unseen.json"),
-        *("--demo", base / "results/results.json"),
+        *("--demo", base / "results/results.json", "--ablation", base / "ablation.json"),
     ]
     command = [sys.executable, SCRIPT, base / "results", *options]
     return subprocess.run(command, capture_output=True, text=True, check=False)
@@ -83,12 +88,43 @@ def test_targets_are_the_figures_of_the_run(base: Path) -> None:
     assert "refine − incremental_update, round 2" in targets
     history = mean("refine", "history") - mean("history_only", "history")
     assert targets["refine with history − history_only, round 2"]["value"] == pytest.approx(history, abs=1e-4)
+    means = (
+        mean_of_rounds(errors_of(base / "results", "history")),
+        mean_of_rounds(errors_of(base / "results", "persona")),
+    )
+    everywhere = difference(means[0]["refine"], means[1]["user_median"])
+    assert targets["refine with history − user median, all rounds"]["value"] == round(everywhere.mean, 4)
     gain = targets["gain over frozen, by round"]
-    assert len(gain["value"]) == 2 and gain["holds"] == (gain["value"][1] > gain["value"][0])
+    assert len(gain["value"]) == len(gain["ci"]) == 2 and gain["holds"] == (gain["value"][1] > gain["value"][0])
+    assert all(low <= value <= high for value, (low, high) in zip(gain["value"], gain["ci"], strict=True))
+    reduced = targets["reduction of refine, across windows and on the same window, in per cent"]
+    kinds = [found["reduction"][kind]["refine"]["mean"] for kind in ("across_windows", "same_window")]
+    assert reduced["value"] == pytest.approx(kinds, abs=0.05) and reduced["holds"]
+    assert targets["runs of the ablation"]["value"] == 3 and targets["runs of the ablation"]["holds"]
+    ended = [one["refine"][-1] < one["frozen"][-1] for one in found["convergence"]]
+    assert targets["domains where refine gains on frozen at last"]["value"] == sum(ended)
+    text = found["text"]["refine"]
+    told = targets["redundancy, retention, distinctness of refine"]
+    assert told["value"] == pytest.approx([text["redundancy"], text["retention"], text["distinctness"]], abs=1e-4)
     assert targets["level sentence only − whole persona"]["holds"]
     assert not targets["foreign paraphrase / whole persona"]["holds"]
     assert [one["domain"] for one in found["convergence"]] == ["movielens_small", "planted"]
     assert str(base) not in json.dumps(found)
+
+
+def test_the_median_gains_on_that_of_the_first_window(base: Path) -> None:
+    windows: dict[tuple[str, str], dict[int, list[float]]] = {}
+    for row in pq.read_table(base / "results/windows.parquet").to_pylist():
+        own = windows.setdefault((row["domain"], row["user"]), {})
+        own[row["k"]] = [item["rating"] for item in row["items"]]
+    errors: dict[str, list[tuple[float, float]]] = {}
+    for (domain, _), own in windows.items():
+        before = np.concatenate([own[k] for k in range(3)])
+        pair = [float(np.abs(np.array(own[3]) - np.median(known)).mean()) for known in (before, own[0])]
+        errors.setdefault(domain, []).append((pair[0], pair[1]))
+    so_far, first = np.mean([np.mean(found, axis=0) for found in errors.values()], axis=0)
+    gain = json.loads(small(base).stdout)["user_median_gain"]
+    assert gain["value"] == pytest.approx(1 - so_far / first, abs=1e-4) and gain["value"] != 0
 
 
 def test_nothing_is_judged_if_an_eval_user_was_learnt_from(base: Path) -> None:

@@ -6,12 +6,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pyarrow.compute as pc
 import pytest
 from rich.console import Console
 
 from deeper.behaviour.fingerprints import FINGERPRINTS, fingerprints
 from deeper.behaviour.load import load_windows
 from deeper.behaviour.planted import plant_users, write_planted
+from deeper.behaviour.published import write_published
 from deeper.pipeline.evaluate import evaluate
 from deeper.pipeline.sample_settings import SampleSettings
 from deeper.pipeline.sampling import sample_directions
@@ -64,3 +66,27 @@ def test_nothing_to_compare_with_is_no_proof(base: Path) -> None:
     for path in (base / "runs").rglob(FINGERPRINTS):
         path.unlink()
     assert proof(base)[0] == 1
+
+
+def test_windows_that_nobody_used_are_no_proof(base: Path) -> None:
+    for path in (base / "runs").rglob(FINGERPRINTS):
+        path.write_text(json.dumps({"windows": []}), "utf-8")
+    assert proof(base)[0] == 1
+
+
+def test_a_domain_without_an_eval_user_is_no_proof(base: Path) -> None:
+    windows = load_windows("movielens_small").windows
+    write_published(windows.filter(pc.field("split") == "train"), base / "movielens_small")
+    command = [sys.executable, SCRIPT, "--data", base / "movielens_small", base / "runs"]
+    outcome = subprocess.run(command, capture_output=True, text=True, check=False)
+    found = json.loads(outcome.stdout)
+    assert (outcome.returncode, found["overlap"], found["eval_windows"]) == (1, 0, {"movielens_small": 0})
+
+
+@pytest.mark.parametrize(("told", "status"), [({"steps": 3}, 1), ({"steps": 3, "pairs": 9}, 0)])
+def test_a_training_without_fingerprints_is_no_proof_unless_it_learnt_from_a_sampling(
+    base: Path, told: dict[str, int], status: int
+) -> None:
+    (base / "runs" / "adapter").mkdir()
+    (base / "runs" / "adapter" / "deeper.json").write_text(json.dumps({"provenance": told}), "utf-8")
+    assert proof(base)[0] == status

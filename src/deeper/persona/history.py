@@ -6,10 +6,10 @@ domain's distribution of ratings:
     q ∝ h^α · (p + ε)^β        h = (counts + s·c) / (n + s)
 
 a log-linear pool (Genest and Zidek, 1986, Combining probability distributions) of the persona and of the user's
-histogram, shrunk to the domain by the weight of s ratings. (s, α, β) is the point of a grid with the lowest CRPS
-on calibration users, who are train users: each of their personas predicts a later window, with the history up to the
-window before. With β held at 0 the same fit gives `history_only`: the same shrinkage without a persona. The point is the
-median of q.
+histogram, shrunk to the domain by the weight of s ratings. (s, α, β) is the point of a grid with the lowest CRPS on
+calibration users, who are train users: each of their personas predicts a later window, with the history up to the
+window before. With β held at 0 the same fit gives `history_only`: the same shrinkage without a persona. The point is
+the median of q.
 """
 
 from collections.abc import Callable, Mapping, Sequence
