@@ -21,7 +21,10 @@ def small(results: Results) -> str:
     rounds = sorted({one["round"] for one in _means(results, "persona")})
     users = sum(results["users"].values())
     others = {one["users"] for one in _means(results["untuned"], "persona") if one["method"] == "refine"}
-    apart = "" if others == {users} else f" ({max(others)} users)"
+    differs = [f"{max(others)} users"] if others != {users} else []
+    if (commit := results["untuned"]["commit"]) != results["commit"]:
+        differs.append(f"commit `{commit[:12]}`")
+    apart = f" ({', '.join(differs)})" if differs else ""
     shown = [
         ("the user median", "user_median", results, "none"),
         ("**`refine`**", "refine", results, "persona"),

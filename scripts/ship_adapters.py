@@ -78,7 +78,8 @@ def together(runs: Sequence[Mapping[str, Any]]) -> str:
     heads = ("", "round", *(f"`{method}`" for method in COMPARED), "users")
     return (
         "\n## Both together\n\nPersonas of small-policy, read by small-predictor: error (MAE) on the held-out window, "
-        f"95 % interval, on {splits} users, of whom neither has learnt.\n\n{table(heads, rows)}\n"
+        f"95 % interval, on {splits} users, of whom neither has learnt. All trainings, and the sampling, rewards and "
+        f"pairs of preference learning, are steps of `make reproduce-small`.\n\n{table(heads, rows)}\n"
     )
 
 

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from rich.console import Console
 
+import docs_small
 from deeper.behaviour.planted import plant_users, write_planted
 from deeper.pipeline.evaluate import evaluate
 from deeper.pipeline.settings import Settings
@@ -141,6 +142,8 @@ def test_documents_show_it(base: Path, tmp_path: Path) -> None:
     subprocess.run([sys.executable, SHOW, "--root", tmp_path], check=True)
     shown = (tmp_path / "README.md").read_text("utf-8")
     found = json.loads((tmp_path / "docs/results/small.json").read_text("utf-8"))
+    elsewhere = {**found, "untuned": {**found["untuned"], "commit": "0123456789abcdef"}}
+    assert "| `refine`, untuned model (commit `0123456789ab`) |" in docs_small.small(elsewhere)
     [refine] = [
         one
         for one in found["errors"]

@@ -13,7 +13,8 @@ SALT = b"deeper window"
 def fingerprints(windows: Iterable[Sequence[Mapping[str, Any]]]) -> list[str]:
     """What tells windows of the same ratings of the same titles, and shows neither, nor whose they are.
 
-    Ids and times do not count, so a user is found again under another id, in another edition or another order.
+    Ids and times do not count, so a user is found again under another id or in another order; in another edition of
+    the data only where windows begin with the same ratings.
 
     Args:
         windows: Rows of `schema.ITEM`.

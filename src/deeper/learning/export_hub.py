@@ -19,9 +19,12 @@ MOVIELENS_TERMS = (
 )
 TERMS = {
     "movielens": MOVIELENS_TERMS,
-    "amazon": "Amazon Reviews: the terms of the data's own page.",
-    "google": "Google Local reviews: the terms of the data's own page.",
-    "food": "Food.com recipes and interactions: the terms of the data's own page.",
+    "amazon": "Amazon Reviews (UCSD): no licence stated; for research, with the citation that the page asks for, "
+    "https://nijianmo.github.io/amazon/.",
+    "google": "Google Local (UCSD): no licence stated; for research, with the citation that the page asks for, "
+    "https://mcauleylab.ucsd.edu/public_datasets/gdrive/googlelocal/.",
+    "food": "Food.com (Kaggle): see the licence field of the data's page before use, "
+    "https://www.kaggle.com/datasets/shuyangli94/food-com-recipes-and-user-interactions; the texts are their writers'.",
 }
 """Of the sources of the built-in domains, by the beginning of a domain's id."""
 OWN_TERMS = "not known; say here under which terms the ratings may be used."
