@@ -168,6 +168,7 @@ def test_without_train_users_history_is_off_and_says_so(base: Path, monkeypatch:
     monkeypatch.setattr("deeper.pipeline.plan.load_windows", only_eval)
     folder, shown = start(base, "untrained", ScriptedEngine(), prediction="history")
     assert "persona only, since there is no train user's prediction to fit the history on" in " ".join(shown.split())
+    assert f"[{3 + 2 * ROUNDS}/{3 + 2 * ROUNDS}] predict-{ROUNDS}:" in shown
     assert {e["prediction"] for e in results(folder)["errors"]} == {"persona", "none"}
 
 

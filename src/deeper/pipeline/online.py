@@ -95,10 +95,10 @@ class OnlineLoop:
     prompts: Prompts
     domains: Mapping[str, Domain]
 
-    def stages(self) -> int:
+    def stages(self, population: Population) -> int:
         """How many stages `run` has."""
         of_a_round = 3 if self.settings.search_n else 2
-        of_a_round += 2 if self.settings.prediction == "history" else 0
+        of_a_round += 2 if self.settings.prediction == "history" and population.calibration else 0
         return 2 + bool(self._chosen(CONTROLS)) + self.settings.rounds * of_a_round * bool(self._chosen(UPDATERS))
 
     def run(self, population: Population) -> Outcome:
