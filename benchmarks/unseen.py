@@ -5,7 +5,8 @@
 Looks below RUNS for what trainings, samplings and evaluations leave of the windows that they used (fingerprints.json:
 salted hashes of titles with ratings), and compares it with the windows of all eval users of the data. JSON to standard
 output. The exit status is 1 if a window of an eval user was used, and where this proves nothing: a domain has no eval
-user, no window was used at all, or a training has left no fingerprints (preference learning has its sampling's).
+user, no window was used at all, or a training has left no fingerprints (those of preference learning are its
+sampling's, in the folder `sampled` beside it; shipped adapters have one file together).
 """
 
 import argparse
@@ -34,24 +35,32 @@ def main() -> int:
             windows = [row["items"] for row in rows if (row["domain"], row["split"]) == (domain, "eval")]
             judged[domain] = set(fingerprints(windows))
     artefacts = [_compared(path, given.runs, judged) for path in sorted(given.runs.rglob(FINGERPRINTS))]
-    silent = [card.parent.relative_to(given.runs).as_posix() for card in sorted(given.runs.rglob(CARD)) if _hides(card)]
-    proves = all(judged.values()) and any(artefact["windows"] for artefact in artefacts) and not silent
+    cards = sorted(given.runs.rglob(CARD))
+    silent = [card.parent.relative_to(given.runs).as_posix() for card in cards if _hides(card, given.runs)]
+    overlap = sum(sum(artefact["overlap"].values()) for artefact in artefacts)
+    is_complete = all(judged.values()) and any(artefact["windows"] for artefact in artefacts) and not silent
     result = {
         "benchmark": "unseen",
         **provenance(),
         "eval_windows": {domain: len(found) for domain, found in judged.items()},
         "artefacts": artefacts,
         "without_fingerprints": silent,
-        "overlap": sum(sum(artefact["overlap"].values()) for artefact in artefacts),
+        "overlap": overlap,
+        "proves": is_complete and not overlap,
     }
     print(json.dumps(result, indent=1))
-    return 0 if proves and not result["overlap"] else 1
+    return 0 if result["proves"] else 1
 
 
-def _hides(card: Path) -> bool:
-    """Whether a training has left no fingerprints, neither beside its card nor of the sampling that it learnt from."""
-    is_preference = "pairs" in json.loads(card.read_text("utf-8"))["provenance"]
-    return not is_preference and not any((place / FINGERPRINTS).is_file() for place in (card.parent, card.parents[1]))
+def _hides(card: Path, runs: Path) -> bool:
+    """Whether a training has left no fingerprints of what it learnt from."""
+    place = card.parent
+    lists = [place / FINGERPRINTS]
+    if "pairs" in json.loads(card.read_text("utf-8"))["provenance"]:
+        lists.append(place.parent / "sampled" / FINGERPRINTS)
+    if place.parent == runs:
+        lists.append(runs / FINGERPRINTS)
+    return not any(path.is_file() for path in lists)
 
 
 def _compared(path: Path, runs: Path, judged: dict[str, set[str]]) -> dict[str, Any]:

@@ -15,12 +15,17 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
 def origin(results: Results, *more: str) -> str:
     """One line of where results come from: commit, machine, seed."""
     machine = results["machine"]
-    commit = f"commit `{results['commit'][:12]}`" if results["commit"] else "no commit"
-    if (results["commit"] or "").endswith("+changes"):
-        commit += " with changes"
     names = [machine[name] for name in ("accelerator", "processor") if name in machine]
     parts = (f"{', '.join(names)}, {machine['cores']} cores", *more, f"seed {results['seed']}")
-    return f"From {commit}; {'; '.join(parts)}. Written by `scripts/docs_results.py`."
+    return f"From {commit(results)}; {'; '.join(parts)}. Written by `scripts/docs_results.py`."
+
+
+def commit(results: Results) -> str:
+    """The commit that results are of."""
+    if not results["commit"]:
+        return "no commit"
+    name, _, changes = results["commit"].partition("+")
+    return f"commit `{name[:12]}`{' with changes' if changes else ''}"
 
 
 def interval(value: float | None, limits: Sequence[float], form: str = ".3f") -> str:

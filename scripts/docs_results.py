@@ -13,6 +13,7 @@ import json
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 
 import docs_figures
@@ -61,7 +62,7 @@ def with_blocks(document: str, results: Path, where: str) -> str:
             raise SystemExit(f"{where} needs {begin} and {end}, each once and in this order")
         if name not in RENDERERS:
             raise SystemExit(f"{where}: nothing renders {name!r}; choose from {', '.join(RENDERERS)}")
-        block = RENDERERS[name](_read(results, name.partition("_")[0], where))
+        block = RENDERERS[name](_read(_source(results, name.partition("_")[0], where)))
         document = f"{before}{begin}\n{block}\n{end}{after}"
     return document
 
@@ -75,16 +76,25 @@ def pictures(document: str, results: Path, where: str) -> Iterator[tuple[str, by
         SystemExit: There is no such figure, or its JSON file is missing.
     """
     for name, figure in dict.fromkeys(PICTURE.findall(document)):
-        drawn = {file: content for file, content in figures(_read(results, name, where)).items() if file[-4:] == ".svg"}
+        drawn = _drawn(_source(results, name, where))
         if figure not in drawn:
             raise SystemExit(f"{where}: no figure is {name}/{figure}; choose from {', '.join(drawn)}")
         yield f"{name}/{figure}", drawn[figure]
 
 
-def _read(results: Path, name: str, where: str) -> Results:
+@cache
+def _drawn(source: Path) -> dict[str, bytes]:
+    return {name: content for name, content in figures(_read(source)).items() if name.endswith(".svg")}
+
+
+def _source(results: Path, name: str, where: str) -> Path:
     source = results / f"{name}.json"
     if not source.is_file():
         raise SystemExit(f"{where}: there is no {source.name} in {results}; run what makes it")
+    return source
+
+
+def _read(source: Path) -> Results:
     found: Results = json.loads(source.read_text("utf-8"))
     return found
 

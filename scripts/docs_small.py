@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from deeper.evaluation.schema import UPDATERS
-from docs_cells import Results, interval, origin, per_cent, table
+from docs_cells import Results, commit, interval, origin, per_cent, table
 
 PAPER = {"over four rounds": 32.2, "seen domains": 29.4, "unseen domains, at most": 36.4}
 """Reductions in per cent, as the paper reports them (Chen et al., ACL 2025)."""
@@ -22,8 +22,8 @@ def small(results: Results) -> str:
     users = sum(results["users"].values())
     others = {one["users"] for one in _means(results["untuned"], "persona") if one["method"] == "refine"}
     differs = [f"{max(others)} users"] if others != {users} else []
-    if (commit := results["untuned"]["commit"]) != results["commit"]:
-        differs.append(f"commit `{commit[:12]}`")
+    if results["untuned"]["commit"] != results["commit"]:
+        differs.append(commit(results["untuned"]))
     apart = f" ({', '.join(differs)})" if differs else ""
     shown = [
         ("the user median", "user_median", results, "none"),
@@ -58,7 +58,7 @@ def small_details(results: Results) -> str:
         (f"`{name}`", *(f"{found[figure]:.3g}" if found.get(figure) is not None else "" for figure in TEXT))
         for name, found in results["text"].items()
     ]
-    median = interval(*results["user_median_gain"].values())
+    gained = results["user_median_gain"]
     names = ("refine", "frozen", "user_median")
     converged = [
         (one["domain"], *(" ".join(f"{error:.3f}" for error in one[name]) for name in names),
@@ -72,11 +72,11 @@ def small_details(results: Results) -> str:
         f"Reduction of the error in per cent (the paper's: {paper}):",
         table(("", *REDUCED), reductions),
         "The median of a user's ratings so far takes away this share of the error of the first window's, last round: "
-        f"{median}.",
+        f"{interval(gained['value'], gained['ci'])}.",
         "Error by round, 0 to the last, and the first round with nine tenths of the last one's gain over `frozen`:",
         table(("", "`refine`", "`frozen`", "`user_median`", "round"), converged),
         "The texts: mean length, what repeats itself in one, what is kept of the one before, and how much those of "
-        "different users differ ([method](method.md)):",
+        "different users differ ([method](method.md#texts)):",
         table(("", *TEXT), texts),
         f"{len(drawn)} personas of eval users, drawn at random from those that name nothing:",
         "\n".join(drawn),

@@ -8,7 +8,8 @@
 
 PUBLISHED holds the published domains, a folder each; RUNS gets all that is made. The same command again goes on where
 it was cut off. Models learn from four domains; all that is chosen is chosen on validation users; eval users of all
-domains are judged once, in `results`.
+domains are judged once, in `results`. Trainings that are done stay, so those on a GPU can go before the rest on a
+processor; all other steps go on with the flags that they were begun with.
 """
 
 import argparse
@@ -18,6 +19,8 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+
+from deeper.engine.adapter import CARD
 
 ROOT = Path(__file__).resolve().parents[1]
 BUNDLED = "movielens_small"
@@ -113,17 +116,17 @@ class Chain:
 
     def policy(self) -> None:
         """The cold start of the policy."""
-        self.deeper("train coldstart", *self.data, *POLICY, *self.trained(*LONG[0]), "--out", self.first)
+        self.train("coldstart", self.first, *self.data, *POLICY, *self.trained(*LONG[0]))
 
     def predictor(self) -> None:
         """The predictor, of all train users: the more ratings, the more titles it knows."""
-        self.deeper("train predictor", *self.data, *PREDICTOR, *self.trained(*LONG[1]), "--fold", "all",
-                    "--seed", "2", "--out", self.reader)  # fmt: skip
+        self.train("predictor", self.reader, *self.data, *PREDICTOR, *self.trained(*LONG[1]), "--fold", "all",
+                   "--seed", "2")  # fmt: skip
 
     def second(self) -> None:
         """Another predictor, of half of the users: it rewards what is written of the others."""
-        self.deeper("train predictor", *self.data, *PREDICTOR, *self.trained(*SECOND), "--fold", "a",
-                    "--seed", "4", "--out", self.other)  # fmt: skip
+        self.train("predictor", self.other, *self.data, *PREDICTOR, *self.trained(*SECOND), "--fold", "a",
+                   "--seed", "4")  # fmt: skip
 
     def learn(self) -> None:
         """Two iterations of preference learning."""
@@ -138,8 +141,8 @@ class Chain:
             self.copy(self.learnt / "1/sampled", place / "sampled")
             self.deeper("reward", place / "sampled", *flags)
             self.deeper("pairs", place / "sampled", "--margin", MARGIN, "--force", "--out", place / "pairs")
-            self.deeper("train dpo", "--pairs", place / "pairs", "--policy-adapter", self.first, *LORA, *DPO,
-                        *self.learnt_in, "--reference", "previous", "--out", place / "policy")  # fmt: skip
+            self.train("dpo", place / "policy", "--pairs", place / "pairs", "--policy-adapter", self.first, *LORA, *DPO,
+                       *self.learnt_in, "--reference", "previous")  # fmt: skip
             self.validate(place / "validation", adapters(place / "policy", self.other))
         self.validate(self.ablated / "no-predictor", adapters(self.first, None))
         self.validate(self.ablated / "no-policy", adapters(None, self.other))
@@ -164,9 +167,9 @@ class Chain:
             place = self.without(domain)
             kept = ("--domains", ",".join(one for one in LEARNT.values() if one != domain))
             policy, predictor = place / "policy", place / "predictor"
-            self.deeper("train coldstart", *self.data, *kept, *POLICY, *self.trained(*SHORT[0]), "--out", policy)
-            self.deeper("train predictor", *self.data, *kept, *PREDICTOR, *self.trained(*SHORT[1]), "--fold", "all",
-                        "--seed", "2", "--out", predictor)  # fmt: skip
+            self.train("coldstart", policy, *self.data, *kept, *POLICY, *self.trained(*SHORT[0]))
+            self.train("predictor", predictor, *self.data, *kept, *PREDICTOR, *self.trained(*SHORT[1]), "--fold", "all",
+                       "--seed", "2")  # fmt: skip
             judged = ("--domains", domain) if domain else ()
             self.validate(place / "validation", (*adapters(policy, predictor), *judged))
 
@@ -251,6 +254,13 @@ class Chain:
         """Judge on eval users of all domains."""
         self.deeper("evaluate", "--data", ",".join(self.everything), *TOKENS, "--users", EVAL_USERS,
                     "--roles", "future", *flags, "--out", out)  # fmt: skip
+
+    def train(self, command: str, out: Path, *words: str | Path) -> None:
+        """Train an adapter, unless it is there: a training may be done elsewhere, in other batches."""
+        if not self.plan and (out / CARD).is_file():
+            print(f"there already: {out}", flush=True)
+            return
+        self.deeper(f"train {command}", *words, "--out", out)
 
     def deeper(self, command: str, *words: str | Path) -> None:
         """Run a command of deeper, of this environment; it goes on by itself where it was cut off."""

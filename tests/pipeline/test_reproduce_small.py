@@ -85,6 +85,19 @@ def test_rewards_come_from_a_predictor_of_users_that_are_not_sampled(published: 
     assert learn[learn.index("--predictor-adapter") + 1] == second[second.index("--out") + 1]
 
 
+def test_a_training_that_is_there_is_not_done_again(published: Path, tmp_path: Path) -> None:
+    steps = Chain(published, tmp_path, plan=False)
+    asked: list[tuple[str | Path, ...]] = []
+    steps.deeper = lambda command, *words: asked.append((command, *words))  # type: ignore[method-assign]
+    steps.policy()
+    assert asked[0][0] == "train coldstart" and asked[0][-2:] == ("--out", tmp_path / "policy")
+    (tmp_path / "policy").mkdir()
+    (tmp_path / "policy/deeper.json").touch()
+    steps.policy()
+    steps.predictor()
+    assert [words[0] for words in asked] == ["train coldstart", "train predictor"]
+
+
 def test_an_unknown_step_and_missing_data_say_what_there_is(published: Path, tmp_path: Path) -> None:
     unknown = run(published, tmp_path / "runs", "--steps", "polcy")
     assert unknown.returncode == 2

@@ -135,6 +135,18 @@ def test_without_an_updater_history_is_fitted_on_the_first_personas(base: Path) 
     assert results(folder)["history"]["planted"]["with_persona"]["ratings"] == (USERS - EVAL) * (ROUNDS + 1) * 10
 
 
+def test_history_needs_no_persona_that_has_no_next_window(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def shorter(*args: Any) -> Any:
+        loaded = load_windows(*args)
+        kept = (pc.field("split") == "eval") | (pc.field("k") <= ROUNDS)
+        return replace(loaded, windows=loaded.windows.filter(kept))
+
+    monkeypatch.setattr("deeper.pipeline.plan.load_windows", shorter)
+    folder, _ = start(base, "shorter", ScriptedEngine(), prediction="history", roles=("future", "current"))
+    assert (folder / "fit-update-1").is_dir() and (folder / f"update-{ROUNDS}").is_dir()
+    assert not (folder / f"fit-update-{ROUNDS}").exists()
+
+
 def test_the_stages_are_counted_and_none_is_run_twice(base: Path, run: tuple[Path, str]) -> None:
     folder, shown = run
     stages = ["initialise", "predict-0", *(f"fit-{stage}-{t}" for t in (1, 2) for stage in ("update", "predict"))]

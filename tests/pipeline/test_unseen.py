@@ -83,10 +83,19 @@ def test_a_domain_without_an_eval_user_is_no_proof(base: Path) -> None:
     assert (outcome.returncode, found["overlap"], found["eval_windows"]) == (1, 0, {"movielens_small": 0})
 
 
-@pytest.mark.parametrize(("told", "status"), [({"steps": 3}, 1), ({"steps": 3, "pairs": 9}, 0)])
-def test_a_training_without_fingerprints_is_no_proof_unless_it_learnt_from_a_sampling(
-    base: Path, told: dict[str, int], status: int
-) -> None:
+@pytest.mark.parametrize("told", [{"steps": 3}, {"steps": 3, "pairs": 9}])
+def test_a_training_without_fingerprints_is_no_proof(base: Path, told: dict[str, int]) -> None:
+    (base / "runs" / "1" / "adapter").mkdir(parents=True)
+    (base / "runs" / "1" / "adapter" / "deeper.json").write_text(json.dumps({"provenance": told}), "utf-8")
+    assert proof(base)[0] == 1
+    # Only preference learning learns from what was sampled beside it.
+    (base / "runs" / "sampled").rename(base / "runs" / "1" / "sampled")
+    assert proof(base)[0] == (0 if "pairs" in told else 1)
+
+
+def test_shipped_adapters_have_their_fingerprints_together(base: Path) -> None:
     (base / "runs" / "adapter").mkdir()
-    (base / "runs" / "adapter" / "deeper.json").write_text(json.dumps({"provenance": told}), "utf-8")
-    assert proof(base)[0] == status
+    (base / "runs" / "adapter" / "deeper.json").write_text(json.dumps({"provenance": {}}), "utf-8")
+    assert proof(base)[0] == 1
+    (base / "runs" / "results" / FINGERPRINTS).rename(base / "runs" / FINGERPRINTS)
+    assert proof(base)[0] == 0

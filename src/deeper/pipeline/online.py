@@ -176,7 +176,7 @@ class OnlineLoop:
         current = {(self._key(row), method): row for row in first for method in methods}
         points = _points(predicted, 1)
         for t in range(1, self.settings.rounds + 1) if current else ():
-            rows = self._cases(t, current, points, windows)
+            rows = self._cases(t, current, points, windows, roles)
             if self.settings.search_n and not fits:
                 written, decided = self._search(t, rows, current, calibration)
             else:
@@ -199,9 +199,10 @@ class OnlineLoop:
         current: Mapping[tuple[Key, str], Row],
         points: Mapping[str, Any],
         windows: Windows,
+        roles: Sequence[str],
     ) -> MadeRows:
         # Without in-sample roles, nothing judges a persona that has no next window.
-        needed = 1 if self.settings.roles == ("future",) else 0
+        needed = 1 if tuple(roles) == ("future",) else 0
         makers = [
             partial(update_row, key, method, t, parent, windows[key], points.get(parent["id"]))
             for (key, method), parent in current.items()

@@ -16,7 +16,7 @@ class Population:
 
     Attributes:
         eval: Users whose personas are judged.
-        calibration: Train users whose S_0 → W_1 calibrates the predictor.
+        calibration: Train users whose S_0 → W_1 calibrates the predictor, and whose rounds history is fitted on.
         table: WINDOW rows of the eval users above and of all train users: what baselines may be fitted on.
     """
 

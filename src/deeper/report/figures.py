@@ -196,6 +196,6 @@ def _saved(figure: "Figure", kind: str) -> bytes:
         format=kind,
         bbox_inches="tight",
         pad_inches=0.03,
-        metadata={"Date": None} if kind == "svg" else {"Software": None},
+        metadata={"Date": None, "Creator": None} if kind == "svg" else {"Software": None},
     )
     return stream.getvalue()
