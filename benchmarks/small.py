@@ -180,13 +180,12 @@ def with_history(errors: Errors, last: int) -> list[Row]:
     """`refine` with the user's own ratings, against the same ratings without a persona, and against their median."""
     if ("refine", last) not in errors:
         return []
-    means = mean_of_rounds(errors)
+    at_last = {name: users for (name, t), users in errors.items() if t == last}
     found = {
-        f"refine with history − {said_so}, {rounds}": difference(of["refine"], of[other])
-        for rounds, of in ((f"round {last}", {name: users for (name, t), users in errors.items() if t == last}),
-                           ("all rounds", means))
-        for other, said_so in ((HISTORY_ONLY, HISTORY_ONLY), ("user_median", "user median"))
-    }  # fmt: skip
+        f"refine with history − {name}, {rounds}": difference(of["refine"], of[other])
+        for rounds, of in ((f"round {last}", at_last), ("all rounds", mean_of_rounds(errors)))
+        for other, name in ((HISTORY_ONLY, HISTORY_ONLY), ("user_median", "user median"))
+    }
     return [row(name, one, "interval below 0", one.high < 0) for name, one in found.items()]
 
 

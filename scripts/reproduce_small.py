@@ -4,7 +4,7 @@
     python scripts/reproduce_small.py PUBLISHED RUNS --plan     # only say what would be done
     python scripts/reproduce_small.py PUBLISHED RUNS --steps policy
     python scripts/reproduce_small.py PUBLISHED RUNS --steps predictor   # in another terminal, on another core
-    python scripts/reproduce_small.py PUBLISHED RUNS --gpu --steps policy,predictor,second,learn,ablation
+    python scripts/reproduce_small.py PUBLISHED RUNS --gpu --steps policy,predictor,second
 
 PUBLISHED holds the published domains, a folder each; RUNS gets all that is made. The same command again goes on where
 it was cut off. Models learn from four domains; all that is chosen is chosen on validation users; eval users of all

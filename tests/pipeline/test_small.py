@@ -27,8 +27,6 @@ LANGUAGE = {
     "paraphrase": {"difference": {"value": 0.0, "ci": [-0.1, 0.1]}, "ratio": {"value": 1.04, "ci": [1.0, 1.1]}},
     "second_predictor": {"difference": {"value": 0.0, "ci": [-0.1, 0.1]}, "ratio": RATIO},
 }
-
-
 ABLATION = {"runs": [{"name": "all", "ratio": RATIO, "difference": RATIO, "users": 4}] * 3}
 
 

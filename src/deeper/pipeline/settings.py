@@ -119,7 +119,7 @@ class Settings(RunSettings):
     prediction: Literal["persona", "history"] = Field(
         default="persona",
         description="What predicts: the persona alone, or in addition the persona combined with the user's own past "
-        "ratings, fitted on train users (history).",
+        "ratings, fitted on train users whose personas are updated for it (history).",
     )
     search_n: int = Field(
         default=0,
