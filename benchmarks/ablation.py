@@ -14,7 +14,7 @@ import argparse
 import json
 from pathlib import Path
 
-from deeper.pipeline.provenance import provenance
+from deeper.storage.provenance import provenance
 from paired import SEED, Key, Row, difference, errors_of, mean_of_rounds, ratio, said
 
 

@@ -2,14 +2,15 @@
 
     python benchmarks/ceiling.py --data movielens_small --data FOLDER [--domains A,B] > ceiling.json
 
-For each domain a multinomial logistic regression (`deeper.learning.usual`) from facts to the next window's ratings,
-fitted on train users and judged on validation users in all rounds: with what updates leave (`deeper.learning.evolve`),
-with the verdict of that alone, with the facts of all windows, and with those of the first window for ever; and with
-what updates leave and what is known of the items (`deeper.learning.items`). Beside them the verdict that updates leave,
-taken for the prediction, and the domain's own constant. Each is the ratio of its error to the user median's, with a
-95 % interval over users. Round by round, of the domains that have the round, what updates leave, with and without the
-items. And in each domain's last round, where most can be gained: what updates leave to the first window, and the user
-median to the first window's median. JSON to standard output.
+For each domain a multinomial logistic regression (`deeper.learning.examples.usual_ratings`) from facts to the next
+window's ratings, fitted on train users and judged on validation users in all rounds: with what updates leave
+(`deeper.learning.describer.later_windows`), with the verdict of that alone, with the facts of all windows, and with
+those of the first window for ever; and with what updates leave and what is known of the items
+(`deeper.learning.examples.item_evidence`). Beside them the verdict that updates leave, taken for the prediction, and
+the domain's own constant. Each is the ratio of its error to the user median's, with a 95 % interval over users. Round
+by round, of the domains that have the round, what updates leave, with and without the items. And in each domain's last
+round, where most can be gained: what updates leave to the first window, and the user median to the first window's
+median. JSON to standard output.
 """
 
 import argparse
@@ -21,17 +22,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deeper.behaviour.load import load_windows
+from deeper.behaviour.users import choose_users
 from deeper.domains import Domain
-from deeper.learning.contexts import choose_users
-from deeper.learning.evolve import evolved
-from deeper.learning.facts import facts
-from deeper.learning.items import Items
-from deeper.learning.people import Person
-from deeper.learning.readings import soft_labels
-from deeper.learning.usual import Case, Usual, fit_usual
+from deeper.learning.describer.facts import facts
+from deeper.learning.describer.later_windows import evolved
+from deeper.learning.examples.item_evidence import Items
+from deeper.learning.examples.moments import Person
+from deeper.learning.examples.readings import soft_labels
+from deeper.learning.examples.usual_ratings import Case, Usual, fit_usual
 from deeper.measure.bootstrap import domain_ratio_interval
-from deeper.measure.errors import mean_absolute_error, weighted_median
-from deeper.pipeline.provenance import provenance
+from deeper.measure.metrics import mean_absolute_error, weighted_median
+from deeper.storage.provenance import provenance
 
 SEED = 1
 Floats = NDArray[np.float64]

@@ -34,13 +34,14 @@ from typing import Any
 import matplotlib.figure  # noqa: F401 (imported before the forks)
 import pyarrow.compute  # noqa: F401
 
-import deeper.report.run  # noqa: F401
+import deeper.report.write_report  # noqa: F401
 from deeper.cli import evaluate, prepare, reward, sample  # noqa: F401
 from deeper.cli.main import main as deeper_main
-from deeper.pipeline import rewarding, sampling  # noqa: F401
-from deeper.pipeline.evaluate import evaluate as evaluate_run  # noqa: F401
-from deeper.pipeline.provenance import provenance
-from deeper.prepare.synth_raw import write_raw
+from deeper.commands.evaluate.evaluate import evaluate as evaluate_run  # noqa: F401
+from deeper.commands.reward.reward import reward_directions  # noqa: F401
+from deeper.commands.sample.sample import sample_directions  # noqa: F401
+from deeper.prepare.synth.raw_files import write_raw
+from deeper.storage.provenance import provenance
 from robustness_results import write_part
 
 DISTURBANCES = ("killed", "disk full", "out of memory")

@@ -26,16 +26,16 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from deeper.behaviour.splits import part
+from deeper.commands.export.to_llamafactory import export_llamafactory
+from deeper.commands.train.from_pairs import epochs
 from deeper.engine.adapter import CONFIG, write_card
-from deeper.engine.transformers_model import base_of, load_model
-from deeper.learning.export_llamafactory import ADAPTER_FOLDER
-from deeper.learning.lora import with_lora
-from deeper.learning.schema import PAIR
-from deeper.learning.splits import part
-from deeper.learning.training import Plan, save_adapter
-from deeper.pipeline.export import export_llamafactory
-from deeper.pipeline.provenance import provenance
-from deeper.pipeline.train_dpo import epochs
+from deeper.engine.torch.model import base_of, load_model
+from deeper.learning.export.llamafactory_files import ADAPTER_FOLDER
+from deeper.learning.preferences.schema import PAIR
+from deeper.learning.training.lora import with_lora
+from deeper.learning.training.trainer import Plan, save_adapter
+from deeper.storage.provenance import provenance
 
 EPOCHS, BATCH, MICRO_BATCH, WARMUP, SEED, DROPOUT = 4, 8, 4, 2, 1, 0.2
 RATE = {"tiny": 1e-3, "small": 1e-4}

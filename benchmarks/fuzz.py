@@ -30,7 +30,7 @@ import atheris
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 with atheris.instrument_imports(include=["deeper"], enable_loader_override=False):
-    from deeper.pipeline.provenance import provenance
+    from deeper.storage.provenance import provenance
     from fuzzing import TARGETS, Target
     from fuzzing.runs import SHARED
     from fuzzing.target import judge

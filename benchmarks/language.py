@@ -21,17 +21,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from deeper.behaviour.load import load_windows
+from deeper.commands.evaluate.settings import is_calibrated
+from deeper.commands.execution.engines import make_engines
 from deeper.domains import Domain
 from deeper.engine import Engine
-from deeper.learning.contexts import fit_calibration
-from deeper.learning.levels import RUNGS
-from deeper.measure.errors import mean_absolute_error
-from deeper.persona.calibration import Calibration, calibrate
+from deeper.learning.describer.level_words import RUNGS
+from deeper.measure.metrics import mean_absolute_error
+from deeper.persona.calibration import Calibration, calibrate, fit_calibration
 from deeper.persona.predict import PREDICT_INPUT, predict
-from deeper.persona.prompts import load_prompts
-from deeper.pipeline.engines import make_engines
-from deeper.pipeline.provenance import provenance
-from deeper.pipeline.settings import is_calibrated
+from deeper.persona.prompts.templates import load_prompts
+from deeper.storage.provenance import provenance
 from paired import SEED, Key, Row, difference, ratio, said
 
 LEVEL = {word for words in RUNGS for word in words}

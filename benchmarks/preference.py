@@ -17,7 +17,7 @@ from typing import Any
 
 import click
 
-from deeper.learning.export_hub import without_places
+from deeper.learning.export.hub_cards import without_places
 
 STAGES = {"before": "before", "1": "after_iteration_1", "2": "after_iteration_2"}
 ORIGIN = ("commit", "versions", "machine")

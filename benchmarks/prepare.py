@@ -33,10 +33,10 @@ from typing import Any
 
 import click
 
-from deeper.pipeline.provenance import provenance
-from deeper.prepare.find import find_raw
+from deeper.prepare.raw.find import find_raw
 from deeper.prepare.settings import PrepareSettings
 from deeper.prepare.sources import find_source
+from deeper.storage.provenance import provenance
 
 MEMORY_GIB = 2.0
 MILLION = 1_000_000
@@ -131,7 +131,7 @@ def _run(way: Any, folder: Path, work: Path, truth: dict[str, Any], queue: Any) 
 def _prepare(raw: Any, work: Path, truth: dict[str, Any]) -> int:
     from rich.console import Console
 
-    from deeper.prepare.run import Options, prepare
+    from deeper.prepare.one_domain import Options, prepare
 
     settings = PrepareSettings(domain=truth["domain"], ratings=raw.ratings, meta=raw.meta)
     options = Options(work / "key", MEMORY_GIB)

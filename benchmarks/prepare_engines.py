@@ -23,7 +23,7 @@ import click
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from deeper.pipeline.provenance import provenance
+from deeper.storage.provenance import provenance
 
 ENGINES = ("duckdb", "polars")
 LONG = 70

@@ -23,20 +23,20 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from deeper.behaviour.load import load_windows
+from deeper.behaviour.splits import user_hash
+from deeper.behaviour.users import Key, choose_users
+from deeper.commands.execution.engines import make_engines
 from deeper.domains import Domain
 from deeper.engine.adapter import load_adapter
-from deeper.learning.contexts import Key, choose_users, fit_calibration
-from deeper.learning.describer import describe
-from deeper.learning.evolve import evolved
-from deeper.learning.export_hub import without_places
-from deeper.learning.splits import user_hash
+from deeper.learning.describer.describe import describe
+from deeper.learning.describer.later_windows import evolved
+from deeper.learning.export.hub_cards import without_places
 from deeper.measure.bootstrap import domain_mean_interval, domain_ratio_interval
-from deeper.measure.errors import mean_absolute_error, rank_accuracy
-from deeper.persona.calibration import calibrate
+from deeper.measure.metrics import mean_absolute_error, rank_accuracy
+from deeper.persona.calibration import calibrate, fit_calibration
 from deeper.persona.predict import PREDICT_INPUT, predict
-from deeper.persona.prompts import load_prompts
-from deeper.pipeline.engines import make_engines
-from deeper.pipeline.provenance import provenance
+from deeper.persona.prompts.templates import load_prompts
+from deeper.storage.provenance import provenance
 from paired import by_domain, said
 
 SEED = 1

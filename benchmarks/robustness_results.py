@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from deeper.learning.export_hub import without_places
+from deeper.learning.export.hub_cards import without_places
 
 
 def write_part(out: Path, name: str, found: Mapping[str, Any]) -> None:

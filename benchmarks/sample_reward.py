@@ -18,16 +18,16 @@ from typing import Any
 import click
 import pyarrow as pa
 
-from deeper.behaviour.planted import KINDS, PLANTED, plant_users
+from deeper.behaviour.planted.plant import KINDS, PLANTED, plant_users
 from deeper.behaviour.windows import to_windows
 from deeper.engine import Engine, Sampling
 from deeper.engine.registry import make_engine
-from deeper.learning.reward import candidate_rows
-from deeper.learning.sample import Sampler, refine_prompt, sample
-from deeper.learning.schema import CONTEXT, DIRECTION
+from deeper.learning.preferences.directions import Sampler, refine_prompt, sample
+from deeper.learning.preferences.rewards import candidate_rows
+from deeper.learning.preferences.schema import CONTEXT, DIRECTION
 from deeper.persona.predict import predict
-from deeper.persona.prompts import load_prompts
-from deeper.pipeline.provenance import provenance
+from deeper.persona.prompts.templates import load_prompts
+from deeper.storage.provenance import provenance
 from speed_cases import seconds
 
 DOMAINS = {PLANTED.id: PLANTED}

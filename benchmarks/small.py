@@ -20,7 +20,7 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from deeper.evaluation.schema import HISTORY_ONLY, UPDATERS
-from deeper.learning.export_hub import without_places
+from deeper.learning.export.hub_cards import without_places
 from deeper.measure.bootstrap import Interval
 from paired import Errors, Key, Row, difference, errors_of, mean_of_rounds, ratio, said
 

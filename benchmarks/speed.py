@@ -17,10 +17,10 @@ from typing import Any
 
 import click
 
-from deeper.pipeline.online import WRITE_ROWS
-from deeper.pipeline.provenance import provenance
-from deeper.pipeline.readers import READ_ROWS
-from deeper.pipeline.run_folder import write_atomically
+from deeper.commands.evaluate.online import WRITE_ROWS
+from deeper.commands.execution.predictors import READ_ROWS
+from deeper.storage.atomic import write_atomically
+from deeper.storage.provenance import provenance
 from speed_cases import SEED, Figure, Sizes
 
 PARTS = {

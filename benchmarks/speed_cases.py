@@ -13,15 +13,16 @@ import pyarrow as pa
 from rich.console import Console
 
 from deeper.behaviour.load import Loaded
-from deeper.behaviour.planted import PLANTED, plant_users
+from deeper.behaviour.planted.plant import PLANTED, plant_users
 from deeper.behaviour.windows import to_windows
+from deeper.commands.evaluate import evaluate as pipeline
+from deeper.commands.evaluate import plan
+from deeper.commands.evaluate.settings import Settings
+from deeper.commands.execution import engines as engine_choice
+from deeper.commands.execution.local_executor import LocalExecutor
 from deeper.domains import Scale
 from deeper.engine import Completion, Engine, Prompt, Sampling, ScoreRequest, Usage
-from deeper.pipeline import engines as engine_choice
-from deeper.pipeline import evaluate as pipeline
-from deeper.pipeline import plan
-from deeper.pipeline.executor import LocalExecutor, Rows, Stage
-from deeper.pipeline.settings import Settings
+from deeper.storage.stage import Rows, Stage
 
 WHOLE = replace(PLANTED, scale=Scale(1, 5, 1))
 """Planted users on a scale of whole numbers: its labels are one token each."""

@@ -12,11 +12,11 @@ import openvino_genai as genai
 import pyarrow as pa
 
 from deeper.engine import Prompt, Sampling
-from deeper.engine.embedded import CACHE_GIB, MAX_BATCHED_TOKENS, MAX_SEQUENCES, EmbeddedEngine
 from deeper.engine.label_tree import split_prefix
-from deeper.engine.weights import prepare_weights
+from deeper.engine.openvino.embedded import CACHE_GIB, MAX_BATCHED_TOKENS, MAX_SEQUENCES, EmbeddedEngine
+from deeper.engine.openvino.weights import prepare_weights
 from deeper.persona.predict import PREDICT_INPUT, predict, score_request
-from deeper.persona.prompts import load_prompts
+from deeper.persona.prompts.templates import load_prompts
 from sample_reward import well_formed_persona
 from speed_cases import (
     DOMAINS,
@@ -35,7 +35,7 @@ from speed_cases import (
 
 SAMPLES = 15
 EXACT = {"KV_CACHE_PRECISION": "f32", "DYNAMIC_QUANTIZATION_GROUP_SIZE": 0}
-"""As `deeper.engine.paged` compiles the model for `score`."""
+"""As `deeper.engine.openvino.paged_model` compiles the model for `score`."""
 LONG = " ".join(map(well_formed_persona, range(8)))
 """A text of some 400 tokens."""
 

@@ -14,7 +14,8 @@ import pyarrow as pa
 
 from deeper.engine import Prompt
 from deeper.persona.predict import predict
-from deeper.persona.prompts import Prompts, load_prompts, quote
+from deeper.persona.prompts.item_lines import quote
+from deeper.persona.prompts.templates import Prompts, load_prompts
 from deeper.persona.stages import UPDATE_INPUT, update
 from deeper.persona.write import Writer
 from sample_reward import well_formed_persona

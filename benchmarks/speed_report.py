@@ -16,10 +16,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from deeper.engine import Prompt, Sampling
-from deeper.engine.scripted import ScriptedEngine
+from deeper.engine.scripted.replay import ScriptedEngine
 from deeper.evaluation.schema import CONTROLS, UPDATERS
+from deeper.report.pages.run_page import page
 from deeper.report.run_files import RunFiles, read_run
-from deeper.report.run_page import page
 from speed_cases import Figure, Say, Sizes, figure, planted_windows, run_planted
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "scripts"))

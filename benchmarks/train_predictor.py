@@ -13,15 +13,15 @@ from dataclasses import replace
 from statistics import median
 from typing import Any
 
-from deeper.learning.lora import with_lora
-from deeper.learning.people import moments
-from deeper.learning.predictor import Encoder, Example, losses
-from deeper.learning.readings import training_readings
-from deeper.persona.prompts import load_prompts
-from deeper.pipeline.provenance import provenance
-from deeper.pipeline.training_settings import PredictorSettings
-from deeper.pipeline.training_start import load_base, plan_of
-from deeper.pipeline.training_users import users_of
+from deeper.commands.train.settings import PredictorSettings
+from deeper.commands.train.start import load_base, plan_of
+from deeper.commands.train.train_users import users_of
+from deeper.learning.examples.moments import moments
+from deeper.learning.examples.readings import training_readings
+from deeper.learning.training.lora import with_lora
+from deeper.learning.training.predictor import Encoder, Example, losses
+from deeper.persona.prompts.templates import load_prompts
+from deeper.storage.provenance import provenance
 
 
 def one_by_one(encode: Encoder, example: Example) -> list[Example]:

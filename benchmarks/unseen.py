@@ -18,7 +18,7 @@ from typing import Any
 from deeper.behaviour.fingerprints import FINGERPRINTS, fingerprints
 from deeper.behaviour.load import load_windows
 from deeper.engine.adapter import CARD
-from deeper.pipeline.provenance import provenance
+from deeper.storage.provenance import provenance
 
 
 def main() -> int:

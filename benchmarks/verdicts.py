@@ -6,8 +6,8 @@ Rules, on all validation users of the data (`--domains` chooses): the middle of 
 the old verdict and the middle of the new window, to half a step; the first window's for ever. Each is the ratio of its
 error to the user median's, mean over rounds 1, 2, … For runs of `deeper evaluate --split validation`: the error of
 `refine` in these rounds if its first verdict is taken for the prediction, beside the predictor's and the user median's;
-how many of these verdicts are what lessons teach (`deeper.learning.evolve`), and how far they are above it on average.
-JSON to standard output.
+how many of these verdicts are what lessons teach (`deeper.learning.describer.later_windows`), and how far they are
+above it on average. JSON to standard output.
 """
 
 import argparse
@@ -23,11 +23,11 @@ import pyarrow.parquet as pq
 
 from deeper.behaviour.levels import half_step, halfway, rung_indices
 from deeper.behaviour.load import load_windows
+from deeper.behaviour.users import Key, choose_users
 from deeper.domains import Domain, Scale
-from deeper.learning.contexts import Key, choose_users
-from deeper.learning.evolve import moved
-from deeper.learning.levels import RUNGS
-from deeper.pipeline.provenance import provenance
+from deeper.learning.describer.later_windows import moved
+from deeper.learning.describer.level_words import RUNGS
+from deeper.storage.provenance import provenance
 
 RUNG = {word: rung for rung, words in enumerate(RUNGS) for word in words}
 RULES = ("new_window", "halfway", "first_window")

@@ -4,7 +4,7 @@ import io
 
 from rich.console import Console
 
-from deeper.report.terminal import print_results
+from deeper.report.terminal.tables import print_results
 from docs_cells import Results, cells, interval, origin, table
 
 COLUMNS = 100

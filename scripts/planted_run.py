@@ -16,15 +16,15 @@ from typing import Any
 from rich.console import Console
 
 from deeper.behaviour.load import load_windows
-from deeper.behaviour.planted import PLANTED, plant_users, write_planted
-from deeper.behaviour.planted_words import truth_persona, word_reader
+from deeper.behaviour.planted.plant import PLANTED, plant_users, write_planted
+from deeper.commands.evaluate.evaluate import evaluate
+from deeper.commands.evaluate.settings import Settings
+from deeper.commands.execution import engines as engine_choice
 from deeper.engine import Prompt
-from deeper.engine.scripted import ScriptedEngine
-from deeper.persona.prompts import quote
-from deeper.pipeline import engines as engine_choice
-from deeper.pipeline.evaluate import evaluate
-from deeper.pipeline.settings import Settings
-from deeper.report.run import write_report
+from deeper.engine.scripted.replay import ScriptedEngine
+from deeper.evaluation.planted_judge import truth_persona, word_reader
+from deeper.persona.prompts.item_lines import quote
+from deeper.report.write_report import write_report
 
 SENTENCES = 4
 """Of a planted truth: the level, what is liked, what is disliked, the mood."""

@@ -24,7 +24,7 @@ from typing import NamedTuple
 
 import pyarrow.parquet as pq
 
-from deeper.behaviour.planted import plant_users, write_planted
+from deeper.behaviour.planted.plant import plant_users, write_planted
 
 COLUMNS, ROWS = 100, 30
 SIZE, LINE, WIDTH, EDGE = 13, 18, 7.83, 16

@@ -20,9 +20,9 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from deeper.behaviour.fingerprints import FINGERPRINTS
+from deeper.commands.export.to_hub import HubOptions, export_hub
+from deeper.commands.export.to_llamafactory import README
 from deeper.engine.adapter import METRICS, SHIPPED, TENSORS, load_adapter
-from deeper.pipeline.export import README
-from deeper.pipeline.export_hub import HubOptions, export_hub
 from docs_cells import interval, table
 
 COMPARED = ("refine", "frozen", "user_median")

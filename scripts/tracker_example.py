@@ -11,7 +11,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from deeper.pipeline.provenance import provenance
+from deeper.storage.provenance import provenance
 from deeper.tracker.settings import TrackerSettings
 
 ROOT = Path(__file__).resolve().parents[1]

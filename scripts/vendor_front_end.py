@@ -1,6 +1,6 @@
 """Copy the front-end libraries of the reports out of their npm packages, unchanged.
 
-    python scripts/vendor_front_end.py        # needs npm; writes src/deeper/report/vendor/
+    python scripts/vendor_front_end.py        # needs npm; writes src/deeper/report/pages/vendor/
 
 `vendor.json` pins each package by version and by the SHA-512 that npm publishes of its archive, and the file by its
 SHA-256. To take another version, change all three there and run this again.
@@ -16,7 +16,7 @@ import tarfile
 import tempfile
 from pathlib import Path
 
-FOLDER = Path(__file__).resolve().parents[1] / "src" / "deeper" / "report" / "vendor"
+FOLDER = Path(__file__).resolve().parents[1] / "src" / "deeper" / "report" / "pages" / "vendor"
 
 
 def main() -> None:

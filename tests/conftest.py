@@ -21,7 +21,7 @@ pytest.register_assert_rewrite("contract", "domain_contract", "updater_contract"
 @pytest.fixture(scope="session")
 def gguf_path() -> Path:
     """The small model as a Q8_0 GGUF file."""
-    from deeper.engine.weights import prepare_weights
+    from deeper.engine.openvino.weights import prepare_weights
 
     return prepare_weights().gguf
 

@@ -15,16 +15,16 @@ import yaml
 from click.testing import CliRunner
 from rich.console import Console
 
-from deeper.behaviour.planted import TRUTH
+from deeper.behaviour.planted.plant import TRUTH
 from deeper.cli.main import cli
 from deeper.evaluation.schema import ERROR, METHODS
-from deeper.learning.schema import CONTEXT, DIRECTION, REWARD
-from deeper.persona.prompts import PLACEHOLDERS
+from deeper.learning.preferences.schema import CONTEXT, DIRECTION, REWARD
+from deeper.persona.prompts.templates import PLACEHOLDERS
 from deeper.persona.schema import PERSONA, PREDICTION
 from deeper.persona.search import SEARCH
-from deeper.pipeline.executor import COST
 from deeper.report import print_results
 from deeper.report.figures import figures
+from deeper.storage.stage import COST
 from docs_cells import origin
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -10,7 +10,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from deeper.behaviour.planted import plant_users, write_planted
+from deeper.behaviour.planted.plant import plant_users, write_planted
 from deeper.domains import load_domain
 
 ROOT = Path(__file__).resolve().parents[1]

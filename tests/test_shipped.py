@@ -9,11 +9,11 @@ import pytest
 from deeper.behaviour.fingerprints import FINGERPRINTS, fingerprints
 from deeper.behaviour.load import load_windows
 from deeper.cli.demo import with_shipped
+from deeper.commands.evaluate.settings import Settings
 from deeper.engine.adapter import CARD, SHIPPED, TENSORS, load_adapter
-from deeper.engine.weights import WHEEL_SHA256
+from deeper.engine.openvino.weights import WHEEL_SHA256
 from deeper.errors import UserError
-from deeper.persona.prompts import load_prompts
-from deeper.pipeline.settings import Settings
+from deeper.persona.prompts.templates import load_prompts
 from ship_adapters import fingerprints_below
 
 KINDS = ("policy", "predictor")

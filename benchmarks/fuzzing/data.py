@@ -14,23 +14,23 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from deeper.behaviour.hub import read_hub, write_hub
-from deeper.behaviour.hub_pairs import read_messages, read_pairs, write_pairs
-from deeper.behaviour.hub_personas import read_personas, write_personas
 from deeper.behaviour.load import load_windows
-from deeper.behaviour.own_files import read_own
-from deeper.behaviour.published import read_published, write_published
+from deeper.behaviour.own.folder import read_own
+from deeper.behaviour.published.domain_folder import read_published, write_published
+from deeper.behaviour.published.hub_contexts import read_hub, write_hub
+from deeper.behaviour.published.hub_pairs import read_messages, read_pairs, write_pairs
+from deeper.behaviour.published.hub_personas import read_personas, write_personas
 from deeper.behaviour.schema import WINDOW
+from deeper.commands.execution.population import choose_population
 from deeper.domains import BUILTIN, Domain, load_domain
-from deeper.evaluation.errors import baseline_errors
-from deeper.pipeline.population import choose_population
-from deeper.prepare import records
+from deeper.evaluation.error_table import baseline_errors
 from deeper.prepare.database import database
-from deeper.prepare.files import blocks
 from deeper.prepare.inspect import inspect
-from deeper.prepare.reader import Reader
-from deeper.prepare.readers import READERS, find_reader
-from deeper.prepare.stage import rejects, stage_ratings
+from deeper.prepare.raw import text_records
+from deeper.prepare.raw.all_readers import READERS, find_reader
+from deeper.prepare.raw.blocks import blocks
+from deeper.prepare.raw.reader import Reader
+from deeper.prepare.raw_to_parquet import rejects, stage_ratings
 from fuzzing.target import Read, SilentChange, Target, same
 
 SIZE, COUNT = 2, 3
@@ -377,9 +377,9 @@ def both_ways(folder: Path) -> Read:
         path = folder / "raw.csv"
         path.write_bytes(data)
         for block in blocks(str(path), quoted=True):
-            quick = records._quick(block, columns, wanted, 0)
+            quick = text_records._quick(block, columns, wanted, 0)
             if quick is not None:
-                same(quick.to_pylist(), records._slow(block, columns, wanted, 0).to_pylist(), "a block of records")
+                same(quick.to_pylist(), text_records._slow(block, columns, wanted, 0).to_pylist(), "a block of records")
 
     return read
 

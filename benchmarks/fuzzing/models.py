@@ -14,26 +14,28 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from deeper.commands.evaluate.settings import Settings
+from deeper.commands.learn.settings import LearnSettings
+from deeper.commands.pairs.settings import PairSettings
+from deeper.commands.sample.settings import RewardSettings, SampleSettings
+from deeper.commands.train.settings import ColdstartSettings, DpoSettings, PredictorSettings
 from deeper.domains import BUILTIN
 from deeper.engine import Sampling, ScoreRequest
 from deeper.engine.adapter import CARD, CONFIG, TENSORS, load_adapter, write_card
-from deeper.engine.openai_calls import _retry_after
-from deeper.engine.openai_engine import OpenAIEngine
+from deeper.engine.openai.calls import _retry_after
+from deeper.engine.openai.server import OpenAIEngine
 from deeper.engine.protocol import FLOOR, Prompt
-from deeper.engine.scripted import ScriptedEngine
+from deeper.engine.scripted.replay import ScriptedEngine
 from deeper.errors import UserError
 from deeper.persona.predict import read_answer
-from deeper.persona.prompts import PLACEHOLDERS, load_prompts, quote
+from deeper.persona.prompts.item_lines import quote
+from deeper.persona.prompts.templates import PLACEHOLDERS, load_prompts
 from deeper.persona.schema import PERSONA
 from deeper.persona.stages import UPDATE_INPUT, initialise
 from deeper.persona.write import Writer
-from deeper.pipeline.executor import COST
-from deeper.pipeline.learn_settings import LearnSettings
-from deeper.pipeline.pair_settings import PairSettings
-from deeper.pipeline.sample_settings import RewardSettings, SampleSettings
-from deeper.pipeline.settings import RunSettings, Settings, resolve
-from deeper.pipeline.training_settings import ColdstartSettings, DpoSettings, PredictorSettings
 from deeper.prepare.settings import PrepareSettings
+from deeper.storage.settings import RunSettings, resolve
+from deeper.storage.stage import COST
 from fuzzing.data import window_table
 from fuzzing.target import Read, SilentChange, Target, same
 

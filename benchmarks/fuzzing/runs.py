@@ -13,20 +13,21 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from rich.console import Console
 
-from deeper.learning.checkpoints import CHECKPOINTS, WHOLE, newest_whole
-from deeper.learning.readings import read_personas
-from deeper.learning.schema import PAIR
-from deeper.learning.splits import part
-from deeper.pipeline.evaluate import evaluate
-from deeper.pipeline.executor import COST, LocalExecutor, Stage
-from deeper.pipeline.export import read_json
-from deeper.pipeline.pair_files import read_pairs
-from deeper.pipeline.progress import RunProgress
-from deeper.pipeline.run_folder import RunFolder
-from deeper.pipeline.settings import Settings
-from deeper.prepare.choose import read_key
+from deeper.behaviour.splits import part
+from deeper.commands.evaluate.evaluate import evaluate
+from deeper.commands.evaluate.settings import Settings
+from deeper.commands.execution.local_executor import LocalExecutor
+from deeper.commands.execution.progress import RunProgress
+from deeper.commands.export.to_llamafactory import read_json
+from deeper.commands.pairs.pair_folder import read_pairs
+from deeper.learning.examples.readings import read_personas
+from deeper.learning.preferences.schema import PAIR
+from deeper.learning.training.checkpoints import CHECKPOINTS, WHOLE, newest_whole
+from deeper.prepare.sample_users import read_key
+from deeper.report.pages.run_page import page
 from deeper.report.run_files import read_run
-from deeper.report.run_page import page
+from deeper.storage.run_folder import RunFolder
+from deeper.storage.stage import COST, Stage
 from fuzzing.data import csv_bytes, events, no_text, parquet_bytes
 from fuzzing.target import Read, SilentChange, Target, same
 

@@ -1,8 +1,8 @@
 """The directive `settings`: every key of a settings class with its type, default, meaning and presets, from the code.
 
-```{settings} deeper.pipeline.training_settings:DpoSettings
-:beyond: deeper.pipeline.training_settings:TrainingSettings
-:presets: deeper.pipeline.training_settings:DPO_PRESETS
+```{settings} deeper.commands.train.settings:DpoSettings
+:beyond: deeper.commands.train.settings:TrainingSettings
+:presets: deeper.commands.train.settings:DPO_PRESETS
 ```
 """
 
@@ -16,7 +16,7 @@ from docutils.parsers.rst import directives
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-from deeper.pipeline.settings import RunSettings
+from deeper.commands.evaluate.settings import RunSettings
 
 LIMITS = {
     "minimum": "at least {}",

@@ -5,11 +5,11 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from deeper.behaviour.hub import is_hub, read_hub, write_hub
-from deeper.behaviour.hub_pairs import PAIR_TEXT, read_pairs, write_pairs
-from deeper.behaviour.hub_personas import PERSONA_TEXT, find_method, read_personas, write_personas
-from deeper.behaviour.published import find_published, read_published
-from deeper.behaviour.published_merge import Quirks
+from deeper.behaviour.published.domain_folder import find_published, read_published
+from deeper.behaviour.published.hub_contexts import is_hub, read_hub, write_hub
+from deeper.behaviour.published.hub_pairs import PAIR_TEXT, read_pairs, write_pairs
+from deeper.behaviour.published.hub_personas import PERSONA_TEXT, find_method, read_personas, write_personas
+from deeper.behaviour.published.merge_records import Quirks
 from deeper.behaviour.schema import WINDOW
 from deeper.errors import UserError
 

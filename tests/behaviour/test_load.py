@@ -5,10 +5,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from deeper.behaviour.hub import write_hub
 from deeper.behaviour.load import load_windows
-from deeper.behaviour.planted import plant_users, write_planted
-from deeper.behaviour.published import write_published
+from deeper.behaviour.planted.plant import plant_users, write_planted
+from deeper.behaviour.published.domain_folder import write_published
+from deeper.behaviour.published.hub_contexts import write_hub
 from deeper.behaviour.schema import WINDOW
 from deeper.domains import BUILTIN
 from deeper.errors import UserError

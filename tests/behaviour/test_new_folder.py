@@ -2,8 +2,8 @@ import os
 
 import pytest
 
-from deeper.behaviour.new_folder import new_folder
 from deeper.errors import UserError
+from deeper.storage.new_folder import new_folder
 
 
 def write(folder):

@@ -6,8 +6,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from deeper.behaviour.own_files import read_own
-from deeper.behaviour.own_values import parse_rating, parse_text, parse_time
+from deeper.behaviour.own.folder import read_own
+from deeper.behaviour.own.values import parse_rating, parse_text, parse_time
 from deeper.behaviour.schema import TIME, WINDOW
 from deeper.domains import BUILTIN, Domain, Scale
 from deeper.errors import UserError

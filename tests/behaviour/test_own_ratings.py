@@ -15,11 +15,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deeper.behaviour import own_table, own_text
-from deeper.behaviour.own_columns import FIELDS, find_columns, read_given
-from deeper.behaviour.own_ratings import OwnRatings, own_domain, read_ratings
-from deeper.behaviour.own_scale import SAFE, parse_scale, see_scale
-from deeper.behaviour.own_values import THUMBS, BadValue, parse_rating, parse_text
+from deeper.behaviour.own import table, text_rows
+from deeper.behaviour.own.columns import FIELDS, find_columns, read_given
+from deeper.behaviour.own.ratings_file import OwnRatings, own_domain, read_ratings
+from deeper.behaviour.own.scale import SAFE, parse_scale, see_scale
+from deeper.behaviour.own.values import THUMBS, BadValue, parse_rating, parse_text
 from deeper.domains import Domain, Scale
 from deeper.errors import UserError
 
@@ -209,7 +209,7 @@ class TestUntrusted:
             ("a.parquet", b"PAR1 and more", "not a readable Parquet file"),
             ("a.xlsx", b"PK", "the ending '.xlsx' tells no format"),
             ("a", b"user,title", "the ending '' tells no format"),
-            ("a.csv", b"user,title,rating\n" + b"x" * (own_text.MAX_LINE + 1), "the line has more than"),
+            ("a.csv", b"user,title,rating\n" + b"x" * (text_rows.MAX_LINE + 1), "the line has more than"),
         ],
         ids=lambda value: value if isinstance(value, str) else "",
     )
@@ -231,14 +231,14 @@ class TestUntrusted:
         assert "the file is cut off or damaged" in refused(path).what
 
     def test_a_small_file_that_unpacks_to_much(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(own_text, "MAX_BYTES", 1 << 20)
+        monkeypatch.setattr(text_rows, "MAX_BYTES", 1 << 20)
         path = write(tmp_path, "a.csv.gz", csv_text(events(users=3000)))
         assert path.stat().st_size < 1 << 20
         assert "unpacks to more than" in refused(path).what
         assert "unpacks to more than" in refused(write(tmp_path, "a.parquet.gz", b"\0" * (1 << 21))).what
 
     def test_too_many_rows(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(own_table, "MAX_ROWS", 30)
+        monkeypatch.setattr(table, "MAX_ROWS", 30)
         assert refused(write(tmp_path, "a.csv", csv_text(events()))).what == "the file has more than 30 rows"
 
     def test_titles_are_only_text(self, tmp_path: Path) -> None:

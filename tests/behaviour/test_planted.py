@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from deeper.behaviour.levels import LADDER, verdict_words
 from deeper.behaviour.load import load_windows
-from deeper.behaviour.planted import (
+from deeper.behaviour.planted.plant import (
     DRIFTS,
     KINDS,
     PLANTED,
@@ -20,13 +20,13 @@ from deeper.behaviour.planted import (
     plant_users,
     write_planted,
 )
-from deeper.behaviour.planted_words import truth_persona, word_reader
 from deeper.behaviour.schema import BEHAVIOUR
 from deeper.behaviour.windows import strings, to_windows
 from deeper.domains import Domain, Scale
 from deeper.engine import Prompt
 from deeper.errors import UserError
-from deeper.measure.errors import weighted_median
+from deeper.evaluation.planted_judge import truth_persona, word_reader
+from deeper.measure.metrics import weighted_median
 from deeper.persona.leaks import find_leaks
 
 WHOLE = Domain("whole", "Whole stars", "film", Scale(1, 5, 1))

@@ -12,10 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deeper.behaviour.published import find_published, read_published, write_published
-from deeper.behaviour.published_files import csv_rows, csv_text, json_line, json_records
-from deeper.behaviour.published_merge import Quirks
-from deeper.behaviour.published_records import (
+from deeper.behaviour.published.domain_folder import find_published, read_published, write_published
+from deeper.behaviour.published.merge_records import Quirks
+from deeper.behaviour.published.records import (
     MAX_CELL_CHARACTERS,
     RawWindow,
     format_context,
@@ -25,6 +24,7 @@ from deeper.behaviour.published_records import (
     parse_literal,
     parse_wide,
 )
+from deeper.behaviour.published.text_files import csv_rows, csv_text, json_line, json_records
 from deeper.behaviour.schema import WINDOW
 from deeper.behaviour.titles import clean_title
 from deeper.domains import Domain, Scale, find_domain

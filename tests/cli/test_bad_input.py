@@ -217,11 +217,11 @@ def test_a_machine_that_is_full_is_no_bug(
     def fail(*_: Any, **__: Any) -> NoReturn:
         raise ValueError("in between") from error
 
-    monkeypatch.setattr("deeper.pipeline.evaluate.evaluate", fail)
+    monkeypatch.setattr("deeper.commands.evaluate.evaluate.evaluate", fail)
     assert_one_message(
         deeper("evaluate", "--data", str(data), "--out", "run", *SCRIPTED), said, "continues where it was"
     )
-    monkeypatch.setattr("deeper.pipeline.evaluate.evaluate", lambda *_: 1 / 0)
+    monkeypatch.setattr("deeper.commands.evaluate.evaluate.evaluate", lambda *_: 1 / 0)
     assert deeper("evaluate", "--data", str(data), "--out", "run", *SCRIPTED).code == 1
 
 

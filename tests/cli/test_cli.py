@@ -14,9 +14,9 @@ from command_line import SCRIPTED, CommandLine
 
 from deeper.cli import demo, evaluate
 from deeper.cli.main import COMMANDS, cli
-from deeper.cli.settings_options import given
-from deeper.pipeline.evaluate import evaluate as evaluate_function
-from deeper.pipeline.settings import Settings
+from deeper.cli.options.from_settings import given
+from deeper.commands.evaluate.evaluate import evaluate as evaluate_function
+from deeper.commands.evaluate.settings import Settings
 
 HELP = {
     (): ("Start here:\n", "deeper demo  ", "deeper evaluate --help  "),

@@ -11,7 +11,7 @@ from command_line import CommandLine
 sys.path.append(str(Path(__file__).resolve().parents[1] / "learning"))
 from export_cases import pair, users, write_pair_folder, write_policy
 
-from deeper.pipeline.export_hub import KINDS
+from deeper.commands.export.to_hub import KINDS
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ import pytest
 from command_line import CommandLine, rows, write_data
 
 from deeper.cli.learn import command
+from deeper.commands.learn.settings import PRESETS, LearnSettings, to_pair, to_train
+from deeper.commands.pairs.settings import PairSettings
 from deeper.engine.adapter import load_adapter
-from deeper.pipeline.learn_settings import PRESETS, LearnSettings, to_pair, to_train
-from deeper.pipeline.pair_settings import PairSettings
 
 
 def test_flags_are_the_settings() -> None:

@@ -13,15 +13,18 @@ import pytest
 from command_line import CommandLine, Result
 from rich.console import Console
 
-from deeper.behaviour.planted import plant_users, write_planted
-from deeper.engine.scripted import GenerateCall, ScriptedEngine, ScriptedFailure
+from deeper.behaviour.planted.plant import plant_users, write_planted
+from deeper.behaviour.splits import part
+from deeper.commands.execution import predictors
+from deeper.commands.pairs.pairs import make_pairs
+from deeper.commands.pairs.settings import PairSettings
+from deeper.commands.reward.reward import reward_directions
+from deeper.commands.sample import sample
+from deeper.commands.sample.sample import sample_directions
+from deeper.commands.sample.settings import RewardSettings, SampleSettings
+from deeper.engine.scripted.replay import GenerateCall, ScriptedEngine, ScriptedFailure
 from deeper.errors import UserError
-from deeper.learning.schema import CONTEXT, PAIR
-from deeper.learning.splits import part
-from deeper.pipeline import readers, rewarding, sampling
-from deeper.pipeline.pair_settings import PairSettings
-from deeper.pipeline.pairing import make_pairs
-from deeper.pipeline.sample_settings import RewardSettings, SampleSettings
+from deeper.learning.preferences.schema import CONTEXT, PAIR
 
 QUIET = Console(quiet=True)
 ALL = ("--tau-plus", "-9", "--tau-minus", "9", "--margin", "0")
@@ -36,8 +39,8 @@ def rewarded(folder: Path, data: Path, **changes: Any) -> Path:
             "calibration": "off", "users": 10, "refinements": 2, **changes,
         }
     )  # fmt: skip
-    sampling.sample_directions(settings, folder, QUIET)
-    rewarding.reward_directions(RewardSettings(), folder, QUIET)
+    sample_directions(settings, folder, QUIET)
+    reward_directions(RewardSettings(), folder, QUIET)
     change_json(folder / "reward.json", trustworthy=True)
     return folder
 
@@ -116,8 +119,8 @@ def test_every_refinement_is_rewarded_and_calibration_is_of_the_first(
 ) -> None:
     """The maps are fitted on W_1 from S_0 alone: they are those of a run of one refinement."""
     maps: list[Any] = []
-    fit = readers.fit_calibration
-    monkeypatch.setattr(readers, "fit_calibration", lambda *given: maps.append(fit(*given)) or maps[-1])
+    fit = predictors.fit_calibration
+    monkeypatch.setattr(predictors, "fit_calibration", lambda *given: maps.append(fit(*given)) or maps[-1])
     for refinements in (1, 2):
         run = rewarded(tmp_path / str(refinements), planted, refinements=refinements, calibration="on")
     assert len(maps) == 4 and all(one == maps[0] for one in maps)
@@ -148,11 +151,11 @@ def test_a_refinement_that_failed_ends_its_user(planted: Path, tmp_path: Path, m
         return f"Likes calm {'very ' * (number + len(prompt.user) % 7)}much."
 
     engine = ScriptedEngine(reply=reply)
-    monkeypatch.setattr(sampling, "make_engines", lambda *_: {"policy": engine})
+    monkeypatch.setattr(sample, "make_engines", lambda *_: {"policy": engine})
     settings = SampleSettings(
         data=str(planted), predictor_engine="scripted", users=3, refinements=2, directions=1, calibration="off"
     )
-    counts = sampling.sample_directions(settings, tmp_path / "run", QUIET)["counts"]
+    counts = sample_directions(settings, tmp_path / "run", QUIET)["counts"]
     assert (counts["users"], counts["personas_failed"], counts["contexts_of_refinement"]) == (3, 1, {"1": 3, "2": 2})
     greedy = [call for call in engine.asked if isinstance(call, GenerateCall) and call.sampling.temperature == 0]
     assert len(greedy) == 6, "three initialised, three refined"
@@ -197,7 +200,7 @@ def test_prompts_are_those_that_the_policy_was_asked(
     planted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine = ScriptedEngine()
-    monkeypatch.setattr(sampling, "make_engines", lambda *_: {"policy": engine})
+    monkeypatch.setattr(sample, "make_engines", lambda *_: {"policy": engine})
     run = rewarded(tmp_path / "run", planted, max_persona_tokens=48)
     make_pairs(PairSettings(tau_plus=-9, tau_minus=9, margin=0), [run], tmp_path / "pairs")
     calls = [call for call in engine.asked if isinstance(call, GenerateCall) and call.sampling.n == 3]
@@ -316,7 +319,7 @@ def test_runs_that_do_not_fit_together(deeper: CommandLine, run: Path, planted: 
     assert_refused(deeper("pairs", str(run), str(other), *words), "different versions of the prompts", "another")
     assert_refused(deeper("pairs", str(other), *words), "prompts of version another", "sample again")
     shutil.copy(run / "manifest.json", other / "manifest.json")
-    assert rewarding.reward_directions(RewardSettings(reward="crps"), other, QUIET)
+    assert reward_directions(RewardSettings(reward="crps"), other, QUIET)
     assert_refused(deeper("pairs", str(run), str(other), *words), "different rewards", "crps")
     assert_refused(deeper("pairs", str(run), str(run), *words), "named twice")
 

@@ -13,15 +13,18 @@ from command_line import CommandLine, Result, rows, write_data
 from rich.console import Console
 from safetensors.numpy import save_file
 
-from deeper.behaviour.planted import plant_users, write_planted
+from deeper.behaviour.planted.plant import plant_users, write_planted
+from deeper.behaviour.splits import part, user_hash
+from deeper.commands.execution import predictors
+from deeper.commands.reward.reward import reward_directions
+from deeper.commands.sample import sample
+from deeper.commands.sample.sample import sample_directions
+from deeper.commands.sample.settings import RewardSettings, SampleSettings
 from deeper.engine import Completion, Prompt, Sampling, ScoreRequest
 from deeper.engine.adapter import write_card
-from deeper.engine.scripted import ScriptedEngine
+from deeper.engine.scripted.replay import ScriptedEngine
 from deeper.errors import UserError
-from deeper.learning.splits import part, user_hash
-from deeper.persona.prompts import load_prompts
-from deeper.pipeline import readers, rewarding, sampling
-from deeper.pipeline.sample_settings import RewardSettings, SampleSettings
+from deeper.persona.prompts.templates import load_prompts
 
 ENGINES = ("--policy-engine", "scripted", "--predictor-engine", "scripted")
 SMALL = (*ENGINES, "--directions", "3", "--calibration", "off")
@@ -130,23 +133,23 @@ class Interrupted(ScriptedEngine):
 def use(monkeypatch: pytest.MonkeyPatch, *predictors: ScriptedEngine) -> None:
     """Scripted engines in the place of those that the settings name."""
     left = list(predictors)
-    monkeypatch.setattr(sampling, "make_engines", lambda roles, _: {"policy": predictors[0]})
-    monkeypatch.setattr(readers, "make_engines", lambda roles, _: {"predictor": left.pop(0)})
+    monkeypatch.setattr(sample, "make_engines", lambda roles, _: {"policy": predictors[0]})
+    monkeypatch.setattr(predictors, "make_engines", lambda roles, _: {"predictor": left.pop(0)})
 
 
 def test_an_interrupted_run_ends_as_an_undisturbed_one(
     planted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sampling, "SAMPLE_ROWS", 2)
-    monkeypatch.setattr(readers, "READ_ROWS", 3)
+    monkeypatch.setattr(sample, "SAMPLE_ROWS", 2)
+    monkeypatch.setattr(predictors, "READ_ROWS", 3)
     settings = SampleSettings(data=str(planted), directions=2, users=4, calibration="off")
 
     def run(folder: Path, calls: int) -> int:
         """Start anew after each interruption; returns how many there were."""
         stops = 0
         for job in (
-            lambda: sampling.sample_directions(settings, folder, QUIET),
-            lambda: rewarding.reward_directions(RewardSettings(), folder, QUIET),
+            lambda: sample_directions(settings, folder, QUIET),
+            lambda: reward_directions(RewardSettings(), folder, QUIET),
         ):
             while True:
                 use(monkeypatch, Interrupted(calls))
@@ -180,7 +183,7 @@ def test_no_user_is_read_by_a_predictor_that_was_trained_on_it(
 ) -> None:
     settings = SampleSettings(data=str(planted), directions=2, calibration="off")
     use(monkeypatch, ScriptedEngine())
-    sampling.sample_directions(settings, tmp_path / "run", QUIET)
+    sample_directions(settings, tmp_path / "run", QUIET)
     contexts = table(tmp_path / "run/contexts.parquet")
     users = [row["user"] for row in contexts]
     one = adapter(tmp_path / "one", users[:3])
@@ -188,7 +191,7 @@ def test_no_user_is_read_by_a_predictor_that_was_trained_on_it(
     engines = (ScriptedEngine(), ScriptedEngine(judge=lambda _, __, labels: [-1.0] * len(labels)))
     use(monkeypatch, *engines)
     rewards = RewardSettings(predictor_adapter=(one, two))
-    report = rewarding.reward_directions(rewards, tmp_path / "run", QUIET)
+    report = reward_directions(rewards, tmp_path / "run", QUIET)
     assert report["users_of_predictors"] == [len(users) - 3, 3]
     for engine, own in zip(engines, (contexts[3:], contexts[:3]), strict=True):
         asked = {request.prompt.user for request in engine.asked if isinstance(request, ScoreRequest)}
@@ -198,7 +201,7 @@ def test_no_user_is_read_by_a_predictor_that_was_trained_on_it(
     alone = RewardSettings(predictor_adapter=(one,))
     use(monkeypatch, ScriptedEngine())
     with pytest.raises(UserError, match="3 users were in the training of every predictor"):
-        rewarding.reward_directions(alone, tmp_path / "run", QUIET)
+        reward_directions(alone, tmp_path / "run", QUIET)
 
 
 def test_who_rewards_decides_whether_it_is_calibrated(
@@ -209,13 +212,13 @@ def test_who_rewards_decides_whether_it_is_calibrated(
     runs["trained"] = runs["untrained"].model_copy(update={"predictor_adapter": (trained,)})
     for name, settings in runs.items():
         use(monkeypatch, ScriptedEngine())
-        sampling.sample_directions(settings, tmp_path / name, QUIET)
+        sample_directions(settings, tmp_path / name, QUIET)
         for rewards, kind in (
             (RewardSettings(predictor_adapter=(trained,)), "off"),
             (RewardSettings(predictor_engine="embedded"), "domain"),
         ):
             use(monkeypatch, ScriptedEngine())
-            rewarding.reward_directions(rewards, tmp_path / name, QUIET)
+            reward_directions(rewards, tmp_path / name, QUIET)
             read = table(tmp_path / name / "reward-predictions.parquet")
             assert {row["calibrated"] for row in read} == {kind}
 

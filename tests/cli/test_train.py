@@ -7,13 +7,7 @@ import pytest
 from command_line import CommandLine, rows, write_data
 
 from deeper.cli.train import coldstart, dpo, predictor
-from deeper.pipeline.training_settings import (
-    DPO_PRESETS,
-    PRESETS,
-    ColdstartSettings,
-    DpoSettings,
-    PredictorSettings,
-)
+from deeper.commands.train.settings import DPO_PRESETS, PRESETS, ColdstartSettings, DpoSettings, PredictorSettings
 
 ROOT = Path(__file__).resolve().parents[2]
 KINDS = {

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deeper.engine.embedded_score import Question, score_questions
 from deeper.engine.label_tree import LabelTree, label_tree, split_prefix
-from deeper.engine.paged import BLOCK, Row, blocks_for
+from deeper.engine.openvino.paged_model import BLOCK, Row, blocks_for
+from deeper.engine.openvino.score import Question, score_questions
 
 VOCABULARY = 16
 END = 0

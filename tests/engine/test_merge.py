@@ -14,8 +14,8 @@ from tiny_gguf import HEADS, WIDTH, write_tiny_gguf
 
 from deeper.engine import Prompt, ScoreRequest
 from deeper.engine.adapter import load_adapter, write_card
-from deeper.engine.merge import merge_adapter
-from deeper.engine.weights import prepare_weights
+from deeper.engine.openvino.merge_adapter import merge_adapter
+from deeper.engine.openvino.weights import prepare_weights
 from deeper.errors import UserError
 
 GGUF_NAMES = {
@@ -215,8 +215,8 @@ def test_label_log_probabilities_are_those_of_peft(tmp_path: Path) -> None:
     import torch
     from peft import LoraConfig, get_peft_model
 
-    from deeper.engine.embedded import EmbeddedEngine
-    from deeper.engine.transformers_model import load_model
+    from deeper.engine.openvino.embedded import EmbeddedEngine
+    from deeper.engine.torch.model import load_model
 
     model, _ = load_model(None, "cpu", torch.float32)
     torch.manual_seed(1)

@@ -15,8 +15,8 @@ from contract import PROMPTS, RATER, STARS, EngineContract
 from loopback import Loopback, Reply, completion, serve
 
 from deeper.engine import Engine, Prompt, Sampling, ScoreRequest
-from deeper.engine import openai_calls as calls
-from deeper.engine.openai_engine import OpenAIEngine
+from deeper.engine.openai import calls as calls
+from deeper.engine.openai.server import OpenAIEngine
 from deeper.engine.protocol import FLOOR
 from deeper.errors import UserError
 

@@ -8,8 +8,8 @@ from contract import HALF_STARS, STARS
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deeper.engine.openai_answers import Alternative, Position
-from deeper.engine.openai_logprobs import label_log_probabilities
+from deeper.engine.openai.logprobs import label_log_probabilities
+from deeper.engine.openai.responses import Alternative, Position
 from deeper.engine.protocol import FLOOR
 
 

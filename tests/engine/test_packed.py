@@ -7,7 +7,7 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from deeper.engine.label_tree import LabelTree, label_tree
-from deeper.engine.packed import label_log_probs, pack
+from deeper.engine.torch.packed_labels import label_log_probs, pack
 
 END = 9
 HALVES = label_tree([(1,), (1, 2), (1, 2, 3), (4,), (5, 6), (5, 7)], END)

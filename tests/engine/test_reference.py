@@ -6,9 +6,9 @@ from contract import HALF_STARS, NASTY, STARS
 from reference import score
 
 from deeper.engine import Prompt, ScoreRequest
-from deeper.engine.embedded import EmbeddedEngine
+from deeper.engine.openvino.embedded import EmbeddedEngine
 
-transformers_model = pytest.importorskip("deeper.engine.transformers_model", exc_type=ImportError)
+transformers_model = pytest.importorskip("deeper.engine.torch.model", exc_type=ImportError)
 
 pytestmark = [pytest.mark.embedded, pytest.mark.reference]
 

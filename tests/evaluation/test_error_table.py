@@ -1,8 +1,8 @@
 import pyarrow as pa
 import pytest
 
-from deeper.evaluation import errors
-from deeper.evaluation.errors import baseline_errors, count_unrated, error_table
+from deeper.evaluation import error_table as error_tables
+from deeper.evaluation.error_table import baseline_errors, count_unrated, error_table
 from deeper.evaluation.schema import ERROR, ROLES
 from deeper.persona.schema import PREDICTION
 
@@ -52,10 +52,10 @@ def errors_of(tables, windows, personas, predictions, rounds=2, methods=ALL, rol
     return {tuple(row[key] for key in KEYS): row for row in rows}, rows
 
 
-@pytest.mark.parametrize("rows_at_once", [3, errors.ROWS_AT_ONCE])
+@pytest.mark.parametrize("rows_at_once", [3, error_tables.ROWS_AT_ONCE])
 def test_where_each_prediction_stands(tables, windows, personas, rows_at_once, monkeypatch):
     """The ratings of W_k are k + 1, so the points say which error is expected where."""
-    monkeypatch.setattr(errors, "ROWS_AT_ONCE", rows_at_once)
+    monkeypatch.setattr(error_tables, "ROWS_AT_ONCE", rows_at_once)
     predictions = [
         ("initialise", "final", 0, 0, [1, 1]),
         ("initialise", "final", 0, 1, [3, 3]),

@@ -4,9 +4,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from deeper.behaviour.published import read_published
+from deeper.behaviour.published.domain_folder import read_published
 from deeper.domains import find_domain
-from deeper.evaluation.errors import baseline_errors
+from deeper.evaluation.error_table import baseline_errors
 from deeper.evaluation.results import summarise
 from deeper.persona.schema import PERSONA, PREDICTION
 

@@ -5,7 +5,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from deeper.evaluation.errors import NotAvailableBaseline
+from deeper.evaluation.error_table import NotAvailableBaseline
 from deeper.evaluation.results import summarise
 from deeper.evaluation.schema import ERROR, METHODS
 from deeper.persona.schema import PERSONA, PREDICTION

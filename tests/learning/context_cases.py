@@ -7,17 +7,17 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from deeper.behaviour.planted import PLANTED, plant_users
-from deeper.behaviour.planted_words import truth_persona
+from deeper.behaviour.planted.plant import PLANTED, plant_users
 from deeper.behaviour.windows import to_windows
 from deeper.domains import Domain, Scale
 from deeper.engine import Engine, Prompt
-from deeper.engine.scripted import ScriptedEngine
-from deeper.learning.reward import candidate_rows, old_rows
-from deeper.learning.sample import Sampler, sample
-from deeper.learning.schema import CONTEXT
+from deeper.engine.scripted.replay import ScriptedEngine
+from deeper.evaluation.planted_judge import truth_persona
+from deeper.learning.preferences.directions import Sampler, sample
+from deeper.learning.preferences.rewards import candidate_rows, old_rows
+from deeper.learning.preferences.schema import CONTEXT
 from deeper.persona.predict import predict
-from deeper.persona.prompts import load_prompts
+from deeper.persona.prompts.templates import load_prompts
 
 COVES = Domain("coves", "Coves", "cove", Scale(1, 5, 1), unrated=(0.0,))
 DOMAINS = {"coves": COVES, "planted": PLANTED}

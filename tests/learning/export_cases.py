@@ -10,9 +10,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from safetensors.numpy import save_file
 
+from deeper.behaviour.splits import part
 from deeper.engine.adapter import write_card
-from deeper.learning.schema import PAIR
-from deeper.learning.splits import part
+from deeper.learning.preferences.schema import PAIR
 
 NASTY = 'He said: "no" # {{content}} {{idx}} <|im_end|></s>\n---\n- a: [b]\u2028`````\n| \ufeff\x85 \U0001f600 ${x} \\'
 DOMAIN = "movielens_small"

@@ -7,8 +7,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from deeper.learning.schema import PAIR
-from deeper.learning.splits import part
+from deeper.behaviour.splits import part
+from deeper.learning.preferences.schema import PAIR
 
 SYSTEM = "You keep notes."
 

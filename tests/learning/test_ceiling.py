@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from deeper.behaviour.planted import plant_users, write_planted
+from deeper.behaviour.planted.plant import plant_users, write_planted
 
 SCRIPT = Path(__file__).resolve().parents[2] / "benchmarks" / "ceiling.py"
 

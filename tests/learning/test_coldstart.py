@@ -12,18 +12,27 @@ import torch
 from training_cases import COVES, REEFS, people, person
 
 from deeper.behaviour.levels import LADDER, halfway, verdict_rungs
-from deeper.engine.transformers_model import control_tokens_of, encode_chat, load_model
-from deeper.learning.coldstart import VERDICT, VERDICT_WEIGHT, Answer, Encoder, Example, judge, read, train_coldstart
-from deeper.learning.facts import facts
-from deeper.learning.lessons import SHARES, Lesson, Teaching, training_lessons, validation_lessons
-from deeper.learning.levels import RUNGS
-from deeper.learning.lora import with_lora
-from deeper.learning.people import Moment, Person
-from deeper.learning.phrases import BETWEEN
-from deeper.learning.phrases import VERDICT as VERDICTS
-from deeper.learning.training import Plan
+from deeper.engine.torch.model import control_tokens_of, encode_chat, load_model
+from deeper.learning.describer.facts import facts
+from deeper.learning.describer.level_words import RUNGS
+from deeper.learning.describer.phrases import BETWEEN
+from deeper.learning.describer.phrases import VERDICT as VERDICTS
+from deeper.learning.examples.lessons import SHARES, Lesson, Teaching, training_lessons, validation_lessons
+from deeper.learning.examples.moments import Moment, Person
+from deeper.learning.training.coldstart import (
+    VERDICT,
+    VERDICT_WEIGHT,
+    Answer,
+    Encoder,
+    Example,
+    judge,
+    read,
+    train_coldstart,
+)
+from deeper.learning.training.lora import with_lora
+from deeper.learning.training.trainer import Plan
 from deeper.persona.leaks import find_leaks
-from deeper.persona.prompts import load_prompts
+from deeper.persona.prompts.templates import load_prompts
 from deeper.persona.updaters import UPDATERS, describe
 
 TEACHING = Teaching(load_prompts(), 120, seed=1)

@@ -7,9 +7,8 @@ import pyarrow as pa
 import pytest
 
 from deeper.domains import Domain, Scale
-from deeper.learning.contexts import fit_calibration
-from deeper.learning.cross_fit import FOLDS, cross_fit
-from deeper.persona.calibration import calibrate
+from deeper.persona.calibration import calibrate, fit_calibration
+from deeper.persona.cross_fit import FOLDS, cross_fit
 from deeper.persona.schema import PREDICTION
 
 DOMAIN = Domain("coves", "Coves", "cove", Scale(1, 5, 1))

@@ -11,10 +11,11 @@ import pytest
 
 from deeper.behaviour.levels import verdict_rungs, verdict_words
 from deeper.domains import Domain, Scale
-from deeper.learning import describer, phrases
-from deeper.learning.describer import level_only
-from deeper.learning.facts import Facts, Window, facts
-from deeper.learning.levels import RUNGS
+from deeper.learning.describer import describe as describer
+from deeper.learning.describer import phrases
+from deeper.learning.describer.describe import level_only
+from deeper.learning.describer.facts import Facts, Window, facts
+from deeper.learning.describer.level_words import RUNGS
 from deeper.persona.leaks import find_leaks
 
 STARS = Domain("stars", "Stars", "stone", Scale(1, 5, 1), unrated=(0,))

@@ -12,13 +12,13 @@ import pytest
 import torch
 from torch.nn.functional import logsigmoid
 
-from deeper.behaviour.planted import plant_users
+from deeper.behaviour.planted.plant import plant_users
 from deeper.engine.protocol import Prompt
-from deeper.engine.transformers_model import control_tokens_of, encode_chat, load_model
-from deeper.learning.dpo import Objective, train_dpo
-from deeper.learning.lora import with_adapter, with_lora
-from deeper.learning.preference import Encoder, Example, Pair, lay_out, log_probs_of, read_answers
-from deeper.learning.training import Plan, Progress, save_adapter
+from deeper.engine.torch.model import control_tokens_of, encode_chat, load_model
+from deeper.learning.training.dpo import Objective, train_dpo
+from deeper.learning.training.lora import with_adapter, with_lora
+from deeper.learning.training.pair_tokens import Encoder, Example, Pair, lay_out, log_probs_of, read_answers
+from deeper.learning.training.trainer import Plan, Progress, save_adapter
 
 PLAN = Plan(1, 4, 4, 1e-3, 0, 2, 4, "all", 10, 10, seed=1)
 END = 2

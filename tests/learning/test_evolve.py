@@ -7,11 +7,11 @@ import pytest
 from training_cases import COVES, REEFS, person
 
 from deeper.behaviour.levels import LADDER, verdict_rungs
-from deeper.learning.evolve import evolved, updated
-from deeper.learning.facts import Window, facts
-from deeper.learning.lessons import Teaching, training_lessons
-from deeper.learning.levels import RUNGS
-from deeper.persona.prompts import load_prompts
+from deeper.learning.describer.facts import Window, facts
+from deeper.learning.describer.later_windows import evolved, updated
+from deeper.learning.describer.level_words import RUNGS
+from deeper.learning.examples.lessons import Teaching, training_lessons
+from deeper.persona.prompts.templates import load_prompts
 
 
 def windows_of(*medians: float) -> Sequence[Window]:

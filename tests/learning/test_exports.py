@@ -8,22 +8,22 @@ import pytest
 import yaml
 from export_cases import DOMAIN, NASTY, pair, put_on_hub, table, users, write_pair_folder, write_policy
 
-from deeper.behaviour.hub_pairs import read_pairs as read_published_pairs
-from deeper.behaviour.hub_personas import read_personas
 from deeper.behaviour.load import load_windows
+from deeper.behaviour.published.hub_pairs import read_pairs as read_published_pairs
+from deeper.behaviour.published.hub_personas import read_personas
+from deeper.commands.execution.engines import check_adapter
+from deeper.commands.export.to_hub import HubOptions, export_hub
+from deeper.commands.export.to_llamafactory import export_llamafactory
+from deeper.commands.pairs.pair_folder import read_pairs
+from deeper.commands.train.settings import DPO_PRESETS, DpoSettings
 from deeper.engine.adapter import load_adapter
-from deeper.engine.weights import WHEEL_SHA256
+from deeper.engine.openvino.weights import WHEEL_SHA256
 from deeper.errors import UserError
-from deeper.hub import is_hub_name
-from deeper.learning.export_hub import without_places
-from deeper.learning.export_llamafactory import Iteration, Recipe, llamafactory_files, yaml_scalar
+from deeper.learning.export.hub_cards import without_places
+from deeper.learning.export.llamafactory_files import Iteration, Recipe, llamafactory_files, yaml_scalar
 from deeper.persona.schema import PERSONA
-from deeper.pipeline.engines import check_adapter
-from deeper.pipeline.export import export_llamafactory
-from deeper.pipeline.export_hub import HubOptions, export_hub
-from deeper.pipeline.pair_files import read_pairs
-from deeper.pipeline.settings import resolve
-from deeper.pipeline.training_settings import DPO_PRESETS, DpoSettings
+from deeper.storage.hub import is_hub_name
+from deeper.storage.settings import resolve
 
 RECIPE = Recipe("someone/model", "llama3", starts_from_adapter=False)
 PUBLISHED = {
@@ -351,7 +351,7 @@ class TestAdaptersWithoutACard:
         return tmp_path / "a"
 
     def test_one_that_fits_is_used(self, tiny_base: Path, adapter: Path) -> None:
-        from deeper.engine.transformers_engine import TransformersEngine
+        from deeper.engine.torch.transformers_engine import TransformersEngine
 
         with_adapter = TransformersEngine(str(tiny_base), adapter, "cpu").fingerprint
         assert load_adapter(adapter, needs_card=False).digest[:12] in with_adapter
@@ -359,7 +359,7 @@ class TestAdaptersWithoutACard:
     def test_one_of_a_larger_model_is_refused(self, tiny_base: Path, adapter: Path) -> None:
         from safetensors.numpy import load_file, save_file
 
-        from deeper.engine.transformers_engine import TransformersEngine
+        from deeper.engine.torch.transformers_engine import TransformersEngine
 
         path = adapter / "adapter_model.safetensors"
         tensors = load_file(path)

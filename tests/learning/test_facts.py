@@ -5,9 +5,9 @@ from hypothesis import strategies as st
 
 from deeper.behaviour.levels import LADDER, half_step, halfway, rung_indices, verdict_rungs
 from deeper.domains import Domain, Scale
-from deeper.learning.facts import Facts, Window, facts, verdict
-from deeper.learning.kinds import plural, title_kinds
-from deeper.learning.levels import RUNGS
+from deeper.learning.describer.facts import Facts, Window, facts, verdict
+from deeper.learning.describer.kinds import plural, title_kinds
+from deeper.learning.describer.level_words import RUNGS
 
 STARS = Domain("stars", "Stars", "stone", Scale(1, 5, 1), unrated=(0,))
 HALVES = Domain("halves", "Halves", "film", Scale(0.5, 5, 0.5))

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from training_cases import COVES
 
-from deeper.learning.facts import Facts
-from deeper.learning.items import LEAST, SHRINKAGE, Items
-from deeper.learning.people import Person
+from deeper.learning.describer.facts import Facts
+from deeper.learning.examples.item_evidence import LEAST, SHRINKAGE, Items
+from deeper.learning.examples.moments import Person
 
 SPAN = COVES.scale.maximum - COVES.scale.minimum
 

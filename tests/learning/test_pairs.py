@@ -8,15 +8,15 @@ from context_cases import COVES, DOMAINS, OLD, context, directions_of, sampler, 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from deeper.behaviour.splits import part
 from deeper.engine import Prompt
-from deeper.engine.scripted import ScriptedEngine
+from deeper.engine.scripted.replay import ScriptedEngine
 from deeper.errors import UserError
-from deeper.learning.pair_cases import Case, Rewarded, cases, pooled
-from deeper.learning.pairs import PairRule, check_split, pairs, split
-from deeper.learning.sample import refine_prompt
-from deeper.learning.schema import PAIR, REWARD
-from deeper.learning.splits import part
-from deeper.persona.prompts import load_prompts
+from deeper.learning.preferences.choose_pairs import PairRule, check_split, pairs, split
+from deeper.learning.preferences.directions import refine_prompt
+from deeper.learning.preferences.rewarded_contexts import Case, Rewarded, cases, pooled
+from deeper.learning.preferences.schema import PAIR, REWARD
+from deeper.persona.prompts.templates import load_prompts
 
 RULE = PairRule(tau_plus=0.5, tau_minus=0.0, margin=0.0, margin_kind="absolute", max_pairs=100, prefer="margin")
 TRAIN_USER = next(f"u{i}" for i in range(100) if part("coves", f"u{i}") != "validation")

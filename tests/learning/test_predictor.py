@@ -9,12 +9,12 @@ import pytest
 import torch
 
 from deeper.domains import Domain, Scale
-from deeper.engine.transformers_engine import TransformersEngine
-from deeper.learning.predictor import Encoder, Example, judge, losses, swapped
-from deeper.learning.readings import Reading
-from deeper.measure.errors import weighted_median
+from deeper.engine.torch.transformers_engine import TransformersEngine
+from deeper.learning.examples.readings import Reading
+from deeper.learning.training.predictor import Encoder, Example, judge, losses, swapped
+from deeper.measure.metrics import weighted_median
 from deeper.persona.predict import score_request
-from deeper.persona.prompts import load_prompts
+from deeper.persona.prompts.templates import load_prompts
 
 HALVES = Domain("halves", "Halves", "cove", Scale(0.5, 5, 0.5))
 STARS = Domain("stars", "Stars", "reef", Scale(1, 5, 1))
@@ -34,7 +34,7 @@ def engine(tiny_base: Path) -> TransformersEngine:
 @pytest.fixture(scope="module")
 def loaded(tiny_base: Path) -> tuple[Any, list[Example]]:
     """Model and examples."""
-    from deeper.engine.transformers_model import load_model
+    from deeper.engine.torch.model import load_model
 
     model, tokenizer = load_model(str(tiny_base), "cpu", torch.float32)
     encode = Encoder(tokenizer, load_prompts())
@@ -56,7 +56,7 @@ def test_the_loss_is_that_of_the_engines_scores(loaded: tuple[Any, list[Example]
 
 
 def test_the_length_is_that_of_the_packed_sequence(loaded: tuple[Any, list[Example]]) -> None:
-    from deeper.engine.packed import pack
+    from deeper.engine.torch.packed_labels import pack
 
     for example in loaded[1]:
         assert example.tokens == len(pack(example.prefix, example.tails, example.tree).tokens)

@@ -12,8 +12,8 @@ from training_cases import COVES, REEFS, people, person
 
 from deeper.domains import Scale
 from deeper.errors import UserError
-from deeper.learning.people import Moment, Person, one_moment_each
-from deeper.learning.readings import SHARES, read_personas, soft_labels, training_readings, validation_readings
+from deeper.learning.examples.moments import Moment, Person, one_moment_each
+from deeper.learning.examples.readings import SHARES, read_personas, soft_labels, training_readings, validation_readings
 
 
 @pytest.mark.parametrize(

@@ -5,11 +5,11 @@ import pyarrow as pa
 import pytest
 from context_cases import DOMAINS, context, directions_of, planted_directions, read, said_points, table, window
 
-from deeper.behaviour.planted import PLANTED
-from deeper.behaviour.planted_words import word_reader
-from deeper.engine.scripted import ScriptedEngine
-from deeper.learning.gains import MEASURES, gains
-from deeper.learning.reality import MIN_USERS, is_trustworthy, reality
+from deeper.behaviour.planted.plant import PLANTED
+from deeper.engine.scripted.replay import ScriptedEngine
+from deeper.evaluation.planted_judge import word_reader
+from deeper.learning.preferences.gains import MEASURES, gains
+from deeper.learning.preferences.reality import MIN_USERS, is_trustworthy, reality
 
 WEIGHTS = (1.0, 1.0, 1.0)
 

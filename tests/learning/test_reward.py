@@ -6,13 +6,13 @@ import pyarrow as pa
 import pytest
 from context_cases import COVES, DOMAINS, OLD, context, directions_of, read, said_points, table, window
 
+from deeper.behaviour.splits import share_out, user_hash
 from deeper.engine import Prompt, ScoreRequest
-from deeper.engine.scripted import ScriptedEngine, ScriptedFailure, digest_judge
+from deeper.engine.scripted.replay import ScriptedEngine, ScriptedFailure, digest_judge
 from deeper.errors import UserError
-from deeper.learning.gains import AGAIN, MEASURES, Measure, gains
-from deeper.learning.reward import candidate_rows, check_zero, old_rows, reward_table, share_out
-from deeper.learning.schema import REWARD
-from deeper.learning.splits import user_hash
+from deeper.learning.preferences.gains import AGAIN, MEASURES, Measure, gains
+from deeper.learning.preferences.rewards import candidate_rows, check_zero, old_rows, reward_table
+from deeper.learning.preferences.schema import REWARD
 
 WARM, SHARP = "Warm at first.", "Sharp in the end."
 POINTS = {WARM: {"a": 4.0, "b": 3.0, "c": 5.0}, SHARP: {"a": 2.0, "b": 2.0, "c": 1.0, "e": 1.0, "f": 4.0}}

@@ -5,14 +5,15 @@ import pyarrow as pa
 import pytest
 from context_cases import DOMAINS, OLD, context, directions_of, sampler, table, window
 
-from deeper.behaviour.planted import plant_users
+from deeper.behaviour.planted.plant import plant_users
+from deeper.behaviour.splits import part
+from deeper.behaviour.users import choose_users
 from deeper.behaviour.windows import to_windows
-from deeper.engine.scripted import GenerateCall, ScriptedEngine, ScriptedFailure
-from deeper.learning.contexts import choose_users, contexts, fit_calibration
-from deeper.learning.sample import sample
-from deeper.learning.schema import CONTEXT, DIRECTION
-from deeper.learning.splits import part
-from deeper.persona.calibration import fit
+from deeper.engine.scripted.replay import GenerateCall, ScriptedEngine, ScriptedFailure
+from deeper.learning.preferences.contexts import contexts
+from deeper.learning.preferences.directions import sample
+from deeper.learning.preferences.schema import CONTEXT, DIRECTION
+from deeper.persona.calibration import fit, fit_calibration
 from deeper.persona.schema import PERSONA, PREDICTION
 
 

@@ -3,7 +3,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deeper.learning.splits import part, some_of_each_domain, user_hash
+from deeper.behaviour.splits import part, some_of_each_domain, user_hash
 
 
 def test_a_fifth_is_for_validation_and_the_rest_is_halved() -> None:

@@ -13,24 +13,24 @@ import pytest
 import torch
 from pair_folder import pair_row, some_pairs, users_of_part, write_pairs
 
+from deeper.behaviour.splits import user_hash
+from deeper.commands.train.from_pairs import train_dpo
+from deeper.commands.train.settings import DpoSettings
 from deeper.engine.adapter import load_adapter, write_card
-from deeper.engine.transformers_model import base_of, load_model
+from deeper.engine.torch.model import base_of, load_model
 from deeper.errors import UserError
-from deeper.learning import preference
-from deeper.learning.collapse import alarms
-from deeper.learning.lora import with_lora
-from deeper.learning.splits import user_hash
-from deeper.learning.training import Plan, Progress, arguments, save_adapter
-from deeper.pipeline.train_dpo import train_dpo
-from deeper.pipeline.training_settings import DpoSettings
+from deeper.learning.training import pair_tokens
+from deeper.learning.training.collapse import alarms
+from deeper.learning.training.lora import with_lora
+from deeper.learning.training.trainer import Plan, Progress, arguments, save_adapter
 
 PLAN = Plan(1, 4, 4, 1e-3, 0, 2, 4, "all", 10, 10, seed=1)
 
 KILLED = """
 import json, os, signal, sys
 from pathlib import Path
-from deeper.pipeline.train_dpo import train_dpo
-from deeper.pipeline.training_settings import DpoSettings
+from deeper.commands.train.from_pairs import train_dpo
+from deeper.commands.train.settings import DpoSettings
 
 def show(progress):
     if progress.task == "training" and progress.step == 3:
@@ -143,7 +143,7 @@ def test_a_killed_training_continues_with_the_losses_of_an_undisturbed_one(
         raise AssertionError
 
     # What the reference says is not computed again.
-    monkeypatch.setattr(preference, "log_probs_of", refuse)
+    monkeypatch.setattr(pair_tokens, "log_probs_of", refuse)
     shown: list[int] = []
 
     def show(progress: Progress) -> None:

@@ -14,26 +14,26 @@ import torch
 from training_cases import coldstart_settings, predictor_settings, write_behaviour
 
 from deeper.behaviour.fingerprints import FINGERPRINTS, fingerprints
+from deeper.behaviour.splits import part, user_hash
+from deeper.commands.train import start
+from deeper.commands.train.from_behaviour import train_coldstart, train_predictor
+from deeper.commands.train.settings import PredictorSettings
+from deeper.commands.train.train_users import users_of
 from deeper.engine.adapter import Kind, load_adapter
-from deeper.engine.transformers_model import base_of
+from deeper.engine.torch.model import base_of
 from deeper.errors import UserError
-from deeper.learning import training
-from deeper.learning.checkpoints import CHECKPOINTS, WHOLE, newest_whole
-from deeper.learning.lora import with_lora
-from deeper.learning.splits import part, user_hash
-from deeper.learning.training import Progress, save_adapter
-from deeper.persona.prompts import load_prompts
-from deeper.pipeline import training_start
-from deeper.pipeline.run_folder import RunFolder
-from deeper.pipeline.train import train_coldstart, train_predictor
-from deeper.pipeline.training_settings import PredictorSettings
-from deeper.pipeline.training_users import users_of
+from deeper.learning.training import trainer
+from deeper.learning.training.checkpoints import CHECKPOINTS, WHOLE, newest_whole
+from deeper.learning.training.lora import with_lora
+from deeper.learning.training.trainer import Progress, save_adapter
+from deeper.persona.prompts.templates import load_prompts
+from deeper.storage.run_folder import RunFolder
 
 KILLED = """
 import json, os, signal, sys
 from pathlib import Path
-from deeper.pipeline import train
-from deeper.pipeline.training_settings import ColdstartSettings, PredictorSettings
+from deeper.commands.train import from_behaviour as train
+from deeper.commands.train.settings import ColdstartSettings, PredictorSettings
 
 kind, settings, out = sys.argv[1:]
 
@@ -153,10 +153,10 @@ def test_the_adapter_is_what_was_validated_last(
 ) -> None:
     from peft import PeftModel
 
-    from deeper.engine.transformers_model import load_model
-    from deeper.learning.people import one_moment_each
-    from deeper.learning.predictor import Encoder, judge
-    from deeper.learning.readings import validation_readings
+    from deeper.engine.torch.model import load_model
+    from deeper.learning.examples.moments import one_moment_each
+    from deeper.learning.examples.readings import validation_readings
+    from deeper.learning.training.predictor import Encoder, judge
 
     out, metrics = trained
     model, tokenizer = load_model(str(tiny_base), "cpu", torch.float32)
@@ -284,10 +284,10 @@ def test_only_whole_checkpoints_count_and_the_others_go(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("layers", "expected"), [("all", {0, 1}), ("upper", {1})])
 def test_lora_is_all_that_learns(layers: Any, expected: set[int], tiny_base: Path) -> None:
-    from deeper.engine.transformers_model import load_model
+    from deeper.engine.torch.model import load_model
 
     model, _ = load_model(str(tiny_base), "cpu")
-    plan = training.Plan(1, 1, 1, 1e-3, 0, 2, 4, layers, 1, 1, seed=1)
+    plan = trainer.Plan(1, 1, 1, 1e-3, 0, 2, 4, layers, 1, 1, seed=1)
     names = [name for name, value in with_lora(model, plan).named_parameters() if value.requires_grad]
     assert all("lora_" in name for name in names)
     assert {int(name.split(".layers.")[1].split(".")[0]) for name in names} == expected
@@ -308,7 +308,7 @@ def test_bfloat16_is_nearly_the_same_where_the_processor_has_it(
     train: str, behaviour: Path, tiny_base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Without instructions for it torch computes the same, only slowly.
-    monkeypatch.setattr(training, "computes_bfloat16", lambda: True)
+    monkeypatch.setattr(trainer, "computes_bfloat16", lambda: True)
     run, settings = (
         (train_predictor, predictor_settings) if train == "predictor" else (train_coldstart, coldstart_settings)
     )
@@ -324,7 +324,7 @@ def test_bfloat16_is_nearly_the_same_where_the_processor_has_it(
 def test_bfloat16_is_refused_where_the_processor_has_none(
     behaviour: Path, tiny_base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(training, "computes_bfloat16", lambda: False)
+    monkeypatch.setattr(trainer, "computes_bfloat16", lambda: False)
     with pytest.raises(UserError, match="no instructions for bfloat16"):
         train_predictor(predictor_settings(behaviour, tiny_base, precision="bfloat16"), tmp_path / "out", quiet)
 
@@ -354,8 +354,8 @@ def test_bad_settings(changes: dict[str, Any], what: str, behaviour: Path, tiny_
 def test_longer_examples_are_dropped_and_counted(behaviour: Path, tiny_base: Path, tmp_path: Path) -> None:
     from transformers import AutoTokenizer
 
-    from deeper.learning.predictor import Encoder
-    from deeper.learning.readings import training_readings
+    from deeper.learning.examples.readings import training_readings
+    from deeper.learning.training.predictor import Encoder
 
     settings = predictor_settings(behaviour, tiny_base, steps=2)
     encode = Encoder(AutoTokenizer.from_pretrained(tiny_base), load_prompts())
@@ -384,7 +384,7 @@ def test_a_user_in_two_splits_or_folders_is_refused(behaviour: Path, tiny_base: 
 def test_the_missing_extra_is_named(
     behaviour: Path, tiny_base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(training_start, "find_spec", lambda name: None if name in ("trl", "peft") else object())
+    monkeypatch.setattr(start, "find_spec", lambda name: None if name in ("trl", "peft") else object())
     with pytest.raises(UserError, match=r"not installed \(peft, trl\)") as caught:
         train_predictor(predictor_settings(behaviour, tiny_base), tmp_path / "out", quiet)
     assert caught.value.do == "pip install 'deeper-persona[train]'"

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from deeper.domains import Scale
-from deeper.learning.facts import Facts
-from deeper.learning.usual import Case, Usual, fit_usual
+from deeper.learning.describer.facts import Facts
+from deeper.learning.examples.usual_ratings import Case, Usual, fit_usual
 
 SCALE = Scale(1, 5, 1)
 LEVELS = (2.0, 3.0, 3.5, 4.0, 5.0)

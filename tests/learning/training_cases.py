@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import Any
 
+from deeper.commands.train.settings import ColdstartSettings, PredictorSettings
 from deeper.domains import Domain, Scale
-from deeper.learning.people import Person
-from deeper.pipeline.training_settings import ColdstartSettings, PredictorSettings
+from deeper.learning.examples.moments import Person
 
 WORDS = ("Silent", "Golden", "Broken", "Hollow", "Velvet", "Crooked")
 

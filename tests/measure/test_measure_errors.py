@@ -3,13 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deeper.measure.errors import (
-    crps,
-    mean_absolute_error,
-    rank_accuracy,
-    root_mean_square_error,
-    weighted_median,
-)
+from deeper.measure.metrics import crps, mean_absolute_error, rank_accuracy, root_mean_square_error, weighted_median
 
 STARS = np.arange(1.0, 6.0)
 HALVES = np.arange(0.5, 5.01, 0.5)

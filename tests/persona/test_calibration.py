@@ -9,7 +9,7 @@ from hypothesis.extra import numpy as hnp
 from persona_cases import DOMAINS, HALVES, PERCENT, STARS
 
 from deeper.domains import Domain
-from deeper.measure.errors import crps, weighted_median
+from deeper.measure.metrics import crps, weighted_median
 from deeper.persona.calibration import EXPONENTS, Calibration, Map, calibrate, fit
 from deeper.persona.schema import PREDICTION
 

@@ -7,7 +7,7 @@ import pytest
 from persona_cases import DOMAINS, FOOD, HALVES, STARS, items
 
 from deeper.domains import Domain
-from deeper.measure.errors import crps
+from deeper.measure.metrics import crps
 from deeper.persona.history import (
     HISTORY_WEIGHTS,
     PERSONA_WEIGHTS,

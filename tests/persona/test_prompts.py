@@ -12,16 +12,9 @@ from persona_cases import FOOD, HALVES, ODD_TITLES, STARS, items
 from deeper.domains import Domain, Scale
 from deeper.engine import Prompt
 from deeper.errors import UserError
-from deeper.persona import prompts as prompts_module
-from deeper.persona.prompts import (
-    MAX_TITLE,
-    PLACEHOLDERS,
-    Prompts,
-    discrepancy_lines,
-    load_prompts,
-    quote,
-    rating_lines,
-)
+from deeper.persona.prompts import templates as prompts_module
+from deeper.persona.prompts.item_lines import MAX_TITLE, discrepancy_lines, quote, rating_lines
+from deeper.persona.prompts.templates import PLACEHOLDERS, Prompts, load_prompts
 
 VALUES = {
     "ratings": "RATINGS",

@@ -6,9 +6,9 @@ import pytest
 from persona_cases import DOMAINS, items
 
 from deeper.engine import Prompt
-from deeper.engine.scripted import GenerateCall, ScriptedEngine, ScriptedFailure
+from deeper.engine.scripted.replay import GenerateCall, ScriptedEngine, ScriptedFailure
 from deeper.persona.predict import predict
-from deeper.persona.prompts import load_prompts
+from deeper.persona.prompts.templates import load_prompts
 from deeper.persona.schema import PERSONA
 from deeper.persona.search import (
     CANDIDATE,

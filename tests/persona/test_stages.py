@@ -5,8 +5,9 @@ import pytest
 from persona_cases import DOMAINS, items
 
 from deeper.engine import Prompt
-from deeper.engine.scripted import GenerateCall, ScriptedEngine, ScriptedFailure
-from deeper.persona.prompts import load_prompts, rating_lines
+from deeper.engine.scripted.replay import GenerateCall, ScriptedEngine, ScriptedFailure
+from deeper.persona.prompts.item_lines import rating_lines
+from deeper.persona.prompts.templates import load_prompts
 from deeper.persona.schema import PERSONA
 from deeper.persona.stages import UPDATE_INPUT, controls, initialise, update
 from deeper.persona.write import RETRY_TEMPERATURE, Writer, persona_id

@@ -15,7 +15,7 @@ import pytest
 from persona_cases import FOOD, ODD_TITLES, PERCENT, items
 
 from deeper.engine import Prompt
-from deeper.persona.prompts import Prompts, load_prompts
+from deeper.persona.prompts.templates import Prompts, load_prompts
 from deeper.persona.updaters import UPDATERS, Case
 
 PERSONA, SHORT_TERM = "fond of granite", "lately drawn to slate"

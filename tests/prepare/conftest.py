@@ -8,9 +8,9 @@ import pytest
 from prepare_cases import CASES, Case, Prepared
 from rich.console import Console
 
-from deeper.prepare.run import Options, prepare
+from deeper.prepare.one_domain import Options, prepare
 from deeper.prepare.settings import PrepareSettings
-from deeper.prepare.synth_raw import write_raw
+from deeper.prepare.synth.raw_files import write_raw
 
 QUIET = Console(quiet=True)
 

@@ -8,8 +8,8 @@ import numpy as np
 import pyarrow as pa
 
 from deeper.prepare.sources import SOURCES
-from deeper.prepare.synth_formats import FORMATS
-from deeper.prepare.synth_meta import open_raw
+from deeper.prepare.synth.file_formats import FORMATS
+from deeper.prepare.synth.meta_file import open_raw
 
 DOMAINS = {"movielens": "movielens_20m", "amazon": "amazon_books", "food_com": "food_com",
            "google_local": "google_local"}  # fmt: skip

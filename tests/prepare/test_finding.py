@@ -11,8 +11,8 @@ import fsspec
 import pytest
 
 from deeper.errors import UserError
-from deeper.prepare.find import NoRawFile
-from deeper.prepare.readers import READERS
+from deeper.prepare.raw.all_readers import READERS
+from deeper.prepare.raw.find import NoRawFile
 from deeper.prepare.settings import PrepareSettings
 
 Run = Callable[..., dict[str, Any]]

@@ -8,13 +8,13 @@ import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 
-from deeper.behaviour.planted import plant_users, write_planted
+from deeper.behaviour.planted.plant import plant_users, write_planted
 from deeper.behaviour.schema import BEHAVIOUR
 from deeper.cli.main import cli
 from deeper.errors import UserError
 from deeper.prepare.inspect import inspect
 from deeper.prepare.sources import SOURCES
-from deeper.report.inspected import page
+from deeper.report.pages.inspected import page
 
 
 def invoke(*words: str) -> str:

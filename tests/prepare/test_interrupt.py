@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from deeper.cli import main as command_line
-from deeper.prepare import records
 from deeper.prepare.database import database
-from deeper.prepare.synth_raw import write_raw
+from deeper.prepare.raw import text_records
+from deeper.prepare.synth.raw_files import write_raw
 
 
 def test_a_query_that_is_interrupted(tmp_path: Path) -> None:
@@ -30,7 +30,7 @@ def test_a_file_whose_reading_is_interrupted_is_read_anew(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(records, "ahead", interrupted)
+        patch.setattr(text_records, "ahead", interrupted)
         with pytest.raises(KeyboardInterrupt):
             run_prepare("movielens_20m", tmp_path / "raw", tmp_path / "out", **small)
     assert run_prepare("movielens_20m", tmp_path / "raw", tmp_path / "out", **small)["sampled"]["train"]

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from made_files import Row, write_meta, write_ratings
 
-from deeper.prepare.choose import anonymous, choose_users
+from deeper.prepare.sample_users import anonymous, choose_users
 from deeper.prepare.sources import SOURCES
 
 Run = Callable[..., dict[str, Any]]

@@ -14,9 +14,9 @@ import pytest
 from deeper.behaviour.windows import strings
 from deeper.domains import BUILTIN
 from deeper.prepare.database import database
-from deeper.prepare.readers import find_reader
+from deeper.prepare.raw.all_readers import find_reader
+from deeper.prepare.raw_to_parquet import Staged, stage_ratings
 from deeper.prepare.sources import SOURCES
-from deeper.prepare.stage import Staged, stage_ratings
 
 RAW = Path(__file__).parents[3] / "shared" / "data" / "raw"
 

@@ -14,10 +14,10 @@ import pytest
 
 from deeper.behaviour.load import load_windows
 from deeper.errors import UserError
-from deeper.prepare import run as run_module
-from deeper.prepare import stage as stage_module
-from deeper.prepare.choose import choose_users
-from deeper.prepare.synth_raw import write_raw
+from deeper.prepare import one_domain as run_module
+from deeper.prepare import raw_to_parquet as stage_module
+from deeper.prepare.sample_users import choose_users
+from deeper.prepare.synth.raw_files import write_raw
 
 Run = Callable[..., dict[str, Any]]
 TABLES = ("behaviour.parquet", "windows.parquet", "contexts.parquet", "rejects.parquet")
@@ -87,7 +87,7 @@ def test_a_killed_run_continues(raw: Path, again: Callable[[], Any], whole: dict
         from pathlib import Path
         from rich.console import Console
         from deeper.prepare import write
-        from deeper.prepare.run import Options, prepare
+        from deeper.prepare.one_domain import Options, prepare
         from deeper.prepare.settings import PrepareSettings
         write._join = lambda *args: os._exit(9)
         settings = PrepareSettings(domain="amazon_books", raw={str(raw)!r}, **{USERS!r})
@@ -108,7 +108,7 @@ def run_on_a_full_disk(raw: Path, out: Path, room: int, words: str = "") -> str:
         from pathlib import Path
         from rich.console import Console
         from deeper.errors import UserError
-        from deeper.prepare.run import Options, prepare
+        from deeper.prepare.one_domain import Options, prepare
         from deeper.prepare.settings import PrepareSettings
         resource.setrlimit(resource.RLIMIT_FSIZE, ({room}, {room}))
         settings = PrepareSettings(domain="amazon_books", raw={str(raw)!r}, **{USERS!r})

@@ -13,12 +13,12 @@ from made_files import DOMAINS, domain_of, files
 from numpy.typing import NDArray
 
 from deeper.domains import BUILTIN
-from deeper.prepare.readers import READERS, find_reader
+from deeper.prepare.raw.all_readers import READERS, find_reader
 from deeper.prepare.sources import SOURCES
-from deeper.prepare.synth_events import Events, chunks, count_items
-from deeper.prepare.synth_formats import FORMATS
-from deeper.prepare.synth_raw import SHAPES, write_raw
-from deeper.prepare.synth_titles import QUIRKS, quirks
+from deeper.prepare.synth.file_formats import FORMATS
+from deeper.prepare.synth.made_titles import QUIRKS, quirks
+from deeper.prepare.synth.rating_events import Events, chunks, count_items
+from deeper.prepare.synth.raw_files import SHAPES, write_raw
 
 TITLE_QUIRKS = {
     "amazon": {"entity", "tag", "hidden", "tail", "blanks", "accent", "quoted", "twice", "empty", "script", "absent"},

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from made_files import domain_of, files
 
-from deeper.prepare import synth_events, synth_meta, synth_raw
-from deeper.prepare.synth_events import Events, chunks
-from deeper.prepare.synth_formats import FORMATS
-from deeper.prepare.synth_raw import write_raw
+from deeper.prepare.synth import meta_file, rating_events, raw_files
+from deeper.prepare.synth.file_formats import FORMATS
+from deeper.prepare.synth.rating_events import Events, chunks
+from deeper.prepare.synth.raw_files import write_raw
 
 
 class _Watched:
@@ -48,9 +48,9 @@ def test_a_chunk_is_written_before_the_next_one_is_made(
         opened.append(_Watched(path))
         return opened[-1]
 
-    monkeypatch.setattr(synth_events, "CHUNK_ROWS", 1000)
-    monkeypatch.setattr(synth_raw, "chunks", watched_chunks)
-    monkeypatch.setattr(synth_raw, "open_raw", watched_open)
+    monkeypatch.setattr(rating_events, "CHUNK_ROWS", 1000)
+    monkeypatch.setattr(raw_files, "chunks", watched_chunks)
+    monkeypatch.setattr(raw_files, "open_raw", watched_open)
     write_raw(domain_of(raw_format), 20_000, tmp_path / "raw", raw_format=raw_format)
     assert len(sizes) > 10
     assert sum(sizes) == 20_000
@@ -58,7 +58,7 @@ def test_a_chunk_is_written_before_the_next_one_is_made(
 
 
 def test_what_is_made_first_knows_nothing_of_how_much_follows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(synth_events, "CHUNK_ROWS", 1000)
+    monkeypatch.setattr(rating_events, "CHUNK_ROWS", 1000)
     for ratings in (5_000, 20_000):
         write_raw("movielens_20m", ratings, tmp_path / str(ratings))
     short, long = ((tmp_path / str(ratings) / "ratings.csv").read_bytes() for ratings in (5_000, 20_000))
@@ -75,8 +75,8 @@ def test_the_meta_file_is_written_in_chunks_whose_size_changes_nothing(
         opened.append(_Watched(path))
         return opened[-1]
 
-    monkeypatch.setattr(synth_meta, "CHUNK_ITEMS", 100)
-    monkeypatch.setattr(synth_meta, "open_raw", watched_open)
+    monkeypatch.setattr(meta_file, "CHUNK_ITEMS", 100)
+    monkeypatch.setattr(meta_file, "open_raw", watched_open)
     write_raw("food_com", 600, tmp_path / "small", bad_lines=30)
     assert files(tmp_path / "small") == files(tmp_path / "large")
     # A recipe is of two lines at most, and a bad line may stand before it.

@@ -10,13 +10,13 @@ import pyarrow.parquet as pq
 from prepare_cases import Prepared
 
 from deeper.behaviour.load import load_windows
-from deeper.behaviour.published import read_published
+from deeper.behaviour.published.domain_folder import read_published
 from deeper.behaviour.schema import BEHAVIOUR, WINDOW
 from deeper.behaviour.windows import strings
 from deeper.domains import BUILTIN
-from deeper.prepare.choose import anonymous
-from deeper.prepare.reasons import NO_ITEM, REASONS, UNREADABLE
-from deeper.prepare.write import CONTEXTS
+from deeper.prepare.raw.reasons import NO_ITEM, REASONS, UNREADABLE
+from deeper.prepare.sample_users import anonymous
+from deeper.prepare.tables import CONTEXTS
 
 READ_AS = {"movielens_kaggle": "movielens", "amazon_2023_early": "amazon_2023"}
 """Formats that are another spelling of the one whose reader takes them."""

@@ -5,11 +5,11 @@ from pathlib import Path
 
 from rich.console import Console
 
+from deeper.commands.evaluate.evaluate import evaluate
+from deeper.commands.evaluate.settings import Settings
+from deeper.commands.execution import engines as engine_choice
 from deeper.engine import Prompt
-from deeper.engine.scripted import ScriptedEngine, ScriptedFailure, digest_judge
-from deeper.pipeline import engines as engine_choice
-from deeper.pipeline.evaluate import evaluate
-from deeper.pipeline.settings import Settings
+from deeper.engine.scripted.replay import ScriptedEngine, ScriptedFailure, digest_judge
 
 SCRIPT = "</script><img src=x onerror=hacked=1>"
 TITLES = (SCRIPT, "\u202eevoc neddih", "Cove & 'quay' \"end\"", "<b>Bold</b>", "a" * 180, "Plain cove", "入り江", "-->")

@@ -8,8 +8,8 @@ from typing import Any
 
 from rich.console import Console
 
-from deeper.report.charts import MOST, line_chart
-from deeper.report.learning import page, print_learning
+from deeper.report.pages.charts import MOST, line_chart
+from deeper.report.pages.learning import page, print_learning
 
 ESTIMATE = {"value": 0.4, "ci": [0.1, 0.6]}
 STEP = {

@@ -7,8 +7,8 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, expect
 from test_learning import report as learnt
 
-from deeper.report import charts, html
-from deeper.report.learning import page
+from deeper.report.pages import charts, html
+from deeper.report.pages.learning import page
 
 pytestmark = pytest.mark.chromium
 

@@ -7,7 +7,7 @@ import pyarrow.csv
 import pytest
 
 import record
-from deeper.behaviour.own_ratings import read_ratings
+from deeper.behaviour.own.ratings_file import read_ratings
 
 
 @pytest.fixture

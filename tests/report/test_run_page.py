@@ -14,8 +14,8 @@ from report_cases import METHODS, SCRIPT
 
 from deeper.report.overview import Overview
 from deeper.report.palette import GROUPS
-from deeper.report.run import write_report
 from deeper.report.run_files import read_run
+from deeper.report.write_report import write_report
 
 pytestmark = pytest.mark.chromium
 

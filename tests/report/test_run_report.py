@@ -16,10 +16,10 @@ from report_cases import METHODS, SCRIPT
 from deeper.cli.main import _run  # pyright: ignore[reportPrivateUsage]
 from deeper.report.figures import figures
 from deeper.report.overview import Overview, lead
+from deeper.report.pages.run_page import page
 from deeper.report.run_files import read_run
-from deeper.report.run_page import page
 
-VENDOR = files("deeper.report") / "vendor"
+VENDOR = files("deeper.report.pages") / "vendor"
 
 
 def deeper(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:

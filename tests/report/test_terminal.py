@@ -8,7 +8,7 @@ from rich.console import Console
 
 from deeper.behaviour.schema import WINDOW
 from deeper.domains import Domain, Scale
-from deeper.evaluation.errors import NotAvailableBaseline
+from deeper.evaluation.error_table import NotAvailableBaseline
 from deeper.evaluation.results import summarise
 from deeper.evaluation.schema import BASELINES, CONTROLS, ERROR, HISTORY_ONLY, METHODS, UPDATERS
 from deeper.persona.schema import PERSONA, PREDICTION

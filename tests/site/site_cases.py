@@ -11,7 +11,7 @@ import click
 from bs4 import BeautifulSoup, Tag
 
 from deeper.cli.main import cli
-from deeper.pipeline.settings import RunSettings
+from deeper.storage.settings import RunSettings
 
 ROOT = Path(__file__).resolve().parents[2]
 

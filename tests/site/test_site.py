@@ -10,10 +10,10 @@ from pkgutil import iter_modules
 from site_cases import ROOT, Build, build, commands, kinds, page
 from sphinx.util.inventory import InventoryFile
 
-import deeper.pipeline
+import deeper.commands
 import deeper.prepare
 from deeper.cli.demo import PRESET
-from deeper.pipeline.settings import Settings
+from deeper.commands.evaluate.settings import Settings
 
 BROKEN = """# Head
 
@@ -21,7 +21,7 @@ BROKEN = """# Head
 
 $\\nosuchcommand{x}$
 
-```{settings} deeper.pipeline.settings:Nothing
+```{settings} deeper.commands.evaluate.settings:Nothing
 ```
 
 ```{toctree}
@@ -94,7 +94,7 @@ def test_the_reference_tells_each_commands_help(site: Path) -> None:
 
 
 def test_every_key_of_every_configuration_is_in_the_reference(site: Path) -> None:
-    for package in (deeper.pipeline, deeper.prepare):
+    for package in (deeper.commands, deeper.prepare):
         for module in iter_modules(package.__path__):
             if module.name.endswith("settings"):
                 import_module(f"{package.__name__}.{module.name}")

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from tracker_cases import COVES, START, events, rows_of, tracker, without_time
 
 from deeper.engine import Prompt
-from deeper.engine.scripted import GenerateCall, ScriptedEngine, ScriptedFailure
+from deeper.engine.scripted.replay import GenerateCall, ScriptedEngine, ScriptedFailure
 from deeper.errors import UserError
 from deeper.tracker import Event, PersonaTracker
-from deeper.tracker.rounds import ATTEMPTS
+from deeper.tracker.catch_up import ATTEMPTS
 
 
 def versions(found: PersonaTracker, user: str = "ann") -> list[dict[str, Any]]:

@@ -8,8 +8,8 @@ import pyarrow.parquet as pq
 import pytest
 
 import tracker_example
-from deeper.engine.scripted import ScriptedEngine
-from deeper.pipeline import engines as engine_choice
+from deeper.commands.execution import engines as engine_choice
+from deeper.engine.scripted.replay import ScriptedEngine
 from deeper.tracker import PersonaTracker
 
 

@@ -11,12 +11,12 @@ import pytest
 from rich.console import Console
 from tracker_cases import rows_of
 
-from deeper.behaviour.planted import plant_users, write_planted
-from deeper.engine.scripted import ScriptedEngine, ScriptedFailure, digest_judge
+from deeper.behaviour.planted.plant import plant_users, write_planted
+from deeper.commands.evaluate.evaluate import evaluate
+from deeper.commands.evaluate.settings import Settings
+from deeper.commands.execution import engines as engine_choice
+from deeper.engine.scripted.replay import ScriptedEngine, ScriptedFailure, digest_judge
 from deeper.errors import UserError
-from deeper.pipeline import engines as engine_choice
-from deeper.pipeline.evaluate import evaluate
-from deeper.pipeline.settings import Settings
 from deeper.tracker import PersonaTracker
 
 ROUNDS, WINDOWS = 3, 5

@@ -11,10 +11,10 @@ import pyarrow.parquet as pq
 import pytest
 from tracker_cases import COVES, events, rows_of, tracker
 
-from deeper.engine.scripted import ScriptedEngine, ScriptedFailure
+from deeper.engine.scripted.replay import ScriptedEngine, ScriptedFailure
 from deeper.errors import UserError
-from deeper.pipeline import run_folder
-from deeper.pipeline.run_folder import write_atomically
+from deeper.storage import run_folder
+from deeper.storage.atomic import write_atomically
 from deeper.tracker import PersonaTracker
 
 ENGINES = {"policy_engine": "scripted", "predictor_engine": "scripted"}

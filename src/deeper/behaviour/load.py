@@ -8,16 +8,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from deeper.behaviour.bundled import MOVIELENS_SMALL, SHA256, movielens_small
-from deeper.behaviour.hub import is_hub, read_hub
-from deeper.behaviour.own_files import is_own, read_own
+from deeper.behaviour.own.folder import is_own, read_own
 from deeper.behaviour.prepared import find_prepared, read_prepared
-from deeper.behaviour.published import find_published, read_published
-from deeper.behaviour.published_merge import Quirks
+from deeper.behaviour.published.domain_folder import find_published, read_published
+from deeper.behaviour.published.hub_contexts import is_hub, read_hub
+from deeper.behaviour.published.merge_records import Quirks
 from deeper.behaviour.schema import WINDOW
 from deeper.behaviour.windows import strings
 from deeper.domains import BUILTIN, Domain
 from deeper.errors import UserError
-from deeper.hub import folder_of
+from deeper.storage.hub import folder_of
 
 LAYOUTS = (
     f"{MOVIELENS_SMALL} (the bundled data)",

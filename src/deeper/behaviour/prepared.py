@@ -6,11 +6,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from deeper.behaviour.parquet import read_parquet
 from deeper.behaviour.schema import WINDOW
 from deeper.behaviour.windows import strings
 from deeper.domains import BUILTIN
 from deeper.errors import UserError
+from deeper.storage.parquet import read_parquet
 
 WINDOWS_FILE = "windows.parquet"
 KEYS = ("domain", "user", "split", "k")

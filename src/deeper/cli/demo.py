@@ -6,8 +6,8 @@ from typing import Any
 import click
 
 from deeper.cli.evaluate import CONFIG, OUT, YES, run
-from deeper.cli.settings_options import given, settings_options
-from deeper.pipeline.settings import Settings, resolve_settings
+from deeper.cli.options.from_settings import given, settings_options
+from deeper.commands.evaluate.settings import Settings, resolve_settings
 
 PRESET: dict[str, Any] = {
     "users": 16,

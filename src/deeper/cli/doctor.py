@@ -13,7 +13,7 @@ def command() -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from deeper.pipeline.doctor import examine
+    from deeper.commands.doctor import examine
 
     checks = examine()
     table = Table("", "check", "finding", box=None, padding=(0, 1))

@@ -6,8 +6,8 @@ from typing import Any
 
 import click
 
-from deeper.cli.settings_options import given, settings_options
-from deeper.pipeline.settings import Settings, resolve_settings
+from deeper.cli.options.from_settings import given, settings_options
+from deeper.commands.evaluate.settings import Settings, resolve_settings
 
 OUT = click.option(
     "--out",
@@ -47,11 +47,11 @@ def run(name: str, settings: Settings, out: Path | None, yes: bool) -> None:
     """Look at own ratings first, evaluate, print, write the report."""
     from rich.console import Console
 
-    from deeper.cli.own_ratings import ask_for_columns, is_asking, look_first
-    from deeper.pipeline.evaluate import evaluate
-    from deeper.pipeline.plan import make_plan
-    from deeper.report.run import write_report
-    from deeper.report.terminal import print_results
+    from deeper.cli.options.own_ratings import ask_for_columns, is_asking, look_first
+    from deeper.commands.evaluate.evaluate import evaluate
+    from deeper.commands.evaluate.plan import make_plan
+    from deeper.report.terminal.tables import print_results
+    from deeper.report.write_report import write_report
 
     console = Console(stderr=True)
     if settings.ratings and is_asking(yes):

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import click
 
-from deeper.pipeline.export import PUBLISHED_BASE, PUBLISHED_TEMPLATE
-from deeper.pipeline.export_hub import KINDS
+from deeper.commands.export.to_hub import KINDS
+from deeper.commands.export.to_llamafactory import PUBLISHED_BASE, PUBLISHED_TEMPLATE
 
 OUT = click.option(
     "--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="Folder to write; a new one."
@@ -41,7 +41,7 @@ def llamafactory(pairs: tuple[str, ...], model: str, template: str, policy_adapt
       deeper export llamafactory --pairs runs/pairs --pairs runs/pairs-2 --out lf
       cd lf && llamafactory-cli train iteration_1.yaml && llamafactory-cli train iteration_2.yaml
     """  # noqa: D301 (click wants the character)
-    from deeper.pipeline.export import export_llamafactory
+    from deeper.commands.export.to_llamafactory import export_llamafactory
 
     counts = export_llamafactory(pairs, out, model=model, template=template, policy_adapter=policy_adapter)
     click.echo("Pairs: " + "; ".join(f"{name} {count}" for name, count in counts.items()) + ".")
@@ -70,7 +70,7 @@ def hub(kind: str, source: str, license_id: str, base_model: str, domains: str, 
       deeper export hub personas runs/r --out hub/personas
       deeper export hub adapter adapters/policy --license apache-2.0 --out hub/policy
     """  # noqa: D301 (click wants the character)
-    from deeper.pipeline.export_hub import HubOptions, export_hub
+    from deeper.commands.export.to_hub import HubOptions, export_hub
 
     kept = tuple(name.strip() for name in domains.split(",") if name.strip())
     said = export_hub(kind, source, out, HubOptions(license_id, base_model, kept))

@@ -26,11 +26,11 @@ def command(path: Path | None, domain: bool, item: str, scale: str, force: bool)
     With --domain, PATH (domain.toml) says what the items of your own data are called and how they are rated; each
     key is explained. It lies in one folder with behaviour.csv or behaviour.parquet.
     """  # noqa: D301 (click wants the character)
-    from deeper.behaviour.own_ratings import own_domain
-    from deeper.behaviour.own_scale import parse_scale
-    from deeper.domains.write import domain_toml
-    from deeper.pipeline.run_folder import write_atomically
-    from deeper.pipeline.settings import Settings
+    from deeper.behaviour.own.ratings_file import own_domain
+    from deeper.behaviour.own.scale import parse_scale
+    from deeper.commands.evaluate.settings import Settings
+    from deeper.domains.toml_text import domain_toml
+    from deeper.storage.atomic import write_atomically
 
     path = path or Path(DOMAIN if domain else "deeper.toml")
     text = domain_toml(own_domain(item, parse_scale(scale)), comments=True) if domain else Settings().to_toml(True)

@@ -20,10 +20,10 @@ def command(folder: Path, page_file: Path | None) -> None:
     """  # noqa: D301 (click wants the character)
     from rich.console import Console
 
-    from deeper.behaviour.new_folder import not_written
     from deeper.errors import UserError
-    from deeper.pipeline.run_folder import write_atomically
-    from deeper.report.inspected import page, print_inspected
+    from deeper.report.pages.inspected import page, print_inspected
+    from deeper.storage.atomic import write_atomically
+    from deeper.storage.new_folder import not_written
 
     try:
         from deeper.prepare.inspect import inspect

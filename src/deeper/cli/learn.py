@@ -8,8 +8,8 @@ from typing import Any
 import click
 
 from deeper.cli.evaluate import CONFIG
-from deeper.cli.settings_options import given, preset_option, settings_options
-from deeper.pipeline.learn_settings import PRESETS, LearnSettings
+from deeper.cli.options.from_settings import given, preset_option, settings_options
+from deeper.commands.learn.settings import PRESETS, LearnSettings
 
 
 @click.command("learn")
@@ -40,10 +40,10 @@ def command(out: Path, force: bool, preset: str, config: Path | None, **flags: A
     """  # noqa: D301 (click wants the character)
     from rich.console import Console
 
-    from deeper.cli.training_progress import TrainingProgress
-    from deeper.pipeline.learn import Audience, learn
-    from deeper.pipeline.settings import resolve
-    from deeper.report.learning import print_learning
+    from deeper.cli.options.training_progress import TrainingProgress
+    from deeper.commands.learn.learn import Audience, learn
+    from deeper.report.pages.learning import print_learning
+    from deeper.storage.settings import resolve
 
     settings = resolve(LearnSettings, config, given(flags, LearnSettings), dict(PRESETS[preset]))
     console = Console(stderr=True)
@@ -54,9 +54,9 @@ def command(out: Path, force: bool, preset: str, config: Path | None, **flags: A
 
 def _write_pages(folder: Path, report: Mapping[str, Any]) -> None:
     """The report, and that of each reward."""
-    from deeper.pipeline.run_folder import write_atomically
-    from deeper.report.learning import page
-    from deeper.report.reality import page as reality
+    from deeper.report.pages.learning import page
+    from deeper.report.pages.reality import page as reality
+    from deeper.storage.atomic import write_atomically
 
     for found in report["iterations"]:
         run = folder / str(found["iteration"]) / "sampled"

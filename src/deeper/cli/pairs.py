@@ -6,8 +6,8 @@ from typing import Any
 import click
 
 from deeper.cli.evaluate import CONFIG
-from deeper.cli.settings_options import given, settings_options
-from deeper.pipeline.pair_settings import PairSettings
+from deeper.cli.options.from_settings import given, settings_options
+from deeper.commands.pairs.settings import PairSettings
 
 
 @click.command("pairs")
@@ -31,10 +31,10 @@ def command(runs: tuple[Path, ...], config: Path | None, out: Path, **flags: Any
 
     A RUN may also be a file of published pairs (LLaMA-Factory's alpaca or sharegpt form); they are taken as they are.
     """  # noqa: D301 (click wants the character)
+    from deeper.commands.pairs.pairs import make_pairs
+    from deeper.commands.pairs.published_pairs import take_published
     from deeper.errors import UserError
-    from deeper.pipeline.pairing import make_pairs
-    from deeper.pipeline.published_pairing import take_published
-    from deeper.pipeline.settings import resolve
+    from deeper.storage.settings import resolve
 
     settings = resolve(PairSettings, config, given(flags, PairSettings))
     are_files = [run.is_file() for run in runs]

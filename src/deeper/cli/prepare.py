@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from deeper.cli.evaluate import CONFIG
-from deeper.cli.settings_options import given, settings_options
+from deeper.cli.options.from_settings import given, settings_options
 from deeper.prepare.settings import PrepareSettings
 
 
@@ -62,7 +62,7 @@ def command(
     from rich.console import Console
 
     from deeper.errors import UserError
-    from deeper.pipeline.settings import resolve
+    from deeper.storage.settings import resolve
 
     preset = {"domain": domain_name} if domain_name else {}
     settings = resolve(PrepareSettings, config, {**given(flags, PrepareSettings), **preset})
@@ -72,8 +72,8 @@ def command(
         raise UserError("--ratings and --meta are of one domain", do="leave out --all, or give --raw alone")
     try:
         from deeper.prepare.all_domains import HEADS, prepare_all, rows
-        from deeper.prepare.find import NoRawFile
-        from deeper.prepare.run import Options, prepare
+        from deeper.prepare.one_domain import Options, prepare
+        from deeper.prepare.raw.find import NoRawFile
     except ImportError as error:
         raise UserError(
             f"preparing raw data needs packages that are not installed ({error.name})",

@@ -25,7 +25,7 @@ def command(run: Path, is_opened: bool) -> None:
     """  # noqa: D301 (click wants the character)
     import webbrowser
 
-    from deeper.report.run import write_report
+    from deeper.report.write_report import write_report
 
     page = write_report(run)
     click.echo(f"Report: {page} (figures in {run / 'figures'})")

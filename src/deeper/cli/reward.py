@@ -6,8 +6,8 @@ from typing import Any
 import click
 
 from deeper.cli.evaluate import CONFIG
-from deeper.cli.settings_options import given, settings_options
-from deeper.pipeline.sample_settings import RewardSettings
+from deeper.cli.options.from_settings import given, settings_options
+from deeper.commands.sample.settings import RewardSettings
 
 
 @click.command("reward")
@@ -29,10 +29,10 @@ def command(run: Path, config: Path | None, **flags: Any) -> None:
     """  # noqa: D301 (click wants the character)
     from rich.console import Console
 
-    from deeper.pipeline.rewarding import reward_directions
-    from deeper.pipeline.run_folder import write_atomically
-    from deeper.pipeline.settings import resolve
-    from deeper.report.reality import page, print_reality
+    from deeper.commands.reward.reward import reward_directions
+    from deeper.report.pages.reality import page, print_reality
+    from deeper.storage.atomic import write_atomically
+    from deeper.storage.settings import resolve
 
     settings = resolve(RewardSettings, config, given(flags, RewardSettings))
     report = reward_directions(settings, run, Console(stderr=True))

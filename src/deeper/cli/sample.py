@@ -7,8 +7,8 @@ from typing import Any
 import click
 
 from deeper.cli.evaluate import CONFIG, OUT
-from deeper.cli.settings_options import given, settings_options
-from deeper.pipeline.sample_settings import SampleSettings
+from deeper.cli.options.from_settings import given, settings_options
+from deeper.commands.sample.settings import SampleSettings
 
 
 @click.command("sample")
@@ -28,8 +28,8 @@ def command(config: Path | None, out: Path | None, **flags: Any) -> None:
     """  # noqa: D301 (click wants the character)
     from rich.console import Console
 
-    from deeper.pipeline.sampling import sample_directions
-    from deeper.pipeline.settings import resolve
+    from deeper.commands.sample.sample import sample_directions
+    from deeper.storage.settings import resolve
 
     settings = resolve(SampleSettings, config, given(flags, SampleSettings))
     digest = hashlib.blake2b(settings.to_toml().encode(), digest_size=4).hexdigest()

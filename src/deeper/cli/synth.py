@@ -25,7 +25,7 @@ def users(out: Path, users: int, windows: int, seed: int) -> None:
 
     Writes behaviour.parquet and domain.toml, which deeper evaluate --data reads, and truth.parquet beside them.
     """
-    from deeper.behaviour.planted import plant_users, write_planted
+    from deeper.behaviour.planted.plant import plant_users, write_planted
 
     planted = plant_users(users, windows, seed)
     write_planted(planted, out)
@@ -60,7 +60,7 @@ def raw(domain: str, ratings: int, raw_format: str, bad_lines: int, out: Path, s
     Writes the ratings and the meta file, and truth/: counts of all that must be found, rejected, merged or masked
     (truth.json), users (users.parquet) and clean titles (titles.parquet).
     """  # noqa: D301 (click wants the character)
-    from deeper.prepare.synth_raw import write_raw
+    from deeper.prepare.synth.raw_files import write_raw
 
     truth = write_raw(domain, ratings, out, raw_format=raw_format, seed=seed, bad_lines=bad_lines).truth
     click.echo(f"Wrote {ratings:,} ratings of {truth['users']:,} users ({truth['format']}) to {out}.")

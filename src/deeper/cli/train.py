@@ -6,15 +6,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from deeper.cli.evaluate import CONFIG
-from deeper.cli.settings_options import given, preset_option, settings_options
-from deeper.pipeline.settings import resolve
-from deeper.pipeline.training_settings import (
-    DPO_PRESETS,
-    PRESETS,
-    ColdstartSettings,
-    DpoSettings,
-    PredictorSettings,
-)
+from deeper.cli.options.from_settings import given, preset_option, settings_options
+from deeper.commands.train.settings import DPO_PRESETS, PRESETS, ColdstartSettings, DpoSettings, PredictorSettings
+from deeper.storage.settings import resolve
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -56,8 +50,8 @@ def predictor(out: Path, config: Path | None, preset: str, **flags: Any) -> None
     """  # noqa: D301 (click wants the character)
     from rich.console import Console
 
-    from deeper.cli.training_progress import TrainingProgress
-    from deeper.pipeline.train import train_predictor
+    from deeper.cli.options.training_progress import TrainingProgress
+    from deeper.commands.train.from_behaviour import train_predictor
 
     settings = resolve(PredictorSettings, config, given(flags, PredictorSettings), PRESETS[preset])
     with TrainingProgress(Console(stderr=True)) as progress:
@@ -82,8 +76,8 @@ def coldstart(out: Path, config: Path | None, preset: str, **flags: Any) -> None
     """  # noqa: D301 (click wants the character)
     from rich.console import Console
 
-    from deeper.cli.training_progress import TrainingProgress
-    from deeper.pipeline.train import train_coldstart
+    from deeper.cli.options.training_progress import TrainingProgress
+    from deeper.commands.train.from_behaviour import train_coldstart
 
     settings = resolve(ColdstartSettings, config, given(flags, ColdstartSettings), PRESETS[preset])
     with TrainingProgress(Console(stderr=True)) as progress:
@@ -108,9 +102,9 @@ def dpo(out: Path, config: Path | None, preset: str, **flags: Any) -> None:
     """  # noqa: D301 (click wants the character)
     from rich.console import Console
 
-    from deeper.cli.training_progress import TrainingProgress
-    from deeper.learning.processes import is_first_process
-    from deeper.pipeline.train_dpo import train_dpo
+    from deeper.cli.options.training_progress import TrainingProgress
+    from deeper.commands.train.from_pairs import train_dpo
+    from deeper.learning.training.processes import is_first_process
 
     settings = resolve(DpoSettings, config, given(flags, DpoSettings), DPO_PRESETS[preset])
     with TrainingProgress(Console(stderr=True)) as progress:

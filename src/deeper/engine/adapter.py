@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 from safetensors import SafetensorError, safe_open
 
 from deeper.errors import UserError
-from deeper.hub import folder_of, is_hub_name
+from deeper.storage.hub import folder_of, is_hub_name
 
 Kind = Literal["policy", "predictor"]
 

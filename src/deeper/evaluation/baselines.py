@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from deeper.domains import Domain
 from deeper.evaluation.factorisation import matrix_factorisation
 from deeper.evaluation.visible import Visible, visible_at
-from deeper.measure.errors import weighted_median
+from deeper.measure.metrics import weighted_median
 
 Floats = NDArray[np.float64]
 Points = list[Floats]

@@ -10,9 +10,9 @@ import pyarrow.compute as pc
 
 from deeper.domains import Domain
 from deeper.evaluation.comparison import ORIGIN, Cell, Group, Table, paired, reduction, table_of
-from deeper.evaluation.describe import count_failures, describe_texts, leak_rates
-from deeper.evaluation.errors import NotAvailableBaseline, count_unrated
+from deeper.evaluation.error_table import NotAvailableBaseline, count_unrated
 from deeper.evaluation.schema import HISTORY_ONLY, METHODS, ROLES
+from deeper.evaluation.text_summary import count_failures, describe_texts, leak_rates
 from deeper.measure.bootstrap import domain_mean_interval
 
 DIGITS = 6

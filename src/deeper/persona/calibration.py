@@ -15,8 +15,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from deeper.behaviour.users import Windows
 from deeper.domains import Domain
-from deeper.measure.errors import crps, weighted_median
+from deeper.measure.metrics import crps, weighted_median
 from deeper.persona.schema import PREDICTION
 
 Floats = NDArray[np.float64]
@@ -148,3 +149,20 @@ def regrid(masses: Floats, count: int) -> Floats:
     cumulative = np.concatenate([[0.0], np.cumsum(masses)])
     edges = np.interp(np.linspace(0, 1, count + 1), np.linspace(0, 1, len(masses) + 1), cumulative)
     return np.diff(edges)
+
+
+def fit_calibration(predictions: pa.Table, windows: Windows, domains: Mapping[str, Domain]) -> Calibration:
+    """Fit the maps on uncalibrated `PREDICTION` rows of one predictor; failed ones and unrated items are left out."""
+    readouts: dict[str, list[Any]] = {}
+    ratings: dict[str, list[float]] = {}
+    for row in predictions.to_pylist():
+        if not row["failure"]:
+            window = windows[row["domain"], row["user"]][row["k"]]
+            readouts.setdefault(row["domain"], []).extend(row["distribution"])
+            ratings.setdefault(row["domain"], []).extend(item["rating"] for item in window)
+    samples: list[tuple[Domain, Any, Any]] = []
+    for name in sorted(readouts):
+        actual = np.array(ratings[name])
+        rated = domains[name].is_rated(actual)
+        samples.append((domains[name], np.array(readouts[name])[rated], actual[rated]))
+    return fit(samples)

@@ -22,15 +22,14 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from deeper.behaviour.users import Windows
 from deeper.domains import Domain
-from deeper.measure.errors import crps, weighted_median
+from deeper.measure.metrics import crps, weighted_median
 from deeper.persona.calibration import CELLS, EPSILON, regrid
 from deeper.persona.schema import PREDICTION
 
 Floats = NDArray[np.float64]
 Row = Mapping[str, Any]
-Windows = Mapping[tuple[str, str], Sequence[Sequence[Row]]]
-"""W_0, W_1, … by domain and user."""
 
 SHRINKAGES = (1.0, 2.0, 5.0, 10.0, 20.0)
 HISTORY_WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0)

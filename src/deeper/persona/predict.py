@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from deeper.domains import Domain
 from deeper.engine import Engine, Prompt, Sampling, ScoreRequest
-from deeper.measure.errors import weighted_median
-from deeper.persona.prompts import Prompts, quote
+from deeper.measure.metrics import weighted_median
+from deeper.persona.prompts.item_lines import quote
+from deeper.persona.prompts.templates import Prompts
 from deeper.persona.schema import PREDICTION
 
 Floats = NDArray[np.float64]

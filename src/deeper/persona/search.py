@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from deeper.domains import Domain
-from deeper.measure.errors import mean_absolute_error
+from deeper.measure.metrics import mean_absolute_error
 from deeper.persona.predict import PREDICT_INPUT
 from deeper.persona.schema import PERSONA
 from deeper.persona.stages import UPDATE_INPUT, update

@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from deeper.behaviour.schema import ITEM
 from deeper.domains import Domain
-from deeper.persona.prompts import Item, rating_lines
+from deeper.persona.prompts.item_lines import Item, rating_lines
 from deeper.persona.schema import PERSONA
 from deeper.persona.updaters import MERGING, UPDATERS, Case, describe
 from deeper.persona.write import Draft, Writer, Written, persona_id, persona_row, write

@@ -7,7 +7,7 @@ from typing import Any
 
 from deeper.engine import Completion, Engine, Prompt, Sampling
 from deeper.persona.leaks import find_leaks
-from deeper.persona.prompts import Prompts
+from deeper.persona.prompts.templates import Prompts
 
 RETRY_TEMPERATURE = 0.7
 

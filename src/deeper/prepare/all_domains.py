@@ -7,10 +7,10 @@ from typing import Any
 from rich.console import Console
 
 from deeper.errors import UserError, printable
-from deeper.pipeline.run_folder import write_atomically
-from deeper.prepare.run import Options, prepare
+from deeper.prepare.one_domain import Options, prepare
 from deeper.prepare.settings import PrepareSettings
 from deeper.prepare.sources import SOURCES
+from deeper.storage.atomic import write_atomically
 
 HEADS = ("domain", "ratings", "users", "long enough", "train", "of", "eval", "of", "why they differ")
 

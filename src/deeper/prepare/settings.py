@@ -4,7 +4,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from deeper.pipeline.settings import RunSettings
+from deeper.storage.settings import RunSettings
 
 
 class PrepareSettings(RunSettings):

@@ -1,5 +1,5 @@
 """Results shown to people."""
 
-from deeper.report.terminal import print_results
+from deeper.report.terminal.tables import print_results
 
 __all__ = ["print_results"]

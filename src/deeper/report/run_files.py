@@ -8,10 +8,10 @@ from typing import Any, cast
 
 import pyarrow as pa
 
-from deeper.behaviour.parquet import read_parquet
 from deeper.domains import Domain, Scale
 from deeper.errors import UserError
-from deeper.pipeline.run_folder import is_sealed
+from deeper.storage.parquet import read_parquet
+from deeper.storage.run_folder import is_sealed
 
 TABLES = ("personas", "predictions", "errors", "windows")
 AGAIN = "give the command of the run again: it continues, and calls no model for what is there"

@@ -2,7 +2,7 @@
 
 from deeper.tracker.answers import Observed, Prediction
 from deeper.tracker.events import Event
-from deeper.tracker.history import Change, Discrepancy, Version
 from deeper.tracker.tracker import PersonaTracker
+from deeper.tracker.versions import Change, Discrepancy, Version
 
 __all__ = ["Change", "Discrepancy", "Event", "Observed", "PersonaTracker", "Prediction", "Version"]

@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 from deeper.domains import Domain
 from deeper.persona.predict import predict_row
-from deeper.tracker.history import Version, versions_of
-from deeper.tracker.people import Person
-from deeper.tracker.rounds import Reader
+from deeper.tracker.catch_up import Reader
+from deeper.tracker.tracked_user import Person
+from deeper.tracker.versions import Version, versions_of
 
 Floats = NDArray[np.float64]
 

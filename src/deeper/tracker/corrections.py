@@ -6,9 +6,9 @@ from deeper.behaviour.titles import remove_hidden
 from deeper.errors import UserError
 from deeper.persona.leaks import find_leaks
 from deeper.persona.write import persona_id
-from deeper.tracker.history import BY_USER
-from deeper.tracker.people import Person, Row
-from deeper.tracker.rounds import Reader
+from deeper.tracker.catch_up import Reader
+from deeper.tracker.tracked_user import Person, Row
+from deeper.tracker.versions import BY_USER
 
 CHARACTERS_PER_TOKEN = 6
 """Of a correction, at most: more than English words have."""

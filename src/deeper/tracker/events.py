@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from deeper.behaviour.own_values import parse_rating, parse_text, parse_time
+from deeper.behaviour.own.values import parse_rating, parse_text, parse_time
 from deeper.behaviour.titles import clean_title
 from deeper.domains import Domain
 from deeper.errors import UserError

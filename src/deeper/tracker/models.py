@@ -7,19 +7,18 @@ from typing import Any, cast
 
 from pydantic import TypeAdapter
 
+from deeper.behaviour.splits import some_of_each_domain
+from deeper.commands.execution.engines import make_engines
 from deeper.domains import Domain, find_domain, load_domain
 from deeper.engine import Engine
 from deeper.errors import UserError
-from deeper.learning.contexts import fit_calibration
-from deeper.learning.splits import some_of_each_domain
-from deeper.persona.calibration import Calibration
+from deeper.persona.calibration import Calibration, fit_calibration
 from deeper.persona.predict import predict_row
-from deeper.persona.prompts import load_prompts
+from deeper.persona.prompts.templates import load_prompts
 from deeper.persona.write import Writer
-from deeper.pipeline.engines import make_engines
-from deeper.tracker.people import Person
-from deeper.tracker.rounds import Reader
+from deeper.tracker.catch_up import Reader
 from deeper.tracker.settings import GIVEN, TrackerSettings
+from deeper.tracker.tracked_user import Person
 
 AGAIN = "give the folder of a finished run of deeper evaluate"
 

@@ -4,7 +4,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from deeper.pipeline.settings import RunSettings
+from deeper.storage.settings import RunSettings
 
 GIVEN = "given"
 """Stands in the place of an engine that was given as an object, which no file can hold."""

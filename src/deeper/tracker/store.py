@@ -18,10 +18,10 @@ from deeper.domains import Domain
 from deeper.engine import Engine
 from deeper.errors import UserError
 from deeper.persona.calibration import Calibration
-from deeper.pipeline.run_folder import RunFolder
-from deeper.pipeline.settings import resolve
-from deeper.tracker.people import SCHEMAS
+from deeper.storage.run_folder import RunFolder
+from deeper.storage.settings import resolve
 from deeper.tracker.settings import GIVEN, TrackerSettings
+from deeper.tracker.tracked_user import SCHEMAS
 
 CARD = "tracker.json"
 LAYOUT = 1

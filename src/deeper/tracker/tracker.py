@@ -1,8 +1,8 @@
 """`PersonaTracker`: the personas of one's own users, kept live from a stream of behaviour.
 
-It is the online half of the method (`pipeline.online`) with users that come and go. A tracker lives in memory, is used
-by one thread at a time, and keeps everything together: the events, each version of a persona, and the discrepancies
-that it was changed for.
+It is the online half of the method (`commands.evaluate.online`) with users that come and go. A tracker lives in memory,
+is used by one thread at a time, and keeps everything together: the events, each version of a persona, and the
+discrepancies that it was changed for.
 """
 
 import logging
@@ -16,16 +16,16 @@ from deeper.domains import Domain
 from deeper.engine import Engine
 from deeper.errors import UserError
 from deeper.persona.calibration import Calibration
-from deeper.pipeline.settings import resolve
+from deeper.storage.settings import resolve
 from deeper.tracker.answers import Observed, Prediction, observed, predict_titles
+from deeper.tracker.catch_up import catch_up
 from deeper.tracker.corrections import corrected
 from deeper.tracker.events import Event, add_events, parse_events, parse_stream, parse_titles, parse_user
-from deeper.tracker.history import Version, versions_of
 from deeper.tracker.models import as_domain, fitted, identity, make_reader, read_calibration
-from deeper.tracker.people import Person, Row, from_tables, to_tables
-from deeper.tracker.rounds import catch_up
 from deeper.tracker.settings import GIVEN, TrackerSettings
 from deeper.tracker.store import Card, Store, given_or_saved, saved_in, saved_settings
+from deeper.tracker.tracked_user import Person, Row, from_tables, to_tables
+from deeper.tracker.versions import Version, versions_of
 
 log = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from importlib import import_module
 from pkgutil import iter_modules
 
-from deeper.persona.case import Case, Updater, Window, describe
+from deeper.persona.update_input import Case, Updater, Window, describe
 
 __all__ = ["MERGING", "UPDATERS", "Case", "Updater", "Window", "describe"]
 

@@ -1,8 +1,8 @@
 """W_0..W_t (FullRegen)."""
 
 from deeper.engine import Prompt
-from deeper.persona.case import Case, describe
-from deeper.persona.prompts import Prompts
+from deeper.persona.prompts.templates import Prompts
+from deeper.persona.update_input import Case, describe
 
 
 def update(prompts: Prompts, case: Case) -> Prompt:

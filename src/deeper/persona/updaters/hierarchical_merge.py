@@ -1,8 +1,8 @@
 """S_{t-1} and a short-term persona of W_t (HierMerge)."""
 
 from deeper.engine import Prompt
-from deeper.persona.case import Case
-from deeper.persona.prompts import Prompts
+from deeper.persona.prompts.templates import Prompts
+from deeper.persona.update_input import Case
 
 SHORT_TERM = True
 

@@ -1,8 +1,9 @@
 """S_{t-1} and the discrepancy of W_t (DEEPER's paradigm)."""
 
 from deeper.engine import Prompt
-from deeper.persona.case import Case
-from deeper.persona.prompts import Prompts, discrepancy_lines
+from deeper.persona.prompts.item_lines import discrepancy_lines
+from deeper.persona.prompts.templates import Prompts
+from deeper.persona.update_input import Case
 
 
 def update(prompts: Prompts, case: Case) -> Prompt:

@@ -1,0 +1,168 @@
+"""Own behaviour files: a folder with `behaviour.csv` or `storage.parquet`, and perhaps `domain.toml`.
+
+    behaviour.csv       UTF-8, columns user, title, rating, time and optionally item, domain, position
+    behaviour.parquet   the same columns
+    domain.toml         the domain: id, name, item_noun, scale = [minimum, maximum, step]
+
+`time` is ISO 8601 ("2024-05-01T18:30:00+02:00"; UTC where no zone is named), Unix seconds or milliseconds. Without
+`item`, the title is the item. `domain` names a domain for each row: that of `domain.toml`, or a built-in one; without
+it, all rows are of `domain.toml`. Other columns are ignored. Anything that cannot be read ends with a `UserError` that
+names file and row: rows are never dropped silently. A single file of ratings, with columns of any name, is read by the
+same functions in `own_ratings`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from deeper.behaviour.own.rows import Bad, read_events
+from deeper.behaviour.own.table import OwnTable, open_table
+from deeper.behaviour.windows import (
+    MIN_WINDOWS,
+    WINDOW_COUNT,
+    WINDOW_SIZE,
+    in_time_order,
+    short_users,
+    split_users,
+    strings,
+    to_windows,
+)
+from deeper.domains import BUILTIN, Domain, load_domain
+from deeper.errors import UserError
+
+FILES = ("behaviour.csv", "behaviour.parquet")
+DOMAIN_FILE = "domain.toml"
+REQUIRED = ("user", "title", "rating", "time")
+OPTIONAL = ("item", "position")
+
+
+@dataclass(frozen=True)
+class OwnFiles:
+    """What an own folder holds.
+
+    Attributes:
+        windows: A `WINDOW` table of the users with at least two windows.
+        domains: The domains that occur, by id.
+        notes: What was left out or mended, in words with counts.
+    """
+
+    windows: pa.Table
+    domains: dict[str, Domain]
+    notes: list[str]
+
+
+def is_own(folder: Path) -> bool:
+    """Whether a folder holds a behaviour file."""
+    return any((folder / name).is_file() for name in FILES)
+
+
+def read_own(folder: Path, size: int = WINDOW_SIZE, count: int = WINDOW_COUNT) -> OwnFiles:
+    """Read an own folder into windows; users are split by the hash of their id, the same in all domains.
+
+    Args:
+        folder: Holds one of `FILES`.
+        size: Events in a window.
+        count: Windows of a user at most.
+
+    Raises:
+        UserError: A file is missing, cannot be read or has a bad row, or no user has two windows.
+    """
+    found = [folder / name for name in FILES if (folder / name).is_file()]
+    if len(found) != 1:
+        what = "both" if found else "neither"
+        raise UserError(
+            f"the folder holds {what} of {' and '.join(FILES)}",
+            where=str(folder),
+            do="keep one of them there",
+        )
+    own = load_domain(folder / DOMAIN_FILE) if (folder / DOMAIN_FILE).exists() else None
+    known = {**BUILTIN, **({own.id: own} if own else {})}
+    source = open_table(found[0])
+    columns = _columns(source)
+
+    def domain_of(row: Mapping[str, Any], where: str) -> Domain:
+        return _domain(row, f"{source.path}, {where}", known, own)
+
+    def refuse(bad: Bad) -> None:
+        raise UserError(bad.said, where=f"{source.path}, {bad.where}", do="mend or remove that row")
+
+    events = read_events(source, columns, domain_of, refuse)
+    windows, short, users = cut(events.table, source.path, size, count)
+    notes = events.notes()
+    if short:
+        notes.append(f"users left out for fewer than {MIN_WINDOWS * size} behaviours: {short} of {short + len(users)}")
+    return OwnFiles(windows, {name: known[name] for name in sorted({name for name, _ in users})}, notes)
+
+
+def cut(
+    events: pa.Table, path: Path, size: int = WINDOW_SIZE, count: int = WINDOW_COUNT
+) -> tuple[pa.Table, int, set[tuple[str, str]]]:
+    """Cut a file's events into windows, its users split by the hash of their id.
+
+    Args:
+        events: As `in_time_order` takes them.
+        path: The file, for messages.
+        size: Events in a window.
+        count: Windows of a user at most.
+
+    Returns:
+        A `WINDOW` table; how many users have too few events for two windows; and the others, by domain and id.
+
+    Raises:
+        UserError: No user has two windows.
+    """
+    behaviour = in_time_order(events)
+    short = set(short_users(behaviour, size))
+    everybody = set(zip(strings(behaviour, "domain"), strings(behaviour, "user"), strict=True))
+    users = everybody - short
+    if not users:
+        raise UserError(
+            f"no user has the {MIN_WINDOWS * size} behaviours that {MIN_WINDOWS} windows take",
+            where=str(path),
+            do="add behaviours, or remove the file",
+        )
+    return to_windows(behaviour, size, count, split=_split(users)), len(short), users
+
+
+def _split(users: set[tuple[str, str]]) -> dict[str, str]:
+    """The split of each user; who is an eval user of one domain is one of all, so that none is trained on."""
+    split: dict[str, str] = {}
+    for domain in sorted({name for name, _ in users}):
+        for user, part in split_users((user for name, user in users if name == domain), domain).items():
+            split[user] = "eval" if "eval" in (part, split.get(user)) else "train"
+    return split
+
+
+def _domain(row: Mapping[str, Any], where: str, known: dict[str, Domain], own: Domain | None) -> Domain:
+    if "domain" not in row and own:
+        return own
+    if "domain" not in row:
+        raise UserError(
+            "nothing says which domain this is",
+            where=where,
+            do=f"put {DOMAIN_FILE} beside the file, or add a column domain with one of {', '.join(known)}",
+        )
+    name = row["domain"]
+    if not isinstance(name, str) or name not in known:
+        choice = f"choose from {', '.join(known)}"
+        raise UserError(
+            f"unknown domain {name!r:.60}",
+            where=where,
+            do=choice if own else f"{choice}, or describe it in {DOMAIN_FILE}",
+        )
+    return known[name]
+
+
+def _columns(source: OwnTable) -> dict[str, str]:
+    """The columns by their own names."""
+    if missing := [name for name in REQUIRED if name not in source.columns]:
+        place = ", line 1" if source.path.suffix == ".csv" else ""
+        raise UserError(
+            f"the column{'s' if len(missing) > 1 else ''} {', '.join(missing)} cannot be found",
+            where=f"{source.path}{place}",
+            do=f"name the columns {', '.join(REQUIRED)} (found: {', '.join(source.columns)})",
+        )
+    return {name: name for name in (*REQUIRED, *OPTIONAL) if name in source.columns}

@@ -1,0 +1,1 @@
+"""Synthetic users whose taste is known."""

@@ -1,0 +1,1 @@
+"""Commands: each takes settings and leaves a run folder."""

@@ -1,0 +1,1 @@
+"""`deeper evaluate` and `deeper demo`."""

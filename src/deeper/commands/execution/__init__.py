@@ -1,0 +1,1 @@
+"""What commands share: the local executor, progress, engines and users of a run."""

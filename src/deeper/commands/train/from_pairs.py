@@ -1,0 +1,252 @@
+"""`deeper train dpo`: from preference pairs to a policy adapter."""
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from itertools import chain, islice, pairwise
+from math import ceil
+from pathlib import Path
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from deeper.behaviour.splits import user_hash
+from deeper.commands.execution.engines import check_adapter
+from deeper.commands.pairs.pair_folder import PairFiles, read_pairs
+from deeper.commands.pairs.published_pairs import PUBLISHED
+from deeper.commands.train.settings import DpoSettings
+from deeper.commands.train.start import check_extra, check_origin, fitting, load_base, plan_of
+from deeper.engine.adapter import CARD, METRICS, Adapter, check_base, write_card
+from deeper.engine.protocol import Prompt
+from deeper.errors import UserError
+from deeper.learning.training.collapse import alarms
+from deeper.storage.provenance import provenance
+from deeper.storage.run_folder import RunFolder
+
+if TYPE_CHECKING:
+    from deeper.learning.training.pair_tokens import Example, Pair
+    from deeper.learning.training.trainer import Plan, Progress
+
+log = logging.getLogger(__name__)
+
+PER_SHARD = 256
+"""Pairs of a file of the reference's log-probabilities: what a killed training reads again at most."""
+STEP = (
+    "step", "loss", "preference", "sft", "accuracy", "margin", "reward_chosen", "reward_rejected", "logp_chosen",
+    "logp_rejected", "kl", "grad_norm", "learning_rate", "seconds",
+)  # fmt: skip
+"""What `metrics.json` tells of a step, besides `tokens_per_second`."""
+_NUMBERS = pa.list_(pa.field("element", pa.float32(), nullable=False))
+REFERENCE = pa.schema([pa.field("chosen", _NUMBERS, nullable=False), pa.field("rejected", _NUMBERS, nullable=False)])
+"""Log-probabilities of each token of the two answers under the reference."""
+
+
+def train_dpo(settings: DpoSettings, out: Path, show: "Callable[[Progress], None]") -> dict[str, Any]:
+    """Train a policy on preference pairs.
+
+    Works under `accelerate launch` as well: the first process writes all files and messages.
+
+    Args:
+        settings: What to do.
+        out: The adapter's folder; a killed training continues in it, a finished one is not repeated.
+        show: Is told how far the reference is, and after each step.
+
+    Returns:
+        The content of `metrics.json`.
+
+    Raises:
+        UserError: The pairs, the adapter, the settings, the folder or the machine will not do.
+    """
+    check_extra()
+    import torch
+    from accelerate import PartialState
+
+    state = PartialState(cpu=not torch.cuda.is_available())
+    with state.main_process_first():
+        folder = RunFolder(out, settings)
+    with folder.held() if state.is_main_process else nullcontext():
+        done = folder.has(CARD)
+        state.wait_for_everyone()
+        if done:
+            return folder.read_json(METRICS)
+        job = _prepare(settings, folder, show if state.is_main_process else _silent)
+        metrics = _run(settings, job)
+        if state.is_main_process:
+            _write(job, metrics)
+        state.wait_for_everyone()
+        return metrics
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What the training starts from."""
+
+    files: PairFiles
+    adapter: Adapter | None
+    base: str
+    model: Any
+    tokenizer: Any
+    training: "Sequence[Pair]"
+    validation: "Sequence[Pair]"
+    over_cutoff: int
+    plan: "Plan"
+    folder: RunFolder
+    show: "Callable[[Progress], None]"
+
+
+def _prepare(settings: DpoSettings, folder: RunFolder, show: "Callable[[Progress], None]") -> _Job:
+    from deeper.learning.training.lora import with_adapter, with_lora
+    from deeper.learning.training.pair_tokens import Encoder
+
+    files = read_pairs(Path(settings.pairs))
+    wanted = settings.policy_adapter
+    adapter = check_adapter("policy", Path(wanted), files.prompt_version) if wanted else None
+    base, model, tokenizer = load_base(settings)
+    encode = Encoder(tokenizer)
+
+    def encoded(table: pa.Table) -> "list[Pair]":
+        return [encode(_prompt(row["prompt"]), row["chosen"], row["rejected"]) for row in table.to_pylist()]
+
+    training, dropped = fitting(encoded(files.train), settings)
+    validation = [pair for pair in encoded(files.validation) if pair.tokens <= settings.cutoff]
+    validation = Random(settings.seed).sample(validation, min(settings.validation_pairs, len(validation)))
+    plan = plan_of(settings, len(training), settings.warmup_steps)
+    if plan.warmup >= plan.steps > 1:
+        raise UserError(
+            f"{plan.warmup} warm-up steps are not less than all {plan.steps} steps",
+            do="give more pairs or epochs, or fewer --warmup-steps",
+        )
+    if adapter:
+        check_base(adapter, base)
+    origin = {
+        "base": base,
+        "prompt_version": files.prompt_version,
+        "pairs": files.digest,
+        "policy_adapter": adapter.digest if adapter else "",
+    }
+    check_origin(folder, origin)
+    model = with_adapter(model, adapter.folder, plan) if adapter else with_lora(model, plan)
+    return _Job(files, adapter, base, model, tokenizer, training, validation, dropped, plan, folder, show)
+
+
+def _run(settings: DpoSettings, job: _Job) -> dict[str, Any]:
+    from accelerate import PartialState
+
+    from deeper.learning.training.dpo import Objective, train_dpo
+
+    pairs = [*job.training, *job.validation]
+    judged, reference_seconds = _reference(settings, job, pairs)
+    training, validation = judged[: len(job.training)], judged[len(job.training) :]
+    plan = job.plan
+    used = list(islice(epochs(training, settings.seed), plan.steps * plan.batch))
+    if PartialState().is_main_process:
+        log.info(
+            "%d steps of %d pairs, of %d; validation on %d others",
+            plan.steps, plan.batch, len(training), len(validation),
+        )  # fmt: skip
+    objective = Objective(settings.beta, settings.sft_weight, settings.save_memory == "on")
+    out = job.folder.path
+    entries = train_dpo(job.model, job.tokenizer, used, validation, plan, objective, out, job.show)
+    steps = [entry for entry in entries if "loss" in entry]
+    read = [sum(example.pair.read for example in used[at : at + plan.batch]) for at in range(0, len(used), plan.batch)]
+    clock = [0.0, *(entry["seconds"] for entry in steps)]
+    lasted = [after - before for before, after in pairwise(clock)]
+    return {
+        "steps": plan.steps,
+        "seconds": (seconds := clock[-1]),
+        "reference_seconds": reference_seconds,
+        "examples_per_second": round(plan.steps * plan.batch / seconds, 3),
+        "tokens_per_second": round(sum(read) / (seconds + reference_seconds), 1),
+        "pairs": len(training),
+        "users": Counter(domain for domain, _ in sorted(job.files.users) if domain != PUBLISHED),
+        "validation_pairs": len(validation),
+        "over_cutoff": job.over_cutoff,
+        "loss": [
+            {**{name: entry[name] for name in STEP}, "tokens_per_second": round(count / max(spent, 1e-3), 1)}
+            for entry, count, spent in zip(steps, read, lasted, strict=True)
+        ],
+        "validation": [{"step": entry["step"], **entry["validation"]} for entry in entries if entry.get("validation")],
+        "alarms": alarms(steps, settings.beta),
+        "base": job.base,
+        "policy_adapter": job.adapter.digest if job.adapter else "",
+        "prompt_version": job.files.prompt_version,
+        "seed": settings.seed,
+        "settings": settings.model_dump(mode="json"),
+        "provenance": provenance(),
+    }
+
+
+def _write(job: _Job, metrics: dict[str, Any]) -> None:
+    from deeper.learning.training.trainer import save_adapter
+
+    save_adapter(job.model, job.folder.path)
+    job.folder.write_json(METRICS, metrics)
+    told = ("settings", "provenance", "seed", "steps", "pairs", "users", "policy_adapter")
+    write_card(job.folder.path, kind="policy", base=job.base, prompt_version=job.files.prompt_version,
+               users={user_hash(domain, user) for domain, user in job.files.users},
+               provenance={name: metrics[name] for name in told}, before=job.adapter)  # fmt: skip
+
+
+def _reference(settings: DpoSettings, job: _Job, pairs: "Sequence[Pair]") -> "tuple[list[Example], float]":
+    """The reference's log-probabilities, file by file, and the seconds that they took, whenever that was."""
+    from accelerate import PartialState
+    from accelerate.utils import gather_object
+
+    from deeper.learning.training.pair_tokens import Example, log_probs_of
+    from deeper.learning.training.trainer import Progress
+
+    state = PartialState()
+    rank, ranks = state.process_index, state.num_processes
+    examples: list[Example] = []
+    seconds = 0.0
+    for shard in range(ceil(len(pairs) / PER_SHARD)):
+        part = pairs[shard * PER_SHARD : (shard + 1) * PER_SHARD]
+        name = f"reference/{shard:05}.parquet"
+        known = job.folder.has(name)
+        state.wait_for_everyone()
+        if not known:
+            since = time.perf_counter()
+            # The adapter has not been trained yet: with it the model is the policy that the training starts from.
+            with job.model.disable_adapter() if settings.reference == "base" else nullcontext():
+                own = log_probs_of(job.model, part[rank::ranks], settings.micro_batch)
+            found = dict(gather_object(list(zip(range(rank, len(part), ranks), own, strict=True))))
+            columns = [[found[index][side] for index in range(len(part))] for side in (0, 1)]
+            table = pa.Table.from_arrays([pa.array(c, _NUMBERS) for c in columns], schema=REFERENCE)
+            spent = {"seconds": f"{time.perf_counter() - since:.3f}"}
+            if state.is_main_process:
+                job.folder.write_table(name, table.replace_schema_metadata(spent))
+            state.wait_for_everyone()
+        table = job.folder.read_table(name, REFERENCE)
+        seconds += float((table.schema.metadata or {})[b"seconds"])
+        for pair, row in zip(part, table.to_pylist(), strict=True):
+            examples.append(Example(pair, tuple(row["chosen"]), tuple(row["rejected"])))
+        job.show(Progress(len(examples), len(pairs), task="reference"))
+    return examples, round(seconds, 3)
+
+
+def epochs(examples: "Sequence[Example]", seed: int) -> "chain[Example]":
+    """All examples in a random order, and again in another, without end.
+
+    Args:
+        examples: What is learnt from.
+        seed: Seed of the orders.
+    """
+
+    def epoch(number: int) -> "list[Example]":
+        return Random(f"{seed} {number}").sample(examples, len(examples))
+
+    return chain.from_iterable(epoch(number) for number in iter(int, 1))
+
+
+def _prompt(messages: Sequence[dict[str, str]]) -> Prompt:
+    if [message["role"] for message in messages] != ["system", "user"]:
+        raise UserError("a prompt has other messages than one of the system and one of the user")
+    return Prompt(messages[0]["content"], messages[1]["content"])
+
+
+def _silent(progress: "Progress") -> None:
+    """Show nothing: another process does."""

@@ -1,0 +1,122 @@
+"""What all trainings start from: examples that are short enough, a plan, a base model, and what it was begun with."""
+
+from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
+from math import ceil
+from typing import TYPE_CHECKING, Any
+
+from deeper.commands.doctor import EXTRAS
+from deeper.commands.train.settings import RANDOM, TrainingSettings
+from deeper.errors import UserError
+from deeper.storage.run_folder import RunFolder
+
+if TYPE_CHECKING:
+    from deeper.learning.training.trainer import Plan
+
+ORIGIN = "origin.json"
+TINY: dict[str, Any] = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
+"""Of the random model."""
+
+
+def check_origin(folder: RunFolder, origin: Mapping[str, str]) -> None:
+    """Note what a training starts from, and refuse to continue it from anything else.
+
+    Args:
+        folder: The training's folder.
+        origin: What identifies the model and what it learns from.
+
+    Raises:
+        UserError: The training was begun with something else.
+    """
+    if not folder.has(ORIGIN):
+        folder.write_json(ORIGIN, origin)
+    elif (begun := folder.read_json(ORIGIN)) != origin:
+        changed = [f"{name} {begun[name]} is now {origin[name]}" for name in origin if begun[name] != origin[name]]
+        raise UserError(
+            f"the training was begun with another model, other prompts or other data ({'; '.join(changed)})",
+            where=str(folder.path),
+            do="bring them back, or choose another --out",
+        )
+
+
+def fitting(examples: Sequence[Any], settings: TrainingSettings) -> tuple[list[Any], int]:
+    """The examples of at most `cutoff` tokens, and how many are longer.
+
+    Raises:
+        UserError: Some are longer and are not to be dropped, or all are.
+    """
+    kept = [example for example in examples if example.tokens <= settings.cutoff]
+    dropped = len(examples) - len(kept)
+    if dropped and (settings.over_cutoff == "refuse" or not kept):
+        raise UserError(
+            f"{dropped} of {len(examples)} examples have more than {settings.cutoff} tokens",
+            do=f"raise --cutoff (the longest has {max(example.tokens for example in examples)}), or --over-cutoff drop",
+        )
+    return kept, dropped
+
+
+def plan_of(settings: TrainingSettings, count: int, warmup_steps: int = 0) -> "Plan":
+    """How to train.
+
+    Args:
+        settings: What to do.
+        count: Examples of an epoch.
+        warmup_steps: Steps up to the peak of the learning rate, instead of a share of all.
+    """
+    from deeper.learning.training.trainer import Plan
+
+    steps = settings.steps or ceil(settings.epochs * count / settings.batch)
+    return Plan(
+        steps=steps,
+        batch=settings.batch,
+        micro_batch=settings.micro_batch,
+        learning_rate=settings.learning_rate,
+        warmup=warmup_steps or ceil(settings.warmup * steps),
+        rank=settings.rank,
+        alpha=settings.alpha,
+        layers=settings.layers,
+        save_every=settings.save_every,
+        judge_every=settings.judge_every,
+        seed=settings.seed,
+        report_to=settings.report_to,
+    )
+
+
+def load_base(settings: TrainingSettings) -> tuple[str, Any, Any]:
+    """Identity of the weights, model and tokeniser of what is to be trained.
+
+    Raises:
+        UserError: The model cannot be had.
+    """
+    from deeper.engine.torch.model import base_of, load_model
+
+    if settings.base != RANDOM:
+        source = settings.base or None
+        model, tokenizer = load_model(source)
+        return base_of(source), model, tokenizer
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    _, tokenizer = load_model(None, "cpu")
+    torch.manual_seed(settings.seed)
+    shape: dict[str, Any] = {
+        "max_position_embeddings": 8192,
+        "tie_word_embeddings": True,
+        "attn_implementation": "sdpa",
+    }
+    config = LlamaConfig(vocab_size=len(tokenizer), eos_token_id=tokenizer.eos_token_id, **shape, **TINY)
+    model: Any = LlamaForCausalLM(config)
+    return RANDOM, model.to("cuda" if torch.cuda.is_available() else "cpu"), tokenizer
+
+
+def check_extra() -> None:
+    """Refuse to train where the packages for it are not installed.
+
+    Raises:
+        UserError: They are not.
+    """
+    if missing := [name for name in EXTRAS["train"] if find_spec(name) is None]:
+        raise UserError(
+            f"training needs packages that are not installed ({', '.join(missing)})",
+            do="pip install 'deeper-persona[train]'",
+        )

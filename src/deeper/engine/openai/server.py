@@ -1,0 +1,248 @@
+"""An engine on any server that speaks the OpenAI API: vLLM, SGLang, llama-server, Ollama, OpenAI itself."""
+
+import asyncio
+import hashlib
+import logging
+import re
+from collections.abc import Callable, Coroutine, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+import numpy as np
+import openai
+from numpy.typing import NDArray
+
+from deeper.engine.openai.calls import OFFICIAL_URL, CallFailed, Server, UselessAnswer
+from deeper.engine.openai.logprobs import label_log_probabilities
+from deeper.engine.openai.responses import Answer, Choice, Position
+from deeper.engine.protocol import FLOOR, Completion, Prompt, Sampling, ScoreRequest, Usage
+from deeper.errors import UserError
+
+Floats = NDArray[np.float64]
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+
+TOP_LOGPROBS = 20
+CONTROL_TOKEN = re.compile(r"<(\|[^<>|\s]+\||/?s|(?:start|end)_of_turn)>|\[(/?INST)\]")
+
+
+@dataclass(frozen=True)
+class _Session:
+    """What the requests of one `generate` or `score` share."""
+
+    client: openai.AsyncOpenAI
+    limit: asyncio.Semaphore
+
+
+class OpenAIEngine:
+    """A model behind an OpenAI-compatible server, called concurrently."""
+
+    def __init__(
+        self,
+        model: str,
+        base_url: str | None = None,
+        api_key: str | None = None,
+        *,
+        adapter: str = "",
+        concurrency: int = 16,
+        timeout_seconds: float = 60,
+        retries: int = 4,
+    ) -> None:
+        """Describe the server; nothing is sent before the first request.
+
+        Args:
+            model: The model's name on the server.
+            base_url: Address that ends where `/chat/completions` begins; None is OpenAI's own.
+            api_key: None for servers without keys.
+            adapter: Name of a LoRA adapter on the server; requests name it in the model's place.
+            concurrency: Most requests in flight at once.
+            timeout_seconds: Bound of one try.
+            retries: Tries after the first.
+
+        Raises:
+            UserError: The address is not one.
+        """
+        self._model = adapter or model
+        self._name = f"{model}+{adapter}" if adapter else model
+        self._server = Server(base_url or OFFICIAL_URL, api_key or "", timeout_seconds, retries)
+        self._concurrency = concurrency
+        self._has_given_logprobs = False
+
+    @property
+    def fingerprint(self) -> str:
+        """Model, adapter and server."""
+        return " ".join(f"openai:{self._name}@{self._server.address}".split())
+
+    @property
+    def usage(self) -> Usage:
+        """What has been spent so far (a copy), as the server counts it; a call is one try."""
+        return replace(self._server.usage)
+
+    def generate(self, prompts: Sequence[Prompt], sampling: Sampling) -> list[Completion]:
+        """Answer each prompt `sampling.n` times; see `Engine.generate`.
+
+        At temperature 0 a prompt is asked once and the answer repeated. Where a server returns fewer choices
+        than asked for, or refuses to give several, the rest is asked for one by one, each with a seed of its
+        own. With several choices in one response the server counts their tokens together; they are shared out
+        by length.
+
+        Raises:
+            UserError: The server cannot be reached, or refuses the key or the model.
+        """
+        return self._run(lambda session: [self._complete(session, prompt, sampling) for prompt in prompts])
+
+    def score(self, requests: Sequence[ScoreRequest]) -> list[Floats]:
+        """Log-probabilities of labels as answers; see `Engine.score`.
+
+        One call for each continuation; a server shows the 20 likeliest alternatives at each position of one
+        greedy answer. How labels are read from them: `label_log_probabilities`.
+
+        Raises:
+            UserError: The server cannot be reached, refuses the key or model, or gives no log-probabilities.
+        """
+        rows = self._run(
+            lambda session: [
+                self._row(session, Prompt(request.prompt.system, request.prompt.user + continuation), request.labels)
+                for request in requests
+                for continuation in request.continuations
+            ]
+        )
+        ends = np.cumsum([len(request.continuations) for request in requests])
+        return [
+            np.array(rows[end - len(request.continuations) : end], np.float64).reshape(-1, len(request.labels))
+            for request, end in zip(requests, ends, strict=True)
+        ]
+
+    async def _complete(self, session: _Session, prompt: Prompt, sampling: Sampling) -> Completion:
+        wanted = sampling.n if sampling.temperature > 0 else 1
+        try:
+            answers = await self._answers(session, prompt, sampling, 0, wanted)
+            rest = range(len(answers), wanted)
+            more = await _together([self._answers(session, prompt, sampling, sample, 1) for sample in rest])
+        except CallFailed as failure:
+            return Completion((), failure=str(failure))
+        answers += [answer for single in more for answer in single]
+        texts, tokens = zip(*answers * (sampling.n // wanted), strict=True)
+        return Completion(texts, tokens)
+
+    async def _answers(
+        self, session: _Session, prompt: Prompt, sampling: Sampling, first: int, count: int
+    ) -> list[tuple[str, int]]:
+        """Texts and tokens of one to `count` samples from `first` on; none if several are refused."""
+        empty_answers = 0
+
+        async def attempt() -> list[tuple[str, int]]:
+            nonlocal empty_answers
+            body = self._body(prompt, sampling.max_tokens, sampling.temperature)
+            body["seed"] = _server_seed(sampling.seed, first, empty_answers)
+            if count > 1:
+                body["n"] = count
+            if sampling.json_schema is not None:
+                schema = {"name": "answer", "strict": True, "schema": dict(sampling.json_schema)}
+                body["response_format"] = {"type": "json_schema", "json_schema": schema}
+            answer = await self._server.ask(session.client, body)
+            found = _texts_and_tokens(answer)[:count]
+            if not found:
+                empty_answers += 1
+                raise UselessAnswer("the answer is empty")
+            return found
+
+        async with session.limit:
+            try:
+                return await self._server.retrying(attempt)
+            except CallFailed as failure:
+                if failure.is_refused and count > 1:
+                    return []
+                raise
+
+    async def _row(self, session: _Session, prompt: Prompt, labels: Sequence[str]) -> Floats:
+        # One token more than the longest label can have, so that the path shows where it ends.
+        body = self._body(prompt, max(map(len, labels)) + 1, 0.0)
+        body |= {"logprobs": True, "top_logprobs": TOP_LOGPROBS}
+
+        async def attempt() -> Floats:
+            answer = await self._server.ask(session.client, body)
+            scores = label_log_probabilities(self._positions(answer.choices[0]), labels)
+            if (scores > FLOOR).any():
+                return scores
+            # Greedy, so another try would say the same.
+            log.warning("a row could not be scored: the answer is none of the labels")
+            return np.full(len(labels), np.nan)
+
+        async with session.limit:
+            try:
+                return await self._server.retrying(attempt)
+            except CallFailed as failure:
+                if failure.is_refused and "logprob" in str(failure):
+                    raise self._no_logprobs() from None
+                log.warning("a row could not be scored: %s", failure)
+                return np.full(len(labels), np.nan)
+
+    def _positions(self, choice: Choice) -> list[Position]:
+        if any(position.top_logprobs for position in choice.positions):
+            self._has_given_logprobs = True
+            return choice.positions
+        if choice.text and not self._has_given_logprobs:
+            raise self._no_logprobs()
+        raise UselessAnswer("the answer has no log-probabilities")
+
+    def _no_logprobs(self) -> UserError:
+        return UserError(
+            "the server gives no log-probabilities", where=self._server.address, do="use --readout structured"
+        )
+
+    def _body(self, prompt: Prompt, max_tokens: int, temperature: float) -> dict[str, Any]:
+        messages = [
+            {"role": "system", "content": _plain(prompt.system)},
+            {"role": "user", "content": _plain(prompt.user)},
+        ]
+        return {
+            "model": self._model,
+            "messages": messages,
+            "max_tokens": max_tokens,
+            "temperature": temperature,
+        }
+
+    def _run(self, jobs: Callable[[_Session], list[Coroutine[Any, Any, T]]]) -> list[T]:
+        """Do the jobs of a session, in an event loop of our own even where one runs already (a notebook)."""
+
+        async def session() -> list[T]:
+            async with self._server.client() as client:
+                return await _together(jobs(_Session(client, asyncio.Semaphore(self._concurrency))))
+
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            return asyncio.run(session())
+        with ThreadPoolExecutor(1) as pool:
+            return pool.submit(lambda: asyncio.run(session())).result()
+
+
+async def _together(jobs: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
+    """Results in the order of the jobs; the first error cancels the others and is raised as it is."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(job) for job in jobs]
+    except ExceptionGroup as errors:
+        raise errors.exceptions[0] from None
+    return [task.result() for task in tasks]
+
+
+def _texts_and_tokens(answer: Answer) -> list[tuple[str, int]]:
+    """The texts that are not empty, in order; tokens counted together are shared out by length."""
+    choices = sorted(answer.choices, key=lambda choice: choice.index)
+    tokens = answer.usage.completion_tokens if answer.usage else 0
+    characters = sum(len(choice.text) for choice in choices)
+    return [(choice.text, round(tokens * len(choice.text) / characters)) for choice in choices if choice.text]
+
+
+def _server_seed(seed: int, sample: int, empty_answers: int) -> int:
+    """A seed for one request: servers add the sample's number, so neighbouring seeds would share samples."""
+    digest = hashlib.sha256(f"{seed} {sample} {empty_answers}".encode()).digest()
+    return int.from_bytes(digest[:4]) >> 1
+
+
+def _plain(text: str) -> str:
+    """Text in which nothing reads as a control token of a chat template: a server would obey it."""
+    return CONTROL_TOKEN.sub(lambda match: f"{match[0][0]} {match[0][1:]}", text)

@@ -1,0 +1,19 @@
+"""`scripted`: deterministic nonsense, for tests and dry runs."""
+
+from deeper.engine.protocol import Engine
+from deeper.errors import UserError
+
+SPECS = ("scripted",)
+
+
+def make(rest: str, adapter: str) -> Engine:
+    """Make one.
+
+    Raises:
+        UserError: An adapter was named.
+    """
+    if adapter:
+        raise UserError("the engine scripted takes no adapter", where=adapter, do="leave the adapter out")
+    from deeper.engine.scripted.replay import ScriptedEngine
+
+    return ScriptedEngine()

@@ -1,0 +1,140 @@
+"""Models and tokenisers of transformers: the small model out of the GGUF package, a folder, or a name on the hub.
+
+Needs torch and transformers (the extra `[train]`), so it is imported only where they are wanted.
+"""
+
+import hashlib
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from tokenizers import pre_tokenizers
+from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers.utils.quantization_config import GgufConfig
+
+from deeper.engine.control_tokens import as_text
+from deeper.engine.openvino.weights import WHEEL_SHA256, prepare_weights
+from deeper.engine.protocol import Prompt
+from deeper.errors import UserError
+from deeper.storage.hub import fetch
+
+FILES = ("*.json", "*.safetensors", "*.txt", "*.model", "*.jinja")
+"""What is fetched of a model on the hub: no pickles, no other formats of the same weights."""
+
+
+def best_device() -> str:
+    """`cuda` where there is one, else `cpu`."""
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def best_dtype(device: str) -> torch.dtype:
+    """bfloat16 on a GPU, float32 on a processor."""
+    return torch.bfloat16 if torch.device(device).type == "cuda" else torch.float32
+
+
+def load_model(
+    source: str | None = None, device: str | None = None, dtype: torch.dtype | None = None
+) -> tuple[Any, Any]:
+    """Load a causal language model, ready for 4D attention masks, and its tokeniser.
+
+    Args:
+        source: A folder in the format of Hugging Face, or a name on its hub; None takes the small model
+            SmolLM2-135M-Instruct from its package, without the hub.
+        device: Where to put it; None takes the best there is.
+        dtype: Type of the weights; None takes bfloat16 on a GPU and float32 elsewhere.
+
+    Returns:
+        Model (in evaluation mode) and tokeniser.
+
+    Raises:
+        UserError: The model cannot be had, cannot be read, or has no chat template.
+    """
+    device = device or best_device()
+    folder = prepare_weights().folder if source is None else _folder(source)
+    gguf: dict[str, Any] = {"gguf_file": "model.gguf"} if source is None else {}
+    # Packed weights can neither be trained nor saved.
+    unpacked: dict[str, Any] = {"quantization_config": GgufConfig(dequantize=True)} if source is None else {}
+    try:
+        tokenizer: Any = AutoTokenizer.from_pretrained(folder, **gguf)
+        model: Any = AutoModelForCausalLM.from_pretrained(
+            folder, **gguf, **unpacked, dtype=dtype or best_dtype(device), attn_implementation="sdpa"
+        )
+    except (OSError, ValueError, KeyError) as error:
+        raise UserError(
+            f"not a model that transformers can read ({(str(error) or repr(error)).splitlines()[0][:200]})",
+            where=str(folder),
+            do="give a folder or a name on the Hugging Face hub that holds a causal language model",
+        ) from error
+    if tokenizer.chat_template is None:
+        raise UserError("the model has no chat template", where=str(folder), do="choose a model tuned for chat")
+    if source is None:
+        # The conversion from GGUF forgets that SmolLM takes each digit for itself.
+        tokenizer.backend_tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+            [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
+        )
+    return model.to(device).eval(), tokenizer
+
+
+def base_of(source: str | None) -> str:
+    """Identifies the weights that an adapter belongs to: 12 hexadecimal digits.
+
+    Args:
+        source: As in `load_model`.
+
+    Raises:
+        UserError: The model cannot be had.
+    """
+    if source is None:
+        return WHEEL_SHA256[:12]
+    files = sorted(_folder(source).glob("*.safetensors"))
+    if not files:
+        raise UserError(
+            "the model has no safetensors file", where=source, do="write it with save_pretrained, or choose another"
+        )
+    digest = hashlib.sha256()
+    for path in files:
+        with path.open("rb") as stream:
+            digest.update(hashlib.file_digest(stream, "sha256").digest())
+    return digest.hexdigest()[:12]
+
+
+def control_tokens_of(tokenizer: Any) -> tuple[str, ...]:
+    """Texts that the tokeniser reads as control tokens."""
+    return tuple(token.content for _, token in sorted(tokenizer.added_tokens_decoder.items()) if token.special)
+
+
+def chat_text(tokenizer: Any, prompt: Prompt, control_tokens: Sequence[str]) -> str:
+    """The chat up to where the answer begins; text that looks like a control token stays text."""
+    messages = [
+        {"role": "system", "content": as_text(prompt.system, control_tokens)},
+        {"role": "user", "content": as_text(prompt.user, control_tokens)},
+    ]
+    # Models that think before they answer would spend the answer's tokens on it; other templates ignore the word.
+    return tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False, enable_thinking=False)
+
+
+def encode_chat(tokenizer: Any, prompt: Prompt, control_tokens: Sequence[str]) -> list[int]:
+    """Tokens of `chat_text`."""
+    return tokenizer.encode(chat_text(tokenizer, prompt, control_tokens), add_special_tokens=False)
+
+
+def encode_chats(tokenizer: Any, prompts: Sequence[Prompt], control_tokens: Sequence[str]) -> list[tuple[int, ...]]:
+    """Tokens of `chat_text` of each prompt."""
+    texts = [chat_text(tokenizer, prompt, control_tokens) for prompt in prompts]
+    return [tuple(tokens) for tokens in tokenizer(texts, add_special_tokens=False)["input_ids"]]
+
+
+def encode_label(tokenizer: Any, label: str) -> list[int]:
+    """Tokens of an answer, without the end of the answer."""
+    return tokenizer.encode(label, add_special_tokens=False)
+
+
+def _folder(source: str) -> Path:
+    """The folder of a model, fetched from the hub if it is none of this machine."""
+    if Path(source).is_dir():
+        return Path(source)
+    if os.sep in source and (Path(source).is_absolute() or source.startswith(".")):
+        raise UserError("there is no such folder", where=source, do="give the folder of a model")
+    return fetch(source, "model", FILES)

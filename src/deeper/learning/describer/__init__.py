@@ -1,0 +1,1 @@
+"""The describer: rules that write a user's facts in English, without a model."""

@@ -1,0 +1,76 @@
+"""Kinds of items: what of a title other items can share, its words and its era."""
+
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+
+from deeper.domains import Domain
+from deeper.learning.describer.level_words import RUNGS
+
+_NO_KIND = """
+about after again all also and any are away back been before being both but can com could did does dont down each
+edition ever every for from get gets gonna got had has have her here him his how inc into its just les like made make
+makes more most much never next not now off once one only onto other our out over own part pas per set she some still
+such than that the their them then there these they this those through too una under une until upon und use version
+very vol volume was way were what when where which while who why will with without would yes yet you your don isn let
+los las del der die das des dvd vhs blu ray pal ntsc import region disc discs pack size piece pieces count inch inches
+amazon unknown brand new format anglais complete recipe recipes movie movies film films book books show shows item
+items product products zero two three four five six seven eight nine ten half hundred first second third star stars
+point points iii vii viii xii
+"""
+
+_PRAISE_OR_BLAME = """
+best better greatest worst worse favorite favourite favorites ultimate amazing awesome delicious yummy wonderful
+fabulous fantastic beautiful lovely simple easy quick famous finest tasty pretty love fine nice
+"""
+
+STOP_WORDS = frozenset((_NO_KIND + _PRAISE_OR_BLAME).split()) | {word for words in RUNGS for word in words}
+"""Words that name no kind of item: common ones, those that could read as ratings, and all that could be taken for the
+person's own verdict."""
+
+WORD = re.compile(r"\b[^\W\d_]{3,15}\b")
+YEAR = re.compile(r"\((1[89]\d\d|20\d\d)\)\s*$")
+
+
+def eras(domain: Domain) -> tuple[tuple[int, str], ...]:
+    """First years of eras, ascending, and what the items of an era are called."""
+    nouns = plural(domain.item_noun)
+    return (
+        (0, f"old {nouns}"),
+        (1980, f"{nouns} of the eighties"),
+        (1990, f"{nouns} of the nineties"),
+        (2000, f"newer {nouns}"),
+    )
+
+
+@lru_cache(maxsize=1 << 17)
+def title_kinds(title: str, domain: Domain) -> Mapping[str, str]:
+    """The kinds that a title belongs to.
+
+    Args:
+        title: An item's title; a year in brackets at its end gives an era.
+        domain: The item's domain, for its item noun.
+
+    Returns:
+        For each kind a key, which the singular and the plural of a word share, and the form that stands here.
+    """
+    kinds: dict[str, str] = {}
+    for match in WORD.finditer(re.sub(r"['’]s\b", "", title.lower())):
+        word = match.group()
+        if word not in STOP_WORDS and word.isascii():
+            kinds[re.sub(r"(?<=[^sui])s$", "", word)] = word
+    if found := YEAR.search(title):
+        era = [name for first, name in eras(domain) if first <= int(found[1])][-1]
+        kinds[era] = era
+    return kinds
+
+
+def plural(noun: str) -> str:
+    """The plural of an item noun, each part of "movie or TV show" for itself."""
+    return " or ".join(_plural(part) for part in noun.split(" or "))
+
+
+def _plural(noun: str) -> str:
+    if re.search(r"[^aeiou]y$", noun):
+        return noun[:-1] + "ies"
+    return noun + ("es" if re.search(r"(s|x|z|ch|sh)$", noun) else "s")

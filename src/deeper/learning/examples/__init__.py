@@ -1,0 +1,1 @@
+"""Examples that policies and predictors are trained on."""

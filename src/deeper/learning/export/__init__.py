@@ -1,0 +1,1 @@
+"""Files for LLaMA-Factory, and cards for the hub."""

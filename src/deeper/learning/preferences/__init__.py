@@ -1,0 +1,1 @@
+"""Directions, their rewards, and the preference pairs made of them."""

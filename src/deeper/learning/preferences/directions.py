@@ -1,0 +1,99 @@
+"""Sampling directions: N candidate refinements of each context from the policy, failures kept as rows."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from deeper.domains import Domain
+from deeper.engine import Completion, Engine, Prompt, Sampling
+from deeper.learning.preferences.schema import DIRECTION
+from deeper.persona.leaks import find_leaks
+from deeper.persona.prompts.templates import Prompts
+from deeper.persona.updaters import UPDATERS, Case
+
+
+@dataclass(frozen=True)
+class Sampler:
+    """A policy that is asked for several directions at once.
+
+    Attributes:
+        engine: The engine.
+        prompts: The templates.
+        max_tokens: Length limit of a direction, in tokens.
+        directions: How many for each context, N.
+        temperature: Above 0.
+        seed: Seed of the samples.
+    """
+
+    engine: Engine
+    prompts: Prompts
+    max_tokens: int
+    directions: int
+    temperature: float
+    seed: int
+
+
+def sample(table: pa.Table, sampler: Sampler, domains: Mapping[str, Domain]) -> pa.Table:
+    """Directions of each context: `CONTEXT` to `DIRECTION` rows, N for each context, by sample.
+
+    The prompt is the refinement's, and the engine computes it once for the N samples. A call that failed gives N rows
+    that say why.
+    """
+    rows = table.to_pylist()
+    prompts = [refine_prompt(row, sampler.prompts, sampler.max_tokens, domains[row["domain"]]) for row in rows]
+    sampling = Sampling(sampler.max_tokens, sampler.temperature, sampler.directions, sampler.seed)
+    completions = sampler.engine.generate(prompts, sampling)
+    fingerprint = sampler.engine.fingerprint
+    out = [
+        direction
+        for row, completion in zip(rows, completions, strict=True)
+        for direction in _directions(row, completion, sampler, fingerprint)
+    ]
+    return pa.Table.from_pylist(out, schema=DIRECTION)
+
+
+def refine_prompt(context: Mapping[str, Any], prompts: Prompts, max_tokens: int, domain: Domain) -> Prompt:
+    """What the policy is asked for in a `CONTEXT` row; nothing of the future window is in it."""
+    case = Case(
+        domain=domain,
+        persona=context["persona"],
+        windows=context["windows"],
+        predicted=context["predicted"],
+        short_term="",
+        max_tokens=max_tokens,
+    )
+    return UPDATERS["refine"](prompts, case)
+
+
+def _directions(
+    context: Mapping[str, Any], completion: Completion, sampler: Sampler, fingerprint: str
+) -> list[dict[str, Any]]:
+    titles = frozenset(item["title"] for window in context["windows"] for item in window)
+    seen = {context["persona"]}
+    rows: list[dict[str, Any]] = []
+    for number in range(sampler.directions):
+        text = "" if completion.failure else " ".join(completion.texts[number].split())
+        row: dict[str, Any] = {
+            **{key: context[key] for key in ("user", "domain", "k", "parent")},
+            "sample": number,
+            "text": text,
+            "engine": fingerprint,
+            "prompt_version": sampler.prompts.version,
+            "seed": sampler.seed,
+            "tokens": 0 if completion.failure else completion.tokens[number],
+            "leaks": find_leaks(text, titles),
+            "duplicate": bool(text) and text in seen,
+            "failure": completion.failure or ("" if text else "the engine gave an empty text"),
+        }
+        seen.add(text)
+        rows.append({"id": _direction_id(row), **row})
+    return rows
+
+
+def _direction_id(row: Mapping[str, Any]) -> str:
+    """Content hash of a direction: who, how and what, in 16 hexadecimal digits."""
+    fields = ("user", "domain", "k", "parent", "sample", "text", "engine", "prompt_version", "seed")
+    return hashlib.blake2b("\x1f".join(str(row[field]) for field in fields).encode(), digest_size=8).hexdigest()

@@ -1,0 +1,86 @@
+"""The Arrow schemas of contexts, directions, rewards and preference pairs."""
+
+import pyarrow as pa
+
+from deeper.behaviour.schema import ITEM
+
+_ITEMS = pa.list_(pa.field("element", ITEM, nullable=False))
+
+CONTEXT = pa.schema(
+    [
+        pa.field("user", pa.string(), nullable=False),
+        pa.field("domain", pa.string(), nullable=False),
+        pa.field("part", pa.string(), nullable=False),
+        pa.field("k", pa.int16(), nullable=False),
+        pa.field("parent", pa.string(), nullable=False),
+        pa.field("persona", pa.string(), nullable=False),
+        pa.field("windows", pa.list_(pa.field("element", _ITEMS, nullable=False)), nullable=False),
+        pa.field("future", _ITEMS, nullable=False),
+        pa.field("predicted", pa.list_(pa.float32())),
+    ]
+)
+"""What one refinement sees, and what it is judged by. `part` is the user's part of the train users
+(`behaviour.splits`); `parent` and `persona` are the id and the text of the old persona S_{k-1}; `windows` are W_0..W_k,
+the last two of them the previous and the current window; `future` is W_{k+1}, which no writer may see; `predicted`
+are the calibrated points of W_k predicted from S_{k-1}, null if that prediction failed."""
+
+DIRECTION = pa.schema(
+    [
+        pa.field("id", pa.string(), nullable=False),
+        pa.field("user", pa.string(), nullable=False),
+        pa.field("domain", pa.string(), nullable=False),
+        pa.field("k", pa.int16(), nullable=False),
+        pa.field("parent", pa.string(), nullable=False),
+        pa.field("sample", pa.int32(), nullable=False),
+        pa.field("text", pa.string(), nullable=False),
+        pa.field("engine", pa.string(), nullable=False),
+        pa.field("prompt_version", pa.string(), nullable=False),
+        pa.field("seed", pa.int64(), nullable=False),
+        pa.field("tokens", pa.int32(), nullable=False),
+        pa.field("leaks", pa.list_(pa.string()), nullable=False),
+        pa.field("duplicate", pa.bool_(), nullable=False),
+        pa.field("failure", pa.string(), nullable=False),
+    ]
+)
+"""One sampled candidate refinement of the context (user, domain, k, parent). `id` is a content hash; `leaks` lists
+titles and ratings found in the text; `duplicate` marks a text that an earlier sample of the context has, or the old
+persona; `failure` says why there is no text."""
+
+REWARD = pa.schema(
+    [
+        pa.field("direction_id", pa.string(), nullable=False),
+        pa.field("user", pa.string(), nullable=False),
+        pa.field("domain", pa.string(), nullable=False),
+        pa.field("k", pa.int16(), nullable=False),
+        pa.field("measure", pa.string(), nullable=False),
+        pa.field("r_prev", pa.float64()),
+        pa.field("r_curr", pa.float64()),
+        pa.field("r_fut", pa.float64()),
+        pa.field("r", pa.float64()),
+        pa.field("failure", pa.string(), nullable=False),
+    ]
+)
+"""The reward of a direction, by `measure` ("mae" or "crps"), in units of the rating; null where `failure` says why
+there is none."""
+
+MESSAGE = pa.struct([pa.field("role", pa.string(), nullable=False), pa.field("content", pa.string(), nullable=False)])
+"""One message of a chat."""
+
+PAIR = pa.schema(
+    [
+        pa.field("user", pa.string(), nullable=False),
+        pa.field("domain", pa.string(), nullable=False),
+        pa.field("k", pa.int16(), nullable=False),
+        pa.field("parent", pa.string(), nullable=False),
+        pa.field("prompt", pa.list_(pa.field("element", MESSAGE, nullable=False)), nullable=False),
+        pa.field("chosen", pa.string(), nullable=False),
+        pa.field("rejected", pa.string(), nullable=False),
+        pa.field("chosen_id", pa.string(), nullable=False),
+        pa.field("rejected_id", pa.string(), nullable=False),
+        pa.field("r_chosen", pa.float64()),
+        pa.field("r_rejected", pa.float64()),
+    ]
+)
+"""Two directions of the context (user, domain, k, parent), of which `chosen` is the better one. `prompt` is what both
+answer: the refinement's system and user message. `chosen_id` and `rejected_id` are directions; the rewards are null
+for pairs that came from a published file, which tells none."""

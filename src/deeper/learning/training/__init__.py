@@ -1,0 +1,1 @@
+"""Trainings on PyTorch: predictor, cold start and DPO."""

@@ -1,0 +1,200 @@
+"""Training a predictor: the ratings of items given a persona, all items of a window behind one persona prefix.
+
+The loss of a reading is −Σ_l q_l log p(l), mean over its items. q is the rating as a distribution over the labels
+(`soft_labels`), mixed with how users rate of whom the same is known (`deeper.learning.examples.usual_ratings`): the
+expectation is the same, and the chance of single ratings, which drowns what a persona says, is less. log p is what
+`Engine.score` gives, so the share of answers that are no label at all counts as well.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import numpy as np
+import torch
+from transformers import Trainer, TrainingArguments
+
+from deeper.engine.label_tree import LabelTree, label_tree, split_prefix
+from deeper.engine.protocol import Prompt
+from deeper.engine.torch.model import control_tokens_of, encode_chats, encode_label
+from deeper.engine.torch.packed_labels import label_log_probs, pack
+from deeper.learning.examples.readings import Reading, soft_labels
+from deeper.learning.training.order import in_order
+from deeper.learning.training.trainer import Plan, Show, Watch, arguments, train
+from deeper.measure.metrics import crps, mean_absolute_error, rank_accuracy, weighted_median
+from deeper.persona.predict import score_request
+from deeper.persona.prompts.item_lines import quote
+from deeper.persona.prompts.templates import Prompts
+
+OWN = 0.3
+"""Share of the item's own rating in what is learnt; the rest is what is usual."""
+
+
+@dataclass(frozen=True)
+class Example:
+    """A reading in tokens.
+
+    Attributes:
+        reading: The reading.
+        prefix: Tokens that all items share.
+        tails: Each item's own tokens.
+        tree: The labels' tree.
+        shares: What is to be predicted; shape (items, labels).
+    """
+
+    reading: Reading
+    prefix: tuple[int, ...]
+    tails: tuple[tuple[int, ...], ...]
+    tree: LabelTree
+    shares: torch.Tensor
+
+    @property
+    def tokens(self) -> int:
+        """Length of the packed sequence."""
+        return len(self.prefix) + sum(len(tail) + sum(map(len, self.tree.branches)) for tail in self.tails)
+
+
+class Encoder:
+    """Turns readings into tokens, exactly those that an engine reads."""
+
+    def __init__(self, tokenizer: Any, prompts: Prompts) -> None:
+        """Use a tokeniser and prompts."""
+        self._tokenizer, self._prompts = tokenizer, prompts
+        self._control_tokens = control_tokens_of(tokenizer)
+        self._tree = lru_cache(self._build_tree)
+
+    def __call__(self, reading: Reading) -> Example:
+        """Encode one reading."""
+        request = score_request(self._prompts, reading.domain, reading.persona, reading.titles)
+        ratings = dict(zip(map(quote, reading.titles), reading.ratings, strict=True))
+        system, user = request.prompt.system, request.prompt.user
+        asked = [Prompt(system, user + continuation) for continuation in request.continuations]
+        prefix, tails = split_prefix(encode_chats(self._tokenizer, asked, self._control_tokens))
+        shares = soft_labels([ratings[c] for c in request.continuations], reading.domain.scale)
+        if reading.usual is not None:
+            shares = OWN * shares + (1 - OWN) * reading.usual
+        return Example(reading, prefix, tails, self._tree(request.labels), torch.tensor(shares, dtype=torch.float32))
+
+    def _build_tree(self, labels: tuple[str, ...]) -> LabelTree:
+        return label_tree([encode_label(self._tokenizer, label) for label in labels], self._tokenizer.eos_token_id)
+
+
+def losses(model: Any, batch: Sequence[Example]) -> torch.Tensor:
+    """The loss of each example; shape (examples,)."""
+    scores = label_log_probs(model, [pack(e.prefix, e.tails, e.tree) for e in batch])
+    pairs = zip(scores, batch, strict=True)
+    return torch.stack([-(e.shares.to(found.device) * found).sum(dim=1).mean() for found, e in pairs])
+
+
+class _PredictorTrainer(Trainer):
+    """The Trainer with the loss above."""
+
+    loss_is_scaled_for_ga = False
+
+    def compute_loss(
+        self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
+    ) -> Any:
+        del return_outputs, num_items_in_batch
+        # `losses` goes past the model's own forward, which the Trainer has told its precision.
+        with torch.autocast(self.args.device.type, torch.bfloat16, enabled=self.args.bf16):
+            return losses(model, inputs["examples"]).mean()
+
+
+def train_predictor(
+    model: Any, training: Sequence[Example], validation: Sequence[Example], plan: Plan, folder: Path, show: Show
+) -> list[dict[str, Any]]:
+    """Train the adapter in `model`.
+
+    Args:
+        model: With LoRA (`with_lora`).
+        training: Examples in the order of their use; those of one step are sorted by length, which changes nothing
+            but the padding.
+        validation: Examples of validation users.
+        plan: How to train; the steps are those of `training`.
+        folder: The training's folder.
+        show: Is told after each step.
+
+    Returns:
+        What was logged; see `training.train`.
+
+    Raises:
+        UserError: See `training.train`.
+    """
+    ordered = in_order(training, plan.steps, plan.batch)
+    trainer = _PredictorTrainer(
+        model=model,
+        args=TrainingArguments(**arguments(plan, folder)),
+        train_dataset=ordered,  # type: ignore[arg-type]
+        data_collator=lambda examples: {"examples": examples},  # type: ignore[arg-type]
+    )
+    watch = Watch(plan, lambda: judge(model, validation, plan.micro_batch), show)
+    return train(trainer, watch, folder)
+
+
+def judge(model: Any, examples: Sequence[Example], micro_batch: int = 1) -> dict[str, float]:
+    """Errors on validation users: the mean over domains of the mean over users.
+
+    Args:
+        model: The model.
+        examples: One of each user and kind of persona.
+        micro_batch: Examples of a forward pass.
+
+    Returns:
+        `mae` of the median, `crps`, `rank_accuracy` (pairs in the right order; .5 is chance), `user_median` (MAE on
+        the same items), `vs_user_median` (ratio); for a policy's personas the same with `policy_` before the name;
+        and `mae_DOMAIN`, `user_median_DOMAIN`.
+    """
+    was_training = model.training
+    model.eval()
+    found: dict[str, dict[str, list[dict[str, float]]]] = {}
+    with torch.inference_mode():
+        for at in range(0, len(examples), micro_batch):
+            batch = examples[at : at + micro_batch]
+            scores = label_log_probs(model, [pack(e.prefix, e.tails, e.tree) for e in batch])
+            for example, score in zip(batch, scores, strict=True):
+                kind, domain = example.reading.kind, example.reading.domain.id
+                found.setdefault(kind, {}).setdefault(domain, []).append(_errors(example.reading, score.cpu()))
+    model.train(was_training)
+    report: dict[str, float] = {}
+    for kind, domains in found.items():
+        prefix = "" if kind == "describer" else f"{kind}_"
+        means = {domain: _means(rows) for domain, rows in domains.items()}
+        report |= {f"{prefix}{name}": value for name, value in _means(list(means.values())).items()}
+        report[f"{prefix}vs_user_median"] = report[f"{prefix}mae"] / max(report[f"{prefix}user_median"], 1e-9)
+        for domain, errors in means.items():
+            report |= {f"{prefix}{name}_{domain}": errors[name] for name in ("mae", "user_median")}
+    return {name: round(value, 5) for name, value in report.items()}
+
+
+def swapped(readings: Sequence[Reading]) -> list[Reading]:
+    """The same ratings behind the persona of another user of the same domain."""
+    by_domain: dict[str, list[Reading]] = {}
+    for reading in readings:
+        by_domain.setdefault(reading.domain.id, []).append(reading)
+    return [
+        replace(one, persona=other.persona)
+        for found in by_domain.values()
+        for one, other in zip(found, [*found[1:], *found[:1]], strict=True)
+        if one.user != other.user
+    ]
+
+
+def _errors(reading: Reading, scores: torch.Tensor) -> dict[str, float]:
+    values, actual = reading.domain.scale.values, np.array(reading.ratings)
+    distribution = scores.double().softmax(dim=1).numpy()
+    points = weighted_median(distribution, values)
+    return {
+        "mae": mean_absolute_error(points, actual),
+        "crps": float(crps(distribution, values, actual).mean()),
+        "rank_accuracy": rank_accuracy(distribution @ values, actual),
+        "user_median": mean_absolute_error(np.full(len(actual), reading.median), actual),
+    }
+
+
+def _means(rows: Sequence[dict[str, float]]) -> dict[str, float]:
+    """Means of each number, without those that are not defined (no two ratings differ)."""
+    columns = {name: [row[name] for row in rows if not np.isnan(row.get(name, np.nan))] for name in rows[0]}
+    return {name: fmean(column) for name, column in columns.items() if column}

@@ -1,1 +1,0 @@
-"""Stages run shard by shard in a run folder; engines are built from settings here."""

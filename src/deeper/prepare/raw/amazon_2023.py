@@ -1,0 +1,32 @@
+"""Amazon Reviews 2023: reviews and products as JSON lines, or ratings as CSV with a header.
+
+    Books.jsonl.gz          user_id, parent_asin, rating, timestamp (milliseconds; early files: sortTimestamp), …
+    Books.csv               user_id,parent_asin,rating,timestamp
+    meta_Books.jsonl.gz     parent_asin, title, …
+
+`title` in a review is the review's own; products are joined by `parent_asin`, not `asin`. Some items have no row in
+the meta file. Hou et al., Bridging language and items for retrieval and recommendation, 2024.
+"""
+
+from dataclasses import replace
+
+from deeper.prepare.raw.reader import MILLISECONDS, Fields, Reader
+
+READER = Reader(
+    name="amazon_2023",
+    kind="json",
+    ratings=Fields(
+        {
+            "user": ("user_id",),
+            "item": ("parent_asin",),
+            "rating": ("rating",),
+            "time": ("timestamp", "sortTimestamp"),
+        }
+    ),
+    meta=Fields({"item": ("parent_asin",), "title": ("title",)}),
+    time=MILLISECONDS,
+    rating_files=("{}.jsonl",),
+    meta_files=("meta_{}.jsonl",),
+    marks=frozenset({"user_id", "parent_asin", "rating"}),
+)
+CSV = replace(READER, name="amazon_2023_csv", kind="csv", rating_files=("{}.csv",))

@@ -1,0 +1,21 @@
+"""Google Local 2021: reviews and places as JSON lines.
+
+    review-New_York_10.json.gz      user_id (21 digits, larger than a float can hold), gmap_id, rating, time (ms), …
+    meta-New_York.json.gz           gmap_id, name, address ("Name, 1 Broad St, …"), …
+
+The title is the address, which begins with the name; the name where there is none. Li, Shang and McAuley, UCTopic,
+ACL 2022; Yan et al., Personalized showcases, SIGIR 2023.
+"""
+
+from deeper.prepare.raw.reader import MILLISECONDS, Fields, Reader
+
+READER = Reader(
+    name="google_local",
+    kind="json",
+    ratings=Fields({"user": ("user_id",), "item": ("gmap_id",), "rating": ("rating",), "time": ("time",)}),
+    meta=Fields({"item": ("gmap_id",), "title": ("address", "name")}),
+    time=MILLISECONDS,
+    rating_files=("review-{}_10.json", "review-{}.json", "review_{}_10.json", "review_{}.json"),
+    meta_files=("meta-{}.json", "meta_{}.json"),
+    marks=frozenset({"user_id", "gmap_id", "rating", "time"}),
+)

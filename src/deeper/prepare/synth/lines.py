@@ -1,0 +1,181 @@
+"""Rows of ratings files from arrays of text, and rows of meta files, as the raw formats write them."""
+
+import csv
+import io
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc_typed
+
+from deeper.prepare.synth.rating_events import Ints
+
+pc: Any = pc_typed
+"""pyarrow.compute, whose stubs refuse plain values beside arrays."""
+
+TextArray = Any
+"""A pyarrow array of text, a value a row."""
+Columns = dict[str, TextArray]
+"""Text of each row: user, item, rating, time; and `pick`, numbers that choose between variants of a line."""
+
+WORDS = tuple("the a very good not so bad I made it again for my sister and would buy more of them".split())  # noqa: SIM905
+
+
+def _text(numbers: Ints) -> TextArray:
+    return pa.array(numbers, pa.int64()).cast(pa.string())
+
+
+def from_one(numbers: Ints) -> TextArray:
+    """Ids that are numbers from 1."""
+    return _text(numbers + 1)
+
+
+def padded(prefix: str, width: int) -> Callable[[Ints], TextArray]:
+    """Ids of a prefix and a number of so many digits."""
+
+    def ids(numbers: Ints) -> TextArray:
+        return _join(prefix, pc.utf8_lpad(_text(numbers), width, "0"))
+
+    return ids
+
+
+def _join(*parts: Any) -> TextArray:
+    return pc.binary_join_element_wise(*parts, "")
+
+
+def _pool(choices: Sequence[str], pick: TextArray) -> TextArray:
+    """One of the choices for each row."""
+    return pa.array(choices).take(pa.array(pick.to_numpy() % len(choices), pa.int64()))
+
+
+def _texts(count: int) -> list[str]:
+    """Reviews of 20 to 900 letters with entities, quotes, accents and line ends."""
+    rng, texts = np.random.default_rng(7), list[str]()
+    for i in range(count):
+        text = " ".join(rng.choice(WORDS, int(np.exp(rng.uniform(1.5, 5.2)))))
+        text += (" &amp; &quot;more&quot;", ' "quoted", and so on', " café", "")[i % 4]
+        texts.append(text.replace(" would ", "\r\n would ") if i % 3 == 0 else text)
+    return texts
+
+
+JSON_TEXTS = [json.dumps(text) for text in _texts(64)]
+CSV_TEXTS = [f'"{text.replace(chr(34), chr(34) * 2)}"' if i % 5 else "" for i, text in enumerate(_texts(64))]
+
+OTHER_ORDER = 76
+"""Of 1024 lines of Amazon 2018 reviews, how many have their keys in another order; 392 of 5,269 in a real file."""
+
+
+def seconds(times: Ints) -> TextArray:
+    """Seconds since 1970."""
+    return _text(times)
+
+
+def milliseconds(times: Ints) -> TextArray:
+    """Milliseconds since 1970."""
+    return _text(times * 1000 + 123)
+
+
+def formatted(pattern: str) -> Callable[[Ints], TextArray]:
+    """Times as strftime writes them."""
+
+    def written(times: Ints) -> TextArray:
+        return pc.strftime(pa.array(times, pa.timestamp("s")), pattern)
+
+    return written
+
+
+def cells(*names: str, end: str = "\n") -> Callable[[Columns], TextArray]:
+    """Rows of CSV that hold the named columns and nothing else."""
+
+    def lines(c: Columns) -> TextArray:
+        return _join(*[part for name in names for part in (c[name], ",")][:-1], end)
+
+    return lines
+
+
+def reviews_2018(c: Columns) -> TextArray:
+    """Amazon 2018 reviews, some of them with their keys in another order."""
+    before = _pool(
+        ("", '"verified": true, ', '"vote": "1,012", ', '"verified": false, "image": ["a.jpg"], '), c["pick"]
+    )
+    after = _pool(('"style": {"Color:": " Red"}, ', "", "", '"summary": "Five Stars", ', '"vote": "3", '), c["pick"])
+    text = _pool(JSON_TEXTS, c["pick"])
+    usual = _join(
+        "{", before, '"overall": ', c["rating"], ', "reviewTime": "06 17, 2018", "reviewerID": "', c["user"],
+        '", "asin": "', c["item"], '", ', after, '"reviewText": ', text, ', "unixReviewTime": ', c["time"], "}\n",
+    )  # fmt: skip
+    other = _join(
+        '{"reviewerID": "', c["user"], '", "asin": "', c["item"], '", "reviewerName": "Somebody", "verified": true, ',
+        '"reviewText": ', text, ', "overall": ', c["rating"], ', "reviewTime": "06 17, 2018", "unixReviewTime": ',
+        c["time"], "}\n",
+    )  # fmt: skip
+    # The high bits: the low ones choose the texts.
+    return pc.if_else(pc.less(pc.shift_right(c["pick"], 10), OTHER_ORDER), other, usual)
+
+
+def reviews_2023(time_key: str) -> Callable[[Columns], TextArray]:
+    """Amazon 2023 reviews, with the time under the key."""
+
+    def lines(c: Columns) -> TextArray:
+        return _join(
+            '{"rating": ', c["rating"], ', "title": "Title of the review", "text": ', _pool(JSON_TEXTS, c["pick"]),
+            ', "images": [], "asin": "B999999999", "parent_asin": "', c["item"], '", "user_id": "', c["user"],
+            f'", "{time_key}": ', c["time"], ', "helpful_vote": 0, "verified_purchase": true}\n',
+        )  # fmt: skip
+
+    return lines
+
+
+def interactions(c: Columns) -> TextArray:
+    """Food.com interactions, some of many lines."""
+    review = _pool(CSV_TEXTS, c["pick"])
+    return _join(c["user"], ",", c["item"], ",", c["time"], ",", c["rating"], ",", review, "\n")
+
+
+def reviews_of_places(c: Columns) -> TextArray:
+    """Google Local reviews, some without text."""
+    text = _pool(["null", *JSON_TEXTS], c["pick"])
+    answer = _pool(("null", "null", '{"time": 1563014216513, "text": "Thank you"}'), c["pick"])
+    return _join(
+        '{"user_id": "', c["user"], '", "name": "Somebody", "time": ', c["time"], ', "rating": ', c["rating"],
+        ', "text": ', text, ', "pics": null, "resp": ', answer, ', "gmap_id": "', c["item"], '"}\n',
+    )  # fmt: skip
+
+
+def csv_line(*cells: str) -> str:
+    """A row of CSV with its line end, cells quoted where they must be."""
+    out = io.StringIO()
+    csv.writer(out, lineterminator="\n").writerow(cells)
+    return out.getvalue()
+
+
+def movie(item: str, title: str, number: int) -> str:
+    """A row of movies.csv."""
+    return csv_line(item, title, "Drama|Comedy" if number % 3 else "(no genres listed)")
+
+
+def product_2018(item: str, title: str, number: int) -> str:
+    """A line of Amazon 2018's meta file, whose rank is a text or a list."""
+    rank = ["1 in Books"] if number % 3 else "2 in Books"
+    return json.dumps({"category": ["A", "B"], "title": title, "rank": rank, "price": "$1", "asin": item}) + "\n"
+
+
+def product_2023(item: str, title: str, number: int) -> str:
+    """A line of Amazon 2023's meta file, whose price may be null."""
+    price = None if number % 3 else 9.5
+    return json.dumps({"main_category": "A", "title": title, "price": price, "parent_asin": item}) + "\n"
+
+
+def recipe(item: str, title: str, number: int) -> str:
+    """A row of RAW_recipes.csv, which may be of two lines."""
+    text = "two lines\nof it" if number % 3 == 0 else "one line"
+    return csv_line(title, item, "55", "1", "2005-09-16", "['easy']", "[1.0]", "1", "['bake']", text, "['flour']", "1")
+
+
+def place(item: str, title: str, number: int) -> str:
+    """A line of Google Local's meta file; every tenth place has no address."""
+    name, category = title.partition(",")[0], ["Park"] if number % 3 else None
+    row = {"name": name, "address": title if number % 10 else None, "gmap_id": item, "category": category}
+    return json.dumps(row) + "\n"

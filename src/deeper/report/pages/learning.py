@@ -1,0 +1,204 @@
+"""What `deeper learn` has done, on the terminal and as one self-contained page, also while it is still at work."""
+
+from collections.abc import Mapping
+from html import escape
+from typing import Any, cast
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from deeper.errors import printable
+from deeper.report.pages import charts, html
+
+Report = Mapping[str, Any]
+
+CHARTS: tuple[tuple[str, Mapping[str, str]], ...] = (
+    ("Loss", {"whole": "loss", "preference": "preference", "SFT": "sft"}),
+    ("Rewards", {"chosen": "reward_chosen", "rejected": "reward_rejected"}),
+    ("Log-probabilities", {"chosen": "logp_chosen", "rejected": "logp_rejected"}),
+    ("Margin", {"margin": "margin"}),
+    ("Accuracy", {"accuracy": "accuracy"}),
+    ("KL to the reference", {"KL": "kl"}),
+    ("Gradient norm", {"norm": "grad_norm"}),
+    ("Tokens per second", {"tokens": "tokens_per_second"}),
+)
+"""Title of each chart, and what its lines are called here and in metrics.json."""
+TEXT = {
+    "tokens": "tokens",
+    "cut_off": "cut off at the length limit",
+    "redundancy": "redundancy",
+    "retention": "kept from the old persona",
+    "distinctness": "distinctness between users",
+}
+
+
+def print_learning(report: Report, console: Console) -> None:
+    """Print the validation errors before and after, what they differ by, and the alarms."""
+    table = Table(title="Error on validation users (lower is better)", box=None, padding=(0, 1))
+    for head in _head(report):
+        table.add_column(Text(head))
+    for row in _errors(report):
+        table.add_row(*map(Text, row))
+    console.print(table)
+    for line in (*_notes(report), *(f"Alarm: {alarm}" for alarm in _alarms(report))):
+        console.print(printable(line), markup=False, highlight=False, soft_wrap=True)
+
+
+def page(report: Report) -> str:
+    """The report as one HTML page, which fetches nothing.
+
+    Args:
+        report: The content of `learn.json`, of a whole run or of its steps so far.
+    """
+    alarms = "".join(f"<p class=alarm>Alarm: {escape(alarm)}</p>" for alarm in _alarms(report))
+    notes = "".join(f"<p>{escape(note)}</p>" for note in _notes(report))
+    sections = [
+        f"<h1>What was learnt</h1>{alarms}{notes}",
+        f"<h2>Error on validation users</h2>{html.table(_errors(report), _head(report), 'Error on validation users')}",
+        f"<h2>By round</h2>{html.table(_rounds(report), _round_head(report), 'Error by round')}",
+        f"<h2>The refinements of validation users</h2>{html.table(_texts(report), ['', *_stages(report)], 'Texts')}",
+        *(_iteration(found) for found in report["iterations"]),
+        f"<h2>Steps</h2>{html.table([[step['name'], _seconds(step)] for step in report['steps']], label='Steps')}",
+        f"<h2>Origin</h2>{html.table(_origin(report), label='Origin')}",
+    ]
+    return html.document("What was learnt", sections)
+
+
+def _stages(report: Report) -> list[str]:
+    """What was judged, in words."""
+    return [name if name == "before" else f"after iteration {name}" for name in report["validation"]]
+
+
+def _head(report: Report) -> list[str]:
+    return ["", *_stages(report)]
+
+
+def _errors(report: Report) -> list[list[str]]:
+    judged = list(report["validation"].values())
+    if not judged:
+        return []
+    rows = [[method, *(_told(found["methods"][method], "mae") for found in judged)] for method in judged[0]["methods"]]
+    differences = [
+        _told(found["against_before"], "difference") if "against_before" in found else "" for found in judged
+    ]
+    return [*rows, ["refine, difference to before", *differences]] if any(differences) else rows
+
+
+def _told(entry: Mapping[str, Any], name: str) -> str:
+    low, high = entry["ci"]
+    sign = "+" if name == "difference" else ""
+    value = f"{entry[name]:{sign}.3f}"
+    return value if low is None else f"{value} ({low:{sign}.3f}..{high:{sign}.3f})"
+
+
+def _round_head(report: Report) -> list[str]:
+    return ["", "round", *_stages(report)]
+
+
+def _rounds(report: Report) -> list[list[str]]:
+    judged = [
+        {(entry["method"], entry["round"]): entry for entry in found["rounds"]}
+        for found in report["validation"].values()
+    ]
+    keys = list(dict.fromkeys(key for found in judged for key in found))
+    return [
+        [method, str(t), *(_told(found[method, t], "mae") if (method, t) in found else "" for found in judged)]
+        for method, t in keys
+    ]
+
+
+def _texts(report: Report) -> list[list[str]]:
+    judged = list(report["validation"].values())
+    rows = [[label, *(_number(found["text"].get(name)) for found in judged)] for name, label in TEXT.items()]
+    rows.append(["name a title or a rating", *(_number(found["leaks"]) for found in judged)])
+    rows.append(["predictions that could not be read", *(str(found["failures"]) for found in judged)])
+    rows.append(["personas that could not be written", *(str(found["persona_failures"]) for found in judged)])
+    return rows
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3g}"
+
+
+def _iteration(found: Report) -> str:
+    number = found["iteration"]
+    facts = [*_sampled(found), *_trained(found)]
+    drawn = "".join(_charts(found.get("training")))
+    examples = "".join(html.rewarded(one, 4) for one in found.get("reward", {}).get("examples", ()))
+    return (
+        f"<h2>Iteration {number}</h2>{html.table(facts, label=f'Iteration {number}')}"
+        + (f"<div class=charts>{drawn}</div><p class=note>Dashed: validation pairs.</p>" if drawn else "")
+        + (f"<h3>Iteration {number}: samples and their rewards</h3>{examples}" if examples else "")
+    )
+
+
+def _sampled(found: Report) -> list[list[str]]:
+    rows: list[list[str]] = []
+    if counts := found.get("sampled"):
+        rows.append(["sampled", _counts(counts)])
+    if reward := found.get("reward"):
+        low, high = reward["reliability"]["ci"]
+        value = reward["reliability"]["value"]
+        shown = "unknown" if value is None else f"{value:.3f}" + ("" if low is None else f" ({low:.3f}..{high:.3f})")
+        rows.append(["reward", _counts(reward["counts"])])
+        rows.append(["reliability of the reward", f"{shown}; {'' if reward['trustworthy'] else 'not '}to be trusted"])
+    if pairs := found.get("pairs"):
+        rows.append(["pairs", _counts(pairs["counts"])])
+    return rows
+
+
+def _trained(found: Report) -> list[list[str]]:
+    training = found.get("training")
+    if training is None:
+        return []
+    return [["training", f"{training['steps']} steps in {_seconds(training)}"]]
+
+
+def _seconds(entry: Mapping[str, Any]) -> str:
+    return f"{entry['seconds']:.0f} s"
+
+
+def _counts(counts: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name.replace('_', ' ')} {_count(value)}" for name, value in counts.items())
+
+
+def _count(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return f"({_counts(cast(Mapping[str, Any], value))})"
+    return _number(value) if isinstance(value, float) else str(value)
+
+
+def _charts(training: Report | None) -> list[str]:
+    if training is None:
+        return []
+    drawn: list[str] = []
+    for title, lines in CHARTS:
+        kinds = [
+            {label: [(entry["step"], entry[name]) for entry in training[kind] if entry.get(name) is not None]
+             for label, name in lines.items()}
+            for kind in ("loss", "validation")
+        ]  # fmt: skip
+        drawn.append(charts.line_chart(title, *kinds))
+    return drawn
+
+
+def _alarms(report: Report) -> list[str]:
+    return [f"iteration {alarm['iteration']}: {alarm['alarm']}" for alarm in report["alarms"]]
+
+
+def _notes(report: Report) -> list[str]:
+    done, total = len(report["steps"]), report["steps_total"]
+    notes = [] if done == total else [f"{done} of {total} steps are done."]
+    if report["validation"]:
+        notes.append(
+            "The error of a user is the mean over rounds 1, 2, … of the held-out error; then the mean over users, then "
+            "over domains; 95 % intervals by users. Validation users are a fifth of the train users, which no training "
+            "has seen: these errors are for choices, not results."
+        )
+    return [*notes, *report["notes"]]
+
+
+def _origin(report: Report) -> list[list[str]]:
+    named = {"commit": report["commit"] or "unknown", "seed": report["seed"], "settings": report["config"]}
+    return [[name, str(value)] for name, value in named.items()]

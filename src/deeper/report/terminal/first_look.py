@@ -1,0 +1,116 @@
+"""The first look at own ratings in a terminal: what was read, what is skipped and why, and how long the run will take.
+
+Plain ASCII, as the tables after the run (`terminal`).
+"""
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from deeper.behaviour.own.ratings_file import Look
+from deeper.behaviour.own.scale import MANY_LABELS
+from deeper.behaviour.windows import MIN_WINDOWS, WINDOW_SIZE
+from deeper.commands.evaluate.estimate import Estimate
+from deeper.commands.evaluate.plan import Plan
+from deeper.domains import Domain
+from deeper.errors import printable
+from deeper.report.terminal.tables import BOX
+
+BAR = 40
+"""Characters of the longest bar."""
+NAMES_SHOWN = 60
+
+
+def print_first_look(look: Look, plan: Plan, estimate: Estimate, console: Console) -> None:
+    """Print the first look.
+
+    Args:
+        look: What was read.
+        plan: What will be done with it.
+        estimate: How long that will take.
+        console: Where to print.
+    """
+    [domain] = plan.loaded.domains.values()
+    console.print(_text(f"FIRST LOOK at {look.path.name} ({look.format})", "bold"))
+    facts = Table(box=None, show_header=False, padding=(0, 2, 0, 1))
+    facts.add_column(no_wrap=True)
+    facts.add_column(overflow="fold")
+    for name, fact in _facts(look, plan, domain):
+        facts.add_row(_text(name), _text(fact))
+    console.print(facts)
+    console.print(_histogram(look))
+    if look.skipped:
+        console.print(_skipped(look))
+    console.print(_text(f"{told(estimate)}\n"))
+
+
+def told(estimate: Estimate) -> str:
+    """How long a run will take, and why."""
+    return (
+        f"This run writes {estimate.personas:,} personas and predicts {estimate.windows:,} windows of {WINDOW_SIZE}: "
+        f"about {_minutes(estimate.seconds)}. Measured just now: {estimate.seconds_per_persona:.2f} s a persona, "
+        f"{estimate.seconds_per_window:.2f} s a window."
+    )
+
+
+def _facts(look: Look, plan: Plan, domain: Domain) -> list[tuple[str, str]]:
+    judged, least = len(plan.population.eval), MIN_WINDOWS * WINDOW_SIZE
+    who = f"{judged:,} of them"
+    if plan.settings.split == "all" and judged < look.long_enough:
+        who += f", chosen by a hash of the id; --users {look.long_enough} takes all"
+    scale = domain.scale
+    values = f"{scale.minimum:g} to {scale.maximum:g} by {scale.step:g}"
+    origin = "as given" if look.is_scale_given else "seen in the ratings; --scale MIN:MAX:STEP sets another"
+    columns = ", ".join(f"{field} = {column[:NAMES_SHOWN]}" for field, column in look.columns.items())
+    facts = [
+        ("columns", columns),
+        ("rows", f"{look.rows:,}, of which {look.rows - look.ratings:,} are skipped"),
+        ("users", f"{look.users:,}; {look.long_enough:,} with the {least} ratings that it takes"),
+        ("in this run", f"{who}; {plan.settings.rounds} rounds"),
+        (
+            f"{domain.item_noun}s" if domain.item_noun == "item" else "items",
+            f"{look.items:,}, each a {domain.item_noun}",
+        ),
+        ("scale", f"{values} ({origin})"),
+        ("times", f"{look.span[0]:%Y-%m-%d} to {look.span[1]:%Y-%m-%d}" if look.span else _NO_TIMES),
+    ]
+    if look.between:
+        facts.append(("between", f"{look.between:,} ratings lie between the scale's values and are kept as they are"))
+    if len(scale.values) > MANY_LABELS:
+        facts.append(("", f"{len(scale.values)} values are many: a larger STEP is quicker, and is read better"))
+    return facts
+
+
+_NO_TIMES = "none: the order of the file is taken for the order of events"
+
+
+def _histogram(look: Look) -> Table:
+    most = max(look.histogram.values())
+    table = Table(box=BOX, padding=0, show_edge=False)
+    table.add_column("rating", justify="right")
+    table.add_column("ratings", justify="right")
+    table.add_column("")
+    for label, count in look.histogram.items():
+        if count or len(look.histogram) <= MANY_LABELS:
+            table.add_row(label, f"{count:,}", " " + "#" * round(BAR * count / most))
+    return table
+
+
+def _skipped(look: Look) -> Table:
+    table = Table(box=BOX, padding=0, show_edge=False)
+    table.add_column("skipped because")
+    table.add_column("rows", justify="right")
+    table.add_column(" for example", overflow="fold")
+    for kind, one in look.skipped.items():
+        table.add_row(_text(kind), f"{one.rows:,}", _text("\n".join(f" {example}" for example in one.examples)))
+    return table
+
+
+def _minutes(seconds: float) -> str:
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    return f"{seconds / 60:.0f} minutes" if seconds < 5400 else f"{seconds / 3600:.1f} hours"
+
+
+def _text(text: str, style: str = "") -> Text:
+    return Text(printable(text), style)

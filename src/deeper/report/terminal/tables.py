@@ -1,0 +1,290 @@
+"""The results as tables in a terminal: plain ASCII, readable at 80 columns and without colour."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from rich.box import Box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from deeper.errors import printable
+from deeper.evaluation.schema import BASELINES, CONTROLS, HISTORY_ONLY, METHODS, UPDATERS
+from deeper.report.terminal.footer import footer
+
+Results = Mapping[str, Any]
+Cells = Mapping[tuple[str, str, int, str], Mapping[str, Any]]
+"""Entries of `errors` by (domain, method, round, role)."""
+
+WIDE = 110
+BOX = Box("    \n    \n -  \n    \n -  \n    \n    \n    \n", ascii=True)
+"""A rule under the head and between sections, in ASCII."""
+SECTIONS = {
+    "the user median": BASELINES[:1],
+    "numbers only": BASELINES[1:],
+    "without a persona": (HISTORY_ONLY,),
+    "controls, same model": CONTROLS,
+    "personas": ("frozen", *UPDATERS),
+}
+WITH_HISTORY = "HELD OUT, WITH HISTORY"
+OTHERS = {
+    "user_median": "the user median",
+    "frozen": "the frozen persona",
+    HISTORY_ONLY: "the same without a persona",
+}
+
+
+def print_results(results: Results, console: Console | None = None) -> None:
+    """Print the tables of a run.
+
+    First the error on the held-out next window by round, the user median on top; then, at the last round,
+    paired differences, other measures, domains, and what is in-sample; then what failed, leaked or was not
+    available. Predictions with history have two tables of their own. With several domains these are of their
+    mean, up to the last round that all of them have.
+
+    Args:
+        results: What `evaluation.results.summarise` gives.
+        console: Where to print; standard output by default.
+    """
+    console = console or Console()
+    if not results["errors"]:
+        console.print(_text("There is no error to show: no prediction could be compared with a rating."))
+    else:
+        for part in _parts(results, console.width):
+            console.print(_text(part.title, "bold"))
+            console.print(part.table)
+            console.print(_text(f"{part.caption}\n" if part.caption else "", "dim"))
+        if line := _shorter(results):
+            console.print(_text(f"{line}\n"))
+    for line in footer(results):
+        console.print(_text(line))
+
+
+class Part(NamedTuple):
+    """A table with a line above and one below it."""
+
+    title: str
+    table: Table
+    caption: str
+
+
+def _parts(results: Results, width: int) -> list[Part]:
+    cells = _cells(results, "persona", "none")
+    domain, last = _shown(cells)
+    users = sum(results["users"].values()) if domain == "mean" else results["users"][domain]
+    combined = _cells(results, "history")
+    median = {key: entry for key, entry in cells.items() if key[1] == "user_median" and combined}
+    differences = [
+        [e for e in results["paired"] if (_prediction(e) == "history") is is_combined] for is_combined in (False, True)
+    ]
+    parts = [
+        _by_round(cells, domain, last, width, users, "HELD OUT"),
+        _differences(differences[0], domain, last, "HELD OUT", ("user_median", "frozen")),
+        _by_round({**median, **combined}, domain, last, width, users, WITH_HISTORY),
+        _differences(differences[1], domain, last, WITH_HISTORY, ("user_median", HISTORY_ONLY)),
+        _measures(cells, results["reduction"], domain, last),
+        *(_by_domain(cells, last, width) if domain == "mean" else ()),
+        _in_sample(cells, domain, last),
+    ]
+    return [part for part in parts if part.table.row_count]
+
+
+def _cells(results: Results, *predictions: str) -> Cells:
+    return {
+        (e["domain"], e["method"], e["round"], e["role"]): e for e in results["errors"] if _prediction(e) in predictions
+    }
+
+
+def _prediction(entry: Mapping[str, Any]) -> str:
+    return entry.get("prediction", "persona")  # results of earlier versions do not have it
+
+
+def _shown(cells: Cells) -> tuple[str, int]:
+    """The domain, or mean of domains, that the tables show, and its last round."""
+    domain = "mean" if any(key[0] == "mean" for key in cells) else next(iter(cells))[0]
+    return domain, _last_round(cells, domain)
+
+
+def _last_round(cells: Cells, domain: str) -> int:
+    """The last round with an error of the domain, on held-out ratings if it has any such."""
+    own = [(role == "future", t) for name, _, t, role in cells if name == domain]
+    return max(own)[1]
+
+
+def _shorter(results: Results) -> str:
+    """A line on the domains whose windows end before the others', and the means with them; else empty."""
+    cells = _cells(results, "persona", "none")
+    domain, last = _shown(cells)
+    rounds = {name: _last_round(cells, name) for name, *_ in cells if name in results["users"]}
+    end = max(rounds.values())
+    if domain != "mean" or end == last:
+        return ""
+    short = ", ".join(name for name, t in rounds.items() if t <= last)
+    later = f"Round {end} is" if end == last + 1 else f"Rounds {last + 1} to {end} are"
+    why = (
+        f"no error after round {last} in {short}"
+        if short
+        else f"no method has a later error than {last} in all domains"
+    )
+    return f"{later} not shown: {why}. The other domains' errors are in results.json."
+
+
+def _by_round(cells: Cells, domain: str, last: int, width: int, users: int, title: str) -> Part:
+    wide = width >= WIDE
+    fitting = max(2, (width - 21) // (18 if wide else 10))
+    rounds = list(range(last + 1))
+    if len(rounds) > fitting:
+        rounds = [0, *rounds[-(fitting - 1) :]]
+    table = _table()
+    users_of = {(m, t): e["users"] for (name, m, t, role), e in cells.items() if (name, role) == (domain, "future")}
+    most = {t: max((count for key, count in users_of.items() if key[1] == t), default=0) for t in rounds}
+    for t, count in most.items():
+        table.add_column(_text(f"round {t}\non W{t + 1}\n{count} user{'s' * (count != 1)}"), justify="right")
+    fewer = {(m, t): f"\n({count})" for (m, t), count in users_of.items() if count < most.get(t, 0)}
+
+    def row(method: str) -> list[str] | None:
+        entries = [cells.get((domain, method, t, "future")) for t in rounds]
+        values = [_with_range(e, wide) + fewer.get((method, t), "") for t, e in zip(rounds, entries, strict=True)]
+        return values if any(entries) else None
+
+    caption = "The persona of round t has seen W0..Wt and is judged on W(t+1). Ranges: 95 % over users."
+    return Part(
+        f"{title}: error on the next window (MAE, lower is better), {_named(domain)}, users: {users}",
+        _fill(table, row),
+        caption + (" (n): over n users only, fewer than the column has." if fewer else ""),
+    )
+
+
+def _differences(
+    entries: Sequence[Mapping[str, Any]], domain: str, last: int, title: str, against_names: Sequence[str]
+) -> Part:
+    chosen = {(e["method"], e["against"]): e for e in entries if e["domain"] == domain and e["round"] == last}
+    counts = sorted({e["users"] for e in chosen.values()})
+    users = " to ".join(str(count) for count in dict.fromkeys((counts[0], counts[-1]))) if counts else "no"
+    table = _table()
+    againsts = [name for name in against_names if any(key[1] == name for key in chosen)]
+    for against in againsts:
+        name = against.removeprefix("user_").replace("_", "\n")
+        for header in (f"against\n{name}", "interval", "users\nlower"):
+            table.add_column(_text(header), justify="right")
+
+    def row(method: str) -> list[str] | None:
+        found = [chosen.get((method, against)) for against in againsts]
+        return [text for entry in found for text in _difference(entry)] if any(found) else None
+
+    return Part(
+        f"{title}, round {last}: difference to {' and to '.join(map(OTHERS.__getitem__, againsts))}, {_named(domain)}",
+        _fill(table, row),
+        f"MAE of the method minus the other's, paired by user ({users} users); below 0 is better. "
+        "Interval: 95 %. Users lower: share of users with a lower error.",
+    )
+
+
+def _measures(cells: Cells, reduction: Results, domain: str, last: int) -> Part:
+    table = _table()
+    headers = ("RMSE", "CRPS", "rank\naccuracy", "across\nwindows", f"on W{last + 1}", "users", "ratings")
+    for header in headers:
+        table.add_column(_text(header), justify="right")
+
+    def row(method: str) -> list[str] | None:
+        entry = cells.get((domain, method, last, "future"))
+        if entry is None:
+            return None
+        numbers = [_number(entry[name]) for name in ("rmse", "crps", "rank_accuracy")]
+        reduced = [reduction[kind].get(method, {}).get(domain) for kind in ("across_windows", "same_window")]
+        percent = ["-" if share is None else f"{share:.1f}%" for share in reduced]
+        return [*numbers, *percent, str(entry["users"]), str(entry["ratings"])]
+
+    return Part(
+        f"HELD OUT, round {last}: other measures, and the reduction of the error, {_named(domain)}",
+        _fill(table, row),
+        "RMSE, CRPS: lower is better. Rank accuracy: share of a user's pairs in the right order; higher is "
+        f"better, .5 is chance. Reduction across windows: from round 0 on W1 to round {last} on W{last + 1} "
+        f"(partly free: more is known); on W{last + 1}: against S0 on the same window. Higher is better.",
+    )
+
+
+def _by_domain(cells: Cells, last: int, width: int) -> list[Part]:
+    """Held-out errors of the last round with the domains as columns, in as many tables as the width needs."""
+    domains = list(dict.fromkeys(key[0] for key in cells))
+    parts = math.ceil(len(domains) / max(1, (width - 21) // 11))
+    return [_of_domains(cells, [str(name) for name in part], last) for part in np.array_split(domains, parts)]
+
+
+def _of_domains(cells: Cells, domains: Sequence[str], last: int) -> Part:
+    table = _table()
+    for name in domains:
+        table.add_column(_text(name.replace("_", "\n")), justify="right", width=10)
+
+    def row(method: str) -> list[str] | None:
+        entries = [cells.get((name, method, last, "future")) for name in domains]
+        return [_number(entry["mae"] if entry else None) for entry in entries] if any(entries) else None
+
+    return Part(f"HELD OUT, round {last}: error by domain (MAE, lower is better)", _fill(table, row), "")
+
+
+def _in_sample(cells: Cells, domain: str, last: int) -> Part:
+    table = _table()
+    for header in (f"current W{last}", f"previous W{last - 1}"):
+        table.add_column(_text(header), justify="right")
+
+    def row(method: str) -> list[str] | None:
+        entries = [cells.get((domain, method, last, role)) for role in ("current", "previous")]
+        return [_with_range(entry, True) for entry in entries] if any(entries) else None
+
+    return Part(
+        f"IN-SAMPLE, round {last}: error on windows already seen (MAE), {_named(domain)}",
+        _fill(table, row),
+        "Not a test: these ratings were known when the personas of this round were written (all but "
+        "`frozen`, which has seen W0 only).",
+    )
+
+
+def _table() -> Table:
+    table = Table(box=BOX, padding=0, show_edge=False)
+    table.add_column("method", no_wrap=True)
+    return table
+
+
+def _fill(table: Table, row: Callable[[str], list[str] | None]) -> Table:
+    """Add the rows of all methods, section by section; a method without a row is left out."""
+    for name, methods in SECTIONS.items():
+        rows = {method: values for method in METHODS if method in methods and (values := row(method))}
+        if rows:
+            table.add_row(_text(name, "italic"))
+        for method, values in rows.items():
+            table.add_row(_text(f" {method}"), *map(_text, values), end_section=method == list(rows)[-1])
+    return table
+
+
+def _text(text: str, style: str = "") -> Text:
+    """Text without control characters, which names and reasons in the data may hold."""
+    return Text(printable(text), style)
+
+
+def _named(domain: str) -> str:
+    return "mean over domains" if domain == "mean" else domain
+
+
+def _with_range(entry: Mapping[str, Any] | None, wide: bool) -> str:
+    if entry is None:
+        return "-"
+    low, high = entry["ci"]
+    if low is None:
+        return _number(entry["mae"])
+    mae, interval = _number(entry["mae"]), f"{low:.2f}-{high:.2f}"
+    return f"{mae} ({interval})" if wide else f"{mae}\n{interval}"
+
+
+def _difference(entry: Mapping[str, Any] | None) -> list[str]:
+    if entry is None:
+        return ["-", "", ""]
+    low, high = entry["ci"]
+    interval = "" if low is None else f"{low:+.3f}..{high:+.3f}"
+    return [f"{entry['difference']:+.3f}", interval, f"{entry['improved']:.0%}"]
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"

@@ -1,0 +1,37 @@
+"""Writing a run's report into its folder: the page, and figures for print."""
+
+from pathlib import Path
+
+from deeper.errors import UserError
+from deeper.report.figures import figures
+from deeper.report.pages.run_page import page
+from deeper.report.run_files import read_run
+from deeper.storage.atomic import write_atomically
+
+
+def write_report(folder: Path) -> Path:
+    """Write report.html, and figures/ in PNG and SVG, into the folder of a finished run.
+
+    Args:
+        folder: The run folder.
+
+    Returns:
+        The page.
+
+    Raises:
+        UserError: It holds no finished run, or cannot be written.
+    """
+    run = read_run(folder)
+    path = folder / "report.html"
+    try:
+        write_atomically(path, page(run).encode())
+        (folder / "figures").mkdir(exist_ok=True)
+        for name, content in figures(run.results).items():
+            write_atomically(folder / "figures" / name, content)
+    except OSError as error:
+        raise UserError(
+            f"cannot be written ({error.strerror or error})",
+            where=str(folder),
+            do=f"free space, then: deeper report {folder}",
+        ) from error
+    return path

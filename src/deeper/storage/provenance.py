@@ -1,0 +1,59 @@
+"""Where a result comes from: commit, versions and machine."""
+
+import os
+import platform
+import subprocess
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from deeper.storage.processor import name_of_processor
+
+PACKAGES = ("deeper-persona", "openvino", "openvino-genai", "openai", "numpy", "pyarrow", "gguf", "myfm", "duckdb",
+            "torch", "transformers", "peft", "trl")  # fmt: skip
+
+
+def provenance() -> dict[str, Any]:
+    """The commit ("+changes" if the checkout differs from it; None outside a checkout), versions, machine."""
+    return {
+        "commit": _commit(),
+        "versions": {"python": platform.python_version(), **_versions()},
+        "machine": _machine(),
+    }
+
+
+def _versions() -> dict[str, str]:
+    found: dict[str, str] = {}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _machine() -> dict[str, Any]:
+    machine = {"system": platform.platform(), "processor": name_of_processor(), "cores": os.cpu_count()}
+    # Whoever has used a GPU has imported torch; nobody else waits for it.
+    torch: Any = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available():
+        machine["accelerator"] = torch.cuda.get_device_name()
+    return machine
+
+
+def _commit() -> str | None:
+    """The commit of the checkout that this package is run from."""
+    root = Path(__file__).resolve().parents[3]
+    if not (root / ".git").exists():
+        return None
+    try:
+        commit = _git(root, "rev-parse", "HEAD")
+        return f"{commit}+changes" if _git(root, "status", "--porcelain") else commit
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def _git(root: Path, *words: str) -> str:
+    done = subprocess.run(["git", "-C", str(root), *words], capture_output=True, text=True, check=True)
+    return done.stdout.strip()

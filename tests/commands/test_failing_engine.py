@@ -1,0 +1,179 @@
+"""An engine that fails a fifth of its calls: the run ends, all failures are counted, what did not fail is the same.
+
+A failed update keeps the older persona, and a failed prediction leaves the next refinement without discrepancies. So a
+failure may change what comes later of the same user and method, and nothing else.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from failing_engine import FailingEngine
+from rich.console import Console
+
+from deeper.commands.evaluate.evaluate import evaluate
+from deeper.commands.evaluate.settings import Settings
+from deeper.commands.execution import engines as engine_choice
+
+Row = dict[str, Any]
+METHODS = ("refine", "hierarchical_merge", "frozen", "no_persona", "user_median")
+NEVER = 99
+
+
+class Run(NamedTuple):
+    """A finished run, and its engine."""
+
+    folder: Path
+    results: dict[str, Any]
+    engine: FailingEngine
+
+    def rows(self, name: str) -> list[Row]:
+        """The rows of a table."""
+        return pq.read_table(self.folder / f"{name}.parquet").to_pylist()
+
+    def shards(self, pattern: str) -> list[Row]:
+        """The rows of stages."""
+        return [
+            row for path in sorted(self.folder.glob(f"{pattern}/*.parquet")) for row in pq.read_table(path).to_pylist()
+        ]
+
+
+def make_run(folder: Path, share: float, monkeypatch: pytest.MonkeyPatch, **settings: Any) -> Run:
+    engine = FailingEngine(share)
+    monkeypatch.setattr(engine_choice, "make_engine", lambda spec, adapter: engine)
+    chosen = {"users": 12, "calibration_users": 6, "rounds": 3, "methods": METHODS, "calibration": "off", **settings}
+    results = evaluate(Settings(**chosen), folder, Console(quiet=True))
+    assert json.loads((folder / "results.json").read_text("utf-8")) == results
+    return Run(folder, results, engine)
+
+
+@pytest.fixture(params=["distribution", "structured"])
+def runs(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Run, Run]:
+    """A run whose engine fails, and one whose engine does not."""
+    one, other = (
+        make_run(tmp_path / name, share, monkeypatch, readout=request.param)
+        for name, share in (("failing", 0.2), ("sound", 0.0))
+    )
+    asked = sum(map(len, one.engine.failed.values()))
+    assert 0.1 < asked / one.engine.calls < 0.3
+    assert not any(other.engine.failed.values())
+    return one, other
+
+
+def first_failures(run: Run) -> dict[tuple[str, str], int]:
+    """By user and method, the round of the first persona that was not written, or not read."""
+    personas = run.rows("personas")
+    of = {row["id"]: (row["user"], row["method"], row["k"]) for row in personas}
+    failed = [(row["user"], row["method"], row["k"]) for row in personas if row["failure"]]
+    failed += [of[row["persona_id"]] for row in run.rows("predictions") if row["failure"]]
+    first: dict[tuple[str, str], int] = {}
+    for user, method, k in failed:
+        for one in METHODS if method == "initialise" else [method]:
+            first[user, one] = min(k, first.get((user, one), NEVER))
+    return first
+
+
+def comparable(run: Run, first: Mapping[tuple[str, str], int]) -> dict[str, list[Row]]:
+    """What no failure can have changed: all before the first one of the same user and method."""
+
+    def is_before(row: Row) -> bool:
+        methods = METHODS if row["method"] == "initialise" else [row["method"]]
+        return all(row["k"] < first.get((row["user"], method), NEVER) for method in methods)
+
+    personas = [row for row in run.rows("personas") if is_before(row)]
+    known = {row["id"] for row in personas}
+    errors = [row for row in run.rows("errors") if row["round"] < first.get((row["user"], row["method"]), NEVER)]
+    return {
+        "personas": personas,
+        "predictions": [row for row in run.rows("predictions") if row["persona_id"] in known],
+        "errors": errors,
+    }
+
+
+def test_every_failure_is_counted(runs: tuple[Run, Run]) -> None:
+    run, sound = runs
+    personas, predictions = run.rows("personas"), run.rows("predictions")
+    method = {row["id"]: row["method"] for row in personas}
+    unread = Counter(method[row["persona_id"]] for row in predictions if row["failure"])
+    unwritten = Counter(row["method"] for row in personas if row["failure"])
+    assert {name: n for name, n in run.results["failures"].items() if n} == unread
+    assert {name: n for name, n in run.results["persona_failures"].items() if n} == unwritten
+    assert min(unread["refine"], unwritten["refine"], unwritten["hierarchical_merge"], unread["initialise"]) > 0
+    assert not any(sound.results["failures"].values()) and not any(sound.results["persona_failures"].values())
+
+    # Against the engine's own list. The shards hold calibration users, too; what is the same is asked in one call.
+    written = [*run.shards("initialise"), *run.shards("update-*")]
+    text = {row["id"]: row["text"] for row in (*personas, *written)}
+    unread_rows = [row for row in run.shards("predict-*") if row["failure"]]
+    refused = {verb: len(set(asked)) for verb, asked in run.engine.failed.items()}
+    unwritten_count = sum(row["failure"] != "" for row in written)
+    if run.results["config"]["readout"] == "distribution":
+        windows: dict[str, list[int]] = {}
+        for row in unread_rows:
+            windows.setdefault(row["persona_id"], []).append(row["k"])
+        users = {row["persona_id"]: row["user"] for row in unread_rows}
+        unscored = {(users[name], text[name], *ks) for name, ks in windows.items()}
+        assert refused == {"generate": unwritten_count, "score": len(unscored)}
+    else:
+        unanswered = {(row["user"], text[row["persona_id"]], row["k"]) for row in unread_rows}
+        assert refused == {"generate": unwritten_count + len(unanswered), "score": 0}
+    assert len(personas) == len(sound.rows("personas"))
+    assert len(predictions) == len(sound.rows("predictions"))
+
+
+def test_what_did_not_fail_is_the_same(runs: tuple[Run, Run]) -> None:
+    run, sound = runs
+    first = first_failures(run)
+    kept, expected = comparable(run, first), comparable(sound, first)
+    assert {name: len(rows) for name, rows in kept.items()} == {name: len(rows) for name, rows in expected.items()}
+    # Where each prediction is a call of its own, a fifth of them fails, and little comes before a user's first failure.
+    assert min(map(len, kept.values())) > (15 if run.results["config"]["readout"] == "distribution" else 1)
+    assert kept == expected
+    assert {method for _, method in first} >= {"refine", "hierarchical_merge", "frozen"}
+
+
+def test_the_errors_are_those_of_the_predictions_that_are_there(runs: tuple[Run, Run]) -> None:
+    for run in runs:
+        actual = {
+            (row["user"], row["k"]): np.array([item["rating"] for item in row["items"]]) for row in run.rows("windows")
+        }
+        personas = {row["id"]: row for row in run.rows("personas") if row["stage"] == "final"}
+        errors: dict[tuple[str, int], list[float]] = {}
+        for row in run.rows("predictions"):
+            persona = personas[row["persona_id"]]
+            if (
+                persona["method"] in ("refine", "hierarchical_merge")
+                and row["k"] == persona["k"] + 1
+                and not row["failure"]
+            ):
+                found = np.abs(np.array(row["points"]) - actual[row["user"], row["k"]]).mean()
+                errors.setdefault((persona["method"], persona["k"]), []).append(float(found))
+        told = {
+            (entry["method"], entry["round"]): entry
+            for entry in run.results["errors"]
+            if entry["role"] == "future" and entry["method"] in ("refine", "hierarchical_merge") and entry["round"]
+        }
+        assert told.keys() == errors.keys()
+        for key, found in errors.items():
+            assert told[key]["mae"] == pytest.approx(np.mean(found), abs=1e-5)
+            assert told[key]["users"] == len(found)
+
+
+def test_failures_of_calibration_users_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = make_run(tmp_path / "run", 0.4, monkeypatch, calibration="on", rounds=1, methods=("refine",))
+    judged = {row["user"] for row in run.rows("personas")}
+    unread = sum(row["failure"] != "" for row in run.shards("predict-0") if row["user"] not in judged)
+    assert unread
+    assert f"predictions of calibration users that failed, and so are in no map: {unread}" in run.results["notes"]
+
+
+def test_an_engine_that_fails_always_ends_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = make_run(tmp_path / "run", 1.1, monkeypatch, users=3, rounds=1)
+    assert {entry["method"] for entry in run.results["errors"]} == {"user_median"}
+    assert all(row["failure"] and not row["text"] for row in run.rows("personas") if row["method"] == "initialise")
+    assert all(row["failure"] for row in run.rows("predictions"))
