@@ -30,8 +30,8 @@ def test_one_of_each_kind_is_found_by_its_name(kind: str) -> None:
 
 def test_they_have_learnt_from_the_prompts_that_are_here() -> None:
     prompts = load_prompts()
-    assert load_adapter(Path("small-policy")).prompt_version == prompts.version
-    assert load_adapter(Path("small-predictor")).prompt_version == prompts.reading_version
+    assert load_adapter(Path("small-policy")).templates == prompts.hashes_for("policy")
+    assert load_adapter(Path("small-predictor")).templates == prompts.hashes_for("predictor")
 
 
 def test_a_folder_of_the_same_name_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ from safetensors.numpy import save_file
 
 from deeper.behaviour.planted.plant import plant_users, write_planted
 from deeper.behaviour.splits import part, user_hash
-from deeper.commands.execution import predictors
+from deeper.commands.execution import predictors as made_predictors
 from deeper.commands.reward.reward import reward_directions
 from deeper.commands.sample import sample
 from deeper.commands.sample.sample import sample_directions
@@ -24,6 +24,8 @@ from deeper.engine import Completion, Prompt, Sampling, ScoreRequest
 from deeper.engine.adapter import write_card
 from deeper.engine.scripted.replay import ScriptedEngine
 from deeper.errors import UserError
+from deeper.learning.preferences import directions
+from deeper.persona import predict
 from deeper.persona.prompts.templates import load_prompts
 
 ENGINES = ("--policy-engine", "scripted", "--predictor-engine", "scripted")
@@ -134,14 +136,14 @@ def use(monkeypatch: pytest.MonkeyPatch, *predictors: ScriptedEngine) -> None:
     """Scripted engines in the place of those that the settings name."""
     left = list(predictors)
     monkeypatch.setattr(sample, "make_engines", lambda roles, _: {"policy": predictors[0]})
-    monkeypatch.setattr(predictors, "make_engines", lambda roles, _: {"predictor": left.pop(0)})
+    monkeypatch.setattr(made_predictors, "make_engines", lambda roles, _: {"predictor": left.pop(0)})
 
 
 def test_an_interrupted_run_ends_as_an_undisturbed_one(
     planted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sample, "SAMPLE_ROWS", 2)
-    monkeypatch.setattr(predictors, "READ_ROWS", 3)
+    monkeypatch.setattr(directions, "SAMPLE_ROWS", 2)
+    monkeypatch.setattr(predict, "PREDICT_ROWS", 3)
     settings = SampleSettings(data=str(planted), directions=2, users=4, calibration="off")
 
     def run(folder: Path, calls: int) -> int:
@@ -173,8 +175,8 @@ def adapter(folder: Path, users: Sequence[str]) -> str:
     (folder / "adapter_config.json").write_text("{}", "utf-8")
     save_file({"a": np.zeros(1, np.float32)}, folder / "adapter_model.safetensors")
     hashes = [user_hash("planted", user) for user in users]
-    version = load_prompts().version_for("predictor")
-    write_card(folder, kind="predictor", base="b" * 12, prompt_version=version, users=hashes, provenance={})
+    templates = load_prompts().hashes_for("predictor")
+    write_card(folder, kind="predictor", base="b" * 12, templates=templates, users=hashes, provenance={})
     return str(folder)
 
 

@@ -16,7 +16,7 @@ from deeper.engine.scripted.replay import ScriptedEngine
 from deeper.errors import UserError
 from deeper.persona.prompts.templates import Prompts, load_prompts
 
-PROMPTS = Prompts({}, version="p1", reading_version="p1")
+PROMPTS = load_prompts()
 
 
 @pytest.fixture
@@ -36,7 +36,13 @@ def write_adapter(folder: Path, **card: Any) -> str:
     folder.mkdir()
     (folder / "adapter_config.json").write_text(json.dumps({"peft_type": "LORA"}), "utf-8")
     (folder / "adapter_model.safetensors").write_bytes(struct.pack("<Q", 2) + b"{}")
-    given = {"kind": "policy", "base": "0" * 12, "prompt_version": "p1", "users": [], "provenance": {}}
+    given = {
+        "kind": "policy",
+        "base": "0" * 12,
+        "templates": PROMPTS.hashes_for("policy"),
+        "users": [],
+        "provenance": {},
+    }
     write_card(folder, **{**given, **card})
     return str(folder)
 
@@ -74,11 +80,21 @@ def test_an_adapter_of_the_other_role_is_refused(
 
 
 def test_an_adapter_of_other_prompts_is_refused(asked: list[tuple[str, str]], tmp_path: Path) -> None:
-    folder = write_adapter(tmp_path / "a", prompt_version="p0")
-    with pytest.raises(UserError, match="trained with the prompts p0, and these are p1") as caught:
+    folder = write_adapter(tmp_path / "a", templates={**PROMPTS.hashes_for("policy"), "refine": "00000000"})
+    with pytest.raises(UserError, match="trained with another text of the prompt refine") as caught:
         make_engines({"policy": ("transformers", folder)}, PROMPTS)
     assert caught.value.where == folder
     assert asked == []
+
+
+def test_an_adapter_is_used_beside_a_prompt_that_it_was_not_trained_on(
+    asked: list[tuple[str, str]], tmp_path: Path
+) -> None:
+    folder = write_adapter(tmp_path / "a")
+    more = Prompts(PROMPTS.templates)
+    more.__dict__["hashes"] = {**PROMPTS.hashes, "reflect": "00000000"}
+    make_engines({"policy": ("transformers", folder)}, more)
+    assert asked == [("transformers", folder)]
 
 
 def test_a_folder_without_an_adapter_is_refused(asked: list[tuple[str, str]], tmp_path: Path) -> None:
@@ -88,20 +104,18 @@ def test_a_folder_without_an_adapter_is_refused(asked: list[tuple[str, str]], tm
 
 
 def test_evaluate_checks_adapters_before_it_starts(asked: list[tuple[str, str]], tmp_path: Path) -> None:
-    prompts = load_prompts()
-    policy = write_adapter(tmp_path / "policy", prompt_version=prompts.version)
-    predictor = write_adapter(tmp_path / "predictor", kind="predictor", prompt_version="p0")
+    policy = write_adapter(tmp_path / "policy")
+    predictor = write_adapter(tmp_path / "predictor", kind="predictor", templates={"predict": "00000000"})
     settings = Settings(policy_adapter=policy, predictor_adapter=predictor)
-    with pytest.raises(UserError, match=f"trained with the prompts p0, and these are {prompts.reading_version}"):
+    with pytest.raises(UserError, match="trained with another text of the prompt predict"):
         evaluate(settings, tmp_path / "run", Console(file=io.StringIO()))
     assert asked == []
     assert not (tmp_path / "run").exists()
 
 
 def test_evaluate_runs_with_the_adapters_of_its_settings(asked: list[tuple[str, str]], tmp_path: Path) -> None:
-    prompts = load_prompts()
-    policy = write_adapter(tmp_path / "policy", prompt_version=prompts.version)
-    predictor = write_adapter(tmp_path / "predictor", kind="predictor", prompt_version=prompts.reading_version)
+    policy = write_adapter(tmp_path / "policy")
+    predictor = write_adapter(tmp_path / "predictor", kind="predictor", templates=PROMPTS.hashes_for("predictor"))
     settings = Settings(
         policy_adapter=policy, predictor_adapter=predictor, users=2, calibration_users=2, rounds=0, methods=("frozen",)
     )
@@ -118,8 +132,8 @@ def test_evaluate_runs_with_the_adapters_of_its_settings(asked: list[tuple[str, 
 def test_a_trained_predictor_is_calibrated_only_if_asked(
     asked: list[tuple[str, str]], tmp_path: Path, trained: bool, calibration: Any, kind: str, read: int
 ) -> None:
-    version = load_prompts().reading_version
-    adapter = write_adapter(tmp_path / "predictor", kind="predictor", prompt_version=version) if trained else ""
+    card = {"kind": "predictor", "templates": PROMPTS.hashes_for("predictor")}
+    adapter = write_adapter(tmp_path / "predictor", **card) if trained else ""
     settings = Settings(
         predictor_adapter=adapter, calibration=calibration, users=2, calibration_users=2, rounds=0, methods=("frozen",)
     )

@@ -1,5 +1,7 @@
+import importlib
 import io
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -41,7 +43,7 @@ class Doubling:
 
 
 def stage(function: Callable[[pa.Table], pa.Table], **changes: Any) -> Stage:
-    base = Stage("doubling", 1, function, OUT, {"engine": "fingerprint", "prompts": "v1", "seed": 1}, 3)
+    base = Stage("doubling", function, OUT, {"engine": "fingerprint", "prompts": "v1", "seed": 1}, 3)
     return replace(base, **changes)
 
 
@@ -52,7 +54,7 @@ def executor(path: Path, function: Doubling, console: Console | None = None) -> 
 
 
 def shards(path: Path, name: str = "doubling") -> list[str]:
-    return sorted(p.name for p in (path / name).iterdir())
+    return sorted(p.name for p in (path / name).glob("*.parquet"))
 
 
 def test_rows_go_through_shard_by_shard_and_come_out_in_order(tmp_path: Path) -> None:
@@ -113,7 +115,6 @@ def test_a_run_that_is_cut_off_continues_and_ends_the_same(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     "changes",
     [
-        {"version": 2},
         {"settings": {"engine": "other", "prompts": "v1", "seed": 1}},
         {"settings": {"engine": "fingerprint", "prompts": "v2", "seed": 1}},
         {"settings": {"engine": "fingerprint", "prompts": "v1", "seed": 2}},
@@ -225,3 +226,59 @@ def test_nulls_have_one_digest_however_they_lie_in_memory() -> None:
     full = pa.Table.from_pylist([{"parent": "p", "predicted": [1.0]}], schema=schema)
     mixed = pa.Table.from_pylist([*rows, {"parent": "p", "predicted": [1.0]}], schema=schema).slice(2)
     assert _digest(one, full) == _digest(one, mixed)
+
+
+class TestChangedCode:
+    """A stage whose function stands in a module of one's own, which is then edited."""
+
+    @pytest.fixture
+    def module(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+        monkeypatch.syspath_prepend(str(tmp_path))
+        path = tmp_path / "tripling.py"
+        path.write_text(
+            "import pyarrow as pa\n\n\ndef triple(table):\n"
+            "    return pa.table({'double': pa.array([3 * n for n in table['n'].to_pylist()], pa.int64())})\n",
+            "utf-8",
+        )
+        yield path
+        sys.modules.pop("tripling", None)
+
+    def run(self, path: Path, console: Console | None = None, **options: Any) -> tuple[list[int], LocalExecutor]:
+        sys.modules.pop("tripling", None)
+        importlib.invalidate_caches()
+        function = importlib.import_module("tripling").triple
+        progress = RunProgress(console or Console(file=io.StringIO()))
+        local = LocalExecutor(RunFolder(path, Settings()), progress, {}, **options)
+        return local.run(stage(function), ROWS)["double"].to_pylist(), local
+
+    def test_makes_the_shards_again_and_says_why(self, module: Path, tmp_path: Path) -> None:
+        assert self.run(tmp_path / "run")[0] == [0, 3, 6, 9, 12, 15, 18]
+        before = shards(tmp_path / "run")
+        module.write_text(module.read_text("utf-8").replace("3 * n", "40 * n"), "utf-8")
+        console = Console(file=io.StringIO(), width=300)
+        assert self.run(tmp_path / "run", console)[0] == [40 * n for n in range(7)]
+        said = console.file.getvalue()  # type: ignore[attr-defined]
+        assert (
+            "doubling: the code has changed since (tripling): 3 shards to make again, 0 calls; --reuse-shards" in said
+        )
+        assert len(set(shards(tmp_path / "run")) - set(before)) == 3
+        again = Console(file=io.StringIO(), width=300)
+        self.run(tmp_path / "run", again)
+        assert "changed" not in again.file.getvalue()  # type: ignore[attr-defined]
+
+    def test_keeps_the_shards_where_only_a_comment_is_new(self, module: Path, tmp_path: Path) -> None:
+        self.run(tmp_path / "run")
+        before = shards(tmp_path / "run")
+        module.write_text(module.read_text("utf-8").replace("def triple", "# Threefold.\ndef triple"), "utf-8")
+        self.run(tmp_path / "run")
+        assert shards(tmp_path / "run") == before
+
+    def test_keeps_them_where_that_is_asked_for_and_remembers_it(self, module: Path, tmp_path: Path) -> None:
+        old, first = self.run(tmp_path / "run")
+        before = shards(tmp_path / "run")
+        module.write_text(module.read_text("utf-8").replace("3 * n", "40 * n"), "utf-8")
+        console = Console(file=io.StringIO(), width=300)
+        found, local = self.run(tmp_path / "run", console, reuse_shards=True)
+        assert (found, shards(tmp_path / "run")) == (old, before)
+        assert (first.reused, local.reused) == ({}, {"doubling": ["tripling"]})
+        assert "3 shards reused" in console.file.getvalue()  # type: ignore[attr-defined]

@@ -16,7 +16,7 @@ from deeper.engine import Prompt
 from deeper.engine.scripted.replay import ScriptedEngine
 from deeper.evaluation.planted_judge import truth_persona, word_reader
 from deeper.persona.prompts.templates import load_prompts
-from deeper.persona.updaters import describe
+from deeper.persona.update_input import initial_prompt
 
 MAX_TOKENS = 400
 
@@ -30,7 +30,7 @@ def paired_with_median(folder: Path, out: Path, shift: int, monkeypatch: pytest.
     users = sorted({row["user"] for row in loaded.windows.to_pylist()})
     truths = {row["user"]: truth_persona(row, 0, domain.scale) for row in planted.truth.to_pylist()}
     said: dict[Prompt, str] = {
-        describe(load_prompts(), domain, [row["items"]], MAX_TOKENS): truths[
+        initial_prompt(load_prompts(), domain, [row["items"]], MAX_TOKENS): truths[
             users[(users.index(row["user"]) + shift) % len(users)]
         ]
         for row in loaded.windows.to_pylist()

@@ -23,7 +23,8 @@ from deeper.domains import Domain
 from deeper.persona.predict import answer_schema, read_answer
 from deeper.persona.prompts.item_lines import rating_lines
 from deeper.persona.prompts.templates import load_prompts
-from deeper.persona.updaters import UPDATERS, Case
+from deeper.persona.update_input import UpdateInput
+from deeper.persona.updaters import UPDATERS
 
 
 def one_of(*domains: Domain) -> Any:
@@ -69,8 +70,8 @@ class DomainContract:
     def test_prompts_call_things_by_their_names(self, domain: Domain, name: str) -> None:
         values = domain.scale.values
         window = [{"item": f"i{i}", "title": f"Thing {i}", "rating": v, "time": None} for i, v in enumerate(values)]
-        case = Case(domain, "Fond of things.", [window, window], values.tolist(), "Lately fond.", 120)
-        prompt = UPDATERS[name](load_prompts(), case)
+        seen = UpdateInput(domain, "Fond of things.", [window, window], values.tolist(), "Lately fond.", 120)
+        prompt = UPDATERS[name](load_prompts(), seen)
         assert domain.item_noun in prompt.system + prompt.user
         lines = rating_lines(window, domain).splitlines()
         assert [line.partition(":")[0] for line in lines[:-1]] == [

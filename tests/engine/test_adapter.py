@@ -15,15 +15,15 @@ FILES = ("adapter_config.json", "adapter_model.safetensors", "deeper.json")
 
 
 def test_what_a_training_writes_is_read(tmp_path: Path) -> None:
-    write_adapter(tmp_path, kind="policy", prompt_version="77aa", users=["ff01", "ff00", "ff01"])
+    write_adapter(tmp_path, kind="policy", templates={"refine": "77aa"}, users=["ff01", "ff00", "ff01"])
     adapter = load_adapter(tmp_path)
-    assert adapter == Adapter(tmp_path, "policy", BASE, "77aa", frozenset({"ff00", "ff01"}), adapter.digest)
+    assert adapter == Adapter(tmp_path, "policy", BASE, {"refine": "77aa"}, frozenset({"ff00", "ff01"}), adapter.digest)
     assert len(adapter.digest) == 64
     assert {path.name for path in tmp_path.iterdir()} == set(FILES)
 
 
 def test_the_card_is_as_documented_and_in_one_order(tmp_path: Path) -> None:
-    card = {"kind": "policy", "base": BASE, "prompt_version": "77aa", "provenance": {"seed": 3}}
+    card = {"kind": "policy", "base": BASE, "templates": {"refine": "77aa"}, "provenance": {"seed": 3}}
     write_card(tmp_path, users={"ff02", "ff00", "ff01"}, **card)  # type: ignore[arg-type]
     written = json.loads((tmp_path / "deeper.json").read_text("utf-8"))
     assert written == {**card, "users": ["ff00", "ff01", "ff02"]}
@@ -31,7 +31,7 @@ def test_the_card_is_as_documented_and_in_one_order(tmp_path: Path) -> None:
 
 def test_a_card_keeps_what_came_before(tmp_path: Path) -> None:
     first = load_adapter(write_adapter(tmp_path / "first", users=["ff00"], provenance={"seed": 1}))
-    card = {"kind": "policy", "base": BASE, "prompt_version": "77aa", "provenance": {"seed": 2}}
+    card = {"kind": "policy", "base": BASE, "templates": {"refine": "77aa"}, "provenance": {"seed": 2}}
     write_card(write_adapter(tmp_path / "second"), users=["ff01"], **card, before=first)  # type: ignore[arg-type]
     second = load_adapter(tmp_path / "second")
     assert second.users == {"ff00", "ff01"}
@@ -40,7 +40,7 @@ def test_a_card_keeps_what_came_before(tmp_path: Path) -> None:
 
 def test_a_card_of_no_known_kind_is_not_written(tmp_path: Path) -> None:
     with pytest.raises(ValidationError):
-        write_card(tmp_path, kind="judge", base=BASE, prompt_version="p", users=[], provenance={})  # type: ignore[arg-type]
+        write_card(tmp_path, kind="judge", base=BASE, templates={}, users=[], provenance={})  # type: ignore[arg-type]
     assert list(tmp_path.iterdir()) == []
 
 

@@ -226,7 +226,7 @@ def test_label_log_probabilities_are_those_of_peft(tmp_path: Path) -> None:
             torch.nn.init.normal_(values, std=LORA_B)
     peft_model.save_pretrained(tmp_path / "adapter")
     base = prepare_weights().base
-    write_card(tmp_path / "adapter", kind="predictor", base=base, prompt_version="", users=[], provenance={})
+    write_card(tmp_path / "adapter", kind="predictor", base=base, templates={}, users=[], provenance={})
     plain, adapted = EmbeddedEngine(), EmbeddedEngine(adapter=tmp_path / "adapter")
 
     @functools.cache

@@ -248,9 +248,7 @@ class TestAdapter:
         config = LoraConfig(r=4, lora_alpha=8, target_modules="all-linear", init_lora_weights=False)
         model = AutoModelForCausalLM.from_pretrained(tiny_folder)
         get_peft_model(model, config).save_pretrained(folder)
-        write_card(
-            folder, kind="predictor", base=base_of(str(tiny_folder)), prompt_version="1", users=[], provenance={}
-        )
+        write_card(folder, kind="predictor", base=base_of(str(tiny_folder)), templates={}, users=[], provenance={})
         return folder
 
     def test_changes_the_scores_as_merged_weights_do(self, tiny, tiny_folder: Path, folder: Path) -> None:

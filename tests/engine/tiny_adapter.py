@@ -100,7 +100,7 @@ def write_adapter(
         data += packed
     described = json.dumps(header).encode()
     (folder / "adapter_model.safetensors").write_bytes(struct.pack("<Q", len(described)) + described + data)
-    given = {"kind": "predictor", "base": BASE, "prompt_version": "p1", "users": ["ab", "cd"], "provenance": {}}
+    given = {"kind": "predictor", "base": BASE, "templates": {"refine": "p1"}, "users": ["ab", "cd"], "provenance": {}}
     write_card(folder, **{**given, **card})
     return folder
 

@@ -9,16 +9,15 @@ from persona_cases import DOMAINS, FOOD, HALVES, STARS, items
 from deeper.domains import Domain
 from deeper.measure.metrics import crps
 from deeper.persona.history import (
-    HISTORY_WEIGHTS,
-    PERSONA_WEIGHTS,
-    SHRINKAGES,
     Pool,
     counts_before,
     fit_history,
     with_history,
 )
+from deeper.persona.recipe import RECIPE
 from deeper.persona.schema import PERSONA, PREDICTION
-from deeper.persona.stages import UPDATE_INPUT, controls
+from deeper.persona.stages import controls
+from deeper.persona.update_input import UPDATE_INPUT
 
 UNIFORM = (0.2,) * 5
 
@@ -115,12 +114,17 @@ def test_the_fit_is_the_grids_least_crps() -> None:
         q = Pool(pool.base, s, a, b, 0).apply(np.array(counts), np.array(p, np.float32))
         return float(crps(q, STARS.scale.values, np.array(actual)).mean())
 
-    best = min(loss(s, a, b) for s in SHRINKAGES for a in HISTORY_WEIGHTS for b in PERSONA_WEIGHTS)
+    best = min(
+        loss(s, a, b)
+        for s in RECIPE.history_shrinkages
+        for a in RECIPE.history_weights
+        for b in RECIPE.history_persona_weights
+    )
     assert loss(pool.shrinkage, pool.history, pool.persona) == pytest.approx(best, abs=1e-7)
     alone = history.alone.domains["stars"]
     assert alone.persona == 0
     assert loss(alone.shrinkage, alone.history, 0) == pytest.approx(
-        min(loss(s, a, 0) for s in SHRINKAGES for a in HISTORY_WEIGHTS), abs=1e-7
+        min(loss(s, a, 0) for s in RECIPE.history_shrinkages for a in RECIPE.history_weights), abs=1e-7
     )
     assert pool.ratings == alone.ratings == 240
     assert pool.base == alone.base and sum(pool.base) == pytest.approx(1)

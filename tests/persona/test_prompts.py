@@ -12,9 +12,10 @@ from persona_cases import FOOD, HALVES, ODD_TITLES, STARS, items
 from deeper.domains import Domain, Scale
 from deeper.engine import Prompt
 from deeper.errors import UserError
-from deeper.persona.prompts import templates as prompts_module
-from deeper.persona.prompts.item_lines import MAX_TITLE, discrepancy_lines, quote, rating_lines
+from deeper.persona.prompts import item_lines
+from deeper.persona.prompts.item_lines import discrepancy_lines, quote, rating_lines
 from deeper.persona.prompts.templates import PLACEHOLDERS, Prompts, load_prompts
+from deeper.persona.recipe import RECIPE
 
 VALUES = {
     "ratings": "RATINGS",
@@ -50,9 +51,11 @@ def test_an_odd_title_is_one_line_that_json_reads_back(title: str) -> None:
     assert len(quoted.splitlines()) == 1
     read = json.loads(quoted)
     assert read.isprintable()
-    assert len(read) <= MAX_TITLE
+    assert len(read) <= RECIPE.title_characters
     whole = " ".join("".join(c if c.isprintable() else " " for c in title).split())
-    assert read == whole or (len(whole) > len(read) == MAX_TITLE and whole.startswith(read.removesuffix("…")))
+    assert read == whole or (
+        len(whole) > len(read) == RECIPE.title_characters and whole.startswith(read.removesuffix("…"))
+    )
 
 
 @given(st.text())
@@ -166,21 +169,33 @@ def test_predictions_are_rounded_to_the_scale() -> None:
     assert re.findall(r"predicted ([\d.]+)", lines) == ["4.5", "3.5", "0.5", "3.5"]
 
 
-def test_the_layout_of_lines_is_a_part_of_the_version(prompts: Prompts, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(prompts_module, "LAYOUT", 99)
-    assert load_prompts().version != prompts.version
+def changed(prompts: Prompts, before: dict[str, str]) -> set[str]:
+    """Names of the templates that ask something else than before."""
+    return {name for name, found in prompts.hashes.items() if before[name] != found}
 
 
-def test_predictors_depend_on_what_they_are_asked_alone(
-    own: Path, prompts: Prompts, monkeypatch: pytest.MonkeyPatch
+def test_a_template_has_another_hash_when_the_lines_of_its_items_change(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = load_prompts().hashes
+    monkeypatch.setattr(item_lines, "MIDDLE", "halfway")
+    assert changed(load_prompts(), before) == {"initialise", "refine", "incremental_update"}
+    assert load_prompts().version != Prompts(load_prompts().templates | {"refine": ("", "")}).version
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("refine", "$persona and $discrepancies"), ("predict", "$persona"), ("merge", "$persona $short_term")],
+)
+def test_an_own_template_changes_its_own_hash_and_the_version_alone(
+    own: Path, prompts: Prompts, name: str, text: str
 ) -> None:
-    monkeypatch.setattr(prompts_module, "LAYOUT", 99)
-    (own / "refine.txt").write_text("Be brief.\n---\n$persona and $discrepancies", "utf-8")
-    writing = load_prompts(own)
-    assert writing.version_for("predictor") == prompts.version_for("predictor")
-    assert writing.version_for("policy") != prompts.version_for("policy")
-    (own / "predict.txt").write_text("Be brief.\n---\n$persona", "utf-8")
-    assert load_prompts(own).version_for("predictor") != prompts.version_for("predictor")
+    (own / f"{name}.txt").write_text(f"Be brief.\n---\n{text}", "utf-8")
+    mine = load_prompts(own)
+    assert changed(mine, prompts.hashes) == {name}
+    assert mine.version != prompts.version
+    role = "predictor" if name == "predict" else "policy"
+    assert name in mine.hashes_for(role) and mine.hashes_for(role) != prompts.hashes_for(role)
+    other = "policy" if role == "predictor" else "predictor"
+    assert mine.hashes_for(other) == prompts.hashes_for(other)
 
 
 def test_an_own_prompt_replaces_the_built_in_one_alone(own: Path, prompts: Prompts) -> None:

@@ -7,20 +7,20 @@ from persona_cases import DOMAINS, items
 
 from deeper.engine import Prompt
 from deeper.engine.scripted.replay import GenerateCall, ScriptedEngine, ScriptedFailure
-from deeper.persona.predict import predict
+from deeper.persona.predict import PREDICT_INPUT, predict, predict_row
 from deeper.persona.prompts.templates import load_prompts
+from deeper.persona.recipe import RECIPE
 from deeper.persona.schema import PERSONA
 from deeper.persona.search import (
     CANDIDATE,
     CANDIDATE_INPUT,
     SEARCH,
-    TEMPERATURE,
+    asked_to_choose,
     choose,
     draw,
     halves,
-    to_judge,
 )
-from deeper.persona.stages import UPDATE_INPUT
+from deeper.persona.update_input import UPDATE_INPUT
 from deeper.persona.updaters import UPDATERS
 from deeper.persona.write import Writer
 
@@ -40,6 +40,11 @@ def case(method: str = "refine", k: int = 1, user: str = "ann", size: int = 10, 
 
 def table(*rows: dict[str, Any]) -> pa.Table:
     return pa.Table.from_pylist(list(rows), schema=UPDATE_INPUT)
+
+
+def questions(*what: pa.Table) -> pa.Table:
+    """What the predictor reads to choose among candidates."""
+    return pa.Table.from_pylist([predict_row(*one) for one in asked_to_choose(*what)], schema=PREDICT_INPUT)
 
 
 def writer(reply: Callable[[Prompt, int], str] | None = None) -> Writer:
@@ -75,7 +80,7 @@ def search(
     cases, policy, predictor = table(*rows), writer(saying(texts)), ScriptedEngine(judge=judge)
     split = halves(cases, 7, n)
     drawn = draw(split, policy, DOMAINS)
-    predictions = predict(to_judge(cases, split, drawn), predictor, PROMPTS, DOMAINS, "distribution", 1)
+    predictions = predict(questions(cases, split, drawn), predictor, PROMPTS, DOMAINS, "distribution", 1)
     parents = {row["parent"]: parent(row["user"]) for row in rows}
     personas, decisions = choose(cases, split, drawn, predictions, parents, policy, DOMAINS)
     assert personas.schema == PERSONA and decisions.schema == SEARCH
@@ -125,7 +130,7 @@ def test_a_candidate_is_written_from_its_half_alone_and_warm(method: str) -> Non
     drawn = draw(split, policy, DOMAINS)
     assert drawn.schema == CANDIDATE
     calls = [call for call in policy.engine.asked if isinstance(call, GenerateCall)]  # type: ignore[attr-defined]
-    assert {call.sampling.temperature for call in calls} == {TEMPERATURE}
+    assert {call.sampling.temperature for call in calls} == {RECIPE.search_temperature}
     asked = " ".join(call.prompt.user for call in calls[:1])
     first = split.to_pylist()[0]
     for item in first["windows"][-1]:
@@ -146,7 +151,7 @@ def test_the_predictor_is_asked_only_for_what_a_candidate_has_not_read_of_the_wi
     cases = table(*rows)
     split = halves(cases, 7, 2)
     drawn = draw(split, writer(saying(["a", "b", "fails", "d"])), DOMAINS)
-    asked = {row["persona_id"]: row for row in to_judge(cases, split, drawn).to_pylist()}
+    asked = {row["persona_id"]: row for row in questions(cases, split, drawn).to_pylist()}
     failed = [row["id"] for row in drawn.to_pylist() if row["failure"]]
     assert len(failed) == 1 and len(asked) == 1 + 3, "the old persona once, and no candidate that failed"
     assert [len(target["titles"]) for target in asked["old-ann"]["targets"]] == [10, 10, 10]
@@ -285,5 +290,5 @@ def test_users_and_methods_are_searched_apart() -> None:
 def test_nothing_to_update_is_nothing_to_search() -> None:
     split = halves(table(), 7, 3)
     drawn = draw(split, writer(), DOMAINS)
-    assert (split.num_rows, drawn.num_rows, to_judge(table(), split, drawn).num_rows) == (0, 0, 0)
+    assert (split.num_rows, drawn.num_rows, questions(table(), split, drawn).num_rows) == (0, 0, 0)
     assert drawn.schema == CANDIDATE

@@ -8,9 +8,11 @@ from deeper.engine import Prompt
 from deeper.engine.scripted.replay import GenerateCall, ScriptedEngine, ScriptedFailure
 from deeper.persona.prompts.item_lines import rating_lines
 from deeper.persona.prompts.templates import load_prompts
+from deeper.persona.recipe import RECIPE
 from deeper.persona.schema import PERSONA
-from deeper.persona.stages import UPDATE_INPUT, controls, initialise, update
-from deeper.persona.write import RETRY_TEMPERATURE, Writer, persona_id
+from deeper.persona.stages import controls, initialise, update
+from deeper.persona.update_input import UPDATE_INPUT
+from deeper.persona.write import Writer, persona_id
 
 PROMPTS = load_prompts()
 
@@ -113,7 +115,7 @@ def test_a_leak_is_retried_once_warm_and_the_text_with_fewer_leaks_kept() -> Non
         ("Likes boats.", []),
     ]
     temperatures = [call.sampling.temperature for call in engine.asked if isinstance(call, GenerateCall)]
-    assert temperatures == [0, 0, 0, RETRY_TEMPERATURE, RETRY_TEMPERATURE]
+    assert temperatures == [0, 0, 0, *[RECIPE.leak_retry_temperature] * 2]
     assert {call.sampling.seed for call in engine.asked if isinstance(call, GenerateCall)} == {3}
 
 

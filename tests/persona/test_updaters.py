@@ -2,7 +2,7 @@
 
 from updater_contract import UpdaterContract
 
-from deeper.persona.updaters import MERGING, UPDATERS
+from deeper.persona.updaters import SHORT_TERM, UPDATERS
 
 
 class TestRefine(UpdaterContract):
@@ -36,4 +36,4 @@ class TestSlideRegeneration(UpdaterContract):
 def test_every_updater_keeps_the_contract() -> None:
     contracts = {contract.name: contract for contract in UpdaterContract.__subclasses__()}
     assert contracts.keys() == UPDATERS.keys()
-    assert {name for name, contract in contracts.items() if contract.sees_short_term} == MERGING
+    assert {name for name, contract in contracts.items() if contract.sees_short_term} == SHORT_TERM

@@ -16,18 +16,19 @@ from persona_cases import FOOD, ODD_TITLES, PERCENT, items
 
 from deeper.engine import Prompt
 from deeper.persona.prompts.templates import Prompts, load_prompts
-from deeper.persona.updaters import UPDATERS, Case
+from deeper.persona.update_input import UpdateInput
+from deeper.persona.updaters import UPDATERS
 
 PERSONA, SHORT_TERM = "fond of granite", "lately drawn to slate"
 SIZE = 4
 
 
-def case_at(t: int) -> Case:
+def seen_at(t: int) -> UpdateInput:
     """Round t; rating and title of item i of W_k are marked by k and i, the prediction of item i is 91 + i."""
     windows = [
         items([f"Mark {k} {i}" for i in range(SIZE)], [10 * k + i + 1 for i in range(SIZE)]) for k in range(t + 1)
     ]
-    return Case(PERCENT, PERSONA, windows, [91.0 + i for i in range(SIZE)], SHORT_TERM, 120)
+    return UpdateInput(PERCENT, PERSONA, windows, [91.0 + i for i in range(SIZE)], SHORT_TERM, 120)
 
 
 def lines_of(prompt: Prompt) -> dict[str, str]:
@@ -61,12 +62,12 @@ class UpdaterContract:
     def prompts(cls) -> Prompts:
         return load_prompts()
 
-    def ask(self, prompts: Prompts, case: Case) -> Prompt:
-        return UPDATERS[self.name](prompts, case)
+    def ask(self, prompts: Prompts, seen: UpdateInput) -> Prompt:
+        return UPDATERS[self.name](prompts, seen)
 
     @pytest.mark.parametrize("t", [1, 2, 4])
     def test_it_sees_its_windows_and_no_other(self, prompts: Prompts, t: int) -> None:
-        prompt = self.ask(prompts, case_at(t))
+        prompt = self.ask(prompts, seen_at(t))
         expected = {f"Mark {k} {i}": f"{10 * k + i + 1}" for k in self.windows(t) for i in range(SIZE)}
         seen = lines_of(prompt)
         assert list(seen) == list(expected)[::-1]
@@ -76,7 +77,7 @@ class UpdaterContract:
 
     @pytest.mark.parametrize("t", [1, 3])
     def test_it_sees_texts_and_predictions_only_where_it_should(self, prompts: Prompts, t: int) -> None:
-        prompt = self.ask(prompts, case_at(t))
+        prompt = self.ask(prompts, seen_at(t))
         whole = prompt.system + prompt.user
         assert whole.count(PERSONA) == self.sees_persona
         assert whole.count(SHORT_TERM) == self.sees_short_term
@@ -84,21 +85,21 @@ class UpdaterContract:
         assert guesses == ([94, 93, 92, 91] if self.sees_prediction else [])
 
     def test_what_it_does_not_see_changes_nothing(self, prompts: Prompts) -> None:
-        case = case_at(3)
+        seen = seen_at(3)
         hidden = [k for k in range(4) if k not in self.windows(3)]
-        windows = [items(["Other"] * SIZE, [77] * SIZE) if k in hidden else w for k, w in enumerate(case.windows)]
+        windows = [items(["Other"] * SIZE, [77] * SIZE) if k in hidden else w for k, w in enumerate(seen.windows)]
         changes = {
             "windows": windows,
             **({} if self.sees_persona else {"persona": "someone else"}),
             **({} if self.sees_short_term else {"short_term": "someone else"}),
             **({} if self.sees_prediction else {"predicted": None}),
         }
-        assert self.ask(prompts, replace(case, **changes)) == self.ask(prompts, case)
+        assert self.ask(prompts, replace(seen, **changes)) == self.ask(prompts, seen)
 
     def test_marks_of_no_rating_are_shown_as_not_rated(self, prompts: Prompts) -> None:
         windows = [items(["Rated", "Unrated"], [4, 0]) for _ in range(2)]
         windows[0] = items(["Old", "Old unrated"], [0, 0])
-        prompt = self.ask(prompts, Case(FOOD, PERSONA, windows, [3.0, 3.0], SHORT_TERM, 120))
+        prompt = self.ask(prompts, UpdateInput(FOOD, PERSONA, windows, [3.0, 3.0], SHORT_TERM, 120))
         seen = lines_of(prompt)
         for title, said in {"Rated": "4", "Unrated": "not rated", "Old": "not rated"}.items():
             if title in seen:
@@ -107,17 +108,17 @@ class UpdaterContract:
         assert not re.search(r"(^|actual )0[:,]", prompt.user, re.MULTILINE)
 
     def test_a_failed_prediction_is_shown_as_unknown(self, prompts: Prompts) -> None:
-        prompt = self.ask(prompts, replace(case_at(2), predicted=None))
+        prompt = self.ask(prompts, replace(seen_at(2), predicted=None))
         assert prompt.user.count("predicted unknown:") == (SIZE if self.sees_prediction else 0)
 
     def test_odd_titles_are_one_line_each(self, prompts: Prompts) -> None:
-        plain = Case(
+        plain = UpdateInput(
             PERCENT, PERSONA, [items(["a"] * len(ODD_TITLES), [7] * len(ODD_TITLES))] * 2, None, SHORT_TERM, 120
         )
         odd = replace(plain, windows=[items(ODD_TITLES, [7] * len(ODD_TITLES))] * 2)
         assert len(self.ask(prompts, odd).user.splitlines()) == len(self.ask(prompts, plain).user.splitlines())
 
     def test_the_noun_and_the_length_are_told(self, prompts: Prompts) -> None:
-        prompt = self.ask(prompts, case_at(1))
+        prompt = self.ask(prompts, seen_at(1))
         assert "jar" in prompt.user
         assert "five sentences" in prompt.system

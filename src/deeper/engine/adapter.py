@@ -31,7 +31,7 @@ class Adapter:
         folder: Holds PEFT's files and the card.
         kind: `policy` (writes personas) or `predictor` (reads them); None without a card.
         base: `Weights.base` of the weights it was trained on; empty without a card.
-        prompt_version: `Prompts.version` of the prompts it was trained with; empty without a card.
+        templates: Hashes of the prompt templates it was trained with, by name; none without a card.
         users: Hashes of the users it was trained on; none without a card, where nobody knows them.
         digest: Identifies tensors and configuration; 64 hex digits.
         provenance: What the card tells of its training, and of those that this one went on with (`before`);
@@ -41,7 +41,7 @@ class Adapter:
     folder: Path
     kind: Kind | None
     base: str
-    prompt_version: str
+    templates: Mapping[str, str] = field(hash=False)
     users: frozenset[str]
     digest: str
     provenance: Mapping[str, Any] = field(default_factory=dict, hash=False)
@@ -54,7 +54,7 @@ class _Card(BaseModel):
 
     kind: Kind
     base: str
-    prompt_version: str
+    templates: dict[str, str]
     users: tuple[str, ...]
     provenance: dict[str, Any]
 
@@ -71,7 +71,7 @@ def write_card(
     *,
     kind: Kind,
     base: str,
-    prompt_version: str,
+    templates: Mapping[str, str],
     users: Iterable[str],
     provenance: Mapping[str, Any],
     before: Adapter | None = None,
@@ -82,7 +82,7 @@ def write_card(
         folder: The adapter's folder.
         kind: Who uses it.
         base: `Weights.base` of the weights it was trained on.
-        prompt_version: `Prompts.version` of the prompts it was trained with.
+        templates: Hashes of the prompt templates it was trained with, by name (`Prompts.hashes_for`).
         users: Hashes of the users it was trained on, never their ids.
         provenance: Where it comes from: settings, data, versions; anything that JSON holds.
         before: What the training went on with: its users are added, and its provenance is kept as `before`.
@@ -90,7 +90,7 @@ def write_card(
     card = _Card(
         kind=kind,
         base=base,
-        prompt_version=prompt_version,
+        templates=dict(templates),
         users=tuple(sorted({*users, *(before.users if before else ())})),
         provenance={**provenance, **({"before": before.provenance} if before else {})},
     )
@@ -131,8 +131,8 @@ def load_adapter(source: Path, *, needs_card: bool = True) -> Adapter:
         ) from error
     digest = hashlib.sha256((_canonical(config) + tensors).encode()).hexdigest()
     if card is None:
-        return Adapter(folder, None, "", "", frozenset(), digest)
-    return Adapter(folder, card.kind, card.base, card.prompt_version, frozenset(card.users), digest, card.provenance)
+        return Adapter(folder, None, "", {}, frozenset(), digest)
+    return Adapter(folder, card.kind, card.base, card.templates, frozenset(card.users), digest, card.provenance)
 
 
 def _no_adapter(source: Path, missing: list[str]) -> UserError:

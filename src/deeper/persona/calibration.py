@@ -9,7 +9,7 @@ the median of q.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -18,15 +18,11 @@ from numpy.typing import NDArray
 from deeper.behaviour.users import Windows
 from deeper.domains import Domain
 from deeper.measure.metrics import crps, weighted_median
+from deeper.persona.recipe import RECIPE
 from deeper.persona.schema import PREDICTION
 
 Floats = NDArray[np.float64]
 
-EPSILON = 1e-4
-"""Added to probabilities before division, so that one-hot readouts stay finite."""
-EXPONENTS = np.round(np.arange(0, 2.01, 0.05), 2)
-CELLS = 100
-"""Cells of the normalised scale [0, 1] on which domains are pooled."""
 ROWS_AT_ONCE = 1000
 """Predictions that are taken out of their table at a time: as Python numbers they take ten times the memory."""
 
@@ -58,7 +54,7 @@ class Calibration:
 
     Attributes:
         domains: Map of each domain that has calibration ratings.
-        pooled: Map on `CELLS` cells of the normalised scale; None if no domain has calibration ratings.
+        pooled: Map on `calibration_cells` cells of the normalised scale; None if no domain has calibration ratings.
     """
 
     domains: Mapping[str, Map]
@@ -73,6 +69,34 @@ class Calibration:
         count = len(domain.scale.values)
         base, mean = (tuple(regrid(np.array(part), count)) for part in (self.pooled.base, self.pooled.mean))
         return "pooled", Map(base, mean, self.pooled.exponent, self.pooled.ratings)
+
+    def calibrate(self, table: pa.Table, domains: Mapping[str, Domain]) -> pa.Table:
+        """Calibrate `PREDICTION` rows; failed ones pass unchanged."""
+        found = {name: self.find(domain) for name, domain in domains.items()}
+        parts = [PREDICTION.empty_table()]
+        for start in range(0, table.num_rows, ROWS_AT_ONCE):
+            rows: list[dict[str, Any]] = table.slice(start, ROWS_AT_ONCE).to_pylist()
+            for row in rows:
+                kind, one = found[row["domain"]]
+                if one is not None and not row["failure"]:
+                    distribution = one.apply(np.array(row["distribution"], np.float64))
+                    row["distribution"] = distribution.tolist()
+                    row["points"] = weighted_median(distribution, domains[row["domain"]].scale.values).tolist()
+                    row["calibrated"] = kind
+            parts.append(pa.Table.from_pylist(rows, schema=PREDICTION))
+        return pa.concat_tables(parts).combine_chunks()
+
+
+UNCALIBRATED = Calibration({}, None)
+"""Leaves predictions as they are."""
+
+
+class Calibrator(Protocol):
+    """Calibrates predictions: with no map, with one for each domain, or with one for each fold or predictor."""
+
+    def calibrate(self, table: pa.Table, domains: Mapping[str, Domain]) -> pa.Table:
+        """Calibrate `PREDICTION` rows; failed ones pass unchanged, and the order is kept."""
+        ...
 
 
 def fit(samples: Sequence[tuple[Domain, Floats, Floats]]) -> Calibration:
@@ -93,25 +117,8 @@ def fit(samples: Sequence[tuple[Domain, Floats, Floats]]) -> Calibration:
     return Calibration(maps, Map(tuple(base.tolist()), tuple(mean.tolist()), exponent, count))
 
 
-def calibrate(table: pa.Table, calibration: Calibration, domains: Mapping[str, Domain]) -> pa.Table:
-    """Apply a calibration to uncalibrated `PREDICTION` rows; failed ones pass unchanged."""
-    found = {name: calibration.find(domain) for name, domain in domains.items()}
-    parts = [PREDICTION.empty_table()]
-    for start in range(0, table.num_rows, ROWS_AT_ONCE):
-        rows: list[dict[str, Any]] = table.slice(start, ROWS_AT_ONCE).to_pylist()
-        for row in rows:
-            kind, one = found[row["domain"]]
-            if one is not None and not row["failure"]:
-                distribution = one.apply(np.array(row["distribution"], np.float64))
-                row["distribution"] = distribution.tolist()
-                row["points"] = weighted_median(distribution, domains[row["domain"]].scale.values).tolist()
-                row["calibrated"] = kind
-        parts.append(pa.Table.from_pylist(rows, schema=PREDICTION))
-    return pa.concat_tables(parts).combine_chunks()
-
-
 def _apply(distribution: Floats, base: Floats, mean: Floats, exponent: float) -> Floats:
-    weights = base * ((distribution + EPSILON) / (mean + EPSILON)) ** exponent
+    weights = base * ((distribution + RECIPE.calibration_epsilon) / (mean + RECIPE.calibration_epsilon)) ** exponent
     return weights / weights.sum(axis=-1, keepdims=True)
 
 
@@ -132,7 +139,9 @@ def _best_exponent(parts: Sequence[tuple[Floats, Floats, Floats, Floats, Floats]
         ]
         return float(np.mean(losses))
 
-    return float(min(EXPONENTS, key=lambda exponent: (round(loss(float(exponent)), 9), exponent)))
+    largest, step = RECIPE.calibration_exponents
+    exponents = np.round(np.arange(0, largest + step / 5, step), 2)
+    return float(min(exponents, key=lambda exponent: (round(loss(float(exponent)), 9), exponent)))
 
 
 def _fitted(cells: Floats, distribution: Floats) -> Floats:
@@ -141,7 +150,7 @@ def _fitted(cells: Floats, distribution: Floats) -> Floats:
 
 
 def _normalised(one: Map) -> tuple[Floats, Floats]:
-    return regrid(np.array(one.base), CELLS), regrid(np.array(one.mean), CELLS)
+    return regrid(np.array(one.base), RECIPE.calibration_cells), regrid(np.array(one.mean), RECIPE.calibration_cells)
 
 
 def regrid(masses: Floats, count: int) -> Floats:

@@ -1,7 +1,7 @@
 """Calibration without train users: each user's predictions are mapped by what was fitted on other users.
 
-Users are dealt into at most `FOLDS` folds; the map of a fold is fitted on all other folds. So no user's own ratings are
-in the map that the user's predictions go through, and no user is lost to calibration alone.
+Users are dealt into a few folds, and the map of a fold is fitted on all other folds. So no user's own ratings shape the
+map that calibrates them, and every user can be evaluated.
 """
 
 from collections.abc import Mapping
@@ -12,9 +12,9 @@ import pyarrow as pa
 from deeper.behaviour.splits import user_hash
 from deeper.behaviour.users import Key, Windows
 from deeper.domains import Domain
-from deeper.persona.calibration import Calibration, calibrate, fit_calibration
+from deeper.persona.calibration import Calibration, fit_calibration
+from deeper.persona.recipe import RECIPE
 
-FOLDS = 5
 OTHERS = "others"
 """What `calibrated` says of a map that was fitted on other users of the same domain who are judged, too."""
 
@@ -36,7 +36,7 @@ class CrossFit:
         rows = table.to_pylist()
         fold = [self.users[row["domain"]][row["user"]] for row in rows]
         found = [
-            iter(calibrate(table.filter(pa.array([one == i for one in fold], pa.bool_())), maps, domains).to_pylist())
+            iter(maps.calibrate(table.filter(pa.array([one == i for one in fold], pa.bool_())), domains).to_pylist())
             for i, maps in enumerate(self.folds)
         ]
         merged = [next(found[i]) for i in fold]
@@ -54,7 +54,7 @@ def cross_fit(predictions: pa.Table, windows: Windows, domains: Mapping[str, Dom
         domains: By id.
     """
     keys: list[Key] = sorted(windows, key=lambda key: user_hash(*key))
-    count = max(1, min(FOLDS, len(keys)))
+    count = max(1, min(RECIPE.calibration_folds, len(keys)))
     fold = {key: i % count for i, key in enumerate(keys)}
     users: dict[str, dict[str, int]] = {}
     for (domain, user), i in fold.items():

@@ -25,15 +25,12 @@ from numpy.typing import NDArray
 from deeper.behaviour.users import Windows
 from deeper.domains import Domain
 from deeper.measure.metrics import crps, weighted_median
-from deeper.persona.calibration import CELLS, EPSILON, regrid
+from deeper.persona.calibration import regrid
+from deeper.persona.recipe import RECIPE
 from deeper.persona.schema import PREDICTION
 
 Floats = NDArray[np.float64]
 Row = Mapping[str, Any]
-
-SHRINKAGES = (1.0, 2.0, 5.0, 10.0, 20.0)
-HISTORY_WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0)
-PERSONA_WEIGHTS = (0.0, 0.125, 0.25, 0.5, 0.75, 1.0, 1.5)
 
 
 @dataclass(frozen=True)
@@ -74,8 +71,7 @@ class Pools:
 
     Attributes:
         domains: By domain id.
-        pooled: Fitted on all domains together, with c on `CELLS` cells of the normalised scale; None if no domain has
-            ratings to fit on.
+        pooled: Fitted on all domains together, with c on cells of the normalised scale; None without ratings to fit on.
     """
 
     domains: Mapping[str, Pool]
@@ -120,7 +116,7 @@ def fit_history(predictions: pa.Table, windows: Windows, domains: Mapping[str, D
         domains: By id.
     """
     samples = _samples(predictions, windows, domains)
-    return History(_fit(samples, PERSONA_WEIGHTS), _fit(samples, (0.0,)))
+    return History(_fit(samples, RECIPE.history_persona_weights), _fit(samples, (0.0,)))
 
 
 def with_history(
@@ -217,7 +213,7 @@ def _fit(samples: Sequence[_Sample], persona_weights: Sequence[float]) -> Pools:
         weights = _best(partial(_loss, sample, base), persona_weights)
         pools[sample.domain.id] = Pool(tuple(base.tolist()), *weights, ratings=len(sample.actual))
         bases.append(base)
-    cells = np.mean([regrid(base, CELLS) for base in bases], axis=0)
+    cells = np.mean([regrid(base, RECIPE.calibration_cells) for base in bases], axis=0)
 
     def loss(weights: tuple[float, float, float]) -> float:
         pairs = [(sample, regrid(cells, len(sample.domain.scale.values))) for sample in samples]
@@ -231,7 +227,7 @@ def _best(
     loss: Callable[[tuple[float, float, float]], float], persona_weights: Sequence[float]
 ) -> tuple[float, float, float]:
     """The (s, α, β) of least loss; of equal ones the least β, then the least α, then the least s."""
-    grid = product(SHRINKAGES, HISTORY_WEIGHTS, persona_weights)
+    grid = product(RECIPE.history_shrinkages, RECIPE.history_weights, persona_weights)
     return min(grid, key=lambda weights: (round(loss(weights), 9), *reversed(weights)))
 
 
@@ -246,7 +242,7 @@ def _pool(counts: Floats, distribution: Floats, base: Floats, weights: tuple[flo
     shrinkage, history, persona = weights
     shrunk = (counts + shrinkage * base) / (counts.sum(axis=-1, keepdims=True) + shrinkage)
     # Plain powers, since a weight of 0 must leave its part out, and one-hot distributions must stay finite.
-    pooled = shrunk**history * (distribution + EPSILON) ** persona
+    pooled = shrunk**history * (distribution + RECIPE.calibration_epsilon) ** persona
     return pooled / pooled.sum(axis=-1, keepdims=True)
 
 

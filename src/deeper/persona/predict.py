@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,9 @@ from deeper.engine import Engine, Prompt, Sampling, ScoreRequest
 from deeper.measure.metrics import weighted_median
 from deeper.persona.prompts.item_lines import quote
 from deeper.persona.prompts.templates import Prompts
+from deeper.persona.recipe import RECIPE
 from deeper.persona.schema import PREDICTION
+from deeper.storage.stage import Stage
 
 Floats = NDArray[np.float64]
 
@@ -33,14 +36,17 @@ PREDICT_INPUT = pa.schema(
     ]
 )
 """A persona's text and the windows to predict from it: the titles alone, so that no rating can reach the engine."""
+PREDICT_ROWS = 16
+"""Personas that are read at once. Another number gives other batches, and so other last digits."""
 UNKNOWN = "Nothing is known."
 """What the predictor reads in the place of an empty persona."""
-ATTEMPTS = (0.0, 1.0)
-"""Temperatures at which a structured answer is asked for, one after the other, before it counts as failed."""
-
 Answer = tuple[Floats, str]
 """A distribution (items, labels) and why there is none (then it is empty)."""
 Readout = Callable[["pa.Table", Engine, Prompts, Mapping[str, Domain], int], list[list[Answer]]]
+
+
+Asked = tuple[Mapping[str, Any], Mapping[int, Sequence[Mapping[str, Any]]]]
+"""A persona (a `PERSONA` row, or its id, user, domain and text) and the windows to predict from it, by k."""
 
 
 def predict_row(persona: Mapping[str, Any], windows: Mapping[int, Sequence[Mapping[str, Any]]]) -> dict[str, Any]:
@@ -76,6 +82,34 @@ def predict(
                 }
             )
     return pa.Table.from_pylist(rows, schema=PREDICTION)
+
+
+def predict_stage(
+    name: str, engine: Engine, prompts: Prompts, domains: Mapping[str, Domain], readout: str, seed: int
+) -> Stage:
+    """The stage of a run in which a predictor reads personas: `PREDICT_INPUT` to uncalibrated `PREDICTION` rows.
+
+    Args:
+        name: What the run calls it.
+        engine: The predictor.
+        prompts: The templates.
+        domains: By id.
+        readout: How predictions are read; one of `READOUTS`.
+        seed: Seed of the structured readout's second attempt.
+    """
+    return Stage(
+        name=name,
+        function=partial(predict, engine=engine, prompts=prompts, domains=domains, readout=readout, seed=seed),
+        schema=PREDICTION,
+        settings={
+            "engine": engine.fingerprint,
+            "prompts": prompts.version,
+            "readout": readout,
+            "seed": seed,
+            "domains": {name: repr(domain) for name, domain in sorted(domains.items())},
+        },
+        shard_rows=PREDICT_ROWS,
+    )
 
 
 def score_request(prompts: Prompts, domain: Domain, persona: str, titles: Sequence[str]) -> ScoreRequest:
@@ -130,15 +164,15 @@ def _structured(
             persona = row["persona"] or UNKNOWN
             prompt = prompts.render("predict_list", domains[row["domain"]], persona=persona, items=items, count=count)
             groups.setdefault((row["domain"], count), []).append((i, j, prompt))
-    for (name, count), cases in groups.items():
-        domain, unread = domains[name], cases
-        for temperature in ATTEMPTS:
+    for (name, count), asked in groups.items():
+        domain, unread = domains[name], asked
+        for temperature in RECIPE.structured_temperatures:
             sampling = Sampling(32 + 12 * count, temperature, seed=seed, json_schema=answer_schema(domain, count))
             completions = engine.generate([prompt for _, _, prompt in unread], sampling)
             for (i, j, _), completion in zip(unread, completions, strict=True):
                 failed: Answer = (np.empty((0, 0)), completion.failure)
                 results[i][j] = failed if completion.failure else read_answer(completion.texts[0], domain, count)
-            unread = [case for case in unread if results[case[0]][case[1]][1]]
+            unread = [(i, j, prompt) for i, j, prompt in unread if results[i][j][1]]
             if not unread:
                 break
     return results

@@ -7,7 +7,7 @@ Each candidate is sampled from the updater's own prompt over a random half of W_
 
 The candidate with the highest gain becomes S_t; where no gain is above 0 the old persona stays. Nothing behind W_t is
 in any of these tables. The old persona has read W_{t-1}, and so it is judged kindly: a candidate that wins has earned
-it. Three steps, of which the first two call an engine: `draw` (policy), `predict` on `to_judge` (predictor), `choose`.
+it. Three steps, of which the first two call an engine: `draw` (policy), predictions of `asked_to_choose`, `choose`.
 """
 
 import hashlib
@@ -22,17 +22,14 @@ from numpy.typing import NDArray
 
 from deeper.domains import Domain
 from deeper.measure.metrics import mean_absolute_error
-from deeper.persona.predict import PREDICT_INPUT
+from deeper.persona.predict import Asked
+from deeper.persona.recipe import RECIPE
 from deeper.persona.schema import PERSONA
-from deeper.persona.stages import UPDATE_INPUT, update
+from deeper.persona.stages import update
+from deeper.persona.update_input import UPDATE_INPUT
 from deeper.persona.write import Writer, Written, persona_row
 
 Row = Mapping[str, Any]
-
-TEMPERATURE = 1.0
-"""At which candidates are sampled: the policy's own distribution, as in training (DEEPER samples its directions so)."""
-TOLERANCE = 1e-9
-"""A gain must be above this: equal errors, summed in another order, differ by less."""
 
 CANDIDATE_INPUT = pa.schema(
     [
@@ -92,35 +89,32 @@ def draw(table: pa.Table, writer: Writer, domains: Mapping[str, Domain]) -> pa.T
     for candidate in pc.unique(table["candidate"]).to_pylist():
         seed = int.from_bytes(_digest(writer.seed, candidate)[:4]) >> 1
         own = table.filter(pc.field("candidate") == candidate).select(UPDATE_INPUT.names)
-        written = update(own, replace(writer, temperature=TEMPERATURE, seed=seed), domains)
+        written = update(own, replace(writer, temperature=RECIPE.search_temperature, seed=seed), domains)
         numbers = pa.array([candidate] * written.num_rows, pa.int16())
         parts.append(written.append_column(CANDIDATE.field("candidate"), numbers).cast(CANDIDATE))
     return pa.concat_tables(parts)
 
 
-def to_judge(table: pa.Table, split: pa.Table, drawn: pa.Table) -> pa.Table:
-    """What the predictor is asked: W_0..W_t of each old persona once, of each candidate all that it is judged by.
+def asked_to_choose(table: pa.Table, split: pa.Table, drawn: pa.Table) -> list[Asked]:
+    """What the predictor is asked: W_0..W_t of each old persona once, of each candidate the ratings it is judged by.
 
     Args:
         table: `UPDATE_INPUT` rows.
         split: Their `halves`.
         drawn: What `draw` made of these.
-
-    Returns:
-        `PREDICT_INPUT` rows.
     """
-    cases = {_key(row): row for row in table.to_pylist()}
+    updates = {_key(row): row for row in table.to_pylist()}
     held_out = {(_key(row), row["candidate"]): row["held_out"] for row in split.to_pylist()}
-    rows: dict[str, Row] = {}
-    for case in cases.values():
+    asked: dict[str, Asked] = {}
+    for case in updates.values():
         everything = range(len(case["windows"][-1]))
-        rows[case["parent"]] = _asked(case, case["parent"], case["persona"], everything)
+        asked[case["parent"]] = _asked(case, case["parent"], case["persona"], everything)
     for candidate in _finals(drawn):
         if not candidate["failure"]:
             key = _key(candidate)
             positions = held_out[key, candidate["candidate"]]
-            rows[candidate["id"]] = _asked(cases[key], candidate["id"], candidate["text"], positions)
-    return pa.Table.from_pylist(list(rows.values()), schema=PREDICT_INPUT)
+            asked[candidate["id"]] = _asked(updates[key], candidate["id"], candidate["text"], positions)
+    return list(asked.values())
 
 
 def choose(
@@ -141,7 +135,7 @@ def choose(
         table: `UPDATE_INPUT` rows.
         split: Their `halves`.
         drawn: What `draw` made of these.
-        predictions: Calibrated predictions of `to_judge`.
+        predictions: Calibrated predictions of `asked_to_choose`.
         parents: `PERSONA` rows of the old personas, by id.
         writer: Who wrote the candidates.
         domains: By id.
@@ -163,7 +157,7 @@ def choose(
         own = candidates[key]
         verdicts = [_judge(case, held_out[key, row["candidate"]], row, points, domain) for row in own]
         best = max(range(len(own)), key=lambda i: (verdicts[i].gain, -own[i]["candidate"]))
-        chosen = own[best] if verdicts[best].gain > TOLERANCE else None
+        chosen = own[best] if verdicts[best].gain > RECIPE.search_tolerance else None
         if chosen is None:
             failed = own[0]["failure"] if all(row["failure"] for row in own) else ""
             personas.append(_kept(case, parents[case["parent"]], failed, writer))
@@ -252,13 +246,12 @@ def _half(row: Row, seed: int, candidate: int) -> Row:
     }
 
 
-def _asked(case: Row, persona_id: str, text: str, positions: Sequence[int]) -> Row:
-    """One row of `PREDICT_INPUT`: W_0..W_{t-1}, and of W_t the positions that are judged."""
+def _asked(case: Row, persona_id: str, text: str, positions: Sequence[int]) -> Asked:
+    """A persona and W_0..W_{t-1}, and of W_t the positions that it is judged by."""
     *earlier, window = case["windows"]
     windows = [*earlier, [window[i] for i in positions]]
-    targets = [{"k": k, "titles": [item["title"] for item in items]} for k, items in enumerate(windows) if items]
-    names = {"persona_id": persona_id, "user": case["user"], "domain": case["domain"]}
-    return {**names, "persona": text, "targets": targets}
+    persona = {"id": persona_id, "user": case["user"], "domain": case["domain"], "text": text}
+    return persona, {k: items for k, items in enumerate(windows) if items}
 
 
 def _finals(drawn: pa.Table) -> list[Row]:

@@ -1,76 +1,36 @@
 """The writing stages, from table to table: initialise, update, and the controls."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from functools import partial
+from typing import Any, Protocol
 
 import pyarrow as pa
 
-from deeper.behaviour.schema import ITEM
 from deeper.domains import Domain
 from deeper.persona.prompts.item_lines import Item, rating_lines
+from deeper.persona.recipe import RECIPE
 from deeper.persona.schema import PERSONA
-from deeper.persona.updaters import MERGING, UPDATERS, Case, describe
+from deeper.persona.update_input import initial_prompt, update_input
+from deeper.persona.updaters import SHORT_TERM, UPDATERS
 from deeper.persona.write import Draft, Writer, Written, persona_id, persona_row, write
+from deeper.storage.stage import Stage
 
-WINDOWS = pa.list_(pa.list_(ITEM))
-
-UPDATE_INPUT = pa.schema(
-    [
-        pa.field("user", pa.string(), nullable=False),
-        pa.field("domain", pa.string(), nullable=False),
-        pa.field("method", pa.string(), nullable=False),
-        pa.field("k", pa.int16(), nullable=False),
-        pa.field("parent", pa.string()),
-        pa.field("persona", pa.string(), nullable=False),
-        pa.field("windows", WINDOWS, nullable=False),
-        pa.field("predicted", pa.list_(pa.float32())),
-    ]
-)
-"""What an update may see: S_{k-1} (`parent`, `persona`), W_0..W_k and the calibrated points of W_k predicted from
-S_{k-1} (null if that prediction failed). For `initialise` only W_0 is there."""
-HISTORY_ITEMS = 10
+WRITE_ROWS = 40
+"""Personas that are written at once. Another number gives other batches, and so other last digits."""
 
 
-def update_row(
-    key: tuple[str, str],
-    method: str,
-    k: int,
-    parent: Mapping[str, Any] | None,
-    windows: Sequence[Sequence[Item]],
-    predicted: Sequence[float] | None,
-) -> dict[str, Any]:
-    """One row of `UPDATE_INPUT`: nothing behind W_k is in it.
+class Write(Protocol):
+    """Writes personas: `initialise`, `update`, or a function of the same form."""
 
-    Args:
-        key: Domain and user.
-        method: The updater, or what else writes the persona.
-        k: The window that is read.
-        parent: The `PERSONA` row S_{k-1}, if there is one.
-        windows: The user's windows from W_0 on, at least up to W_k.
-        predicted: Calibrated points of W_k predicted from S_{k-1}; None if that prediction failed.
-    """
-    return {
-        "user": key[1],
-        "domain": key[0],
-        "method": method,
-        "k": k,
-        "parent": parent["id"] if parent else None,
-        "persona": parent["text"] if parent else "",
-        "windows": windows[: k + 1],
-        "predicted": predicted,
-    }
+    def __call__(self, table: pa.Table, writer: Writer, domains: Mapping[str, Domain]) -> pa.Table:
+        """Rows in, rows out."""
+        ...
 
 
 def initialise(table: pa.Table, writer: Writer, domains: Mapping[str, Domain]) -> pa.Table:
     """S_0 from W_0: `UPDATE_INPUT` to `PERSONA`."""
     rows = table.to_pylist()
-    drafts = [
-        Draft(
-            describe(writer.prompts, domains[row["domain"]], row["windows"][:1], writer.max_tokens),
-            _titles(row),
-        )
-        for row in rows
-    ]
+    drafts = [_short_draft(writer, domains, row, row["windows"][:1]) for row in rows]
     return _personas(writer, rows, write(writer, drafts))
 
 
@@ -80,35 +40,29 @@ def update(table: pa.Table, writer: Writer, domains: Mapping[str, Domain]) -> pa
     Short-term personas that an updater needs stand in the output too, before the personas.
     """
     rows = table.to_pylist()
-    merging = [row for row in rows if row["method"] in MERGING]
-    short_drafts = [
-        Draft(
-            describe(writer.prompts, domains[row["domain"]], row["windows"][-1:], writer.max_tokens),
-            _titles(row),
-        )
-        for row in merging
-    ]
-    plain = [row for row in rows if row["method"] not in MERGING]
-    drafts = [_draft(writer, domains, row) for row in plain]
-    written = write(writer, short_drafts + drafts)
+    merging = [row for row in rows if row["method"] in SHORT_TERM]
+    plain = [row for row in rows if row["method"] not in SHORT_TERM]
+    short_drafts = [_short_draft(writer, domains, row, row["windows"][-1:]) for row in merging]
+    written = write(writer, short_drafts + [_draft(writer, domains, row) for row in plain])
     short, final = written[: len(merging)], written[len(merging) :]
     merged = write(writer, [_draft(writer, domains, row, s.text) for row, s in zip(merging, short, strict=True)])
-    tables = [
-        _personas(writer, merging, short, stage="short_term"),
-        _personas(writer, plain + merging, final + merged),
-    ]
-    return pa.concat_tables(tables)
+    return pa.concat_tables(
+        [
+            _personas(writer, merging, short, stage="short_term"),
+            _personas(writer, plain + merging, final + merged),
+        ]
+    )
 
 
 def controls(table: pa.Table, domains: Mapping[str, Domain]) -> pa.Table:
     """Controls in a persona's place, from `UPDATE_INPUT` rows to `PERSONA` rows, without an engine.
 
-    `no_persona` and `history_only` are an empty text; `raw_history` the last 10 ratings of W_0..W_k themselves.
+    `no_persona` and `history_only` are an empty text; `raw_history` holds the last ratings of W_0..W_k themselves.
     """
     rows: list[dict[str, Any]] = []
     for row in table.to_pylist():
         domain = domains[row["domain"]]
-        items: list[Item] = [item for window in row["windows"] for item in window][-HISTORY_ITEMS:]
+        items: list[Item] = [item for window in row["windows"] for item in window][-RECIPE.raw_history_items :]
         text = rating_lines(items, domain) if row["method"] == "raw_history" else ""
         out: dict[str, Any] = {
             **{key: row[key] for key in ("user", "domain", "method", "k")},
@@ -118,32 +72,63 @@ def controls(table: pa.Table, domains: Mapping[str, Domain]) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=PERSONA)
 
 
-def _draft(writer: Writer, domains: Mapping[str, Domain], row: dict[str, Any], short_term: str = "") -> Draft:
-    case = Case(
-        domain=domains[row["domain"]],
-        persona=row["persona"],
-        windows=row["windows"],
-        predicted=row["predicted"],
-        short_term=short_term,
-        max_tokens=writer.max_tokens,
+def write_stage(
+    name: str,
+    function: Write,
+    writer: Writer,
+    domains: Mapping[str, Domain],
+    *,
+    schema: pa.Schema = PERSONA,
+    methods: Sequence[str] = (),
+) -> Stage:
+    """The stage of a run in which a policy writes.
+
+    Args:
+        name: What the run calls it.
+        function: Writes them.
+        writer: The policy.
+        domains: By id.
+        schema: Of the output.
+        methods: The updaters in its rows, whose code decides the output, too.
+    """
+    return Stage(
+        name=name,
+        function=partial(function, writer=writer, domains=domains),
+        schema=schema,
+        settings={
+            "engine": writer.engine.fingerprint,
+            "prompts": writer.prompts.version,
+            "max_tokens": writer.max_tokens,
+            "seed": writer.seed,
+            "domains": {name: repr(domain) for name, domain in sorted(domains.items())},
+        },
+        shard_rows=WRITE_ROWS,
+        looked_up=[UPDATERS[method] for method in methods],
     )
-    return Draft(UPDATERS[row["method"]](writer.prompts, case), _titles(row), row["persona"])
 
 
-def _titles(row: dict[str, Any]) -> frozenset[str]:
+def _short_draft(
+    writer: Writer, domains: Mapping[str, Domain], row: Mapping[str, Any], windows: Sequence[Sequence[Item]]
+) -> Draft:
+    """A persona of some windows alone."""
+    return Draft(initial_prompt(writer.prompts, domains[row["domain"]], windows, writer.max_tokens), _titles(row))
+
+
+def _draft(writer: Writer, domains: Mapping[str, Domain], row: Mapping[str, Any], short_term: str = "") -> Draft:
+    seen = update_input(row, domains[row["domain"]], writer.max_tokens, short_term)
+    return Draft(UPDATERS[row["method"]](writer.prompts, seen), _titles(row), row["persona"])
+
+
+def _titles(row: Mapping[str, Any]) -> frozenset[str]:
     return frozenset(item["title"] for window in row["windows"] for item in window)
 
 
 def _personas(
-    writer: Writer, rows: Sequence[dict[str, Any]], written: Sequence[Written], stage: str = "final"
+    writer: Writer, rows: Sequence[Mapping[str, Any]], written: Sequence[Written], stage: str = "final"
 ) -> pa.Table:
+    names = ("user", "domain", "method", "k", "parent")
     out = [
-        persona_row(
-            writer,
-            text,
-            **{key: row[key] for key in ("user", "domain", "method", "k", "parent")},
-            stage=stage,
-        )
+        persona_row(writer, text, **{key: row[key] for key in names}, stage=stage)
         for row, text in zip(rows, written, strict=True)
     ]
     return pa.Table.from_pylist(out, schema=PERSONA)

@@ -8,8 +8,7 @@ from typing import Any
 from deeper.engine import Completion, Engine, Prompt, Sampling
 from deeper.persona.leaks import find_leaks
 from deeper.persona.prompts.templates import Prompts
-
-RETRY_TEMPERATURE = 0.7
+from deeper.persona.recipe import RECIPE
 
 
 @dataclass(frozen=True)
@@ -64,7 +63,7 @@ def write(writer: Writer, drafts: Sequence[Draft]) -> list[Written]:
     written = [_read(answers[draft.prompt], draft) for draft in drafts]
 
     leaking = list(dict.fromkeys(d.prompt for d, w in zip(drafts, written, strict=True) if w.leaks and not w.failure))
-    retry = replace(sampling, temperature=RETRY_TEMPERATURE)
+    retry = replace(sampling, temperature=RECIPE.leak_retry_temperature)
     answers = dict(zip(leaking, writer.engine.generate(leaking, retry), strict=True)) if leaking else {}
     for i, draft in enumerate(drafts):
         if draft.prompt in answers:

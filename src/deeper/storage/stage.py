@@ -2,9 +2,12 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol
 
 import pyarrow as pa
+
+from deeper.storage.code_hash import code_modules
 
 COST = pa.schema(
     [
@@ -25,19 +28,40 @@ class Stage:
 
     Attributes:
         name: Names the stage's folder.
-        version: Raised when the function's output changes for the same input.
-        function: The function; rows of different shards must not depend on each other.
+        function: The function. Rows of different shards must not depend on each other. It should be a partial function
+            of what it uses (a policy, an engine, prompts), so that the code of these counts, too.
         schema: Of the output.
-        settings: Everything else that decides the output (prompt version, engine fingerprint, seed …).
+        settings: Everything besides code that decides the output: prompt version, engine fingerprint, seed …
         shard_rows: Rows of a shard.
+        looked_up: What the function finds by a name in its rows, such as the updaters of a run.
     """
 
     name: str
-    version: int
     function: Callable[[pa.Table], pa.Table]
     schema: pa.Schema
     settings: Mapping[str, Any]
     shard_rows: int
+    looked_up: Sequence[Any] = ()
+
+    @cached_property
+    def code(self) -> dict[str, str]:
+        """The modules whose code decides the output, with a hash of each."""
+        return code_modules(self.function, *self.looked_up)
+
+
+@dataclass(frozen=True)
+class PlannedStage:
+    """A stage that a run will reach.
+
+    Attributes:
+        name: The stage's.
+        kind: What its rows cost: stages of one kind take about the same time for a row ("write", "predict" …).
+        rows: How many there will be, at most.
+    """
+
+    name: str
+    kind: str
+    rows: int
 
 
 class Rows(Protocol):
@@ -82,3 +106,13 @@ class Executor(Protocol):
     def run(self, stage: Stage, rows: Rows) -> pa.Table:
         """Run a stage over rows; the output keeps the order of the input."""
         ...
+
+
+class InMemory:
+    """Runs stages shard by shard in this process, and keeps nothing."""
+
+    def run(self, stage: Stage, rows: Rows) -> pa.Table:
+        """Run a stage over rows; the output keeps the order of the input."""
+        starts = range(0, rows.num_rows, stage.shard_rows)
+        parts = [stage.function(rows.slice(start, stage.shard_rows)).cast(stage.schema) for start in starts]
+        return pa.concat_tables([stage.schema.empty_table(), *parts])

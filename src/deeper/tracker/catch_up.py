@@ -12,14 +12,13 @@ from typing import Any, TypeVar
 
 import pyarrow as pa
 
-from deeper.commands.evaluate.online import WRITE_ROWS
-from deeper.commands.execution.predictors import READ_ROWS
 from deeper.domains import Domain
 from deeper.engine import Engine
-from deeper.persona.calibration import Calibration, calibrate
-from deeper.persona.predict import PREDICT_INPUT, predict, predict_row
+from deeper.persona.calibration import Calibration
+from deeper.persona.predict import PREDICT_INPUT, PREDICT_ROWS, predict, predict_row
 from deeper.persona.schema import PREDICTION
-from deeper.persona.stages import UPDATE_INPUT, initialise, update, update_row
+from deeper.persona.stages import WRITE_ROWS, initialise, update
+from deeper.persona.update_input import UPDATE_INPUT, update_row
 from deeper.persona.write import Writer
 from deeper.tracker.tracked_user import Person
 
@@ -50,7 +49,7 @@ class Reader:
 
     def read(self, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """Calibrated `PREDICTION` rows of `PREDICT_INPUT` rows."""
-        return calibrate(self.read_raw(rows), self.calibration, {self.domain.id: self.domain}).to_pylist()
+        return self.calibration.calibrate(self.read_raw(rows), {self.domain.id: self.domain}).to_pylist()
 
     def read_raw(self, rows: Sequence[Mapping[str, Any]]) -> pa.Table:
         """The same, not calibrated."""
@@ -58,7 +57,7 @@ class Reader:
         tables = [
             predict(pa.Table.from_pylist(shard, schema=PREDICT_INPUT), self.engine, writer.prompts, domains,
                     self.readout, writer.seed)
-            for shard in shards(rows, READ_ROWS)
+            for shard in shards(rows, PREDICT_ROWS)
         ]  # fmt: skip
         return pa.concat_tables([PREDICTION.empty_table(), *tables])
 
@@ -76,7 +75,7 @@ def catch_up(people: Sequence[Person], reader: Reader) -> None:
     due = [person for person in people if person.is_due]
     while due:
         unpredicted = [person for person in due if person.versions and person.prediction() is None]
-        for shard in shards(unpredicted, READ_ROWS):
+        for shard in shards(unpredicted, PREDICT_ROWS):
             _predict(shard, reader)
         for function, group in (
             (initialise, [person for person in due if not person.versions]),

@@ -62,7 +62,9 @@ def make_reader(settings: TrackerSettings, domain: Domain, policy: Engine | str,
 def identity(settings: TrackerSettings, reader: Reader) -> str:
     """What a calibration belongs to: predictor, readout and prompts; the same on another machine."""
     engine = reader.engine.fingerprint if settings.predictor_engine == GIVEN else settings.predictor_engine
-    return json.dumps([engine, settings.predictor_adapter, settings.readout, reader.writer.prompts.reading_version])
+    return json.dumps(
+        [engine, settings.predictor_adapter, settings.readout, reader.writer.prompts.hashes_for("predictor")]
+    )
 
 
 def read_calibration(run: Path, settings: TrackerSettings, reader: Reader) -> Calibration:

@@ -7,22 +7,20 @@ measured on the first users of the plan, all at once, after a first call that lo
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pyarrow as pa
 
 from deeper.behaviour.users import Key
-from deeper.commands.evaluate.online import OnlineLoop
+from deeper.commands.evaluate.online import Online
 from deeper.commands.evaluate.plan import Plan
 from deeper.commands.execution.population import Population
 from deeper.engine import Prompt, Sampling, ScoreRequest
 from deeper.engine.registry import make_engine
-from deeper.persona.predict import PREDICT_INPUT, predict
+from deeper.persona.rounds import asked_for, carried
 from deeper.persona.schema import PREDICTION
-from deeper.persona.stages import UPDATE_INPUT, initialise
-from deeper.persona.write import Writer
-from deeper.storage.stage import Rows, Stage
+from deeper.storage.stage import InMemory, Rows, Stage
 
 REHEARSED_USERS = 8
 MEASURED_USERS = 4
@@ -59,13 +57,12 @@ def estimate(plan: Plan) -> Estimate:
 
 def rehearse(plan: Plan) -> tuple[int, int]:
     """How many personas a run writes, and how many windows it predicts."""
-    people = plan.population
-    few = Population(_first(people.eval), _first(people.calibration), people.table)
-    counter = _Counter(few)
-    engine = make_engine(SCRIPTED)
-    loop = OnlineLoop(plan.settings, counter, engine, engine, plan.prompts, plan.loaded.domains)
-    loop.run(few)
-    shares = (len(people.eval) / len(few.eval), len(people.calibration) / max(1, len(few.calibration)))
+    everyone = plan.population
+    few = Population(_first(everyone.eval), _first(everyone.calibration), everyone.table)
+    counter, engine = _Counter(few), make_engine(SCRIPTED)
+    loop = replace(plan, engines={"policy": engine, "predictor": engine}).loop(counter)
+    Online(plan.settings, loop, few).run()
+    shares = (len(everyone.eval) / len(few.eval), len(everyone.calibration) / max(1, len(few.calibration)))
     personas, windows = (
         round(sum(count * share for count, share in zip(counts, shares, strict=True)))
         for counts in (counter.personas, counter.windows)
@@ -75,7 +72,7 @@ def rehearse(plan: Plan) -> tuple[int, int]:
 
 @dataclass
 class _Counter:
-    """Runs stages in memory, and counts what comes out: of judged users, and of those who calibrate."""
+    """Runs stages in memory, and counts what comes out: of eval users, and of calibration users."""
 
     population: Population
 
@@ -83,7 +80,7 @@ class _Counter:
         self.personas, self.windows = [0, 0], [0, 0]
 
     def run(self, stage: Stage, rows: Rows) -> pa.Table:
-        result = stage.function(rows.slice(0, rows.num_rows)).cast(stage.schema)
+        result = InMemory().run(stage, rows)
         counts = self.windows if stage.schema.equals(PREDICTION) else self.personas
         for row in result.select(["domain", "user"]).to_pylist():
             counts[(row["domain"], row["user"]) not in self.population.eval] += 1
@@ -92,33 +89,16 @@ class _Counter:
 
 def _measure(plan: Plan) -> tuple[float, float]:
     """Seconds of writing a persona and of predicting a window, in a batch of a few."""
-    settings, domains, users = plan.settings, plan.loaded.domains, _first(plan.population.eval, MEASURED_USERS)
-    policy, predictor = plan.engines["policy"], plan.engines["predictor"]
-    policy.generate([Prompt("You are brief.", "Name a colour.")], Sampling(1))
-    predictor.score([ScoreRequest(Prompt("You judge.", "Is water wet?"), ("",), ("yes", "no"))])
-    cases = [
-        {**_named(key), "method": "initialise", "k": 0, "parent": None, "persona": "", "windows": own[:1]}
-        for key, own in users.items()
-    ]
-    writer = Writer(policy, plan.prompts, settings.max_persona_tokens, settings.seed)
+    users = _first(plan.population.eval, MEASURED_USERS)
+    plan.engines["policy"].generate([Prompt("You are brief.", "Name a colour.")], Sampling(1))
+    plan.engines["predictor"].score([ScoreRequest(Prompt("You judge.", "Is water wet?"), ("",), ("yes", "no"))])
+    loop = plan.loop(InMemory())
     began = time.monotonic()
-    written = initialise(pa.Table.from_pylist(cases, schema=UPDATE_INPUT), writer, domains).to_pylist()
+    written = loop.initialise(users)
     writing = time.monotonic() - began
-    targets = [[{"k": 1, "titles": [item["title"] for item in own[1]]}] for own in users.values()]
-    asked = [
-        {**_named((row["domain"], row["user"])), "persona_id": row["id"], "persona": row["text"], "targets": target}
-        for row, target in zip(written, targets, strict=True)
-    ]
     began = time.monotonic()
-    predict(
-        pa.Table.from_pylist(asked, schema=PREDICT_INPUT),
-        predictor, plan.prompts, domains, settings.readout, settings.seed,
-    )  # fmt: skip
+    loop.predict("predict-0", asked_for(((row, [1]) for row in carried(written)), users))
     return writing / len(users), (time.monotonic() - began) / len(users)
-
-
-def _named(key: Key) -> dict[str, Any]:
-    return {"domain": key[0], "user": key[1]}
 
 
 def _first(windows: Mapping[Key, Any], count: int = REHEARSED_USERS) -> dict[Key, Any]:

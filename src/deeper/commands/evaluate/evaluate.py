@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from rich.console import Console
 
 from deeper.behaviour.fingerprints import FINGERPRINTS, fingerprints
-from deeper.commands.evaluate.online import OnlineLoop, Outcome
+from deeper.commands.evaluate.online import Online, Outcome
 from deeper.commands.evaluate.plan import Plan, make_plan
 from deeper.commands.evaluate.settings import Settings
 from deeper.commands.execution.local_executor import LocalExecutor
@@ -26,6 +26,7 @@ from deeper.evaluation.schema import BASELINES, HISTORY_ONLY
 from deeper.persona.calibration import Calibration
 from deeper.persona.cross_fit import CrossFit
 from deeper.persona.history import History, fit_history, with_history
+from deeper.persona.recipe import RECIPE
 from deeper.storage.provenance import provenance
 from deeper.storage.run_folder import RunFolder
 from deeper.storage.stage import COST
@@ -34,7 +35,9 @@ SEALED = ("results.json", "personas.parquet", "predictions.parquet", "errors.par
 """What a report is made of; the manifest, written last, tells whether these files are as the run has left them."""
 
 
-def evaluate(settings: Settings, out: Path, console: Console, plan: Plan | None = None) -> dict[str, Any]:
+def evaluate(
+    settings: Settings, out: Path, console: Console, plan: Plan | None = None, *, reuse_shards: bool = False
+) -> dict[str, Any]:
     """Run the main job, or continue it where it was interrupted.
 
     Args:
@@ -42,6 +45,7 @@ def evaluate(settings: Settings, out: Path, console: Console, plan: Plan | None 
         out: The run folder.
         console: Where progress goes.
         plan: What `make_plan` gave for these settings, if it was made before.
+        reuse_shards: Keep what is there although the code that made it has changed since.
 
     Returns:
         The content of `results.json`.
@@ -53,17 +57,16 @@ def evaluate(settings: Settings, out: Path, console: Console, plan: Plan | None 
     _show(plan.notes, console)
     folder = RunFolder(out, plan.settings)
     with folder.held():
-        return _evaluate(plan, folder, console)
+        return _evaluate(plan, folder, console, reuse_shards)
 
 
-def _evaluate(plan: Plan, folder: RunFolder, console: Console) -> dict[str, Any]:
+def _evaluate(plan: Plan, folder: RunFolder, console: Console, reuse_shards: bool) -> dict[str, Any]:
     settings, loaded, population, notes, prompts = plan.settings, plan.loaded, plan.population, plan.notes, plan.prompts
     policy, predictor = plan.engines["policy"], plan.engines["predictor"]
-    progress = RunProgress(console)
-    executor = LocalExecutor(folder, progress, plan.engines)
-    loop = OnlineLoop(settings, executor, policy, predictor, prompts, loaded.domains)
-    progress.stages = loop.stages(population)
-    outcome = loop.run(population)
+    executor = LocalExecutor(folder, RunProgress(console), plan.engines, reuse_shards=reuse_shards)
+    online = Online(settings, plan.loop(executor), population)
+    executor.expect(online.stages())
+    outcome = online.run()
     domains, rounds, seed = loaded.domains, settings.rounds, settings.seed
     history = combined = None
     if settings.prediction == "history":
@@ -96,6 +99,8 @@ def _evaluate(plan: Plan, folder: RunFolder, console: Console) -> dict[str, Any]
         "domains": {name: asdict(domain) for name, domain in domains.items()},
         "eval_users": len(population.eval),
         "calibration_users": len(population.calibration),
+        "recipes": {"persona": asdict(RECIPE)},
+        "reused_shards": executor.reused,
         "cost": _cost(costs),
     }
     folder.write_table("personas.parquet", outcome.personas)

@@ -14,7 +14,11 @@ from deeper.commands.execution.population import Population, choose_population, 
 from deeper.engine import Engine
 from deeper.engine.adapter import load_adapter
 from deeper.errors import UserError
+from deeper.persona.predictors import Predictors
 from deeper.persona.prompts.templates import Prompts, load_prompts
+from deeper.persona.rounds import Loop
+from deeper.persona.write import Writer
+from deeper.storage.stage import Executor
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,15 @@ class Plan:
     population: Population
     engines: dict[str, Engine]
     notes: list[str]
+
+    def loop(self, executor: Executor) -> Loop:
+        """The loop of the run: its policy and its predictor."""
+        settings, domains = self.settings, self.loaded.domains
+        writer = Writer(self.engines["policy"], self.prompts, settings.max_persona_tokens, settings.seed)
+        predictors = Predictors(
+            [self.engines["predictor"]], [None], self.prompts, domains, settings.readout, settings.seed
+        )
+        return Loop(executor, writer, predictors, domains)
 
 
 def make_plan(settings: Settings) -> Plan:

@@ -26,27 +26,33 @@ def make_engines(roles: Mapping[Kind, tuple[str, str]], prompts: Prompts) -> dic
     """
     for role, (spec, adapter) in roles.items():
         if adapter and not spec.startswith("openai:"):
-            check_adapter(role, Path(adapter), prompts.version_for(role))
+            check_adapter(role, Path(adapter), prompts.hashes_for(role))
     made = {choice: make_engine(*choice) for choice in dict.fromkeys(roles.values())}
     return {role: made[choice] for role, choice in roles.items()}
 
 
-def check_adapter(role: Kind, folder: Path, prompt_version: str) -> Adapter:
-    """Read the card of an adapter.
+def check_adapter(role: Kind, folder: Path, templates: Mapping[str, str]) -> Adapter:
+    """Read the card of an adapter, and refuse one that was trained for something else.
 
-    A policy's may be one of another tool, which has no card: what it was trained on is then taken on trust, with a
-    note. A predictor's may not, because it has to say whom it has learnt from.
+    A prompt that the adapter was not trained on, such as that of a new updater, is no reason to refuse it. The adapter
+    of a policy may come from another tool and have no card: it is then taken on trust, with a note. A predictor's card
+    is needed because it lists the users that the predictor has learnt from.
+
+    Args:
+        role: What it will be used for.
+        folder: The adapter.
+        templates: Hashes of today's prompt templates, by name.
 
     Raises:
-        UserError: It is broken, or was trained for the other role or with other prompts.
+        UserError: It is broken, was trained for the other role, or one of its templates has changed since.
     """
     adapter = load_adapter(folder, needs_card=role == "predictor")
     if adapter.kind is None:
         log.warning(
-            "note: %s has no deeper.json: nothing tells its base model, its prompts and the users it has learnt from; "
-            "it is used as a policy with the prompts %s",
-            folder, prompt_version,
-        )  # fmt: skip
+            "note: %s has no deeper.json, so its base model, its prompts and the users it was trained on are unknown; "
+            "it is used as a policy",
+            folder,
+        )
         return adapter
     if adapter.kind != role:
         raise UserError(
@@ -54,9 +60,9 @@ def check_adapter(role: Kind, folder: Path, prompt_version: str) -> Adapter:
             where=str(folder),
             do=f"give it as {adapter.kind}_adapter, or train a {role}",
         )
-    if adapter.prompt_version != prompt_version:
+    if changed := [name for name, found in adapter.templates.items() if templates.get(name) != found]:
         raise UserError(
-            f"the adapter was trained with the prompts {adapter.prompt_version}, and these are {prompt_version}",
+            f"the adapter was trained with another text of the prompt{'s' * (len(changed) > 1)} {', '.join(changed)}",
             where=str(folder),
             do="use the prompts it was trained with (setting prompts), or train it again",
         )

@@ -1,6 +1,6 @@
 """Progress of a run on the terminal: counts, tokens a second and time left; one line a stage elsewhere."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -8,6 +8,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from deeper.engine import Usage
+from deeper.errors import printable
+from deeper.storage.stage import PlannedStage
 
 
 class RunProgress:
@@ -16,8 +18,7 @@ class RunProgress:
     def __init__(self, console: Console) -> None:
         """Show progress on `console` (standard error)."""
         self._console, self._done = console, 0
-        self.stages = 0
-        """How many stages there will be."""
+        self._stages = 0
         self._bars = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -29,11 +30,19 @@ class RunProgress:
             disable=not console.is_terminal,
         )
 
+    def expect(self, stages: Sequence[PlannedStage]) -> None:
+        """Take the stages that will come."""
+        self._stages = len(stages)
+
+    def note(self, text: str) -> None:
+        """Print a line above the bars."""
+        self._console.print(printable(f"note: {text}"), markup=False, highlight=False)
+
     @contextmanager
     def stage(self, name: str, rows: int) -> Generator["StageProgress"]:
         """Show one stage of `rows` rows."""
         self._done += 1
-        title = f"[{self._done}/{self.stages}] {name}"
+        title = f"[{self._done}/{self._stages}] {name}"
         with self._bars:
             task = self._bars.add_task(title.replace("[", "\\["), total=rows, rate="")
             stage = StageProgress(self._bars, task)

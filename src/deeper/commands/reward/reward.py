@@ -18,16 +18,19 @@ from deeper.behaviour.planted.plant import TRUTH
 from deeper.behaviour.users import Windows
 from deeper.commands.evaluate.settings import is_calibrated
 from deeper.commands.execution.local_executor import LocalExecutor
-from deeper.commands.execution.predictors import Readers, make_readers
+from deeper.commands.execution.predictors import make_predictors
 from deeper.commands.execution.progress import RunProgress
 from deeper.commands.sample.sample import CONTEXTS, DIRECTIONS, MANIFEST
 from deeper.commands.sample.settings import RewardSettings, SampleSettings
 from deeper.errors import UserError
 from deeper.learning.preferences.gains import MEASURES, Gains, gains, judged_windows, parts
 from deeper.learning.preferences.reality import MIN_RELIABILITY, MIN_USERS, is_trustworthy, reality
-from deeper.learning.preferences.rewards import TOLERANCE, candidate_rows, check_zero, old_rows, reward_table
+from deeper.learning.preferences.rewards import TOLERANCE, asked_of_candidates, asked_of_old, check_zero, reward_table
 from deeper.learning.preferences.schema import CONTEXT, DIRECTION
+from deeper.persona.calibration import UNCALIBRATED
+from deeper.persona.predictors import Predictors
 from deeper.persona.prompts.templates import load_prompts
+from deeper.persona.rounds import key_of
 from deeper.storage.parquet import read_parquet
 from deeper.storage.provenance import provenance
 from deeper.storage.run_folder import RunFolder
@@ -37,7 +40,9 @@ from deeper.storage.stage import COST
 EXAMPLES = 5
 
 
-def reward_directions(settings: RewardSettings, run: Path, console: Console) -> dict[str, Any]:
+def reward_directions(
+    settings: RewardSettings, run: Path, console: Console, *, reuse_shards: bool = False
+) -> dict[str, Any]:
     """Reward the directions of a run of `deeper sample`, or continue where it was interrupted.
 
     What predictors have read stays in the run folder as shards that carry a hash of all that decides them, so that
@@ -47,6 +52,7 @@ def reward_directions(settings: RewardSettings, run: Path, console: Console) -> 
         settings: What to do.
         run: The run folder; it gets rewards.parquet, reward-predictions.parquet and reward.json.
         console: Where progress goes.
+        reuse_shards: Keep what is there although the code that made it has changed since.
 
     Returns:
         The content of `reward.json`.
@@ -67,11 +73,14 @@ def reward_directions(settings: RewardSettings, run: Path, console: Console) -> 
     keys = sorted({(row["domain"], row["user"]) for row in contexts.select(["domain", "user"]).to_pylist()})
     spec = settings.predictor_engine or sampled.predictor_engine
     adapters = settings.predictor_adapter or (() if settings.predictor_engine else sampled.predictor_adapter)
-    engines, shares = make_readers(spec, adapters, prompts, keys)
-    calibrates = is_calibrated(sampled.calibration, adapters)
-    readers = Readers(engines, shares, prompts, domains, sampled.readout, calibrates, sampled.seed)
+    predictors = make_predictors(
+        spec, adapters, prompts, keys, domains=domains, readout=sampled.readout, seed=sampled.seed
+    )
     with folder.held():
-        return _reward(settings, sampled, contexts, directions, readers, folder, console)
+        engines = {str(i): engine for i, engine in enumerate(predictors.engines)}
+        executor = LocalExecutor(folder, RunProgress(console), engines, reuse_shards=reuse_shards)
+        calibrates = is_calibrated(sampled.calibration, adapters)
+        return _reward(settings, sampled, contexts, directions, predictors, calibrates, folder, executor)
 
 
 def _reward(
@@ -79,18 +88,20 @@ def _reward(
     sampled: SampleSettings,
     contexts: pa.Table,
     directions: pa.Table,
-    readers: Readers,
+    predictors: Predictors,
+    calibrates: bool,
     folder: RunFolder,
-    console: Console,
+    executor: LocalExecutor,
 ) -> dict[str, Any]:
-    progress = RunProgress(console)
-    progress.stages = 2 * len(readers.engines)
-    executor = LocalExecutor(folder, progress, {str(i): engine for i, engine in enumerate(readers.engines)})
-    domains, seed = readers.domains, sampled.seed
-    old = readers.read(executor, "reward-old", old_rows(contexts))
-    candidates = readers.read(executor, "reward-candidates", candidate_rows(contexts, directions))
-    maps = readers.fit(_first_windows(old, contexts), _windows(contexts))
-    predictions = readers.calibrate(pa.concat_tables([old, candidates]), maps)
+    domains, seed = predictors.domains, sampled.seed
+    asked = {"reward-old": asked_of_old(contexts), "reward-candidates": asked_of_candidates(contexts, directions)}
+    planned = [predictors.planned(name, [key_of(persona) for persona, _ in some]) for name, some in asked.items()]
+    executor.expect([stage for stages in planned for stage in stages])
+    old, candidates = (predictors.predict(executor, name, some) for name, some in asked.items())
+    calibrator = UNCALIBRATED
+    if calibrates:
+        calibrator = predictors.fit(_first_windows(old, contexts), _windows(contexts))
+    predictions = calibrator.calibrate(pa.concat_tables([old, candidates]), domains)
 
     compared = {name: gains(contexts, directions, predictions, domains, name) for name in MEASURES}
     largest = check_zero(compared["crps"], domains)
@@ -107,12 +118,13 @@ def _reward(
         "seed": seed,
         "config": settings.model_dump(mode="json"),
         "sampled": sampled.model_dump(mode="json"),
-        "predictors": [engine.fingerprint for engine in readers.engines],
-        "users_of_predictors": [len(share) for share in readers.shares],
+        "predictors": [engine.fingerprint for engine in predictors.engines],
+        "users_of_predictors": [len(users or ()) for users in predictors.users],
         "counts": _counts(contexts, directions, rewards, compared[settings.reward]),
         "old_persona_again": {"largest": largest, "tolerance": TOLERANCE},
         "min_reliability": MIN_RELIABILITY,
         "min_users": MIN_USERS,
+        "reused_shards": executor.reused,
         "trustworthy": is_trustworthy(chosen[-1]),
         "reality": entries,
         "examples": _examples(compared[settings.reward], np.array(settings.weights), seed),

@@ -5,7 +5,7 @@ greedy refinement S_1 from the contexts ─▶ W_2 from S_1 ─▶ contexts (k =
 """
 
 from collections import Counter
-from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,38 +14,39 @@ from rich.console import Console
 
 from deeper.behaviour.fingerprints import FINGERPRINTS, fingerprints
 from deeper.behaviour.load import Loaded, load_windows
-from deeper.behaviour.users import Key, Windows, choose_users
+from deeper.behaviour.users import Windows, choose_users
 from deeper.commands.execution.engines import make_engines
 from deeper.commands.execution.local_executor import LocalExecutor
-from deeper.commands.execution.predictors import Readers, make_readers
+from deeper.commands.execution.predictors import make_predictors
 from deeper.commands.execution.progress import RunProgress
 from deeper.commands.sample.settings import SampleSettings
 from deeper.engine import Engine
 from deeper.errors import UserError, printable
 from deeper.learning.preferences.contexts import contexts
-from deeper.learning.preferences.directions import Sampler, sample
-from deeper.learning.preferences.schema import DIRECTION
-from deeper.persona.predict import PREDICT_INPUT
-from deeper.persona.prompts.templates import Prompts, load_prompts
-from deeper.persona.schema import PERSONA
-from deeper.persona.stages import UPDATE_INPUT, initialise, update
+from deeper.learning.preferences.directions import Sampler, sample_stage
+from deeper.persona.calibration import UNCALIBRATED
+from deeper.persona.predictors import Predictors
+from deeper.persona.prompts.templates import load_prompts
+from deeper.persona.recipe import RECIPE
+from deeper.persona.rounds import Loop, Plan, asked_for, carried
 from deeper.persona.write import Writer
 from deeper.storage.provenance import provenance
 from deeper.storage.run_folder import RunFolder
-from deeper.storage.stage import COST, Stage
+from deeper.storage.stage import COST, PlannedStage
 
-WRITE_ROWS = 40
-SAMPLE_ROWS = 8
 CONTEXTS, DIRECTIONS, MANIFEST = "contexts.parquet", "directions.parquet", "manifest.json"
 
 
-def sample_directions(settings: SampleSettings, out: Path, console: Console) -> dict[str, Any]:
+def sample_directions(
+    settings: SampleSettings, out: Path, console: Console, *, reuse_shards: bool = False
+) -> dict[str, Any]:
     """Sample directions, or continue where a run was interrupted.
 
     Args:
         settings: What to do.
         out: The run folder; it gets personas, contexts and directions as Parquet, and manifest.json.
         console: Where progress goes.
+        reuse_shards: Keep what is there although the code that made it has changed since.
 
     Returns:
         The content of `manifest.json`.
@@ -65,87 +66,72 @@ def sample_directions(settings: SampleSettings, out: Path, console: Console) -> 
     for note in loaded.notes:
         console.print(printable(f"note: {note}"), markup=False, highlight=False)
     policy = make_engines({"policy": (settings.policy_engine, settings.policy_adapter)}, prompts)["policy"]
-    engines, shares = make_readers(settings.predictor_engine, settings.predictor_adapter, prompts, list(windows))
-    readers = Readers(engines, shares, prompts, loaded.domains, settings.readout, settings.calibrates, settings.seed)
+    predictors = make_predictors(
+        settings.predictor_engine,
+        settings.predictor_adapter,
+        prompts,
+        list(windows),
+        domains=loaded.domains,
+        readout=settings.readout,
+        seed=settings.seed,
+    )
     folder = RunFolder(out, settings)
     with folder.held():
-        return _sample(settings, loaded, windows, prompts, policy, readers, folder, console)
+        engines = {"policy": policy, **{f"predictor {i}": one for i, one in enumerate(predictors.engines)}}
+        executor = LocalExecutor(folder, RunProgress(console), engines, reuse_shards=reuse_shards)
+        return _sample(settings, loaded, windows, policy, predictors, folder, executor)
 
 
 def _sample(
     settings: SampleSettings,
     loaded: Loaded,
     windows: Windows,
-    prompts: Prompts,
     policy: Engine,
-    readers: Readers,
+    predictors: Predictors,
     folder: RunFolder,
-    console: Console,
+    executor: LocalExecutor,
 ) -> dict[str, Any]:
-    progress = RunProgress(console)
-    progress.stages = 1 + settings.refinements * (1 + len(readers.engines))
-    used = {"policy": policy, **{f"predictor {i}": engine for i, engine in enumerate(readers.engines)}}
-    executor = LocalExecutor(folder, progress, used)
-    domains, seed = loaded.domains, settings.seed
-    shared = {
-        "engine": policy.fingerprint,
-        "prompts": prompts.version,
-        "max_tokens": settings.max_persona_tokens,
-        "seed": seed,
-        "domains": {name: repr(domain) for name, domain in sorted(domains.items())},
-    }
-
-    def run(
-        name: str, function: Callable[[pa.Table], pa.Table], schema: pa.Schema, rows: int, table: pa.Table, **more: Any
-    ) -> pa.Table:
-        return executor.run(Stage(name, 1, function, schema, {**shared, **more}, rows), table)
-
-    writer = Writer(policy, prompts, settings.max_persona_tokens, seed)
-    first = [_first(key, windows) for key in windows]
-    personas = run(
-        "initialise",
-        lambda table: initialise(table, writer, domains),
-        PERSONA,
-        WRITE_ROWS,
-        pa.Table.from_pylist(first, schema=UPDATE_INPUT),
+    prompts, seed = predictors.prompts, settings.seed
+    loop = Loop(executor, Writer(policy, prompts, settings.max_persona_tokens, seed), predictors, loaded.domains)
+    # S_k of the last refinement has a current and a future window, and so needs two behind the one that it has read.
+    plan = Plan(settings.refinements - 1, ["refine"], windows_after=2, without_failed=True)
+    contexts_planned = sum(min(len(own) - 2, settings.refinements) for own in windows.values())
+    executor.expect(
+        [
+            PlannedStage("initialise", "write", len(windows)),
+            *predictors.planned("predict-0", list(windows)),
+            *loop.planned(plan, windows),
+            PlannedStage("sample", "sample", contexts_planned),
+        ]
     )
-    raw = readers.read(executor, "predict-0", _predict_rows(personas, windows))
-    maps = readers.fit(raw, windows)
-    predictions = readers.calibrate(raw, maps)
-    made = contexts(personas.to_pylist(), predictions, windows)
-    written, read, rounds = [personas], [predictions], [made]
-    for k in range(1, settings.refinements):
-        refined = run(
-            f"refine-{k}", lambda table: update(table, writer, domains), PERSONA, WRITE_ROWS, _to_refine(made, windows)
-        )
-        predictions = readers.calibrate(readers.read(executor, f"predict-{k}", _predict_rows(refined, windows)), maps)
-        made = contexts(refined.to_pylist(), predictions, windows)
-        written.append(refined)
-        read.append(predictions)
-        rounds.append(made)
-    made = pa.concat_tables(rounds)
+
+    first = loop.initialise(windows)
+    raw = loop.predict("predict-0", asked_for(((row, [1]) for row in carried(first)), windows))
+    calibrator = predictors.fit(raw, windows) if settings.calibrates else UNCALIBRATED
+    written, predictions = [first], [calibrator.calibrate(raw, loaded.domains)]
+    for one in loop.rounds(plan, carried(first), predictions[0], windows, calibrator):
+        written.append(one.personas)
+        predictions.append(one.predictions)
+    pairs = zip(written, predictions, strict=True)
+    made = pa.concat_tables([contexts(personas.to_pylist(), read, windows) for personas, read in pairs])
     sampler = Sampler(policy, prompts, settings.max_persona_tokens, settings.directions, settings.temperature, seed)
-    directions = run(
-        "sample",
-        lambda table: sample(table, sampler, domains),
-        DIRECTION,
-        SAMPLE_ROWS,
-        made,
-        directions=settings.directions,
-        temperature=settings.temperature,
-    )
+    directions = executor.run(sample_stage(sampler, loaded.domains), made)
+
     manifest = {
         **provenance(),
         "seed": seed,
         "config": settings.model_dump(mode="json"),
         "source": loaded.source,
         "notes": loaded.notes,
-        "engines": {"policy": policy.fingerprint, "predictors": [engine.fingerprint for engine in readers.engines]},
+        "engines": {"policy": policy.fingerprint, "predictors": [engine.fingerprint for engine in predictors.engines]},
         "prompt_version": prompts.version,
-        "counts": _counts(personas.num_rows, pa.concat_tables(written), made, directions),
+        "templates": prompts.hashes_for("policy"),
+        "recipes": {"persona": asdict(RECIPE)},
+        "reused_shards": executor.reused,
+        "counts": _counts(first.num_rows, pa.concat_tables(written), made, directions),
     }
     folder.write_table("personas.parquet", pa.concat_tables(written))
-    folder.write_table("predictions.parquet", pa.concat_tables(read))
+    folder.write_table("predictions.parquet", pa.concat_tables(predictions))
     folder.write_table(CONTEXTS, made)
     folder.write_table(DIRECTIONS, directions)
     folder.write_table("cost.parquet", pa.Table.from_pylist(executor.costs, schema=COST))
@@ -153,51 +139,6 @@ def _sample(
     folder.write_json(FINGERPRINTS, {"windows": fingerprints(seen)})
     folder.write_json(MANIFEST, manifest)
     return manifest
-
-
-def _first(key: Key, windows: Windows) -> dict[str, Any]:
-    """An `UPDATE_INPUT` row of `initialise`."""
-    return {
-        "user": key[1],
-        "domain": key[0],
-        "method": "initialise",
-        "k": 0,
-        "parent": None,
-        "persona": "",
-        "windows": windows[key][:1],
-        "predicted": None,
-    }
-
-
-def _to_refine(made: pa.Table, windows: Windows) -> pa.Table:
-    """The contexts behind which a window is left for another one, as `UPDATE_INPUT` rows of the greedy refinement."""
-    names = ("user", "domain", "k", "parent", "persona", "windows", "predicted")
-    rows = [
-        {"method": "refine", **{name: row[name] for name in names}}
-        for row in made.to_pylist()
-        if len(windows[row["domain"], row["user"]]) > row["k"] + 2
-    ]
-    return pa.Table.from_pylist(rows, schema=UPDATE_INPUT)
-
-
-def _predict_rows(personas: pa.Table, windows: Windows) -> pa.Table:
-    """The next window of each persona, as `PREDICT_INPUT`."""
-    rows = [
-        {
-            "persona_id": row["id"],
-            "user": row["user"],
-            "domain": row["domain"],
-            "persona": row["text"],
-            "targets": [
-                {
-                    "k": row["k"] + 1,
-                    "titles": [item["title"] for item in windows[row["domain"], row["user"]][row["k"] + 1]],
-                }
-            ],
-        }
-        for row in personas.to_pylist()
-    ]
-    return pa.Table.from_pylist(rows, schema=PREDICT_INPUT)
 
 
 def _counts(users: int, personas: pa.Table, made: pa.Table, directions: pa.Table) -> dict[str, Any]:

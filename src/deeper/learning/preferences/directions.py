@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
@@ -12,7 +13,12 @@ from deeper.engine import Completion, Engine, Prompt, Sampling
 from deeper.learning.preferences.schema import DIRECTION
 from deeper.persona.leaks import find_leaks
 from deeper.persona.prompts.templates import Prompts
-from deeper.persona.updaters import UPDATERS, Case
+from deeper.persona.update_input import update_input
+from deeper.persona.updaters import UPDATERS
+from deeper.storage.stage import Stage
+
+SAMPLE_ROWS = 8
+"""Contexts that are sampled for at once. Another number gives other batches, and so other samples."""
 
 
 @dataclass(frozen=True)
@@ -57,15 +63,27 @@ def sample(table: pa.Table, sampler: Sampler, domains: Mapping[str, Domain]) -> 
 
 def refine_prompt(context: Mapping[str, Any], prompts: Prompts, max_tokens: int, domain: Domain) -> Prompt:
     """What the policy is asked for in a `CONTEXT` row; nothing of the future window is in it."""
-    case = Case(
-        domain=domain,
-        persona=context["persona"],
-        windows=context["windows"],
-        predicted=context["predicted"],
-        short_term="",
-        max_tokens=max_tokens,
+    return UPDATERS["refine"](prompts, update_input(context, domain, max_tokens))
+
+
+def sample_stage(sampler: Sampler, domains: Mapping[str, Domain]) -> Stage:
+    """The stage of a run in which directions are sampled: `CONTEXT` to `DIRECTION` rows."""
+    return Stage(
+        name="sample",
+        function=partial(sample, sampler=sampler, domains=domains),
+        schema=DIRECTION,
+        settings={
+            "engine": sampler.engine.fingerprint,
+            "prompts": sampler.prompts.version,
+            "max_tokens": sampler.max_tokens,
+            "seed": sampler.seed,
+            "domains": {name: repr(domain) for name, domain in sorted(domains.items())},
+            "directions": sampler.directions,
+            "temperature": sampler.temperature,
+        },
+        shard_rows=SAMPLE_ROWS,
+        looked_up=[UPDATERS["refine"]],
     )
-    return UPDATERS["refine"](prompts, case)
 
 
 def _directions(

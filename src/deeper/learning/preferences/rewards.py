@@ -9,7 +9,7 @@ P_{·|k-1} is predicted from the old persona and P_{·|k} from the direction; th
 of the absolute error of the point, or of the CRPS of the distribution (equal for a point, smoother for a distribution).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -29,7 +29,7 @@ from deeper.learning.preferences.gains import (
     text_names,
 )
 from deeper.learning.preferences.schema import REWARD
-from deeper.persona.predict import PREDICT_INPUT
+from deeper.persona.predict import Asked
 
 Floats = NDArray[np.float64]
 
@@ -38,19 +38,19 @@ TOLERANCE = 0.01
 it is scored once more among the directions. An engine whose answers depend on the rest of the batch exceeds it."""
 
 
-def old_rows(contexts: pa.Table) -> pa.Table:
-    """What the predictor reads for the old personas: `CONTEXT` to `PREDICT_INPUT`, three windows each."""
-    return _inputs((row["parent"], row["persona"], row) for row in contexts.to_pylist())
+def asked_of_old(contexts: pa.Table) -> list[Asked]:
+    """The old personas of `CONTEXT` rows, with three windows to predict from each."""
+    return [_asked(row["parent"], row["persona"], row) for row in contexts.to_pylist()]
 
 
-def candidate_rows(contexts: pa.Table, directions: pa.Table) -> pa.Table:
-    """What it reads for the directions, each distinct text of a context once, and for the old personas once more."""
+def asked_of_candidates(contexts: pa.Table, directions: pa.Table) -> list[Asked]:
+    """The directions, each distinct text of a context once, and the old personas once more."""
     groups = by_context(directions)
-    return _inputs(
-        (name, text, row)
+    return [
+        _asked(name, text, row)
         for row in contexts.to_pylist()
         for text, name in text_names(row, groups.get(context_key(row), [])).items()
-    )
+    ]
 
 
 def reward_table(
@@ -115,15 +115,6 @@ def check_zero(compared: Sequence[Gains], domains: Mapping[str, Domain]) -> floa
     return largest
 
 
-def _inputs(wanted: Iterable[tuple[str, str, Row]]) -> pa.Table:
-    rows: list[dict[str, Any]] = [
-        {
-            "persona_id": name,
-            "user": context["user"],
-            "domain": context["domain"],
-            "persona": text,
-            "targets": [{"k": k, "titles": [item["title"] for item in items]} for k, items in judged_windows(context)],
-        }
-        for name, text, context in wanted
-    ]
-    return pa.Table.from_pylist(rows, schema=PREDICT_INPUT)
+def _asked(persona_id: str, text: str, context: Row) -> Asked:
+    persona = {"id": persona_id, "user": context["user"], "domain": context["domain"], "text": text}
+    return persona, dict(judged_windows(context))

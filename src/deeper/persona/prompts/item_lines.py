@@ -8,9 +8,7 @@ import numpy as np
 
 from deeper.behaviour.levels import verdict_words
 from deeper.domains import Domain
-
-MAX_TITLE = 160
-
+from deeper.persona.recipe import RECIPE
 
 MIDDLE = "in the middle"
 """Head of the line with the median."""
@@ -21,10 +19,11 @@ Item = Mapping[str, Any]
 
 
 def quote(title: str) -> str:
-    """A title as one line between quotes, whatever it contains: JSON, cut after 160 characters."""
+    """A title as one line between quotes, whatever it contains: JSON, cut where it is too long."""
     shown = title if title.isprintable() else "".join(c if c.isprintable() else " " for c in title)
     plain = " ".join(shown.split())
-    return json.dumps(plain if len(plain) <= MAX_TITLE else plain[: MAX_TITLE - 1] + "…", ensure_ascii=False)
+    most = RECIPE.title_characters
+    return json.dumps(plain if len(plain) <= most else plain[: most - 1] + "…", ensure_ascii=False)
 
 
 def rating_lines(items: Sequence[Item], domain: Domain) -> str:

@@ -1,4 +1,4 @@
-"""Prompts: one text file each, replaceable by a folder of own ones, versioned by content.
+"""Prompt templates: one text file each, replaceable by a folder of your own, and a hash of what each asks.
 
 A file holds the system message, a line `---`, and the user message, with `$name` placeholders. Values are put in
 once and never read as templates, so braces and dollars in titles are harmless.
@@ -8,14 +8,17 @@ import hashlib
 import string
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
 
 from deeper.behaviour.levels import verdicts
-from deeper.domains import Domain
+from deeper.domains import Domain, Scale
 from deeper.engine import Prompt
 from deeper.engine.adapter import Kind
 from deeper.errors import UserError
+from deeper.persona.prompts.item_lines import discrepancy_lines, quote, rating_lines
+from deeper.persona.recipe import RECIPE
 
 PLACEHOLDERS: dict[str, set[str]] = {
     "initialise": {"ratings"},
@@ -27,42 +30,46 @@ PLACEHOLDERS: dict[str, set[str]] = {
 }
 """What each prompt must contain, besides the shared placeholders that it may contain."""
 SHARED = {"low", "high", "labels", "ladder", "noun", "sentences"}
-SENTENCE_TOKENS = 24
-"""Tokens of a plain sentence: what a model is told so that it ends before it is cut off."""
+PREDICTOR_PROMPTS = ("predict", "predict_list")
+"""The prompts that a predictor is asked with; the others are a policy's."""
 # fmt: off
 COUNTS = (
     "one", "two", "three", "four", "five", "six", "seven", "eight",
     "nine", "ten", "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen",
 )
 # fmt: on
-"""Spelled out, since small models repeat a number that they are told, and a number in a persona is a leak."""
-
-LAYOUT = 6
-"""Raise when the lines of items change: they are a part of the version of the prompts that hold them."""
-
-
-READING = ("predict", "predict_list")
-"""The prompts that a predictor is asked with; the others are a policy's."""
+"""Spelled out: a small model repeats a number that its prompt shows, and a number in a persona is a leak."""
 
 
 @dataclass(frozen=True)
 class Prompts:
-    """All templates, and their version.
+    """All templates.
 
     Attributes:
         templates: System and user message by name.
-        version: Of all of them and of the lines of items.
-        reading_version: Of those that a predictor is asked with. So a change of what policies are asked leaves trained
-            predictors as good as they were.
     """
 
     templates: Mapping[str, tuple[str, str]]
-    version: str
-    reading_version: str
 
-    def version_for(self, role: Kind) -> str:
-        """What an adapter of this role depends on."""
-        return self.reading_version if role == "predictor" else self.version
+    @cached_property
+    def hashes(self) -> dict[str, str]:
+        """By name 8 hexadecimal digits of what the template asks about sample ratings.
+
+        They change with the template, with the lines of items and with the words for scores: whenever a model would
+        be asked something else.
+        """
+        return {name: _digest(self.render(name, SAMPLE, 120, **_sample_values(name))) for name in self.templates}
+
+    @property
+    def version(self) -> str:
+        """One hash of all templates."""
+        return _digest(self.hashes)
+
+    def hashes_for(self, role: Kind) -> dict[str, str]:
+        """The hashes of the templates that a role is asked with."""
+        return {
+            name: found for name, found in self.hashes.items() if (name in PREDICTOR_PROMPTS) == (role == "predictor")
+        }
 
     def render(self, name: str, domain: Domain, max_tokens: int = 0, **values: object) -> Prompt:
         """Fill in a template.
@@ -70,28 +77,50 @@ class Prompts:
         Args:
             name: The prompt's name.
             domain: Gives the item noun and the scale.
-            max_tokens: Length limit of the answer in tokens; told to the model in sentences.
+            max_tokens: Length limit of the answer in tokens; the prompt states it in sentences.
             values: The placeholders of this prompt.
         """
         labels = domain.scale.labels
+        sentences = min(max(max_tokens // RECIPE.sentence_tokens, 1), len(COUNTS))
         shared = {
             "low": labels[0],
             "high": labels[-1],
             "labels": ", ".join(labels),
             "ladder": ", ".join(f"{label} ({words})" for label, words in verdicts(domain.scale)),
             "noun": domain.item_noun,
-            "sentences": COUNTS[min(max(max_tokens // SENTENCE_TOKENS, 1), len(COUNTS)) - 1],
+            "sentences": COUNTS[sentences - 1],
         }
         system, user = self.templates[name]
         return Prompt(*(string.Template(part).substitute({**shared, **values}) for part in (system, user)))
+
+
+SAMPLE = Domain("sample", "Sample", "book", Scale(0.5, 5, 0.5), unrated=(0.0,))
+"""What `Prompts.hashes` renders the templates for."""
+
+
+def _sample_values(name: str) -> dict[str, object]:
+    ratings = (4.0, 4.0, 0.0, 1.5, 5.0)
+    titles = ("Dune (1965)", 'The "Odd"\nOne', "Unrated", "Poor", "x" * (RECIPE.title_characters + 1))
+    items = [{"title": title, "rating": rating} for title, rating in zip(titles, ratings, strict=True)]
+    predicted = (4.0, 3.2, 3.0, 4.0, 4.0)
+    discrepancies = [discrepancy_lines(items, points, SAMPLE) for points in (predicted, None)]
+    values = {
+        "ratings": rating_lines(items, SAMPLE),
+        "discrepancies": "\n".join(discrepancies),
+        "persona": "A persona.",
+        "short_term": "A short-term persona.",
+        "items": "\n".join(map(quote, titles)),
+        "count": len(titles),
+    }
+    return {key: values[key] for key in PLACEHOLDERS[name]}
 
 
 def load_prompts(folder: Path | None = None) -> Prompts:
     """Read the built-in prompts, those of `folder` in their place where it has a file of the same name.
 
     Raises:
-        UserError: The folder does not exist, or holds a prompt of no use, one that cannot be read, or one that lacks
-            a placeholder.
+        UserError: The folder does not exist, or one of its prompts cannot be used: its name is unknown, it cannot be
+            read, or it lacks a placeholder.
     """
     if folder is not None and not folder.is_dir():
         raise UserError("there is no such folder of prompts", where=str(folder), do="give an existing folder")
@@ -111,8 +140,7 @@ def load_prompts(folder: Path | None = None) -> Prompts:
             do = "write it as a text file in UTF-8"
             raise UserError(f"the prompt cannot be read ({error})", where=str(source), do=do) from error
         templates[name] = _parse(name, text, str(source))
-    reading = {name: templates[name] for name in READING}
-    return Prompts(templates, _digest((LAYOUT, templates)), _digest(reading))
+    return Prompts(templates)
 
 
 def _digest(content: object) -> str:

@@ -2,12 +2,12 @@
 
 from deeper.engine import Prompt
 from deeper.persona.prompts.templates import Prompts
-from deeper.persona.update_input import Case
+from deeper.persona.update_input import UpdateInput
 
 SHORT_TERM = True
 
 
-def update(prompts: Prompts, case: Case) -> Prompt:
+def update(prompts: Prompts, seen: UpdateInput) -> Prompt:
     """Ask for S_t."""
-    texts = {"persona": case.persona, "short_term": case.short_term}
-    return prompts.render("merge", case.domain, case.max_tokens, **texts)
+    texts = {"persona": seen.persona, "short_term": seen.short_term}
+    return prompts.render("merge", seen.domain, seen.max_tokens, **texts)

@@ -3,10 +3,10 @@
 from deeper.engine import Prompt
 from deeper.persona.prompts.item_lines import rating_lines
 from deeper.persona.prompts.templates import Prompts
-from deeper.persona.update_input import Case
+from deeper.persona.update_input import UpdateInput
 
 
-def update(prompts: Prompts, case: Case) -> Prompt:
+def update(prompts: Prompts, seen: UpdateInput) -> Prompt:
     """Ask for S_t."""
-    lines = rating_lines(case.windows[-1], case.domain)
-    return prompts.render("incremental_update", case.domain, case.max_tokens, persona=case.persona, ratings=lines)
+    lines = rating_lines(seen.windows[-1], seen.domain)
+    return prompts.render("incremental_update", seen.domain, seen.max_tokens, persona=seen.persona, ratings=lines)

@@ -3,10 +3,10 @@
 from deeper.engine import Prompt
 from deeper.persona.prompts.item_lines import discrepancy_lines
 from deeper.persona.prompts.templates import Prompts
-from deeper.persona.update_input import Case
+from deeper.persona.update_input import UpdateInput
 
 
-def update(prompts: Prompts, case: Case) -> Prompt:
+def update(prompts: Prompts, seen: UpdateInput) -> Prompt:
     """Ask for S_t."""
-    lines = discrepancy_lines(case.windows[-1], case.predicted, case.domain)
-    return prompts.render("refine", case.domain, case.max_tokens, persona=case.persona, discrepancies=lines)
+    lines = discrepancy_lines(seen.windows[-1], seen.predicted, seen.domain)
+    return prompts.render("refine", seen.domain, seen.max_tokens, persona=seen.persona, discrepancies=lines)

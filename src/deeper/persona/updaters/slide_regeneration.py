@@ -2,9 +2,9 @@
 
 from deeper.engine import Prompt
 from deeper.persona.prompts.templates import Prompts
-from deeper.persona.update_input import Case, describe
+from deeper.persona.update_input import UpdateInput, initial_prompt
 
 
-def update(prompts: Prompts, case: Case) -> Prompt:
+def update(prompts: Prompts, seen: UpdateInput) -> Prompt:
     """Ask for S_t."""
-    return describe(prompts, case.domain, case.windows[-1:], case.max_tokens)
+    return initial_prompt(prompts, seen.domain, seen.windows[-1:], seen.max_tokens)

@@ -1,0 +1,140 @@
+"""Hashes of code: a result is made anew when the code that shapes it has changed.
+
+A function counts with its module and all modules of the project that this one imports, directly or not; so do classes,
+objects and what a partial function holds. Comments, docstrings and layout do not count. The project is this package
+and everything that is neither Python's own nor installed, such as an extension of yours.
+"""
+
+import ast
+import hashlib
+import importlib.util
+import sys
+import sysconfig
+from collections.abc import Iterator, Mapping
+from functools import cache, partial
+from pathlib import Path
+from types import FunctionType, MethodType, ModuleType
+from typing import Any
+
+PACKAGE = __name__.partition(".")[0]
+_INSTALLED = tuple(str(Path(sysconfig.get_path(name)).resolve()) for name in ("stdlib", "purelib", "platlib"))
+
+
+def code_modules(*things: Any) -> dict[str, str]:
+    """The modules of the project that decide what `things` do, with a hash of each.
+
+    Args:
+        things: Functions, partial functions, methods, classes, objects or modules.
+
+    Returns:
+        16 hexadecimal digits by module name, sorted.
+    """
+    found: dict[str, str] = {}
+    left = [name for thing in things for name in _modules_of(thing, set())]
+    while left:
+        name = left.pop()
+        path = _source(name)
+        if name in found or path is None:
+            continue
+        stat = path.stat()
+        found[name], imported = _read(name, path, stat.st_mtime_ns, stat.st_size)
+        left += imported
+    return dict(sorted(found.items()))
+
+
+def code_hash(*things: Any) -> str:
+    """One hash of `code_modules`: 16 hexadecimal digits."""
+    return joint_hash(code_modules(*things))
+
+
+def joint_hash(modules: Mapping[str, str]) -> str:
+    """One hash of what `code_modules` gave: 16 hexadecimal digits."""
+    return _digest(repr(sorted(modules.items())))
+
+
+def _modules_of(thing: Any, seen: set[int]) -> Iterator[str]:
+    """Names of the modules in which a thing, and what it holds, is defined."""
+    if id(thing) in seen or isinstance(thing, str | bytes | int | float | None):
+        return
+    seen.add(id(thing))
+    held: list[Any] = []
+    if isinstance(thing, ModuleType):
+        yield thing.__name__
+    elif isinstance(thing, partial):
+        held = [thing.func, *thing.args, *thing.keywords.values()]
+    elif isinstance(thing, MethodType):
+        held = [thing.__func__, thing.__self__]
+    elif isinstance(thing, FunctionType):
+        yield thing.__module__
+        held = [cell.cell_contents for cell in thing.__closure__ or ()]
+    elif isinstance(thing, type):
+        yield thing.__module__
+    elif isinstance(thing, Mapping):
+        held = list(thing.values())
+    elif isinstance(thing, list | tuple | set | frozenset):
+        held = list(thing)
+    elif _source(type(thing).__module__) is not None:
+        yield type(thing).__module__
+        held = list(getattr(thing, "__dict__", {}).values())
+    for one in held:
+        yield from _modules_of(one, seen)
+
+
+def _source(name: str) -> Path | None:
+    """The file of a module of the project; None for any other module."""
+    module = sys.modules.get(name)
+    file = getattr(module, "__file__", None)
+    if module is None:
+        file = _found(name)
+    if file is None or not file.endswith(".py") or name == PACKAGE:
+        return None
+    path = Path(file).resolve()
+    is_installed = str(path).startswith(_INSTALLED) and name.partition(".")[0] != PACKAGE
+    return None if is_installed or not path.is_file() else path
+
+
+@cache
+def _found(name: str) -> str | None:
+    try:
+        spec = importlib.util.find_spec(name)
+    except (ImportError, AttributeError, ValueError):  # `from module import name` names no module
+        return None
+    return spec.origin if spec else None
+
+
+@cache
+def _read(name: str, path: Path, modified_ns: int, size: int) -> tuple[str, tuple[str, ...]]:
+    """The hash of a module's code, and the names that it imports; cached until its file changes."""
+    del modified_ns, size
+    tree = ast.parse(path.read_bytes())
+    package = name if path.name == "__init__.py" else name.rpartition(".")[0]
+    imported: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            imported |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            start = package.rsplit(".", node.level - 1)[0] if node.level > 1 else package
+            module = ".".join(filter(None, [start if node.level else "", node.module]))
+            imported |= {module, *(f"{module}.{alias.name}" for alias in node.names)}
+    for parent in [*imported, name]:
+        imported |= {parent.rsplit(".", i)[0] for i in range(1, parent.count(".") + 1)}
+    ours = sorted(one for one in imported if one.partition(".")[0] not in sys.stdlib_module_names)
+    return _digest(_normalised(tree)), tuple(ours)
+
+
+def _normalised(tree: ast.AST) -> str:
+    """The code without docstrings, which are strings that stand alone; comments and layout are not in the tree."""
+    for node in ast.walk(tree):
+        for name in ("body", "orelse", "finalbody"):
+            body = getattr(node, name, None)
+            if isinstance(body, list):
+                setattr(node, name, [line for line in body if not _is_text(line)])
+    return ast.dump(tree, annotate_fields=False)
+
+
+def _is_text(node: Any) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+
+
+def _digest(text: str) -> str:
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()

@@ -1,0 +1,112 @@
+"""A hash of code changes with what the code does, in whatever module it stands, and with nothing else."""
+
+import importlib
+import sys
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from deeper.engine.scripted.replay import ScriptedEngine
+from deeper.persona.predict import predict
+from deeper.persona.prompts.templates import load_prompts
+from deeper.persona.stages import initialise, update
+from deeper.persona.updaters import UPDATERS
+from deeper.persona.write import Writer
+from deeper.storage.code_hash import code_hash, code_modules
+
+MINE = '''"""Doubles."""
+
+from mine_helper import factor
+
+
+def double(n: int) -> int:
+    """Twice."""
+    return factor() * n  # two
+'''
+HELPER = "def factor() -> int:\n    return 2\n"
+
+
+@pytest.fixture
+def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
+    """A module of one's own that imports another one."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "mine.py").write_text(MINE, "utf-8")
+    (tmp_path / "mine_helper.py").write_text(HELPER, "utf-8")
+    yield importlib.import_module("mine")
+    for name in ("mine", "mine_helper"):
+        sys.modules.pop(name, None)
+
+
+def edit(folder: Path, name: str, change: Callable[[str], str]) -> None:
+    path = folder / f"{name}.py"
+    path.write_text(change(path.read_text("utf-8")), "utf-8")
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [("mine", "factor() * n", "factor() + n"), ("mine_helper", "return 2", "return 3")],
+)
+def test_it_changes_with_the_code_and_with_what_the_code_imports(
+    mine: ModuleType, tmp_path: Path, name: str, old: str, new: str
+) -> None:
+    before = code_modules(mine.double)
+    assert before.keys() == {"mine", "mine_helper"}
+    edit(tmp_path, name, lambda text: text.replace(old, new))
+    after = code_modules(mine.double)
+    assert [module for module in before if before[module] != after[module]] == [name]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("  # two", ""),
+        ('"""Twice."""', '"""Two times."""'),
+        ('"""Doubles."""', '"""Doubles a number."""'),
+        ("\n\n\n", "\n\n"),
+    ],
+)
+def test_comments_docstrings_and_layout_are_no_change(mine: ModuleType, tmp_path: Path, old: str, new: str) -> None:
+    before = code_hash(mine.double)
+    edit(tmp_path, "mine", lambda text: text.replace(old, new))
+    assert (tmp_path / "mine.py").read_text("utf-8") != MINE
+    assert code_hash(mine.double) == before
+
+
+def test_it_sees_through_partial_functions_closures_methods_and_objects(mine: ModuleType) -> None:
+    class Holder:
+        def __init__(self) -> None:
+            self.function = mine.double
+
+        def call(self) -> int:
+            return self.function(1)
+
+    held = mine.double
+    for thing in (partial(print, held), lambda: held, Holder(), Holder().call, {"a": [held]}, mine):
+        assert "mine_helper" in code_modules(thing)
+    assert "mine" not in code_modules(print, len, str, Path, importlib)
+
+
+def test_what_a_policy_and_a_predictor_do_is_in_their_stages() -> None:
+    writer = Writer(ScriptedEngine(), load_prompts(), 72, 1)
+    written = code_modules(partial(update, writer=writer, domains={}), UPDATERS["refine"])
+    wanted = (
+        "persona.write",
+        "persona.leaks",
+        "persona.updaters.refine",
+        "persona.prompts.item_lines",
+        "behaviour.levels",
+    )
+    assert {f"deeper.{name}" for name in wanted} <= written.keys()
+    assert "deeper.engine.scripted.replay" in written
+    assert "deeper.persona.updaters.slide_regeneration" not in written
+    read = code_modules(partial(predict, engine=writer.engine, prompts=writer.prompts, domains={}))
+    assert {"deeper.persona.predict", "deeper.measure.metrics", "deeper.engine.scripted.replay"} <= read.keys()
+
+
+def test_what_only_shows_results_is_in_no_stage() -> None:
+    found = code_modules(initialise, update, predict, *UPDATERS.values())
+    rooms = {name.split(".")[1] for name in found}
+    assert rooms == {"behaviour", "domains", "engine", "errors", "measure", "persona", "storage"}
