@@ -92,14 +92,8 @@ def test_it_sees_through_partial_functions_closures_methods_and_objects(mine: Mo
 def test_what_a_policy_and_a_predictor_do_is_in_their_stages() -> None:
     writer = Writer(ScriptedEngine(), load_prompts(), 72, 1)
     written = code_modules(partial(update, writer=writer, domains={}), UPDATERS["refine"])
-    wanted = (
-        "persona.write",
-        "persona.leaks",
-        "persona.updaters.refine",
-        "persona.prompts.item_lines",
-        "behaviour.levels",
-    )
-    assert {f"deeper.{name}" for name in wanted} <= written.keys()
+    persona = {f"deeper.persona.{name}" for name in ("write", "leaks", "updaters.refine", "prompts.item_lines")}
+    assert {*persona, "deeper.behaviour.levels"} <= written.keys()
     assert "deeper.engine.scripted.replay" in written
     assert "deeper.persona.updaters.slide_regeneration" not in written
     read = code_modules(partial(predict, engine=writer.engine, prompts=writer.prompts, domains={}))
