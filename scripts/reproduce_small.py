@@ -273,7 +273,8 @@ def evaluate_on_validation_users(run: Reproduction, out: Path, flags: tuple[str,
                                  users: str = VALIDATION_USERS_COMPARED) -> None:  # fmt: skip
     """Evaluate as `deeper learn` validates a policy."""
     run.deeper("evaluate", *run.training_data, *VALIDATION, "--split", "validation", "--users", users,
-               "--roles", "future", "--methods", "refine,frozen,user_median", *engines, *flags, "--out", out)  # fmt: skip
+               "--roles", "future", "--methods", "refine,frozen,user_median", *engines, *flags,
+               "--out", out)  # fmt: skip
 
 
 def final_evaluation(run: Reproduction, out: Path, *flags: str) -> None:

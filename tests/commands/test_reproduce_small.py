@@ -1,4 +1,4 @@
-"""`scripts/reproduce_small.py`: its commands are the expected ones, deeper accepts them, and the lowest error is chosen."""
+"""`scripts/reproduce_small.py`: its commands are pinned, deeper accepts them, and the lowest error is chosen."""
 
 import json
 import shlex
