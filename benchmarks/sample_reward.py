@@ -28,7 +28,7 @@ from deeper.learning.preferences.schema import CONTEXT, DIRECTION
 from deeper.persona.predict import predict
 from deeper.persona.prompts.templates import load_prompts
 from deeper.storage.provenance import provenance
-from speed_cases import seconds
+from speed_shared import seconds
 
 DOMAINS = {PLANTED.id: PLANTED}
 

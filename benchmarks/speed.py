@@ -21,15 +21,15 @@ from deeper.commands.evaluate.online import WRITE_ROWS
 from deeper.commands.execution.predictors import READ_ROWS
 from deeper.storage.atomic import write_atomically
 from deeper.storage.provenance import provenance
-from speed_cases import SEED, Figure, Sizes
+from speed_shared import SEED, Figure, Sizes
 
 PARTS = {
-    "start": "speed_outside",
+    "start": "speed_around_model",
     "samples": "speed_engine",
     "score": "speed_engine",
     "throughput": "speed_engine",
     "published": "speed_published",
-    "scale": "speed_outside",
+    "scale": "speed_around_model",
     "report": "speed_report",
 }
 """Functions, and the modules that hold them; `scale` wants a figure of `throughput`."""

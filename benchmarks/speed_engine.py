@@ -18,7 +18,7 @@ from deeper.engine.openvino.weights import prepare_weights
 from deeper.persona.predict import PREDICT_INPUT, predict, score_request
 from deeper.persona.prompts.templates import load_prompts
 from sample_reward import well_formed_persona
-from speed_cases import (
+from speed_shared import (
     DOMAINS,
     SEED,
     Figure,

@@ -19,7 +19,8 @@ from deeper.persona.prompts.templates import Prompts, load_prompts
 from deeper.persona.stages import UPDATE_INPUT, update
 from deeper.persona.write import Writer
 from sample_reward import well_formed_persona
-from speed_cases import (
+from speed_engine import bare, embedded, needed_tokens, seconds_a_token, to_predict
+from speed_shared import (
     DOMAINS,
     RUN,
     SEED,
@@ -34,7 +35,6 @@ from speed_cases import (
     ratios,
     seconds,
 )
-from speed_engine import bare, embedded, needed_tokens, seconds_a_token, to_predict
 
 FORMS = {
     "numbers": lambda titles: json.dumps([4.0] * len(titles)),

@@ -20,7 +20,7 @@ from deeper.engine.scripted.replay import ScriptedEngine
 from deeper.evaluation.schema import CONTROLS, UPDATERS
 from deeper.report.pages.run_page import page
 from deeper.report.run_files import RunFiles, read_run
-from speed_cases import Figure, Say, Sizes, figure, planted_windows, run_planted
+from speed_shared import Figure, Say, Sizes, figure, planted_windows, run_planted
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "scripts"))
 BASE = 50

@@ -12,8 +12,8 @@ from deeper.commands.evaluate import evaluate as pipeline
 from deeper.commands.evaluate import plan
 from deeper.commands.execution.local_executor import LocalExecutor
 from deeper.engine import Prompt, Sampling
-from speed_cases import WHOLE, Watched, figure, in_turns, planted_windows, ratios, run_planted
-from speed_outside import Forgetful
+from speed_around_model import Forgetful
+from speed_shared import WHOLE, Watched, figure, in_turns, planted_windows, ratios, run_planted
 
 
 @pytest.mark.parametrize(
