@@ -119,7 +119,7 @@ def preference(results: Results) -> str:
     for number, reward in enumerate(results["reward"], 1):
         pairs, reliability = reward["pairs"], reward["reliability"]
         rewards.append(
-            f"Iteration {number}: {pairs['train']} pairs to learn from and {pairs['validation']} to judge by;"
+            f"Iteration {number}: {pairs['train']} train pairs and {pairs['validation']} validation pairs;"
             f" split-half reliability of the reward {interval(reliability['value'], reliability['ci'])}"
             f"{'' if reward['trustworthy'] else ', which is too low to be trusted'}."
         )
