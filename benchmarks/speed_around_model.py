@@ -66,9 +66,9 @@ def scale(sizes: Sizes, say: Say, engine_seconds_a_user: float) -> dict[str, Fig
             outside.append(spent / sizes.many)
             say(f"  turn {turn + 1}, {sizes.many} users, one round: {spent:.1f} s outside")
     how = (
-        f"Peak memory (VmHWM) of a deeper evaluate with {sizes.many} users divided by that with {SMALL_RUN_USERS}. The small "
-        f"model is loaded and asked as often in both: at every call of the run with {SMALL_RUN_USERS}, and at as many calls "
-        "of the other. The answers are the scripted engine's. Both processes hold the windows of all users."
+        f"Peak memory (VmHWM) of deeper evaluate with {sizes.many} users divided by that with {SMALL_RUN_USERS}. The "
+        f"small model is loaded and asked as often in both: at every call of the run with {SMALL_RUN_USERS}, and at as "
+        "many calls of the other. The answers are the scripted engine's. Both processes hold the windows of all users."
     )
     bare = (
         "The same without the model. What grows are the windows of eval users, and the tables of personas, predictions "

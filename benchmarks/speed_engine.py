@@ -121,8 +121,8 @@ def throughput(sizes: Sizes, say: Say) -> dict[str, Figure]:
         say(f"  turn {turn + 1} of {sizes.repeats}: {speeds}")
     how = (
         "Generated tokens per second in the writing stages of deeper evaluate, divided by those of OpenVINO GenAI's "
-        "pipeline. A stage counts from its first shard to its last, with prompts, second tries and files. The pipeline is "
-        "called directly, call by call with the same prompts, greedy, each answer as long as in the run."
+        "pipeline. A stage counts from its first shard to its last, with prompts, second tries and files. The pipeline "
+        "is called directly, call by call with the same prompts, greedy, each answer as long as in the run."
     )
     counts = {"users": sizes.users, "prompts": prompts, "tokens": tokens}
     found = figure(shares["call by call"], 0.9, "higher", how, **counts)
@@ -174,7 +174,7 @@ def score(sizes: Sizes, say: Say) -> dict[str, Figure]:
             side: [items / (tokens * spent) for spent in found[side]] for side in ("a token", "a token, not rounded")
         }
         how = (
-            "Items per second of the stage that predicts (with tokenising, labels and the table of predictions), divided "
+            "Items per second of the stage that predicts (with tokenising, labels and the predictions' table) divided "
             "by (items · prefill rate) / (prefix + item tokens). Each token that must be read counts once, also those "
             "that all prompts of a call share. The prefill rate is that of OpenVINO GenAI's pipeline in the same turn. "
             "Labels have one token."

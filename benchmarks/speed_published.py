@@ -111,8 +111,8 @@ def _figures(
     for kind, target in TARGETS.items():
         how = (
             f"Seconds of the published flow divided by ours, {labels[kind]}. It sends one request after the other to "
-            "OpenVINO GenAI's pipeline and shares nothing. Ratings are a JSON list of ten numbers; answers have a fixed, "
-            "well-formed length."
+            "OpenVINO GenAI's pipeline and shares nothing. Ratings are a JSON list of ten numbers; answers have a "
+            "fixed, well-formed length."
         )
         one = figure(compared(kind, "numbers", ""), target, "higher", how, **counts)
         one["at_best"] = figure(compared(kind, "numbers", " at best"), target, "higher", best)
