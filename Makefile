@@ -1,16 +1,16 @@
-# `make demo` and `make test` do all the set-up that they need.
+# `make demo` and `make test` install everything they need.
 PYTHON ?= python3
 VENV ?= .venv
 TORCH ?= torch==2.13.0
 BIN := $(VENV)/bin
-# Python compiles the modules that are used; pip would compile all of them.
+# Python compiles the modules it uses; pip would compile all of them.
 PIP := -m pip install --quiet --disable-pip-version-check --no-compile
 
 .PHONY: install demo test check docs links fast screenshots recording speed readme notebook learn-demo reproduce-small requirements data clean
 
 install: $(VENV)/.demo ## the command deeper, in .venv/bin
 
-# make demo RATINGS=ratings.csv ITEM=movie SCALE=0.5:5:0.5 takes your own ratings.
+# make demo RATINGS=ratings.csv ITEM=movie SCALE=0.5:5:0.5 uses your own ratings.
 demo: $(VENV)/.demo
 	$(BIN)/deeper demo $(if $(RATINGS),--ratings "$(RATINGS)") $(if $(ITEM),--item "$(ITEM)") $(if $(SCALE),--scale "$(SCALE)") $(DEMO)
 
@@ -24,10 +24,10 @@ fast: $(VENV)/.dev ## only the tests that need no model
 screenshots: $(VENV)/.dev ## the README's pictures of a report, from a planted run
 	$(BIN)/python scripts/screenshots.py docs/pictures
 
-recording: $(VENV)/.demo ## the README's recording of a first run with own ratings; RECORDING adds flags to the run
+recording: $(VENV)/.demo ## the README's recording of a first run with your own ratings; RECORDING adds flags to the run
 	$(BIN)/python scripts/record.py docs/pictures/own-ratings.svg $(RECORDING)
 
-speed: $(VENV)/.dev ## how fast it is, on a machine that does nothing else: twenty minutes on two cores
+speed: $(VENV)/.dev ## measure the speed, on a machine that does nothing else: twenty minutes on two cores
 	$(BIN)/python benchmarks/speed.py
 	$(BIN)/python scripts/docs_results.py
 
@@ -39,11 +39,11 @@ check: $(VENV)/.dev
 
 SPHINX := $(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet --jobs auto
 
-docs: $(VENV)/.docs ## the documentation site; warnings and links that lead nowhere are errors
+docs: $(VENV)/.docs ## the documentation site; warnings and broken links are errors
 	$(SPHINX) docs build/docs
 	@echo "Site: build/docs/index.html"
 
-links: $(VENV)/.docs ## asks every address elsewhere that the site links to
+links: $(VENV)/.docs ## check every external link of the site
 	$(SPHINX) --builder linkcheck docs build/links
 
 $(BIN)/python:
@@ -55,7 +55,7 @@ $(VENV)/.demo: $(BIN)/python requirements/demo.txt pyproject.toml
 	$(BIN)/python $(PIP) --no-deps --no-build-isolation -e .
 	touch $@
 
-# torch stands outside the requirement files: its hashes differ from platform to platform.
+# torch is not in the requirement files, because its hashes differ by platform.
 $(VENV)/.dev: $(VENV)/.demo requirements/dev.txt
 	$(BIN)/python $(PIP) $(TORCH)
 	$(BIN)/python $(PIP) --require-hashes --no-deps -r requirements/dev.txt
@@ -65,7 +65,7 @@ $(VENV)/.docs: $(VENV)/.demo requirements/docs.txt
 	$(BIN)/python $(PIP) --require-hashes --no-deps -r requirements/docs.txt
 	touch $@
 
-readme: $(VENV)/.demo ## run the demo anew, and without adapters, and put what it prints into the README
+readme: $(VENV)/.demo ## run the demo again, with and without adapters, and put its results into the documents
 	rm -rf runs/readme runs/untuned
 	$(BIN)/deeper demo --out runs/readme
 	$(BIN)/deeper demo --untuned --methods refine,frozen,no_persona,user_median --out runs/untuned
@@ -73,44 +73,44 @@ readme: $(VENV)/.demo ## run the demo anew, and without adapters, and put what i
 	cp runs/untuned/results.json docs/results/untuned.json
 	$(BIN)/python scripts/docs_results.py
 
-notebook: $(VENV)/.dev ## execute the notebook and the README's lines of Python anew, and keep what they print
+notebook: $(VENV)/.dev ## execute the notebook and the README's Python example again, and keep their output
 	$(BIN)/python scripts/method_notebook.py
 	$(BIN)/python scripts/tracker_example.py
 	$(BIN)/python scripts/docs_results.py
 
-# Minutes on two older cores: reader 9, writer 8, learning 35. A killed run continues; other sizes want another LEARN.
-# WRITER and READER may be folders of adapters that are trained already.
+# Minutes on two older cores: predictor 9, policy 8, learning 35. A killed run continues; other sizes need another LEARN.
+# POLICY and PREDICTOR may be folders of trained adapters.
 LEARN ?= runs/learn-demo
-READER_STEPS ?= 90
-WRITER_STEPS ?= 60
+PREDICTOR_STEPS ?= 90
+POLICY_STEPS ?= 60
 LEARN_USERS ?= 24
 LEARN_DIRECTIONS ?= 4
 LEARN_STEPS ?= 30
-WRITER ?= $(LEARN)/writer
-READER ?= $(LEARN)/reader
+POLICY ?= $(LEARN)/policy
+PREDICTOR ?= $(LEARN)/predictor
 
-# So few directions can hardly show that the reward is real: --force learns all the same, and the report says so.
-learn-demo: $(READER)/deeper.json $(WRITER)/deeper.json ## both iterations of preference learning on the bundled data
-	$(BIN)/deeper learn --policy-adapter $(WRITER) --predictor-adapter $(READER) --max-persona-tokens 72 \
+# Too few directions to show that the reward is real: --force learns anyway, and the report says so.
+learn-demo: $(PREDICTOR)/deeper.json $(POLICY)/deeper.json ## both iterations of preference learning on the bundled data
+	$(BIN)/deeper learn --policy-adapter $(POLICY) --predictor-adapter $(PREDICTOR) --max-persona-tokens 72 \
 		--users $(LEARN_USERS) --directions $(LEARN_DIRECTIONS) --steps $(LEARN_STEPS) --batch 2 --learning-rate 1e-4 \
 		--save-every 10 --judge-every 15 --validation-users 16 --calibration on --calibration-users 16 --rounds 2 --force \
 		--out $(LEARN)/learnt
 
-$(READER)/deeper.json: | $(VENV)/.dev
-	$(BIN)/deeper train predictor --steps $(READER_STEPS) --layers upper --out $(READER)
+$(PREDICTOR)/deeper.json: | $(VENV)/.dev
+	$(BIN)/deeper train predictor --steps $(PREDICTOR_STEPS) --layers upper --out $(PREDICTOR)
 
-$(WRITER)/deeper.json: | $(VENV)/.dev
-	$(BIN)/deeper train coldstart --steps $(WRITER_STEPS) --layers upper --fold all --cutoff 420 \
-		--max-persona-tokens 72 --out $(WRITER)
+$(POLICY)/deeper.json: | $(VENV)/.dev
+	$(BIN)/deeper train coldstart --steps $(POLICY_STEPS) --layers upper --fold all --cutoff 420 \
+		--max-persona-tokens 72 --out $(POLICY)
 
-# PUBLISHED is a folder with the published domains' folders. Steps can go on in parts: make reproduce-small STEPS=policy.
+# PUBLISHED is a folder with the published domains' folders. Run single steps with STEPS=policy,predictor.
 SMALL ?= runs/small
-reproduce-small: $(VENV)/.dev ## a pair of adapters and docs/results/small.json, from train data: many hours on two cores
+reproduce-small: $(VENV)/.dev ## train the package's adapters and write docs/results/small.json: 15 to 18 hours on two cores
 	$(BIN)/python scripts/reproduce_small.py "$(PUBLISHED)" $(SMALL) $(if $(STEPS),--steps $(STEPS)) $(if $(PRECISION),--precision $(PRECISION)) $(if $(GPU),--gpu)
 	$(if $(STEPS),,cp $(addprefix $(SMALL)/,ablation.json transfer.json small.json) docs/results)
 	$(BIN)/python scripts/docs_results.py
 
-requirements: ## pin anew, with hashes, for all platforms
+requirements: ## pin all requirements again, with hashes, for all platforms
 	$(PYTHON) -m venv .venv-pin && .venv-pin/bin/python $(PIP) uv
 	.venv-pin/bin/uv pip compile $(PIN) --extra baselines --group build pyproject.toml -o requirements/demo.txt
 	.venv-pin/bin/uv pip compile $(PIN) --override requirements/without-torch.in --extra baselines --extra prepare --extra train \

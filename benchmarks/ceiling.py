@@ -1,16 +1,20 @@
-"""What predictions from personas can reach at the most: a regression on facts in place of a reader of words.
+"""How low can the error get? Predict from facts with a regression, in place of a policy and a predictor.
 
     python benchmarks/ceiling.py --data movielens_small --data FOLDER [--domains A,B] > ceiling.json
 
-For each domain a multinomial logistic regression (`deeper.learning.examples.usual_ratings`) from facts to the next
-window's ratings, fitted on train users and judged on validation users in all rounds: with what updates leave
-(`deeper.learning.describer.later_windows`), with the verdict of that alone, with the facts of all windows, and with
-those of the first window for ever; and with what updates leave and what is known of the items
-(`deeper.learning.examples.item_evidence`). Beside them the verdict that updates leave, taken for the prediction, and
-the domain's own constant. Each is the ratio of its error to the user median's, with a 95 % interval over users. Round
-by round, of the domains that have the round, what updates leave, with and without the items. And in each domain's last
-round, where most can be gained: what updates leave to the first window, and the user median to the first window's
-median. JSON to standard output.
+For each domain it fits a multinomial logistic regression (`deeper.learning.examples.usual_ratings`) from facts to the
+next window's ratings, on train users, and measures its error on validation users in all rounds. The facts are one of:
+
+    what_updates_leave             what a persona can hold after its updates (`deeper.learning.describer.later_windows`)
+    what_updates_leave_and_items   the same, and the items' standing (`deeper.learning.examples.item_evidence`)
+    verdict_alone                  the level alone
+    all_windows, first_window      facts of all windows so far, or of the first one for ever
+
+Two predictions need no regression: `verdict_itself` (the level is the prediction) and `constant` (the domain's).
+
+`vs_user_median` divides each error by the user median's, with a 95 % interval over users. `by_round` does so round by
+round, over the domains that have the round. `last_round` compares what updates leave with the first window, and the
+user median with the first window's median, in each domain's last round. Prints JSON.
 """
 
 import argparse
@@ -41,13 +45,13 @@ SEEN = {
     "all_windows": facts,
     "first_window": lambda windows, domain: facts(windows[:1], domain),
 }
-"""From the windows so far to what is known."""
+"""What a regression may know, as a function of the windows so far."""
 WITH_ITEMS = "what_updates_leave_and_items"
 BY_ROUND = ("what_updates_leave", WITH_ITEMS, "all_windows")
 
 
 def main() -> None:
-    """Fit, judge and print."""
+    """Fit, predict and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", required=True, action="append", help="as for deeper evaluate; repeatable")
     parser.add_argument("--domains", default="", help="domains to look at, separated by commas; all by default")
@@ -57,12 +61,12 @@ def main() -> None:
     for source in given.data:
         loaded = load_windows(source, given.domains.split(",") if given.domains else None)
         for name, domain in loaded.domains.items():
-            train, judged = (
+            train, validation = (
                 [Person(domain, user, ws) for (of, user), ws in choose_users(loaded.windows, parts, 10**6).items()
                  if of == name]
                 for parts in (["a", "b"], ["validation"])
             )  # fmt: skip
-            errors[name] = judge(train, judged, domain, given.rounds)
+            errors[name] = prediction_errors(train, validation, domain, given.rounds)
     means = {name: {kind: np.nanmean(rounds, axis=1) for kind, rounds in of.items()} for name, of in errors.items()}
     ends = {name: {kind: last_round(rounds) for kind, rounds in of.items()} for name, of in errors.items()}
     print(
@@ -87,13 +91,15 @@ def main() -> None:
     )
 
 
-def judge(train: Sequence[Person], judged: Sequence[Person], domain: Domain, rounds: int) -> dict[str, Floats]:
-    """Errors of each prediction; shape (users, rounds + 1), not a number where a user has no such round."""
+def prediction_errors(
+    train: Sequence[Person], validation: Sequence[Person], domain: Domain, rounds: int
+) -> dict[str, Floats]:
+    """Return the errors of each prediction; shape (users, rounds + 1), NaN where a user has no such round."""
     nothing, items = Items(domain, []), Items(domain, train)
     fitted = {name: fit(train, domain, name, nothing, rounds) for name in SEEN}
     fitted[WITH_ITEMS] = fit(train, domain, "what_updates_leave", items, rounds)
     errors: dict[str, list[Floats]] = defaultdict(list)
-    for person in judged:
+    for person in validation:
         own: dict[str, Floats] = defaultdict(lambda: np.full(rounds + 1, np.nan))
         for k, past, titles, ratings in moments(person, rounds):
             known = {name: of(person.windows[: k + 1], domain) for name, of in SEEN.items()}
@@ -118,7 +124,7 @@ def judge(train: Sequence[Person], judged: Sequence[Person], domain: Domain, rou
 
 
 def by_round(errors: Mapping[str, Mapping[str, Floats]], t: int) -> dict[str, object]:
-    """Ratios to the user median in one round, of the domains and users that have it."""
+    """Return ratios to the user median in one round, over the domains and users that have it."""
     there = {
         domain: {name: values[~np.isnan(values[:, t]), t] for name, values in of.items()}
         for domain, of in errors.items()
@@ -129,13 +135,13 @@ def by_round(errors: Mapping[str, Mapping[str, Floats]], t: int) -> dict[str, ob
 
 
 def last_round(errors: Floats) -> Floats:
-    """Errors in the last round that any user has, of those who have it; shape (users,)."""
+    """Return the errors in the last round that any user has; shape (users,)."""
     column = errors[:, np.flatnonzero(~np.isnan(errors).all(axis=0))[-1]]
     return column[~np.isnan(column)]
 
 
 def fit(train: Sequence[Person], domain: Domain, seen: str, items: Items, rounds: int) -> Usual:
-    """The regression from what is known to the next window's ratings."""
+    """Fit the regression from what is known to the next window's ratings."""
     cases: list[Case] = []
     for person in train:
         for k, _, titles, ratings in moments(person, rounds):
@@ -146,7 +152,7 @@ def fit(train: Sequence[Person], domain: Domain, seen: str, items: Items, rounds
 
 
 def moments(person: Person, rounds: int) -> Iterator[tuple[int, Floats, list[str], Floats]]:
-    """The round, all real ratings so far, and titles and ratings of the next window, where there are any."""
+    """Yield each round with all real ratings so far, and titles and ratings of the next window."""
     is_real = person.domain.is_rated
     rated = [[item for item in window if is_real(np.array(item["rating"]))] for window in person.windows]
     real = [np.array([item["rating"] for item in window], np.float64) for window in rated]
@@ -157,7 +163,7 @@ def moments(person: Person, rounds: int) -> Iterator[tuple[int, Floats, list[str
 
 
 def compared(errors: Mapping[str, Mapping[str, Floats]], with_: str) -> dict[str, dict[str, object]]:
-    """Ratios of domain means to those of one prediction."""
+    """Return ratios of domain means to those of one prediction."""
     below = [of[with_] for of in errors.values()]
     kinds = [kind for kind in next(iter(errors.values())) if kind != with_]
     found = {kind: domain_ratio_interval([of[kind] for of in errors.values()], below, SEED) for kind in kinds}

@@ -1,16 +1,19 @@
-"""Disturb runs at random moments, and continue them: `docs/results/robustness.json`, part "chaos".
+"""Disturb runs at random moments, and resume them: `docs/results/robustness.json`, part "chaos".
 
     python benchmarks/chaos.py --runs 50 --out docs/results/robustness.json     # Linux; as root the disk really is full
 
-A command runs until it has used a random share of the processor time that it needs. Then it is killed (SIGKILL), or its
-disk is filled up (a small tmpfs where this user may mount one, else the limit of a file's size), or it gets no more
-memory (the limit of its address space). Where it can still speak it must end by itself with one message that says what
-to do, or finish. Each folder is disturbed three times. Then the command runs to its end, and the folder must hold the
-same bytes as one that nothing has disturbed, but for costs and times, and nothing that is only half there. Exits 1 if
-not.
+A command runs until it has used a random share of the processor time that it needs. Then one of three things happens:
 
-The commands are those of the command line, in processes forked from one that has imported them already: a start would
-cost more than the work. Models are scripted, raw files made up.
+- It is killed (SIGKILL).
+- Its disk is full: a small tmpfs if this user may mount one, else a limit on the size of files.
+- It gets no more memory: a limit on its address space.
+
+A command that was not killed must finish, or end with one message that says what to do. Each folder is disturbed three
+times. Then the command runs to its end. The folder must hold the same bytes as an undisturbed one, apart from costs and
+times, and no half-written file. The exit status is 1 if it does not.
+
+The commands run in processes forked from one that has imported them, because a start would cost more than the work.
+Models are scripted, raw files synthetic.
 """
 
 import argparse
@@ -45,15 +48,15 @@ from deeper.storage.provenance import provenance
 from robustness_results import write_part
 
 DISTURBANCES = ("killed", "disk full", "out of memory")
-TIMES = 3
+DISTURBANCES_PER_FOLDER = 3
 """Disturbances of one folder before it is finished."""
 DISK_BYTES = 64 << 20
-LONGEST_SECONDS = 120
-"""Without using any processor time; a run that stands still so long is ended, and counts as a problem."""
+STALLED_SECONDS = 120
+"""A run that uses no processor time for so long is killed, and counts as a problem."""
 STOOD_STILL = "stood still"
 ENGINES = ("--policy-engine", "scripted", "--predictor-engine", "scripted")
 NOT_RESULTS = ("cost", "manifest.json", "report.html", "prepare.json", "reward.json", "reward-cost.parquet", "figures")
-"""Where seconds stand, or what is drawn of results."""
+"""Files with times, and pages drawn from results."""
 
 
 @dataclass(frozen=True)
@@ -61,9 +64,9 @@ class Job:
     """A command to disturb.
 
     Attributes:
-        name: The command's.
+        name: The name of the command.
         words: What follows `deeper`.
-        before: The command that its folder needs to have been through, if any.
+        before: A command that must have run in its folder, if any.
     """
 
     name: str
@@ -73,15 +76,15 @@ class Job:
 
 @dataclass(frozen=True)
 class Ended:
-    """How a process ended: exit code or minus the signal, what it said, and the processor time it took."""
+    """How a process ended: exit code or minus the signal, its output, and the seconds of processor time."""
 
     code: int
-    said: str
+    output: str
     seconds: float
 
 
 def jobs(folder: Path) -> dict[str, Job]:
-    """The commands; their folder is `out` in the current one."""
+    """Return the commands. Each works in the folder `out` of the current one."""
     write_raw("amazon_books", 6_000, folder / "raw", raw_format="amazon_2023", bad_lines=6)
     some = ("--users", "6", "--max-persona-tokens", "40", *ENGINES)
     methods = "refine,hierarchical_merge,frozen,user_median"
@@ -104,7 +107,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--out", type=Path, help="JSON file whose part chaos is replaced")
     given = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the small disk is given back
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # unmounts the small disk
     out, origin = given.out.resolve() if given.out else None, provenance()
     with tempfile.TemporaryDirectory() as place, disk(Path(place) / "disk") as (ground, is_disk):
         found = chaos(given.commands.split(","), given.runs, given.seed, Path(place), ground, is_disk)
@@ -120,10 +123,10 @@ def chaos(commands: Sequence[str], runs: int, seed: int, place: Path, ground: Pa
     Args:
         commands: Which of `jobs`.
         runs: How many disturbed runs.
-        seed: Of ways and moments.
-        place: A folder for what is made once.
-        ground: Where the runs' folders lie.
-        is_disk: Whether that is a disk that may be filled up.
+        seed: Seed of disturbances and moments.
+        place: Folder for files that are made once.
+        ground: Folder for the runs.
+        is_disk: Whether `ground` is a small disk of its own.
     """
     known, clock = jobs(place), random.Random(seed)
     counts: Counter[str] = Counter()
@@ -138,19 +141,19 @@ def chaos(commands: Sequence[str], runs: int, seed: int, place: Path, ground: Pa
             expected[job.name] = results(place / "undisturbed" / job.name / "out"), ended.seconds
         folder, (wanted, needed) = ground / "run", expected[job.name]
         begin(job, folder, place)
-        for _ in range(min(TIMES, runs - done)):
+        for _ in range(min(DISTURBANCES_PER_FOLDER, runs - done)):
             way = DISTURBANCES[done % len(DISTURBANCES)]
             ended = disturbed(job, folder, way, clock.uniform(0.02, 0.95) * needed, is_disk)
             done += 1
-            outcome = judged(ended)
+            outcome = outcome_of(ended)
             counts[f"{job.name}: {way}"] += 1
             outcomes[f"{way}: {outcome}"] += 1
-            print(f"{done}/{runs} {job.name}, {way}: {outcome} {ended.said[-200:]!r}", file=sys.stderr, flush=True)
+            print(f"{done}/{runs} {job.name}, {way}: {outcome} {ended.output[-200:]!r}", file=sys.stderr, flush=True)
             if outcome in ("spoke unclearly", STOOD_STILL):
-                problems.append(f"{job.name}, {way}: {ended.said[-1500:]}")
+                problems.append(f"{job.name}, {way}: {ended.output[-1500:]}")
         counts["folders"] += 1
         ended = command(job.words, folder)
-        differing = [f"does not finish: {ended.said[-1500:]}"] if ended.code else []
+        differing = [f"does not finish: {ended.output[-1500:]}"] if ended.code else []
         differing += compared(wanted, results(folder / "out"))
         problems += [f"{job.name}: {one}" for one in differing]
         counts["same"] += not differing
@@ -167,7 +170,7 @@ def chaos(commands: Sequence[str], runs: int, seed: int, place: Path, ground: Pa
 
 
 def begin(job: Job, folder: Path, place: Path) -> None:
-    """A folder in which the job can be run; all have one key, so that user ids are the same."""
+    """Make a folder in which the job can run. All folders have the same key, hence the same user ids."""
     folder.mkdir(parents=True)
     if (place / "key").is_file():
         shutil.copy(place / "key", folder / "key")
@@ -176,22 +179,22 @@ def begin(job: Job, folder: Path, place: Path) -> None:
         if not done.is_dir():
             done.mkdir(parents=True)
             ended = command(job.before, done)
-            assert not ended.code, ended.said
+            assert not ended.code, ended.output
         shutil.copytree(done, folder, dirs_exist_ok=True)
 
 
 def run_whole(job: Job, folder: Path, place: Path) -> Ended:
-    """Run a job that nothing disturbs."""
+    """Run a job undisturbed."""
     begin(job, folder, place)
     ended = command(job.words, folder)
-    assert not ended.code, ended.said
+    assert not ended.code, ended.output
     if (folder / "key").is_file():
         shutil.copy(folder / "key", place / "key")
     return ended
 
 
 def results(folder: Path) -> dict[str, bytes]:
-    """Every file that is a result, by name; of results.json all but cost."""
+    """Return the content of every result file, by name; results.json without cost."""
     found = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
     files = {
         name: path.read_bytes()
@@ -205,15 +208,15 @@ def results(folder: Path) -> dict[str, bytes]:
 
 
 def compared(wanted: Mapping[str, bytes], got: Mapping[str, bytes]) -> list[str]:
-    """What differs, in words."""
+    """Return what differs, in words."""
     problems = [f"{name} is missing" for name in wanted.keys() - got.keys()]
     problems += [f"{name} was left behind" for name in got.keys() - wanted.keys()]
     return problems + [f"{name} differs" for name in wanted.keys() & got.keys() if wanted[name] != got[name]]
 
 
-def judged(ended: Ended) -> str:
-    """How a disturbed run ended."""
-    if ended.said == STOOD_STILL:
+def outcome_of(ended: Ended) -> str:
+    """Return how a disturbed run ended, in words."""
+    if ended.output == STOOD_STILL:
         return STOOD_STILL
     if ended.code == -signal.SIGKILL:
         return "killed"
@@ -221,12 +224,12 @@ def judged(ended: Ended) -> str:
         return "died without a word"
     if not ended.code:
         return "finished"
-    is_clear = ended.code == 2 and "deeper: " in ended.said and "\n  → " in ended.said
-    return "spoke clearly" if is_clear and "Traceback" not in ended.said else "spoke unclearly"
+    is_clear = ended.code == 2 and "deeper: " in ended.output and "\n  → " in ended.output
+    return "spoke clearly" if is_clear and "Traceback" not in ended.output else "spoke unclearly"
 
 
 def disturbed(job: Job, folder: Path, way: str, after_seconds: float, is_disk: bool) -> Ended:
-    """Run a job and disturb it once it has used so much processor time."""
+    """Run a job, and disturb it after some seconds of processor time."""
     ballast = folder.parent / "ballast"
 
     def disturb(child: int) -> None:
@@ -248,12 +251,12 @@ def disturbed(job: Job, folder: Path, way: str, after_seconds: float, is_disk: b
 
 
 def command(words: Sequence[str], folder: Path, disturb: Any = None, after_seconds: float = 0.0) -> Ended:
-    """Run `deeper` in a forked process, in a folder; disturb it after so much processor time."""
-    with tempfile.TemporaryFile() as told:
+    """Run `deeper` in a folder, in a forked process; disturb it after some seconds of processor time."""
+    with tempfile.TemporaryFile() as captured:
         child = os.fork()
         if not child:
-            os.dup2(told.fileno(), 1)
-            os.dup2(told.fileno(), 2)
+            os.dup2(captured.fileno(), 1)
+            os.dup2(captured.fileno(), 2)
             os.chdir(folder)
             sys.argv = ["deeper", *words]
             with contextlib.suppress(BaseException):
@@ -274,18 +277,18 @@ def command(words: Sequence[str], folder: Path, disturb: Any = None, after_secon
                 disturb = None
             if pid or processor_seconds(child) != before:
                 moved, before = time.monotonic(), processor_seconds(child)
-            elif time.monotonic() - moved > LONGEST_SECONDS:
+            elif time.monotonic() - moved > STALLED_SECONDS:
                 os.kill(child, signal.SIGKILL)
                 still = True
-            time.sleep(0.01)  # what the system counts processor time in
-        told.seek(0)
-        said = told.read().decode("utf-8", "replace")
+            time.sleep(0.01)  # the system's unit of processor time
+        captured.seek(0)
+        output = captured.read().decode("utf-8", "replace")
     code = os.waitstatus_to_exitcode(status)
-    return Ended(code, STOOD_STILL if still else said, used.ru_utime + used.ru_stime)
+    return Ended(code, STOOD_STILL if still else output, used.ru_utime + used.ru_stime)
 
 
 def processor_seconds(pid: int) -> float:
-    """What a process has used."""
+    """Return the processor time of a process so far."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text("ascii").rpartition(")")[2].split()
     except OSError:
@@ -295,7 +298,7 @@ def processor_seconds(pid: int) -> float:
 
 @contextlib.contextmanager
 def disk(place: Path) -> Iterator[tuple[Path, bool]]:
-    """A folder for runs, and whether it is a small disk of its own."""
+    """Yield a folder for runs, and whether it is a small disk of its own."""
     place.mkdir()
     options = ["-t", "tmpfs", "-o", f"size={DISK_BYTES}", "tmpfs"]
     try:

@@ -1,13 +1,13 @@
-"""One DPO training by `deeper train dpo` and by LLaMA-Factory: losses side by side, and tokens per second.
+"""Run one DPO training with `deeper train dpo` and with LLaMA-Factory, and compare losses and speed.
 
     python benchmarks/dpo_vs_llamafactory.py --llamafactory ENV/bin/llamafactory-cli [--model tiny|small] [--pairs 32]
 
-Same base model, same LoRA to start from (new: its B is zero), same invented pairs in the same order, four epochs,
-32-bit floats, same optimiser, no activations computed twice. LLaMA-Factory reads the files of `deeper export
-llamafactory` in an environment of its own (benchmarks/llamafactory/requirements.txt). Its LoRA says dropout 0.2, ours
-0: equal losses show that it has no effect. Tokens are those of all prompts and answers, no padding, each prompt counted
-for both of its answers; seconds are those of the training, the reference included. JSON to standard output. Needs the
-extra [train].
+Both start from the same base model and the same new LoRA (its B is zero). Both use the same invented pairs in the same
+order, four epochs, 32-bit floats and the same optimiser. Neither computes activations twice. LLaMA-Factory reads the
+files of `deeper export llamafactory`, in its own environment (benchmarks/llamafactory/requirements.txt). Its LoRA has
+dropout 0.2, ours 0; equal losses show that dropout has no effect. Tokens are those of all prompts and answers without
+padding; a prompt counts once for each of its two answers. Seconds include the reference. Prints JSON. Needs the extra
+[train].
 """
 
 import argparse
@@ -56,7 +56,7 @@ WORDS = (
 )
 VERSIONS = "import json,importlib.metadata as m;print(json.dumps({n:m.version(n) for n in %r}))"
 PACKAGES = ("llamafactory", "torch", "transformers", "peft", "trl", "accelerate")
-# No line's end behind the end of an answer: LLaMA-Factory would count it as a token of the answer.
+# No newline after an answer: LLaMA-Factory would count it as a token of the answer.
 CHAT = (
     "{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\n' + m['content'] + '<|im_end|>' }}"
     "{% if not loop.last or m['role'] != 'assistant' %}{{ '\n' }}{% endif %}{% endfor %}"
@@ -65,7 +65,7 @@ CHAT = (
 
 
 def write_model(folder: Path, size: str) -> tuple[Any, Any]:
-    """The base model of both: random, or the small one; always with the small one's tokeniser."""
+    """Write the base model of both: random or the small one, with the small one's tokeniser."""
     model, tokenizer = load_model(None, "cpu")
     tokenizer.chat_template = CHAT
     if size == "tiny":
@@ -86,7 +86,7 @@ def write_model(folder: Path, size: str) -> tuple[Any, Any]:
 
 
 def write_start(folder: Path, model: Any, base: str) -> None:
-    """The LoRA that both go on with."""
+    """Write the LoRA that both start from."""
     folder.mkdir()
     plan = Plan(1, BATCH, MICRO_BATCH, 1.0, 0, 16, 32, "all", 1, 1, SEED)
     save_adapter(with_lora(model, plan), folder)
@@ -94,7 +94,7 @@ def write_start(folder: Path, model: Any, base: str) -> None:
 
 
 def invented(number: int) -> list[dict[str, Any]]:
-    """Pairs with prompts and answers about as long as those of the method, each of another user."""
+    """Return random pairs, about as long as real ones, each of another user."""
     draw = Random(SEED)
     users = islice((f"u{i}" for i in count() if part(DOMAIN, f"u{i}") != "validation"), number)
 
@@ -123,7 +123,7 @@ def invented(number: int) -> list[dict[str, Any]]:
 
 
 def write_pairs(folder: Path, rows: Sequence[dict[str, Any]]) -> Path:
-    """A folder as `deeper pairs` writes it, without validation pairs."""
+    """Write a folder as `deeper pairs` does, without validation pairs."""
     folder.mkdir()
     pq.write_table(pa.Table.from_pylist(list(rows), schema=PAIR), folder / "train.parquet")
     pq.write_table(PAIR.empty_table(), folder / "validation.parquet")
@@ -132,7 +132,7 @@ def write_pairs(folder: Path, rows: Sequence[dict[str, Any]]) -> Path:
 
 
 def run(words: Sequence[Any], folder: Path, **variables: str) -> None:
-    """Run a training; what it says is shown if it fails."""
+    """Run a training, and show its output if it fails."""
     environment = {**os.environ, "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false", **variables}
     words = [str(word) for word in words]
     done = subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True, check=False)
@@ -141,7 +141,7 @@ def run(words: Sequence[Any], folder: Path, **variables: str) -> None:
 
 
 def by_deeper(place: Path, pairs: Path, rate: float, out: Path) -> tuple[list[float], float]:
-    """Loss of each step, and seconds."""
+    """Train, and return the loss of each step and the seconds."""
     words = [
         sys.executable, "-m", "deeper.cli.main", "train", "dpo", "--pairs", pairs, "--base", place / "model",
         "--policy-adapter", place / "start", "--reference", "base", "--epochs", EPOCHS, "--batch", BATCH,
@@ -154,7 +154,7 @@ def by_deeper(place: Path, pairs: Path, rate: float, out: Path) -> tuple[list[fl
 
 
 def by_llamafactory(command: Path, folder: Path, rate: float, out: str) -> tuple[list[float], float]:
-    """Loss of each step, and seconds."""
+    """Train, and return the loss of each step and the seconds."""
     changes = {
         "num_train_epochs": 1, "disable_shuffling": "true", "per_device_train_batch_size": MICRO_BATCH,
         "gradient_accumulation_steps": BATCH // MICRO_BATCH, "learning_rate": rate, "warmup_steps": WARMUP,
@@ -172,7 +172,7 @@ def by_llamafactory(command: Path, folder: Path, rate: float, out: str) -> tuple
 
 
 def tokens_of(rows: Sequence[dict[str, Any]], tokenizer: Any) -> int:
-    """Of all sequences, prompt and answer, without padding."""
+    """Return the tokens of all sequences (prompt and answer), without padding."""
     return sum(
         len(tokenizer.apply_chat_template([*row["prompt"], {"role": "assistant", "content": row[side]}])["input_ids"])
         for row in rows
@@ -183,10 +183,10 @@ def tokens_of(rows: Sequence[dict[str, Any]], tokenizer: Any) -> int:
 def main() -> None:
     """Train with both and print."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--llamafactory", type=Path, required=True, help="Its command in its own environment.")
+    parser.add_argument("--llamafactory", type=Path, required=True, help="llamafactory-cli in its own environment")
     parser.add_argument("--model", choices=tuple(RATE), default="tiny")
     parser.add_argument("--pairs", type=int, default=32)
-    parser.add_argument("--repeats", type=int, default=1, help="Trainings of each, in turns; the figure takes medians.")
+    parser.add_argument("--repeats", type=int, default=1, help="trainings of each, in turns; figures are medians")
     asked = parser.parse_args()
     command, rate, rows = asked.llamafactory.absolute(), RATE[asked.model], invented(asked.pairs)
     with TemporaryDirectory() as name:

@@ -4,11 +4,13 @@
     python benchmarks/fuzz.py --minutes 10 --corpus runs/corpus --out docs/results/robustness.json
     python benchmarks/fuzz.py --minutes 1 --corpus runs/corpus --only own_csv,domain_toml
 
-Atheris drives libFuzzer with the coverage of deeper's own Python code: an input that reaches a new line or branch is
-kept in the corpus and changed further. The time is shared evenly by the targets (`benchmarks/fuzzing`), each in a
-process of its own, which is begun again where it dies. A process that dies or stands still is a finding, as is any
-exception but `UserError`, and any value that differs when it is written and read again. Of each kind of finding the
-shortest input is kept in CORPUS/findings. Exits 1 if there are any. The tests feed the same targets without atheris.
+Atheris drives libFuzzer with the coverage of deeper's own Python code. An input that reaches a new line or branch is
+kept in the corpus and changed further. The targets (`benchmarks/fuzzing`) share the time evenly. Each runs in its own
+process, which is restarted if it dies.
+
+Findings are a process that dies or hangs, any exception but `UserError`, and any value that differs when it is written
+and read again. The shortest input of each kind of finding is kept in CORPUS/findings. The exit status is 1 if there are
+any. The tests feed the same targets without atheris.
 """
 
 import argparse
@@ -33,15 +35,15 @@ with atheris.instrument_imports(include=["deeper"], enable_loader_override=False
     from deeper.storage.provenance import provenance
     from fuzzing import TARGETS, Target
     from fuzzing.runs import SHARED
-    from fuzzing.target import judge
+    from fuzzing.target import feed
 
 from robustness_results import write_part
 
 MEMORY_BYTES = 6 << 30
-"""Address space of a fuzzing process; what asks for more gets a MemoryError, which is a finding."""
-LONGEST_INPUT = 1 << 14
-STANDS_STILL_SECONDS = 120
-"""After which libFuzzer ends a process: longer than `target.LONGEST_SECONDS`, which Python code is stopped by."""
+"""Address space of a fuzzing process. More gives a MemoryError, which is a finding."""
+LONGEST_INPUT_BYTES = 1 << 14
+HANGING_SECONDS = 120
+"""libFuzzer kills a process after so long: longer than `target.LONGEST_SECONDS`, which stops Python code."""
 UNITS = re.compile(r"stat::number_of_executed_units:\s*(\d+)")
 COVERAGE = re.compile(r"cov: (\d+)")
 
@@ -50,10 +52,10 @@ def main() -> None:
     """Fuzz, and write the counts."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=10, help="altogether")
-    parser.add_argument("--corpus", type=Path, required=True, help="folder that inputs are kept in, by target")
+    parser.add_argument("--corpus", type=Path, required=True, help="folder for inputs, by target")
     parser.add_argument("--only", default="", help="targets, separated by commas; all by default")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--out", type=Path, help="JSON file whose part fuzz is replaced")
+    parser.add_argument("--out", type=Path, help='JSON file; its part "fuzz" is replaced')
     given = parser.parse_args()
     chosen = [target for target in TARGETS if not given.only or target.name in given.only.split(",")]
     shutil.rmtree(given.corpus / "findings", ignore_errors=True)
@@ -75,23 +77,23 @@ def main() -> None:
 
 
 def fuzz(target: Target, corpus: Path, seconds: float, seed: int) -> dict[str, Any]:
-    """Fuzz one target for so long, again where a process has died."""
-    own, told = corpus / target.name, Path(tempfile.gettempdir()) / "told"
+    """Fuzz one target for some seconds, and start again if the process dies."""
+    own, output = corpus / target.name, Path(tempfile.gettempdir()) / "output"
     own.mkdir(exist_ok=True)
     began = time.monotonic()
     executed = coverage = died = 0
     while (left := seconds - (time.monotonic() - began)) > 1 or not executed + died:
         child = os.fork()
         if not child:
-            in_child(target, corpus, max(left, 1), seed + died, told)
+            in_child(target, corpus, max(left, 1), seed + died, output)
         status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-        said = told.read_text("utf-8", "replace")
-        executed += sum(map(int, UNITS.findall(said)))
-        coverage = max([coverage, *map(int, COVERAGE.findall(said))])
+        text = output.read_text("utf-8", "replace")
+        executed += sum(map(int, UNITS.findall(text)))
+        coverage = max([coverage, *map(int, COVERAGE.findall(text))])
         if status:
             died += 1
-            note(corpus, target.name, f"the process ended with {status}", b"", said[-3000:])
-            if not UNITS.search(said):
+            note(corpus, target.name, f"the process ended with {status}", b"", text[-3000:])
+            if not UNITS.search(text):
                 break
     findings = len(list((corpus / "findings").glob(f"{target.name}-*.txt")))
     took = round(time.monotonic() - began, 1)
@@ -99,9 +101,9 @@ def fuzz(target: Target, corpus: Path, seconds: float, seed: int) -> dict[str, A
     return {"inputs": executed, "seconds": took, "coverage": coverage, "corpus": inputs, "findings": findings}
 
 
-def in_child(target: Target, corpus: Path, seconds: float, seed: int, told: Path) -> None:
-    """Fuzz a target in this process until the time is up, and end the process."""
-    with told.open("wb") as file:
+def in_child(target: Target, corpus: Path, seconds: float, seed: int, output: Path) -> None:
+    """Fuzz a target in this process until its time is up, then end the process."""
+    with output.open("wb") as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
     place = Path(tempfile.mkdtemp())
@@ -112,12 +114,12 @@ def in_child(target: Target, corpus: Path, seconds: float, seed: int, told: Path
 
     def once(data: bytes) -> None:
         try:
-            judge(read, data)
+            feed(read, data)
         except Exception as error:
             note(corpus, target.name, _kind(error), data, traceback.format_exc())
 
-    options = [f"-max_total_time={max(1, int(seconds))}", f"-timeout={STANDS_STILL_SECONDS}", f"-seed={seed}"]
-    options += ["-rss_limit_mb=4096", "-print_final_stats=1", f"-max_len={LONGEST_INPUT}"]
+    options = [f"-max_total_time={max(1, int(seconds))}", f"-timeout={HANGING_SECONDS}", f"-seed={seed}"]
+    options += ["-rss_limit_mb=4096", "-print_final_stats=1", f"-max_len={LONGEST_INPUT_BYTES}"]
     options += [f"-artifact_prefix={corpus / 'findings' / target.name}-"]
     atheris.Setup([sys.argv[0], *options, str(corpus / target.name)], once)
     atheris.Fuzz()
@@ -125,7 +127,7 @@ def in_child(target: Target, corpus: Path, seconds: float, seed: int, told: Path
 
 
 def note(corpus: Path, name: str, kind: str, data: bytes, details: str) -> None:
-    """Write down a finding, once for its kind, with its shortest input."""
+    """Write one file for a kind of finding, with its shortest input."""
     folder = corpus / "findings"
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}-{hashlib.sha1(kind.encode()).hexdigest()[:8]}"
@@ -135,11 +137,11 @@ def note(corpus: Path, name: str, kind: str, data: bytes, details: str) -> None:
 
 
 def _kind(error: Exception) -> str:
-    """What tells findings apart: the exception, and the places in deeper that it came through."""
+    """Return the kind of a finding: the exception, and where in deeper it was raised."""
     frames: Sequence[traceback.FrameSummary] = traceback.extract_tb(error.__traceback__)
     places = [f"{Path(one.filename).name}:{one.lineno}" for one in frames if "/deeper/" in one.filename]
-    told = str(error) if type(error).__name__ == "SilentChange" else ""
-    return f"{type(error).__name__} {told} at {' '.join(places[-2:])}"
+    message = str(error) if type(error).__name__ == "SilentChange" else ""
+    return f"{type(error).__name__} {message} at {' '.join(places[-2:])}"
 
 
 if __name__ == "__main__":

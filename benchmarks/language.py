@@ -1,12 +1,12 @@
-"""Are refined personas language, or a code between one writer and one reader? Their texts changed by rule, read again.
+"""Are refined personas language, or a code between one policy and one predictor? Change their texts and predict again.
 
     python benchmarks/language.py RUNS/results [RUNS/more …] --other RUNS/other-predictor > language.json
 
-For the last persona of `refine` of each user of runs of `deeper evaluate`, the predictor of the run reads it as it is;
-its level sentence alone (the first with a verdict); and a foreign paraphrase: words that the describer uses replaced by
-others that it never uses, the end of each sentence put first where that can be, the sentences in reverse order. A
-second predictor reads the persona as it is. Each is judged on the next window. Differences and ratios are of domain
-means, paired by user, with 95 % intervals. JSON to standard output.
+Takes the last persona of `refine` of each user in runs of `deeper evaluate`. The run's predictor predicts the next
+window from three texts: the persona itself; its level sentence alone (the first that names a level); and a paraphrase
+with words that the describer never uses, the end of a sentence moved to its front where possible, and the sentences in
+reverse order. A second predictor predicts from the persona itself. Differences and ratios are of domain means, paired
+by user, with 95 % intervals. Prints JSON.
 """
 
 import argparse
@@ -31,7 +31,7 @@ from deeper.persona.calibration import Calibration, calibrate, fit_calibration
 from deeper.persona.predict import PREDICT_INPUT, predict
 from deeper.persona.prompts.templates import load_prompts
 from deeper.storage.provenance import provenance
-from paired import SEED, Key, Row, difference, ratio, said
+from paired import SEED, Key, Row, difference, ratio, with_interval
 
 LEVEL = {word for words in RUNGS for word in words}
 FOREIGN = {
@@ -44,19 +44,19 @@ FOREIGN = {
     "especially": "particularly", "enjoys": "likes", "stricter": "sterner", "alike": "the same", "lower": "lesser",
     "higher": "loftier", "vary": "change", "noticeably": "visibly", "little": "small amount of",
 }  # fmt: skip
-"""Words of the describer, and words in their place that it never uses."""
+"""Words of the describer, each with a replacement that it never uses."""
 FRONTED = re.compile(r"^(.+) ((?:for|with|to|from|towards|as|of) [^,;:]+)$")
 
 
 def main() -> None:
-    """Read the changed personas, and print."""
+    """Predict from the changed personas, and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("runs", type=Path, nargs="+", help="run folders of deeper evaluate")
     parser.add_argument("--other", default="", help="adapter of a second predictor, trained independently")
     given = parser.parse_args()
     found: dict[str, dict[Key, float]] = {}
     for run in given.runs:
-        for way, errors in read(run, given.other).items():
+        for way, errors in errors_by_text(run, given.other).items():
             found.setdefault(way, {}).update(errors)
     whole = found.pop("whole")
     result = {"benchmark": "language", **provenance(), "seed": SEED, "runs": [run.name for run in given.runs]}
@@ -64,8 +64,8 @@ def main() -> None:
     print(json.dumps(result, indent=1, allow_nan=False))
 
 
-def read(run: Path, other: str) -> dict[str, dict[Key, float]]:
-    """The error of each user's last refined persona in the next window, by the way it is read."""
+def errors_by_text(run: Path, other: str) -> dict[str, dict[Key, float]]:
+    """Return the errors of each user's last refined persona in the next window, by kind of text."""
     config = json.loads((run / "results.json").read_text("utf-8"))["config"]
     loaded = load_windows(config["data"], config["domains"] or None)
     domains, prompts = loaded.domains, load_prompts(Path(config["prompts"]) if config["prompts"] else None)
@@ -76,14 +76,14 @@ def read(run: Path, other: str) -> dict[str, dict[Key, float]]:
     personas = pq.read_table(run / "personas.parquet").to_pylist()
     for row in personas:
         key = (row["domain"], row["user"])
-        is_read = row["method"] == "refine" and row["stage"] == "final" and not row["failure"]
-        if is_read and row["k"] + 1 < len(windows[key]) and row["k"] > last.get(key, {"k": 0})["k"]:
+        is_kept = row["method"] == "refine" and row["stage"] == "final" and not row["failure"]
+        if is_kept and row["k"] + 1 < len(windows[key]) and row["k"] > last.get(key, {"k": 0})["k"]:
             last[key] = row
-    # Where the run has a map, one for each predictor, fitted as there: on the first personas of its calibration users.
+    # A run with a calibration has one for each predictor, fitted on the first personas of its calibration users.
     first = pa.concat_tables(pq.read_table(path) for path in sorted((run / "initialise").glob("*.parquet")))
-    judged = {(row["domain"], row["user"]) for row in personas}
+    evaluated = {(row["domain"], row["user"]) for row in personas}
     written = [row for row in first.to_pylist() if row["stage"] == "final" and not row["failure"]]
-    calibrating = [row for row in written if (row["domain"], row["user"]) not in judged]
+    calibrating = [row for row in written if (row["domain"], row["user"]) not in evaluated]
     ways: Mapping[str, Callable[[str], str]] = {"whole": str, "level_only": level_only, "paraphrase": paraphrase}
     errors: dict[str, dict[Key, float]] = {}
     for adapter in (config["predictor_adapter"], *([other] if other else [])):
@@ -102,13 +102,13 @@ def read(run: Path, other: str) -> dict[str, dict[Key, float]]:
 
 
 def level_only(persona: str) -> str:
-    """The first sentence that says a level, or nothing."""
+    """Return the first sentence that names a level, or an empty text."""
     sentences = re.findall(r"[^.]+\.", persona)
     return next((text.strip() for text in sentences if LEVEL & {*re.findall(r"[\w-]+", text.lower())}), "")
 
 
 def paraphrase(persona: str) -> str:
-    """The persona in other words and another order."""
+    """Return the persona in other words and another order."""
     changed: list[str] = []
     for sentence in re.findall(r"[^.]+", persona):
         words = re.sub(r"[\w-]+", lambda word: FOREIGN.get(word[0].lower(), word[0]), sentence.strip())
@@ -119,9 +119,13 @@ def paraphrase(persona: str) -> str:
 
 
 def compared(errors: Mapping[Key, float], whole: Mapping[Key, float]) -> Row:
-    """The difference to, and the ratio by, the error of the whole persona."""
+    """Return the difference and the ratio to the error of the whole persona."""
     both = errors.keys() & whole.keys()
-    return {"difference": said(difference(errors, whole)), "ratio": said(ratio(errors, whole)), "users": len(both)}
+    return {
+        "difference": with_interval(difference(errors, whole)),
+        "ratio": with_interval(ratio(errors, whole)),
+        "users": len(both),
+    }
 
 
 def _asked(key: Key, text: str, k: int, windows: Mapping[Key, Any]) -> Row:

@@ -1,4 +1,4 @@
-"""Errors of runs of `deeper evaluate` compared user by user: what the benchmarks of trained models share."""
+"""Compare errors of runs of `deeper evaluate` user by user; the benchmarks of trained models share this."""
 
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -18,7 +18,7 @@ Row = dict[str, Any]
 
 
 def errors_of(run: Path, prediction: str) -> Errors:
-    """Held-out errors of predictions of one kind, with those that need no model."""
+    """Return held-out errors of one kind of prediction, and those of the baselines."""
     found: dict[tuple[str, int], dict[Key, float]] = {}
     for one in pq.read_table(run / "errors.parquet").to_pylist():
         if one["role"] == "future" and one["prediction"] in (prediction, "none"):
@@ -27,7 +27,7 @@ def errors_of(run: Path, prediction: str) -> Errors:
 
 
 def mean_of_rounds(errors: Errors) -> dict[str, dict[Key, float]]:
-    """The mean over the rounds of each user."""
+    """Return each user's mean over the rounds, by method."""
     by_user: dict[str, dict[Key, list[float]]] = {}
     for (method, _), found in sorted(errors.items()):
         for key, value in found.items():
@@ -36,24 +36,24 @@ def mean_of_rounds(errors: Errors) -> dict[str, dict[Key, float]]:
 
 
 def ratio(mine: Mapping[Key, float], theirs: Mapping[Key, float]) -> Interval:
-    """Ratio of domain means over the users whom both have."""
+    """Ratio of domain means over the users that both have."""
     both = mine.keys() & theirs.keys()
     return domain_ratio_interval(by_domain(both, mine), by_domain(both, theirs), SEED)
 
 
 def difference(mine: Mapping[Key, float], theirs: Mapping[Key, float]) -> Interval:
-    """Difference of domain means over the users whom both have."""
+    """Difference of domain means over the users that both have."""
     both = mine.keys() & theirs.keys()
     return domain_mean_interval(by_domain(both, {key: mine[key] - theirs[key] for key in both}), SEED)
 
 
 def by_domain(keys: Collection[Key], values: Mapping[Key, float]) -> list[np.ndarray]:
-    """Values of each domain's users, in the order of their names."""
+    """Return an array for each domain: the values of its users, sorted by name."""
     ordered = sorted(keys)
     return [np.array([values[key] for key in ordered if key[0] == name]) for name in sorted({key[0] for key in keys})]
 
 
-def said(interval: Interval) -> Row:
-    """A value and its interval; none where it rests on one user."""
+def with_interval(interval: Interval) -> Row:
+    """Return `value` and `ci`, rounded; `ci` is None where the value rests on one user."""
     limits = [interval.low, interval.high]
     return {"value": round(interval.mean, 4), "ci": None if np.isnan(limits).any() else [round(x, 4) for x in limits]}

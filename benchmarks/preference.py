@@ -1,13 +1,13 @@
-"""What preference learning is worth, out of finished runs: nothing is computed again here.
+"""Collect the figures of preference learning from finished runs: `docs/results/preference.json`.
 
     make learn-demo
     python benchmarks/dpo_vs_llamafactory.py --llamafactory ENV/bin/llamafactory-cli > comparison.json
     python benchmarks/preference.py runs/learn-demo/learnt comparison.json > docs/results/preference.json
 
-`validation_mae` is the error of the refinements on validation users before, after iteration 1 and after iteration 2
-(lower is better), `difference` what it differs by from before, by user. `dpo_vs_llamafactory` is ours by theirs in
-non-pad tokens per second (higher is better, the target is 1.3), `loss_difference` the largest between the losses of a
-step. Each part says where it comes from.
+`validation_mae` is the error of `refine` on validation users before learning, after iteration 1 and after iteration 2
+(lower is better). `difference` is its change from before, paired by user. `dpo_vs_llamafactory` is our speed divided by
+LLaMA-Factory's, in tokens per second without padding (higher is better, the target is 1.3). `loss_difference` is the
+largest difference between the losses of a step. Each part says where it comes from.
 """
 
 import json
@@ -39,7 +39,7 @@ def main(learnt: Path, comparison: Path) -> None:
         **{name: report[name] for name in (*ORIGIN, "seed")},
         "dpo_vs_llamafactory": compared["dpo_vs_llamafactory"],
         "loss_difference": compared["loss_difference"],
-        "validation_mae": {name: _judged(report["validation"][stage]) for stage, name in STAGES.items()},
+        "validation_mae": {name: _errors(report["validation"][stage]) for stage, name in STAGES.items()},
         "reward": [_reward(iteration) for iteration in report["iterations"]],
         "alarms": report["alarms"],
         "notes": report["notes"],
@@ -50,8 +50,8 @@ def main(learnt: Path, comparison: Path) -> None:
     click.echo(json.dumps(without_places(result), indent=1, ensure_ascii=False))
 
 
-def _judged(stage: Mapping[str, Any]) -> dict[str, Any]:
-    """The refinements' error, what it differs by from before, and what stands beside it."""
+def _errors(stage: Mapping[str, Any]) -> dict[str, Any]:
+    """The error of `refine`, its change from before, and the errors of `frozen` and the user median."""
     methods = stage["methods"]
     found = {**methods["refine"], "frozen": methods["frozen"], "user_median": methods["user_median"]}
     difference = {"difference": stage["against_before"]} if "against_before" in stage else {}

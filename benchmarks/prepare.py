@@ -1,4 +1,4 @@
-"""What preparing raw files costs: `docs/results/prepare.json`.
+"""Measure the time and memory of `deeper prepare`: `docs/results/prepare.json`.
 
     for n in 5 20 100; do
         deeper synth raw movielens_20m --ratings ${n}000000 --out made/movielens-$n
@@ -7,20 +7,24 @@
     python benchmarks/prepare.py made/movielens-5 made/movielens-20 made/movielens-100 made/books-20 \
         --pandas made/movielens-5 --work made/out --out docs/results/prepare.json
 
-Every measurement is a process of its own, on the same files, in one run: `prepare` (raw files to windows, with the
-paper's users), `parse_and_sort` (DuckDB reads the ratings file by its own reader, sorts by user and time, and writes
-Parquet), and on the files of --pandas `pandas` (what a researcher would write: read, merge titles, drop duplicates,
-keep long users, sample as many, cut windows) and `least` (what no way with this database can leave out: its own reader,
-ids as numbers where records are CSV, one rating and time for each user and item, how many each user has; no line
-numbers, no titles, nothing written). Seconds are the least of --repeats; memory is the process's peak.
+Each measurement runs in its own process, on the same files:
 
-    vs_parse_and_sort       prepare by parse_and_sort, on the largest file of each domain of at most 20M ratings
-    vs_pandas               pandas by prepare
-    vs_pandas_at_most       pandas by least: what vs_pandas could be with DuckDB if all else cost nothing
+    prepare          raw files to windows, with the paper's users
+    parse_and_sort   DuckDB reads the ratings file with its own reader, sorts by user and time, and writes Parquet
+    pandas           what a researcher would write: read, merge titles, drop duplicates, keep long users, sample, cut
+                     windows; on the files of --pandas
+    least            the least work with DuckDB: read, keep one rating and time for each user and item, count those of
+                     each user; no line numbers, no titles, no output; on the files of --pandas
+
+Seconds are the least of --repeats. Memory is the peak of the process. The figures:
+
+    vs_parse_and_sort       prepare / parse_and_sort, on the largest file of each domain with at most 20M ratings
+    vs_pandas               pandas / prepare
+    vs_pandas_at_most       pandas / least: the highest vs_pandas that DuckDB allows
     peak_gib_20m, _100m     peak memory of prepare, the largest of the files of that size
     per_rating_100m_vs_5m   seconds for each rating, the largest file against the smallest of the domain
 
-A figure whose file was not given is null.
+A figure is null if its file was not given.
 """
 
 import json
@@ -46,7 +50,7 @@ MILLION = 1_000_000
 @click.argument("folders", nargs=-1, required=True, type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--pandas", "small", multiple=True, type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--repeats", default=1, show_default=True, type=click.IntRange(1))
-@click.option("--work", required=True, type=click.Path(path_type=Path), help="Folder for what is written; emptied.")
+@click.option("--work", required=True, type=click.Path(path_type=Path), help="Folder for output; it is emptied.")
 @click.option("--out", required=True, type=click.Path(path_type=Path, dir_okay=False))
 def main(folders: tuple[Path, ...], small: tuple[Path, ...], repeats: int, work: Path, out: Path) -> None:
     """Measure FOLDERS of deeper synth raw, and write the JSON."""
@@ -76,7 +80,7 @@ def main(folders: tuple[Path, ...], small: tuple[Path, ...], repeats: int, work:
 
 
 def figures(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """The figures of the measurements."""
+    """Return the figures of the measurements."""
     compared: dict[str, float] = {}
     for row in sorted(rows, key=lambda row: row["ratings"]):
         if row["ratings"] <= 20 * MILLION:

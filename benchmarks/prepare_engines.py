@@ -1,13 +1,13 @@
-"""DuckDB against Polars on the job that decides: parse, keep one rating of a user and item, long users, sort, write.
+"""Compare DuckDB with Polars on the main work of `deeper prepare`: parse, deduplicate, keep long users, sort, write.
 
     deeper synth raw movielens_20m --ratings 20000000 --out made/movielens
     deeper synth raw amazon_books --ratings 20000000 --out made/books
     pip install polars
     python benchmarks/prepare_engines.py made/movielens/ratings.csv made/books/Books_5.json.gz > engines.json
 
-Each engine reads each file in a process of its own, as its own documents advise for files larger than memory. Both
-write the same rows: their number and the sum of their ratings are compared. `deeper prepare` uses DuckDB; Polars is
-needed for this comparison only.
+Each engine reads each file in its own process, as its documentation advises for files larger than memory. Both must
+write the same rows: their number and the sum of their ratings are compared. `deeper prepare` uses DuckDB. Only this
+comparison needs Polars.
 """
 
 import json
@@ -26,7 +26,7 @@ import pyarrow.parquet as pq
 from deeper.storage.provenance import provenance
 
 ENGINES = ("duckdb", "polars")
-LONG = 70
+LONG_USER_RATINGS = 70
 NAMES = {"csv": ("userId", "movieId", "rating", "timestamp"), "gz": ("reviewerID", "asin", "overall", "unixReviewTime")}
 
 
@@ -86,7 +86,7 @@ def _duckdb(file: Path, out: Path, memory: str) -> None:
                              FROM {reader.replace("$file", repr(str(file))).replace("$types", str(types))}),
                 once AS (SELECT u, i, min(t) AS t, arg_min(rating, t * 100 + CAST(rating * 10 AS BIGINT)) AS rating
                          FROM raw GROUP BY u, i)
-                SELECT * FROM once WHERE u IN (SELECT u FROM once GROUP BY u HAVING count(*) >= {LONG})
+                SELECT * FROM once WHERE u IN (SELECT u FROM once GROUP BY u HAVING count(*) >= {LONG_USER_RATINGS})
                 ORDER BY u, t, i) TO '{out}' (FORMAT parquet)"""
         )
 
@@ -100,7 +100,7 @@ def _polars(file: Path, out: Path, memory: str) -> None:
     raw = scan(file, schema=schema).select(u=user, i=item, rating=rating, t=seconds)
     order = pl.col("t") * 100 + (pl.col("rating") * 10).cast(pl.Int64)
     once = raw.group_by("u", "i").agg(pl.col("t").min(), pl.col("rating").sort_by(order).first())
-    long = once.group_by("u").len().filter(pl.col("len") >= LONG).select("u")
+    long = once.group_by("u").len().filter(pl.col("len") >= LONG_USER_RATINGS).select("u")
     once.join(long, on="u", how="semi").sort("u", "t", "i").sink_parquet(out)
 
 

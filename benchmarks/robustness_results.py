@@ -1,7 +1,6 @@
-"""The parts of `docs/results/robustness.json`, each with where it comes from.
+"""Write one part of `docs/results/robustness.json`.
 
-`fuzz.py` and `chaos.py` write one each; `scripts/docs_results.py` renders both between the marks `robustness:begin` and
-`robustness:end` of a document.
+`fuzz.py` and `chaos.py` write one part each. `scripts/docs_results.py` renders both into docs/results.md.
 """
 
 import json
@@ -13,12 +12,12 @@ from deeper.learning.export.hub_cards import without_places
 
 
 def write_part(out: Path, name: str, found: Mapping[str, Any]) -> None:
-    """Replace one part of the file, and leave the others.
+    """Replace one part of the file, and keep the others.
 
     Args:
         out: The JSON file; made if it is not there.
-        name: Of the part.
-        found: What was found, and where it comes from.
+        name: Name of the part.
+        found: The results, with their provenance.
     """
     results = json.loads(out.read_text("utf-8")) if out.exists() else {}
     results[name] = without_places(dict(found))

@@ -1,12 +1,13 @@
-"""Sampling and rewarding the directions of one context, against the same without anything shared.
-
-The shared flow is what `deeper sample` and `deeper reward` do: one prompt for N samples, three windows behind one
-persona, all personas in one call. The unshared flow asks for each direction by itself, and for each item of each
-window by itself. Both run in one process, one after the other, on the embedded engine. Answers have a fixed length:
-the time of generating is taken for each generated token, and what is rewarded are well-formed texts, the same in
-both flows. The unshared flow is measured on some directions (--unshared) and counted for all.
+"""Measure what sharing saves when the directions of one context are sampled and rewarded.
 
     python benchmarks/sample_reward.py > sample_reward.json
+
+The shared flow is that of `deeper sample` and `deeper reward`: one prompt for N samples, three windows behind one
+persona, all personas in one call. The unshared flow makes one call for each direction, and one for each item of each
+window. Both run in one process, one after the other, on the embedded engine.
+
+Generating is timed per generated token and scaled to answers of a fixed length. Both flows reward the same well-formed
+texts. The unshared flow is measured on some directions (--unshared) and scaled to all.
 
 `ratio` is unshared seconds / shared seconds; higher is better, the target is 6.
 """
@@ -28,7 +29,7 @@ from deeper.learning.preferences.schema import CONTEXT, DIRECTION
 from deeper.persona.predict import predict
 from deeper.persona.prompts.templates import load_prompts
 from deeper.storage.provenance import provenance
-from speed_cases import seconds
+from speed_shared import seconds
 
 DOMAINS = {PLANTED.id: PLANTED}
 
@@ -45,29 +46,29 @@ def main(spec: str, directions: int, tokens: int, unshared: int) -> None:
     texts = [well_formed_persona(number) for number in range(directions)]
     rows = candidate_rows(context, _directions(context, texts))
 
-    def read(part: pa.Table) -> None:
+    def predict_all(part: pa.Table) -> None:
         predict(part, engine, prompts, DOMAINS, "distribution", 1)
 
-    def read_one_by_one(part: pa.Table) -> None:
+    def predict_one_by_one(part: pa.Table) -> None:
         for row in part.to_pylist():
             for target in row["targets"]:
                 for title in target["titles"]:
-                    read(pa.Table.from_pylist([{**row, "targets": [{"k": 1, "titles": [title]}]}], part.schema))
+                    predict_all(pa.Table.from_pylist([{**row, "targets": [{"k": 1, "titles": [title]}]}], part.schema))
 
     prompt = refine_prompt(context.to_pylist()[0], sampler.prompts, sampler.max_tokens, PLANTED)
     one = Sampling(tokens, 1.0, 1, 1)
     engine.generate([prompt], Sampling(1))  # both models are compiled at their first use
-    read(rows.slice(0, 1))
+    predict_all(rows.slice(0, 1))
     candidates = rows.slice(1, unshared)
     shared = {
         "generate": _each_token(engine, lambda: sample(context, sampler, DOMAINS)) * tokens * directions,
-        "score": seconds(lambda: read(rows)),
+        "score": seconds(lambda: predict_all(rows)),
     }
     apart = {
         "generate": _each_token(engine, lambda: [engine.generate([prompt], one) for _ in range(unshared)])
         * tokens
         * directions,
-        "score": seconds(lambda: read_one_by_one(candidates)) / candidates.num_rows * directions,
+        "score": seconds(lambda: predict_one_by_one(candidates)) / candidates.num_rows * directions,
     }
     result = {
         "benchmark": "sample_reward",
@@ -82,7 +83,7 @@ def main(spec: str, directions: int, tokens: int, unshared: int) -> None:
 
 
 def _context() -> pa.Table:
-    """The first context of a planted user."""
+    """Return the first context of a planted user."""
     planted = plant_users(1, 3)
     first, second, third = (row["items"] for row in to_windows(planted.behaviour, split=lambda _: "train").to_pylist())
     row: dict[str, Any] = {
@@ -100,7 +101,7 @@ def _context() -> pa.Table:
 
 
 def _directions(context: pa.Table, texts: list[str]) -> pa.Table:
-    """Directions with the given texts."""
+    """Return directions with the given texts."""
     names = {"user": "planted-00000", "domain": PLANTED.id, "k": 1, "parent": "old", "engine": "", "prompt_version": ""}
     rest = {"seed": 1, "tokens": 0, "leaks": [], "duplicate": False, "failure": ""}
     rows = [{**names, **rest, "id": f"d{i}", "sample": i, "text": text} for i, text in enumerate(texts)]
@@ -108,7 +109,7 @@ def _directions(context: pa.Table, texts: list[str]) -> pa.Table:
 
 
 def well_formed_persona(number: int) -> str:
-    """A well-formed persona of about 48 tokens."""
+    """Return a well-formed persona of about 48 tokens."""
     liked, disliked = (KINDS[(number * step + step) % len(KINDS)].lower() for step in (1, 5))
     change = "rising" if number < len(KINDS) else "falling"
     return (
@@ -119,7 +120,7 @@ def well_formed_persona(number: int) -> str:
 
 
 def _each_token(engine: Engine, work: Callable[[], object]) -> float:
-    """Seconds for each generated token."""
+    """Return the seconds per generated token."""
     before = engine.usage.tokens_generated
     spent = seconds(work)
     return spent / (engine.usage.tokens_generated - before)

@@ -1,14 +1,14 @@
-"""Error against the number of directions searched at test time, and against the tokens that the search takes.
+"""Print the error against the number of directions searched at test time, and the tokens that the search takes.
 
     for n in 0 1 3 7 15; do
         deeper evaluate --methods refine,user_median --search-n $n --out runs/search-$n
     done
     python benchmarks/search_curve.py runs/search-*
 
-Each line is one updater of one run, at the last round, on the held-out next window, with the persona alone.
+Each line is one updater of one run: its error in the last round, on the held-out next window, from the persona alone.
 Differences are to the run with the fewest directions, paired by user, with 95 % bootstrap intervals over users. Tokens
-are of the stages that write the personas of round 1 and later and judge their candidates, for all updaters of the run
-together: for a curve of one updater, give each run one updater.
+are those of writing the personas of round 1 and later and scoring their candidates. They count all updaters of a run
+together: to see those of one updater, give each run only one.
 """
 
 import argparse
@@ -31,7 +31,7 @@ Errors = dict[str, dict[str, float]]
 
 
 def curve(folders: list[Path]) -> list[tuple[str, ...]]:
-    """Lines of the curve, sorted by updater and number of directions.
+    """Return the lines of the curve, sorted by updater and number of directions.
 
     Args:
         folders: Finished run folders, equal in all but `search_n`.
@@ -58,7 +58,7 @@ def curve(folders: list[Path]) -> list[tuple[str, ...]]:
 
 
 def _read(folder: Path) -> dict[str, Any]:
-    """What the curve needs of a run."""
+    """Read what the curve needs of a run."""
     settings = json.loads((folder / "results.json").read_text("utf-8"))["config"]
     table = pq.read_table(folder / "errors.parquet")
     last = (pc.field("role") == "future") & (pc.field("prediction") == "persona")
@@ -72,7 +72,7 @@ def _read(folder: Path) -> dict[str, Any]:
 
 
 def _kept(path: Path) -> dict[str, float]:
-    """Share of the updates in which no candidate was chosen, by updater; empty without a search."""
+    """Return the share of updates that kept the old persona, by updater; empty without a search."""
     chosen: dict[str, dict[tuple[str, ...], bool]] = {}
     for row in pq.read_table(path).to_pylist() if path.exists() else ():
         updates = chosen.setdefault(row["method"], {})
@@ -82,7 +82,7 @@ def _kept(path: Path) -> dict[str, float]:
 
 
 def main() -> None:
-    """Print the curve of the folders that are given."""
+    """Print the curve."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folders", nargs="+", type=Path, metavar="FOLDER")
     lines = [HEADS, *curve(parser.parse_args().folders)]

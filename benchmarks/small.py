@@ -1,13 +1,13 @@
-"""The trained small model judged: `docs/results/small.json`, the results of a final evaluation with its `targets`.
+"""Check the targets of the small model: `docs/results/small.json`, the results of a final evaluation with `targets`.
 
     python benchmarks/small.py RUNS/results --untuned RUNS/untuned --language RUNS/language.json \
         --ablation RUNS/ablation.json --unseen RUNS/unseen.json --demo docs/results/demo.json \
         > docs/results/small.json
 
-RUNS/results is a run of `deeper evaluate --prediction history` with trained adapters on eval users, RUNS/untuned the
-same without adapters. The last round is judged: domains whose histories are shorter have none. Intervals are 95 %
-bootstraps over users, resampled within their domain; each target says whether its value or its interval has to hold.
-What was only to be reported holds if every figure of it is there.
+RUNS/results is a run of `deeper evaluate --prediction history` with trained adapters on eval users. RUNS/untuned is the
+same without adapters. Targets are checked in the last round; domains with shorter histories have none. Intervals are
+95 % bootstraps over users, resampled within their domain. Each target says whether its value or its interval must meet
+it. A target "reported" holds if all of its figures are there.
 """
 
 import argparse
@@ -22,20 +22,20 @@ import pyarrow.parquet as pq
 from deeper.evaluation.schema import HISTORY_ONLY, UPDATERS
 from deeper.learning.export.hub_cards import without_places
 from deeper.measure.bootstrap import Interval
-from paired import Errors, Key, Row, difference, errors_of, mean_of_rounds, ratio, said
+from paired import Errors, Key, Row, difference, errors_of, mean_of_rounds, ratio, with_interval
 
 SEED = 1
 MOVIELENS = ("movielens_small", "movielens_20m")
 MEDIAN_GAIN = 0.135
-"""What the running median gains over the first window's median, as measured when the targets were set."""
-NEAR = 0.9
+"""Gain of the running median over the first window's median, as measured when the targets were set."""
+CONVERGED_SHARE = 0.9
 """Share of the last round's gain at which refinement counts as converged."""
-SHOWN = 20
+SHOWN_PERSONAS = 20
 DEMO_SECONDS = 12 * 60
 
 
 def main() -> None:
-    """Judge, and print the JSON."""
+    """Check the targets, and print the JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("results", type=Path, help="run folder of the final evaluation")
     parser.add_argument("--untuned", required=True, type=Path, help="run folder of the same without adapters")
@@ -48,7 +48,7 @@ def main() -> None:
     language, ablation = read_json(given.language), read_json(given.ablation)
     unseen, demo = read_json(given.unseen), read_json(given.demo)
     if not unseen["proves"]:
-        raise SystemExit("it is not proven that no eval user was learnt from or chosen on: nothing is judged")
+        raise SystemExit(f"{given.unseen} does not prove that eval users are unseen, so no target is checked")
     errors, combined = errors_of(given.results, "persona"), errors_of(given.results, "history")
     last = max(t for method, t in errors if method == "refine")
     domains = convergence(errors, last)
@@ -67,7 +67,7 @@ def main() -> None:
             texts(results["text"]["refine"]),
             {**row("seconds of the demo's stages", None, f"≤ {DEMO_SECONDS}"), **seconds(demo)},
         ],
-        "user_median_gain": said(gain(errors["user_median", last], first_median(given.results, last))),
+        "user_median_gain": with_interval(gain(errors["user_median", last], first_median(given.results, last))),
         "untuned": {name: untuned[name] for name in ("errors", "reduction", "leaks", "commit")},
         "language": language,
         "unseen": {name: unseen[name] for name in ("overlap", "eval_windows", "artefacts")},
@@ -78,7 +78,7 @@ def main() -> None:
 
 
 def against_median(errors: Errors, last: int) -> list[Row]:
-    """`refine` by the user median in the last round: all domains, and the two of MovieLens."""
+    """`refine` divided by the user median in the last round: all domains, and the two of MovieLens."""
     refine, median = errors["refine", last], errors["user_median", last]
     movies = {key: value for key, value in refine.items() if key[0] in MOVIELENS}
     everywhere, there = ratio(refine, median), ratio(movies, median)
@@ -90,17 +90,17 @@ def against_median(errors: Errors, last: int) -> list[Row]:
 
 
 def against_updaters(errors: Errors, last: int) -> list[Row]:
-    """`refine` less each other updater, and less the first persona, in the last round."""
+    """`refine` minus each other updater, and minus the first persona, in the last round."""
     others = [name for name in (*UPDATERS, "frozen") if name != "refine" and (name, last) in errors]
     found = {name: difference(errors["refine", last], errors[name, last]) for name in others}
     return [row(f"refine − {name}, round {last}", one, "interval below 0", one.high < 0) for name, one in found.items()]
 
 
 def over_frozen(errors: Errors, last: int) -> list[Row]:
-    """The share of the error of the first persona that refining takes away, by round."""
+    """How much lower the error of `refine` is than that of the first persona, as a share, by round."""
     gains = [gain(errors["refine", t], errors["frozen", t]) for t in range(1, last + 1)]
     grows = all(later.mean > earlier.mean for earlier, later in zip(gains, gains[1:], strict=False))
-    by_round = [said(one) for one in gains]
+    by_round = [with_interval(one) for one in gains]
     return [
         {**row("gain over frozen, by round", None, "grows", grows),
          **{name: [one[name] for one in by_round] for name in ("value", "ci")}},
@@ -109,13 +109,13 @@ def over_frozen(errors: Errors, last: int) -> list[Row]:
 
 
 def gain(mine: Mapping[Key, float], theirs: Mapping[Key, float]) -> Interval:
-    """The share of the others' error that mine takes away."""
+    """Return 1 minus the ratio of my error to theirs."""
     found = ratio(mine, theirs)
     return Interval(1 - found.mean, 1 - found.high, 1 - found.low)
 
 
 def first_median(run: Path, last: int) -> dict[Key, float]:
-    """Errors in the window that the last round predicts, of the median of the user's first window."""
+    """Errors of the median of the user's first window, in the window that the last round predicts."""
     domains = read_json(run / "manifest.json")["domains"]
     rated: dict[Key, dict[int, list[float]]] = {}
     for window in pq.read_table(run / "windows.parquet").to_pylist():
@@ -129,7 +129,7 @@ def first_median(run: Path, last: int) -> dict[Key, float]:
 
 
 def reductions(found: Mapping[str, Mapping[str, Mapping[str, float]]]) -> Row:
-    """Reductions of `refine` in per cent, across windows and on the same window; both are there for each updater."""
+    """Reductions of `refine` in per cent, across windows and on the same window; each updater must have both."""
     kinds = [found[kind] for kind in ("across_windows", "same_window")]
     updaters = [name for name in UPDATERS if any(name in kind for kind in kinds)]
     holds = all("mean" in kind.get(name, {}) for kind in kinds for name in updaters)
@@ -139,14 +139,14 @@ def reductions(found: Mapping[str, Mapping[str, Mapping[str, float]]]) -> Row:
 
 
 def parts(ablation: Mapping[str, Any]) -> Row:
-    """How many trainings and inferences were compared to say what the parts are worth."""
+    """The number of runs in the ablation; each must have its intervals."""
     runs = ablation["runs"]
     holds = all(one[name]["ci"] for one in runs for name in ("ratio", "difference"))
     return {**row("runs of the ablation", None, "reported with intervals", holds), "value": len(runs)}
 
 
 def converged(domains: Sequence[Row], users: Mapping[str, int]) -> Row:
-    """In how many domains refinement gains on the first persona at last; the rounds of all domains are there."""
+    """The number of domains in which refinement ends below the first persona; all domains must be there."""
     value = sum(one["rounds_to_most"] is not None for one in domains)
     holds = {one["domain"] for one in domains} == users.keys()
     name = f"domains of {len(domains)} where refine gains on frozen at last"
@@ -154,7 +154,7 @@ def converged(domains: Sequence[Row], users: Mapping[str, int]) -> Row:
 
 
 def texts(found: Mapping[str, float | None]) -> Row:
-    """What repeats itself in a persona, what is kept of the one before, and how much users' personas differ."""
+    """Repetition within a persona, words kept from the previous one, and distance between users' personas."""
     names = ("redundancy", "retention", "distinctness")
     values = [round(found[name], 4) for name in names if found.get(name) is not None]
     holds = len(values) == len(names)
@@ -162,7 +162,7 @@ def texts(found: Mapping[str, float | None]) -> Row:
 
 
 def as_language(language: Mapping[str, Any]) -> list[Row]:
-    """What personas hold beside their level, and whether others can read them."""
+    """What personas say beside their level, and whether another predictor understands them."""
     level, foreign, second = language["level_only"], language["paraphrase"], language.get("second_predictor")
     other = row("second predictor / first", None, "within 2 %")
     rows = [
@@ -177,7 +177,7 @@ def as_language(language: Mapping[str, Any]) -> list[Row]:
 
 
 def with_history(errors: Errors, last: int) -> list[Row]:
-    """`refine` with the user's own ratings, against the same ratings without a persona, and against their median."""
+    """`refine` with the user's ratings, minus the same ratings without a persona, and minus their median."""
     if ("refine", last) not in errors:
         return []
     at_last = {name: users for (name, t), users in errors.items() if t == last}
@@ -197,13 +197,13 @@ def leaks(run: Path) -> Row:
 
 
 def seconds(demo: Mapping[str, Any]) -> Row:
-    """How long the demo takes."""
+    """Seconds of the demo's stages."""
     value = demo["cost"]["total"]["seconds"]
     return {"value": value, "holds": value <= DEMO_SECONDS}
 
 
 def convergence(errors: Errors, last: int) -> list[Row]:
-    """By domain, the error of `refine` and of the first persona by round, and the round of most of the gain."""
+    """By domain, errors by round, and the first round with `CONVERGED_SHARE` of the last gain over `frozen`."""
     rows: list[Row] = []
     for domain in sorted({key[0] for key in errors["refine", 0]}):
         means = {
@@ -215,7 +215,11 @@ def convergence(errors: Errors, last: int) -> list[Row]:
             for name in ("refine", "frozen", "user_median")
         }
         gains = [before - after for before, after in zip(means["frozen"], means["refine"], strict=True)]
-        near = next((t for t, gain in enumerate(gains) if gain >= NEAR * gains[-1]), None) if gains[-1] > 0 else None
+        near = (
+            next((t for t, gain in enumerate(gains) if gain >= CONVERGED_SHARE * gains[-1]), None)
+            if gains[-1] > 0
+            else None
+        )
         rows.append(
             {"domain": domain, "rounds_to_most": near}
             | {name: [round(value, 4) for value in values] for name, values in means.items()}
@@ -224,14 +228,14 @@ def convergence(errors: Errors, last: int) -> list[Row]:
 
 
 def drawn(run: Path) -> list[Row]:
-    """Some personas at random."""
+    """Return random personas of `refine`, without those that leak."""
     written = sorted((one for one in personas_of(run) if not one["leaks"]), key=lambda one: one["id"])
-    chosen = np.random.default_rng(SEED).choice(len(written), min(SHOWN, len(written)), replace=False)
+    chosen = np.random.default_rng(SEED).choice(len(written), min(SHOWN_PERSONAS, len(written)), replace=False)
     return [{"domain": written[i]["domain"], "round": written[i]["k"], "text": written[i]["text"]} for i in chosen]
 
 
 def personas_of(run: Path) -> list[Row]:
-    """The written personas of `refine`, with the first ones."""
+    """Return the first personas and those of `refine`, without failures."""
     rows = pq.read_table(run / "personas.parquet").to_pylist()
     kept = ("initialise", "refine")
     return [one for one in rows if one["method"] in kept and one["stage"] == "final" and not one["failure"]]
@@ -239,7 +243,7 @@ def personas_of(run: Path) -> list[Row]:
 
 def row(name: str, found: Interval | None, target: str, holds: bool = False) -> Row:
     """A line of the table of targets."""
-    return {"name": name, "target": target, "holds": bool(holds), **(said(found) if found else {})}
+    return {"name": name, "target": target, "holds": bool(holds), **(with_interval(found) if found else {})}
 
 
 def read_json(path: Path) -> Row:

@@ -1,13 +1,13 @@
-"""How fast the program is: beside the bare model, beside its own limits, beside the published flow.
+"""Measure how fast the program is, against the bare model, its own limits and the published flow.
 
     make speed                                # all parts, twenty minutes on two quiet cores
-    python benchmarks/speed.py --only score   # one part anew; the others are kept
-    python benchmarks/speed.py --trial        # everything once and small, in a folder of its own: to see that it runs
+    python benchmarks/speed.py --only score   # one part again; the others are kept
+    python benchmarks/speed.py --trial        # everything once, with small sizes, to see that it runs
 
-Sides that are compared take turns in one process, A B A B …, and a figure is the median of the ratios turn by turn,
-with their range: what slows the machine for a while slows both sides. Each part is stored in --folder as soon as it
-is done, and is not measured again by the same commit on the same machine. When all are there, they are joined in --out.
-Use a machine that does nothing else.
+Compared sides take turns in one process: A B A B and so on. A figure is the median of the ratios turn by turn, with
+their range, so that a slow moment of the machine slows both sides. Each finished part is stored in --folder; the same
+commit on the same machine does not measure it again. When all parts are there, they are joined in --out. Use a machine
+that does nothing else.
 """
 
 import importlib
@@ -18,35 +18,40 @@ from typing import Any
 import click
 
 from deeper.commands.evaluate.online import WRITE_ROWS
-from deeper.commands.execution.predictors import READ_ROWS
+from deeper.commands.execution.engines import READ_ROWS
 from deeper.storage.atomic import write_atomically
 from deeper.storage.provenance import provenance
-from speed_cases import SEED, Figure, Sizes
+from speed_shared import SEED, Figure, Sizes
 
 PARTS = {
-    "start": "speed_outside",
+    "start": "speed_around_model",
     "samples": "speed_engine",
     "score": "speed_engine",
     "throughput": "speed_engine",
     "published": "speed_published",
-    "scale": "speed_outside",
+    "scale": "speed_around_model",
     "report": "speed_report",
 }
-"""Functions, and the modules that hold them; `scale` wants a figure of `throughput`."""
+"""Each part is a function of this module; `scale` needs a figure of `throughput`."""
 FULL = Sizes(repeats=3, users=6, many=1000, read=READ_ROWS, written=WRITE_ROWS, asked=3)
 TRIAL = Sizes(repeats=1, users=1, many=48, read=2, written=2, asked=1)
 ROOT = Path(__file__).resolve().parents[1]
 
 
 @click.command()
-@click.option("--only", multiple=True, type=click.Choice(list(PARTS)), help="Parts to measure anew; all by default.")
-@click.option("--trial", is_flag=True, help="Small sizes; the figures mean nothing.")
-@click.option("--folder", type=click.Path(path_type=Path), help="Where parts are kept.  [default: runs/speed]")
 @click.option(
-    "--out", type=click.Path(path_type=Path), help="Where they are joined.  [default: docs/results/speed.json]"
+    "--only",
+    multiple=True,
+    type=click.Choice(list(PARTS)),
+    help="Parts to measure again.  [default: missing ones]",
+)
+@click.option("--trial", is_flag=True, help="Use small sizes; the figures mean nothing.")
+@click.option("--folder", type=click.Path(path_type=Path), help="Folder for the parts.  [default: runs/speed]")
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="File for all parts together.  [default: docs/results/speed.json]"
 )
 def main(only: tuple[str, ...], trial: bool, folder: Path | None, out: Path | None) -> None:
-    """Measure, store, and join what is there."""
+    """Measure, store, and join the parts."""
     sizes = TRIAL if trial else FULL
     folder = folder or Path("runs") / ("speed-trial" if trial else "speed")
     out = out or (folder / "speed.json" if trial else ROOT / "docs" / "results" / "speed.json")
@@ -54,12 +59,12 @@ def main(only: tuple[str, ...], trial: bool, folder: Path | None, out: Path | No
     origin = {**provenance(), "seed": SEED, "sizes": vars(sizes)}
     for part in PARTS:
         path = folder / f"{part}.json"
-        if part not in only if only else is_of(path, origin):
+        if part not in only if only else is_measured(path, origin):
             continue
         click.echo(f"{part}:", err=True)
         write_atomically(path, as_json({**origin, "figures": measured(part, sizes, folder)}))
-    if missing := [part for part in PARTS if not is_of(folder / f"{part}.json", origin)]:
-        raise click.ClickException(f"not joined: {', '.join(missing)} still to be measured by this commit")
+    if missing := [part for part in PARTS if not is_measured(folder / f"{part}.json", origin)]:
+        raise click.ClickException(f"not joined: this commit has not measured {', '.join(missing)} yet")
     figures: dict[str, Figure] = {}
     for part in PARTS:
         figures |= read(folder / f"{part}.json")["figures"]
@@ -70,29 +75,34 @@ def main(only: tuple[str, ...], trial: bool, folder: Path | None, out: Path | No
 
 
 def measured(part: str, sizes: Sizes, folder: Path) -> dict[str, Figure]:
-    """The figures of one part."""
+    """Measure one part, and return its figures."""
     function = getattr(importlib.import_module(PARTS[part]), part)
     if part != "scale":
-        return function(sizes, lambda told: click.echo(told, err=True))
+        return function(sizes, say)
     before = folder / "throughput.json"
     if not before.exists():
-        raise click.ClickException("scale wants a figure of throughput: measure that first")
+        raise click.ClickException("scale needs a figure of throughput; measure that first")
     spent = read(before)["figures"]["throughput_vs_bare"]["engine_seconds_a_user"]
-    return function(sizes, lambda told: click.echo(told, err=True), min(spent))
+    return function(sizes, say, min(spent))
 
 
-def is_of(path: Path, origin: dict[str, Any]) -> bool:
-    """Whether a part was measured by this commit, on this machine, in these sizes."""
+def say(text: str) -> None:
+    """Print progress."""
+    click.echo(text, err=True)
+
+
+def is_measured(path: Path, origin: dict[str, Any]) -> bool:
+    """Whether this commit measured a part, on this machine, with these sizes."""
     return path.exists() and all(read(path)[name] == value for name, value in origin.items())
 
 
 def read(path: Path) -> dict[str, Any]:
-    """A stored part."""
+    """Read a stored part."""
     return json.loads(path.read_text("utf-8"))
 
 
 def as_json(value: dict[str, Any]) -> bytes:
-    """As it is stored."""
+    """Return a part as it is stored."""
     return (json.dumps(value, indent=1, ensure_ascii=False) + "\n").encode()
 
 

@@ -1,4 +1,4 @@
-"""Parts of `speed.py` that ask the embedded model: the writing of a run, samples of one prompt, and scores."""
+"""Parts of `speed.py` that need the embedded model: writing in a run, samples of one prompt, and scores."""
 
 import tempfile
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from deeper.engine.openvino.weights import prepare_weights
 from deeper.persona.predict import PREDICT_INPUT, predict, score_request
 from deeper.persona.prompts.templates import load_prompts
 from sample_reward import well_formed_persona
-from speed_cases import (
+from speed_shared import (
     DOMAINS,
     SEED,
     Figure,
@@ -35,14 +35,14 @@ from speed_cases import (
 
 SAMPLES = 15
 EXACT = {"KV_CACHE_PRECISION": "f32", "DYNAMIC_QUANTIZATION_GROUP_SIZE": 0}
-"""As `deeper.engine.openvino.paged_model` compiles the model for `score`."""
+"""How `deeper.engine.openvino.paged_model` compiles the model for `score`."""
 LONG = " ".join(map(well_formed_persona, range(8)))
-"""A text of some 400 tokens."""
+"""A text of about 400 tokens."""
 
 
 @cache
 def embedded() -> EmbeddedEngine:
-    """The embedded engine, both of its models compiled."""
+    """Return the embedded engine with both of its models compiled."""
     engine = EmbeddedEngine()
     prompts = load_prompts()
     table = to_predict(1, 1)
@@ -58,8 +58,8 @@ class Bare:
         """Compile the model.
 
         Args:
-            rounds: Round as OpenVINO does by default and `score` never does: keys and values, and on processors that
-                multiply 8-bit integers what goes into a matrix, to 8 bits.
+            rounds: Whether to round to 8 bits as OpenVINO does by default, and `score` never does: keys and values,
+                and the input of matrices on processors that multiply 8-bit integers.
         """
         weights = prepare_weights(None, None)
         self.tokenizer = genai.Tokenizer(weights.gguf)
@@ -72,16 +72,16 @@ class Bare:
         self._pipeline = genai.ContinuousBatchingPipeline(weights.folder, self.tokenizer, scheduler, "CPU", **hint)
 
     def tokens(self, prompt: Prompt) -> list[int]:
-        """A prompt's tokens, in the form of a chat."""
+        """Return the tokens of a prompt as a chat."""
         turns = [{"role": "system", "content": prompt.system}, {"role": "user", "content": prompt.user}]
         return self.ids(self.tokenizer.apply_chat_template(turns, add_generation_prompt=True))
 
     def ids(self, text: str) -> list[int]:
-        """A text's tokens."""
+        """Return the tokens of a text."""
         return self.tokenizer.encode(text, add_special_tokens=False).input_ids.data[0].tolist()
 
     def answer(self, prompts: Sequence[Prompt], lengths: Sequence[int]) -> list[str]:
-        """Answer all prompts as one batch, greedily, each with so many tokens and not one less."""
+        """Answer all prompts as one batch, greedily, each with exactly so many tokens."""
         asked = [openvino.Tensor(np.array([self.tokens(prompt)], np.int64)) for prompt in prompts]
         plans = [genai.GenerationConfig(max_new_tokens=n, ignore_eos=True, do_sample=False) for n in lengths]
         answers = [answer.m_generation_ids[0] for answer in self._pipeline.generate(asked, plans)]
@@ -92,14 +92,14 @@ class Bare:
 
 @cache
 def bare(rounds: bool = True) -> Bare:
-    """The bare pipeline, warm."""
+    """Return the bare pipeline, warmed up."""
     pipeline = Bare(rounds)
     pipeline.answer([Prompt("", "One word.")], [1])
     return pipeline
 
 
 def throughput(sizes: Sizes, say: Say) -> dict[str, Figure]:
-    """Generated tokens a second: the writing stages of a run, against the bare loop on the same prompts and lengths."""
+    """Measure tokens generated per second in a run's writing stages, against the bare pipeline on the same prompts."""
     engine, loop = embedded(), bare()
     windows = planted_windows(sizes.users, 1)
     shares: dict[str, list[float]] = {"call by call": [], "one batch": []}
@@ -111,42 +111,42 @@ def throughput(sizes: Sizes, say: Say) -> dict[str, Figure]:
             stages = run_planted(watched, windows, Path(folder) / "run", users=sizes.users, calibration_users=1)
         ours = sum(spent for name, spent in stages.items() if name == "initialise" or name.startswith("update-"))
         prompts, tokens = len(watched.written), sum(length for _, length in watched.written)
-        told = f"{tokens / ours:.1f} tokens/s in the run"
+        speeds = f"{tokens / ours:.1f} tokens/s in the run"
         for name, batches in (("call by call", watched.batches), ("one batch", [watched.written])):
             asked = [zip(*batch, strict=True) for batch in batches if batch]
             theirs = seconds(lambda asked=asked: [loop.answer(*batch) for batch in asked])
             shares[name].append(theirs / ours)
-            told += f", {tokens / theirs:.1f} bare, {name}"
+            speeds += f", {tokens / theirs:.1f} bare, {name}"
         each_user.append(watched.seconds / sizes.users)
-        say(f"  turn {turn + 1} of {sizes.repeats}: {told}")
+        say(f"  turn {turn + 1} of {sizes.repeats}: {speeds}")
     how = (
-        "Generated tokens a second in the writing stages of deeper evaluate (from a stage's first shard to its last, "
-        "prompts, second tries and files included) by those of OpenVINO GenAI's pipeline, called directly, call by "
-        "call with the same prompts, greedy, each answer as long as in the run."
+        "Generated tokens per second in the writing stages of deeper evaluate, divided by those of OpenVINO GenAI's "
+        "pipeline. A stage counts from its first shard to its last, with prompts, second tries and files. The pipeline "
+        "is called directly, call by call with the same prompts, greedy, each answer as long as in the run."
     )
     counts = {"users": sizes.users, "prompts": prompts, "tokens": tokens}
     found = figure(shares["call by call"], 0.9, "higher", how, **counts)
     at_once = (
-        "The same with all prompts of the run as one batch, which no run can do: some are made of others' answers."
+        "The same with all prompts of the run as one batch. No run can do that: some prompts hold others' answers."
     )
     found["one_batch"] = figure(shares["one batch"], 0.9, "higher", at_once)
     return {"throughput_vs_bare": {**found, "engine_seconds_a_user": [round(spent, 3) for spent in each_user]}}
 
 
 def samples(sizes: Sizes, say: Say) -> dict[str, Figure]:
-    """What 15 samples of a prompt cost before they part: as many prefills as the figure says."""
+    """Measure how many prefills 15 samples of one prompt cost."""
     engine, numbers = embedded(), count()
 
     def first_tokens(n: int) -> float:
-        # Never the same prompt twice, so that nothing can have been kept.
+        # A new prompt each time, so that no cache can help.
         text = f"{next(numbers)} {LONG}"
         return seconds(lambda: engine.generate([Prompt("", text)], Sampling(1, 1.0, n, SEED)))
 
     turns = 2 * sizes.repeats + 1
     found = in_turns({"one sample": lambda: first_tokens(1), "15 samples": lambda: first_tokens(SAMPLES)}, turns, say)
     how = (
-        "Seconds of 15 samples of one prompt by those of one sample, each of one token, so that reading the prompt is "
-        "nearly all of it: 1 is one prefill, 15 would be one for each sample."
+        "Seconds of 15 samples of one prompt divided by those of one sample. Each has one token, so nearly all of the "
+        "time is reading the prompt: 1 is one prefill, 15 would be one for each sample."
     )
     length = len(bare().tokens(Prompt("", f"0 {LONG}")))
     values = ratios(found["15 samples"], found["one sample"])
@@ -154,7 +154,7 @@ def samples(sizes: Sizes, say: Say) -> dict[str, Figure]:
 
 
 def score(sizes: Sizes, say: Say) -> dict[str, Figure]:
-    """Items a second of `score`, against the limit that reading their tokens sets, for one window and for three."""
+    """Measure items scored per second, against the limit set by reading their tokens, for one window and for three."""
     engine, prompts = embedded(), load_prompts()
     tables = {windows: to_predict(sizes.read, windows) for windows in (1, 3)}
     sides = {
@@ -174,16 +174,16 @@ def score(sizes: Sizes, say: Say) -> dict[str, Figure]:
             side: [items / (tokens * spent) for spent in found[side]] for side in ("a token", "a token, not rounded")
         }
         how = (
-            "Items a second of the stage that predicts (tokenising, labels and the table of predictions included) by "
-            "(items · prefill rate) / (prefix + item tokens): each token that must be read counted once, what all "
-            "prompts of a call share included; prefill rate of OpenVINO GenAI's pipeline in the same turn; labels of "
-            "one token."
+            "Items per second of the stage that predicts (with tokenising, labels and the predictions' table) divided "
+            "by (items · prefill rate) / (prefix + item tokens). Each token that must be read counts once, also those "
+            "that all prompts of a call share. The prefill rate is that of OpenVINO GenAI's pipeline in the same turn. "
+            "Labels have one token."
         )
         counts = {"personas": table.num_rows, "items": items, "tokens": tokens}
         one = figure(ratios(rates, limits["a token"]), 0.75, "higher", how, **counts)
         exact = (
-            "The same, where the bare pipeline rounds nothing to 8 bits either; by default OpenVINO rounds keys and "
-            "values so, and what goes into a matrix on processors that multiply 8-bit integers."
+            "The same, but the bare pipeline rounds nothing to 8 bits. By default OpenVINO so rounds keys and values, "
+            "and the input of matrices on processors that multiply 8-bit integers."
         )
         one["not_rounded"] = figure(ratios(rates, limits["a token, not rounded"]), 0.75, "higher", exact)
         figures[f"score_vs_limit_{windows}"] = one
@@ -191,7 +191,7 @@ def score(sizes: Sizes, say: Say) -> dict[str, Figure]:
 
 
 def to_predict(personas: int, windows: int) -> pa.Table:
-    """`PREDICT_INPUT` rows: well-formed personas, and windows of ten planted items each."""
+    """Return `PREDICT_INPUT` rows: well-formed personas, and windows of ten planted items each."""
     behaviour = planted_windows(personas, 0).to_pylist()
     users = sorted({row["user"] for row in behaviour})
     titles = {(row["user"], row["k"]): [item["title"] for item in row["items"]] for row in behaviour}
@@ -209,14 +209,14 @@ def to_predict(personas: int, windows: int) -> pa.Table:
 
 
 def seconds_a_token(table: pa.Table, rounds: bool = True) -> float:
-    """How long the bare pipeline reads a token of these personas, each five times in a prompt, all in one batch."""
+    """Return the seconds per token in which the bare pipeline reads these personas, five times each, in one batch."""
     loop = bare(rounds)
     read = [Prompt("", row["persona"] * 5) for row in table.to_pylist()]
     return seconds(lambda: loop.answer(read, [1] * len(read))) / sum(len(loop.tokens(prompt)) for prompt in read)
 
 
 def needed_tokens(table: pa.Table) -> int:
-    """Tokens that a call must read: what all its prompts share once, what a persona's share once, and the rest."""
+    """Return the tokens that a call must read: what all prompts share, what a persona's prompts share, and the rest."""
     prompts, loop, domain = load_prompts(), bare(), next(iter(DOMAINS.values()))
     prefixes: list[tuple[int, ...]] = []
     total = 0

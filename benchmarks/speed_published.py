@@ -1,10 +1,10 @@
 """The part of `speed.py` that compares with the published flow, on the same model, prompts and machine.
 
-The published flow sends one request after the other and shares nothing between them. A persona is written by one
-request, and the ratings of a window are one answer in JSON. Here its answers have the length of a well-formed one, so
-that it loses no time to answers that a small model gets wrong: a persona as long as ours, and ten ratings as `FORMS`
-has them. Its parser takes what stands between the first "[" and the last "]"; what stands there is not known to us, so
-the figures are of the shortest form, bare numbers, and the other stands beside them.
+The published flow sends one request after the other and shares nothing between them. One request writes a persona; one
+answer in JSON holds the ratings of a window. Here its answers have a fixed, well-formed length, so it loses no time to
+wrong answers of a small model: a persona as long as ours, and ten ratings in one of `FORMS`. Its parser takes the text
+between the first "[" and the last "]". We do not know that text. The figures use the shortest form, bare numbers; the
+longer form stands beside them.
 """
 
 import json
@@ -19,7 +19,8 @@ from deeper.persona.prompts.templates import Prompts, load_prompts
 from deeper.persona.stages import UPDATE_INPUT, update
 from deeper.persona.write import Writer
 from sample_reward import well_formed_persona
-from speed_cases import (
+from speed_engine import bare, embedded, needed_tokens, seconds_a_token, to_predict
+from speed_shared import (
     DOMAINS,
     RUN,
     SEED,
@@ -34,27 +35,26 @@ from speed_cases import (
     ratios,
     seconds,
 )
-from speed_engine import bare, embedded, needed_tokens, seconds_a_token, to_predict
 
 FORMS = {
     "numbers": lambda titles: json.dumps([4.0] * len(titles)),
     "titles": lambda titles: json.dumps([{WHOLE.item_noun: title, "rating": 4.0} for title in titles], indent=2),
 }
-"""An answer with the ratings of a window: bare numbers, or an object an item."""
+"""An answer with the ratings of a window: bare numbers, or one object for each item."""
 TARGETS = {"prediction": 10.0, "refinement": 2.5, "round": 5.0}
 
 
 def published(sizes: Sizes, say: Say) -> dict[str, Figure]:
-    """Seconds of the published flow by ours: ten ratings predicted, a persona refined, and both."""
+    """Measure the seconds of the published flow divided by ours: ten ratings predicted, a persona refined, and both."""
     engine, loop, prompts = embedded(), bare(), load_prompts()
     asked = to_predict(sizes.read, 1)
-    cases = _cases(sizes.written)
+    inputs = _update_inputs(sizes.written)
     writer = Writer(engine, prompts, RUN["max_persona_tokens"], SEED)
     watched = Watched(engine)
-    personas = update(cases, Writer(watched, prompts, writer.max_tokens, SEED), DOMAINS)
+    personas = update(inputs, Writer(watched, prompts, writer.max_tokens, SEED), DOMAINS)
     lists = [_list_prompt(prompts, row) for row in asked.slice(0, sizes.asked).to_pylist()]
     answers = {form: [len(loop.ids(answer(titles))) for _, titles in lists] for form, answer in FORMS.items()}
-    kept = sum(personas["tokens"].to_pylist()) / cases.num_rows
+    kept = sum(personas["tokens"].to_pylist()) / inputs.num_rows
     rewrites = [(prompt, round(kept)) for prompt, _ in watched.written[: sizes.asked]]
 
     tokens_each = needed_tokens(asked) / asked.num_rows
@@ -66,11 +66,11 @@ def published(sizes: Sizes, say: Say) -> dict[str, Figure]:
         "prediction": lambda: (
             seconds(lambda: predict(asked, engine, prompts, DOMAINS, "distribution", SEED)) / asked.num_rows
         ),
-        "refinement": lambda: seconds(lambda: update(cases, writer, DOMAINS)) / cases.num_rows,
+        "refinement": lambda: seconds(lambda: update(inputs, writer, DOMAINS)) / inputs.num_rows,
         "published refinement": lambda: one_by_one(rewrites),
         "prediction at best": lambda: seconds_a_token(asked) * tokens_each,
         "refinement at best": lambda: (
-            seconds(lambda: loop.answer(*zip(*watched.written, strict=True))) / cases.num_rows
+            seconds(lambda: loop.answer(*zip(*watched.written, strict=True))) / inputs.num_rows
         ),
     }
     for form, lengths in answers.items():
@@ -79,7 +79,7 @@ def published(sizes: Sizes, say: Say) -> dict[str, Figure]:
     found = in_turns(sides, sizes.repeats, say)
     counts = {
         "read_at_once": asked.num_rows,
-        "refined_at_once": cases.num_rows,
+        "refined_at_once": inputs.num_rows,
         "asked_one_by_one": sizes.asked,
         "persona_tokens": round(kept, 1),
     }
@@ -89,19 +89,19 @@ def published(sizes: Sizes, say: Say) -> dict[str, Figure]:
 def _figures(
     found: Mapping[str, list[float]], answers: Mapping[str, list[int]], counts: Mapping[str, float]
 ) -> dict[str, Figure]:
-    """Of each kind the figure with bare numbers, beside it what could be had at best, and the value with titles."""
-    told = {
+    """Return for each kind the figure with bare numbers, the best that is possible, and the value with titles."""
+    labels = {
         "prediction": "the ratings of a window of ten items predicted from a persona",
         "refinement": "a persona refined",
         "round": "a window predicted and the persona refined",
     }
     best = (
-        "The same, if ours took what the bare pipeline takes: for a prediction to read each token that must be read "
-        "once, for refinements to write all texts as one batch."
+        "The same, if ours were as fast as the bare pipeline: a prediction that reads each necessary token once, and "
+        "refinements that write all texts as one batch."
     )
 
     def compared(kind: str, form: str, ours: str) -> list[float]:
-        """Ratios turn by turn; `ours` is a suffix of the names of our sides."""
+        """Return ratios turn by turn; `ours` is a suffix of the names of our sides."""
         predicted = found[f"published prediction, {form}"], found[f"prediction{ours}"]
         refined = found["published refinement"], found[f"refinement{ours}"]
         both = [[sum(two) for two in zip(*part, strict=True)] for part in zip(predicted, refined, strict=True)]
@@ -110,8 +110,9 @@ def _figures(
     figures: dict[str, Figure] = {}
     for kind, target in TARGETS.items():
         how = (
-            f"Seconds of the published flow by ours, {told[kind]}: one request after the other to OpenVINO GenAI's "
-            "pipeline, nothing shared, ratings as a JSON list of ten numbers, answers of a fixed, well-formed length."
+            f"Seconds of the published flow divided by ours, {labels[kind]}. It sends one request after the other to "
+            "OpenVINO GenAI's pipeline and shares nothing. Ratings are a JSON list of ten numbers; answers have a "
+            "fixed, well-formed length."
         )
         one = figure(compared(kind, "numbers", ""), target, "higher", how, **counts)
         one["at_best"] = figure(compared(kind, "numbers", " at best"), target, "higher", best)
@@ -123,8 +124,8 @@ def _figures(
     return figures
 
 
-def _cases(users: int) -> pa.Table:
-    """`UPDATE_INPUT` rows of the first refinement of planted users."""
+def _update_inputs(users: int) -> pa.Table:
+    """Return `UPDATE_INPUT` rows for the first refinement of planted users."""
     windows: dict[str, list[list[dict[str, object]]]] = {}
     for row in planted_windows(users, 0).to_pylist():
         windows.setdefault(row["user"], []).append(row["items"])
@@ -145,7 +146,7 @@ def _cases(users: int) -> pa.Table:
 
 
 def _list_prompt(prompts: Prompts, row: dict[str, object]) -> tuple[Prompt, list[str]]:
-    """The prompt that asks for the ratings of a window as a list, and the titles."""
+    """Return the prompt that asks for the ratings of a window as a list, and the titles."""
     [target] = row["targets"]  # type: ignore[misc]
     titles = target["titles"]
     items = "\n".join(map(quote, titles))

@@ -1,8 +1,8 @@
-"""The part of `speed.py` about the page of a run: how soon it is open in Chromium, and how large it is.
+"""The part of `speed.py` about the page of a run: how soon Chromium shows it, and how large it is.
 
-A run of planted users by the scripted engine, with eight methods and five rounds of personas of 60 words, is copied
-under other names until it has all users. The page compresses the users 25 by 25, and a run has 50 of them, so that a
-copy is compressed as well as another user.
+The run has planted users, the scripted engine, eight methods, and five rounds of personas of 60 words. Its users are
+copied under other names until there are enough. The page compresses 25 users at a time and the run has 50, so a copy
+compresses no better than another user.
 """
 
 import sys
@@ -20,53 +20,53 @@ from deeper.engine.scripted.replay import ScriptedEngine
 from deeper.evaluation.schema import CONTROLS, UPDATERS
 from deeper.report.pages.run_page import page
 from deeper.report.run_files import RunFiles, read_run
-from speed_cases import Figure, Say, Sizes, figure, planted_windows, run_planted
+from speed_shared import Figure, Say, Sizes, figure, planted_windows, run_planted
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "scripts"))
-BASE = 50
+COPIED_USERS = 50
 """Users of the run that is copied."""
 METHODS = (*UPDATERS, "frozen", *CONTROLS)
-WORDS = 60
-SECONDS, MEGABYTES = 3.0, 25.0
+PERSONA_WORDS = 60
+MOST_SECONDS, MOST_MEGABYTES = 3.0, 25.0
 
 
 def report(sizes: Sizes, say: Say) -> dict[str, Figure]:
-    """Seconds to open the page of a run of many users, and its size."""
+    """Measure the seconds to open the page of a run of many users, and its size."""
     with tempfile.TemporaryDirectory() as folder:
-        run = copied(scripted_run(Path(folder) / "run"), -(-sizes.many // BASE))
-        users = BASE * -(-sizes.many // BASE)
+        run = copied(scripted_run(Path(folder) / "run"), -(-sizes.many // COPIED_USERS))
+        users = COPIED_USERS * -(-sizes.many // COPIED_USERS)
         path = Path(folder) / "report.html"
         path.write_text(page(run), "utf-8")
         megabytes = path.stat().st_size / 1e6
         opened = [open_page(path, users) for _ in range(sizes.repeats)]
     say(f"  {users} users: {megabytes:.1f} MB, open after {opened[-1][0]:.2f} s")
-    counts = {"users": users, "methods": len(METHODS), "rounds": 5, "words": WORDS}
+    counts = {"users": users, "methods": len(METHODS), "rounds": 5, "words": PERSONA_WORDS}
     how = "Seconds from the address to the first user's persona and the first chart, in a fresh headless Chromium."
-    first = figure([seconds for seconds, _ in opened], SECONDS, "lower", how, **counts)
+    first = figure([seconds for seconds, _ in opened], MOST_SECONDS, "lower", how, **counts)
     first["seconds_to_another_user"] = [round(other, 3) for _, other in opened]
-    size = figure([megabytes], MEGABYTES, "lower", "Size of the page, one file, in megabytes.", **counts)
+    size = figure([megabytes], MOST_MEGABYTES, "lower", "Size of the page, one file, in megabytes.", **counts)
     return {"report_seconds_open": first, "report_megabytes": size}
 
 
 def scripted_run(out: Path) -> RunFiles:
-    """A run of `BASE` users whose personas are of so many words."""
+    """Return a run of `COPIED_USERS` users with personas of `PERSONA_WORDS` words."""
     sentences = ScriptedEngine()
 
     def reply(prompt: Prompt, sample: int) -> str:
-        told: list[str] = []
-        while len(told) < WORDS:
-            other = replace(prompt, user=f"{prompt.user}{len(told)}")
-            told += sentences.generate([other], Sampling(WORDS))[0].texts[0].split()
-        return " ".join(told[:WORDS])
+        words: list[str] = []
+        while len(words) < PERSONA_WORDS:
+            other = replace(prompt, user=f"{prompt.user}{len(words)}")
+            words += sentences.generate([other], Sampling(PERSONA_WORDS))[0].texts[0].split()
+        return " ".join(words[:PERSONA_WORDS])
 
     engine = ScriptedEngine(reply=reply)
-    run_planted(engine, planted_windows(BASE, 0), out, users=BASE, rounds=4, methods=METHODS, calibration="off",
-                max_persona_tokens=WORDS)  # fmt: skip
+    run_planted(engine, planted_windows(COPIED_USERS, 0), out, users=COPIED_USERS, rounds=4, methods=METHODS,
+                calibration="off", max_persona_tokens=PERSONA_WORDS)  # fmt: skip
     return read_run(out)
 
 
 def copied(run: RunFiles, times: int) -> RunFiles:
-    """The same users so many times, under other names."""
+    """Return a run with each user so many times, under other names."""
     return replace(
         run,
         personas=_copied(run.personas, times, ("user", "id")),
@@ -88,7 +88,7 @@ def _copied(table: pa.Table, times: int, names: tuple[str, ...]) -> pa.Table:
 
 
 def open_page(path: Path, users: int) -> tuple[float, float]:
-    """Seconds until the page is ready, and until another user is shown, in a fresh browser."""
+    """Open the page in a new browser; return the seconds until it is ready, and until another user is shown."""
     from playwright.sync_api import sync_playwright
 
     from screenshots import FLAGS

@@ -1,9 +1,9 @@
-"""Examples per second of predictor training: ten items behind one persona prefix against one item a sequence.
+"""Compare two ways to train a predictor: ten items behind one persona prefix, or one item a sequence.
 
     python benchmarks/train_predictor.py [--windows 4] [--layers all|upper]
 
-Both learn from the same windows with the same model in this run, forwards and backwards, in turns; the figure is the
-ratio of their medians. JSON to standard output. Needs the extra [train].
+Both train the same model on the same windows, forwards and backwards, in turns. The figure is the ratio of their median
+items per second. Prints JSON. Needs the extra [train].
 """
 
 import argparse
@@ -25,14 +25,14 @@ from deeper.storage.provenance import provenance
 
 
 def one_by_one(encode: Encoder, example: Example) -> list[Example]:
-    """Each item of a window with a persona prefix of its own."""
+    """Return an example for each item of a window, each with its own persona prefix."""
     reading = example.reading
     pairs = zip(reading.titles, reading.ratings, strict=True)
     return [encode(replace(reading, titles=(title,), ratings=(rating,))) for title, rating in pairs]
 
 
 def seconds(model: Any, parts: list[list[Example]]) -> float:
-    """Of one pass over sequences, forwards and backwards."""
+    """Return the seconds of one pass over sequences, forwards and backwards."""
     since = time.perf_counter()
     for part in parts:
         losses(model, part).mean().backward()

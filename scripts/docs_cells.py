@@ -1,4 +1,4 @@
-"""What the tables of results are made of."""
+"""Parts of the result tables: a table, a value with its interval, where results come from."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,7 +13,7 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
 
 
 def origin(results: Results, *more: str) -> str:
-    """One line of where results come from: commit, machine, seed."""
+    """Return one line that says where results come from: commit, machine, seed."""
     machine = results["machine"]
     names = [machine[name] for name in ("accelerator", "processor") if name in machine]
     parts = (f"{', '.join(names)}, {machine['cores']} cores", *more, f"seed {results['seed']}")
@@ -21,7 +21,7 @@ def origin(results: Results, *more: str) -> str:
 
 
 def commit(results: Results) -> str:
-    """The commit that results are of."""
+    """The commit that made results, shortened."""
     if not results["commit"]:
         return "no commit"
     name, _, changes = results["commit"].partition("+")
@@ -29,17 +29,17 @@ def commit(results: Results) -> str:
 
 
 def interval(value: float | None, limits: Sequence[float], form: str = ".3f") -> str:
-    """A value and its interval."""
+    """A value and its interval, in one cell."""
     if value is None:
         return "unknown"
     return f"{value:{form}} ({'..'.join(f'{limit:{form}}' for limit in limits)})"
 
 
 def cells(found: Results) -> tuple[str, str]:
-    """A value and its interval."""
+    """A value and its interval, in two cells."""
     return f"{found['value']:.3f}", "..".join(f"{limit:.3f}" for limit in found["ci"])
 
 
 def per_cent(value: float | None) -> str:
-    """Per cent to a tenth; empty without a value."""
+    """A percentage with one decimal; empty without a value."""
     return "" if value is None else f"{value:.1f}"

@@ -1,4 +1,4 @@
-"""Tables of everything else that is measured."""
+"""Tables of the benchmarks and the demo; those of the small model are in `docs_small`."""
 
 import io
 
@@ -20,28 +20,28 @@ def demo(results: Results) -> str:
 
 
 def readers(results: Results) -> str:
-    """What the trained predictor and policy are worth, and twenty personas."""
-    reader, writer, leaks = (
+    """The first trained predictor and policy against the user median, and twenty personas."""
+    predictor, policy, leaks = (
         results[name] for name in ("predictor_vs_user_median", "policy_vs_user_median", "leak_rate")
     )
     swap, rank, headroom = (results[name] for name in ("persona_swap_effect", "rank_accuracy", "headroom"))
     rows = [
-        ("predictor on the describer's personas, error / user median's", *cells(reader), reader["users"]),
-        ("policy's personas (`refine`, all rounds), error / user median's", *cells(writer), writer["users"]),
-        ("the same, round 0", *cells(writer["round_0"]), writer["users"]),
+        ("predictor on the describer's personas, error / user median's", *cells(predictor), predictor["users"]),
+        ("policy's personas (`refine`, all rounds), error / user median's", *cells(policy), policy["users"]),
+        ("the same, round 0", *cells(policy["round_0"]), policy["users"]),
         ("personas that name a title or a rating", f"{leaks['value']:.1%}", "", f"{leaks['personas']} personas"),
         ("rise of the error with another user's persona", *cells(swap), swap["users"]),
         ("rank accuracy within a user (chance .5)", *cells(rank), rank["users"]),
-        ("split-half reliability of the reward", *cells(results["split_half_reliability"]), _judged(results)),
+        ("split-half reliability of the reward", *cells(results["split_half_reliability"]), _contexts(results)),
         (
             "gain of the best direction over the old persona, per rating",
             *cells(headroom["against_old"]),
-            _judged(results),
+            _contexts(results),
         ),
         (
             "gain of the best direction over the mean one, per rating",
             *cells(headroom["against_mean"]),
-            _judged(results),
+            _contexts(results),
         ),
         ("sampling and rewarding a context, unshared / shared time", f"{results['sample_reward_speedup']:.1f}", "", ""),
         ("predictor training, items one by one / packed", f"{results['predictor_training_speedup']:.1f}", "", ""),
@@ -51,13 +51,13 @@ def readers(results: Results) -> str:
         (
             table(("", "value", "95 % interval", "users"), rows),
             origin(results),
-            f"{len(personas)} of the policy's personas, drawn at random from those that name nothing:",
+            f"{len(personas)} random personas of the policy, without those that name a title or a rating:",
             "\n".join(personas),
         )
     )
 
 
-def _judged(results: Results) -> str:
+def _contexts(results: Results) -> str:
     return f"{results['reward_counts']['contexts']} contexts"
 
 
@@ -75,17 +75,17 @@ CEILING_ROUNDS = ("what_updates_leave", "what_updates_leave_and_items", "all_win
 
 
 def ceiling(results: Results) -> str:
-    """What predictions from facts reach, beside the user median."""
+    """Errors of predictions from facts, relative to the user median."""
     found = results["vs_user_median"]
     rows = [
-        (told, *(interval(of[name]["value"], of[name]["ci"]) for of in found.values()))
-        for name, told in CEILING.items()
+        (label, *(interval(of[name]["value"], of[name]["ci"]) for of in found.values()))
+        for name, label in CEILING.items()
     ]
     users = [f"{name}, {results['users'][name]} users" if name in results["users"] else name for name in found]
     last = results["last_round"]
-    read, medians = (last[name] for name in ("what_updates_leave_vs_first_window", "user_median_vs_first_median"))
+    facts, medians = (last[name] for name in ("what_updates_leave_vs_first_window", "user_median_vs_first_median"))
     gained = (
-        f"In the last round, mean of the domains, updates leave {interval(read['value'], read['ci'])} × the error of"
+        f"In the last round, mean of the domains, updates leave {interval(facts['value'], facts['ci'])} × the error of"
         " the first window's regression; the median of all windows"
         f" {interval(medians['value'], medians['ci'])} × that of the first window's median."
     )
@@ -100,26 +100,26 @@ def ceiling(results: Results) -> str:
 
 
 def preference(results: Results) -> str:
-    """What two iterations of preference learning do to the error, and what the same training takes elsewhere."""
+    """The error before and after two iterations of preference learning, and the same training by LLaMA-Factory."""
     stages = {"before": "before", "after_iteration_1": "after iteration 1", "after_iteration_2": "after iteration 2"}
     rows: list[tuple[object, ...]] = []
-    for stage, told in stages.items():
-        judged = results["validation_mae"][stage]
-        change = judged.get("difference")
+    for stage, label in stages.items():
+        error = results["validation_mae"][stage]
+        change = error.get("difference")
         rows.append(
             (
-                told,
-                interval(judged["mae"], judged["ci"]),
+                label,
+                interval(error["mae"], error["ci"]),
                 interval(change["difference"], change["ci"], "+.3f") if change else "",
-                *(f"{judged[beside]['mae']:.3f}" for beside in ("frozen", "user_median")),
-                judged["users"],
+                *(f"{error[other]['mae']:.3f}" for other in ("frozen", "user_median")),
+                error["users"],
             )
         )
     rewards: list[str] = []
     for number, reward in enumerate(results["reward"], 1):
         pairs, reliability = reward["pairs"], reward["reliability"]
         rewards.append(
-            f"Iteration {number}: {pairs['train']} pairs to learn from and {pairs['validation']} to judge by;"
+            f"Iteration {number}: {pairs['train']} train pairs and {pairs['validation']} validation pairs;"
             f" split-half reliability of the reward {interval(reliability['value'], reliability['ci'])}"
             f"{'' if reward['trustworthy'] else ', which is too low to be trusted'}."
         )
@@ -134,13 +134,13 @@ def preference(results: Results) -> str:
 
 
 def tracker(results: Results) -> str:
-    """What the README's lines of Python print."""
+    """The output of the README's Python example."""
     seconds = f"{results['seconds']:.0f} s"
     return f"```text\n{results['printed']}\n```\n\n{origin(results, seconds)}"
 
 
 def robustness(results: Results) -> str:
-    """What the readers of foreign bytes were fed, and how runs ended that were disturbed."""
+    """Counts of fuzzed inputs, and how disturbed runs ended."""
     fuzz, chaos = results["fuzz"], results["chaos"]
     columns = ("inputs", "seconds", "coverage", "corpus", "findings")
     targets = [(f"`{name}`", *(one[column] for column in columns)) for name, one in fuzz["targets"].items()]
@@ -148,7 +148,7 @@ def robustness(results: Results) -> str:
     targets.append(("all", total["inputs"], round(total["seconds"]), "", total["corpus"], total["findings"]))
     outcomes = [(*name.split(": "), count) for name, count in chaos["outcomes"].items()]
     disturbed = ", ".join(f"{name} {count}" for name, count in chaos["disturbed"].items())
-    told = (
+    summary = (
         f"{chaos['folders_the_same']} of {chaos['folders']} folders that were disturbed, {chaos['runs']} times"
         f" altogether, ended with the bytes of undisturbed ones. Disk full by: {chaos['disk_full_by']}."
         f" Times: {disturbed}."
@@ -159,7 +159,7 @@ def robustness(results: Results) -> str:
             table(heads, targets),
             origin(fuzz, f"{fuzz['minutes']:g} minutes"),
             table(("disturbed by", "the run", "times"), outcomes),
-            told,
+            summary,
             origin(chaos),
         )
     )
@@ -180,26 +180,26 @@ SPEED = {
     "report_megabytes": "its size in megabytes",
 }
 
-BESIDE = {
+VARIANTS = {
     "one_batch": "all its prompts as one batch",
     "not_rounded": "if the limit's pipeline rounds nothing to 8 bits",
     "at_best": "if ours took what the bare pipeline takes",
     "with_titles": "its ratings with titles",
     "without_model": "without the model",
 }
-"""Figures that stand beside others."""
+"""Figures that are shown below another one."""
 
 
 def speed(results: Results) -> str:
-    """What was measured, and whether it is as fast as wanted."""
+    """Speeds with their targets."""
     rows: list[tuple[object, ...]] = []
-    for name, told in SPEED.items():
+    for name, label in SPEED.items():
         if name not in results:
-            rows.append((told, "not measured", "", "", "", ""))
+            rows.append((label, "not measured", "", "", "", ""))
             continue
         one = results[name]
-        rows.append((told, *_speed(one)))
-        rows += [(f"{told}, {other}", *_speed(one[beside])) for beside, other in BESIDE.items() if beside in one]
+        rows.append((label, *_speed(one)))
+        rows += [(f"{label}, {variant}", *_speed(one[key])) for key, variant in VARIANTS.items() if key in one]
     return "\n\n".join((table(("", "median", "range", "repeats", "wanted", ""), rows), origin(results)))
 
 
@@ -211,7 +211,7 @@ def _speed(one: Results) -> tuple[object, ...]:
 
 
 def prepare(results: Results) -> str:
-    """What raw files take until they are windows, and whether that is as little as wanted."""
+    """Time and memory from raw files to windows, with their targets."""
     ways = ("parse_and_sort", "pandas", "least")
     runs = [
         (f"{one['domain']} ({one['format']})", f"{one['ratings']:,}", f"{one['prepare']['seconds']:.1f}",

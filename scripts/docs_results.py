@@ -2,10 +2,10 @@
 
     python scripts/docs_results.py            # writes; --check only compares, and exits 1 if a document differs
 
-`<!-- NAME:begin -->` and `<!-- NAME:end -->` in README.md or docs/*.md hold what the renderer NAME makes of
-docs/results/NAME.json (of its first word, where it has two: `small_details`). A picture that they show from
-docs/pictures/NAME/ is the figure of that name that a run's report has (`deeper.report.figures`), of the same JSON file.
-So no number in the documents is copied by hand.
+Between `<!-- NAME:begin -->` and `<!-- NAME:end -->` in README.md or docs/*.md stands what the renderer NAME makes of
+docs/results/NAME.json. (`small_details` reads small.json: only the first word names the file.) A picture
+docs/pictures/NAME/FIGURE.svg is that figure of a run's report (`deeper.report.figures`), drawn from the same file.
+So nobody copies a number by hand.
 """
 
 import argparse
@@ -44,7 +44,7 @@ RENDERERS: Mapping[str, Callable[[Results], str]] = {
 
 
 def with_blocks(document: str, results: Path, where: str) -> str:
-    """A document with the text between its markers made anew.
+    """Return a document with the text between its markers rendered again.
 
     Args:
         document: Its text.
@@ -68,7 +68,7 @@ def with_blocks(document: str, results: Path, where: str) -> str:
 
 
 def pictures(document: str, results: Path, where: str) -> Iterator[tuple[str, bytes]]:
-    """The pictures of results that a document shows: folder and name in docs/pictures, and content.
+    """Yield the pictures of results that a document shows: folder and name in docs/pictures, and content.
 
     Args: as `with_blocks`.
 
@@ -90,7 +90,7 @@ def _drawn(source: Path) -> dict[str, bytes]:
 def _source(results: Path, name: str, where: str) -> Path:
     source = results / f"{name}.json"
     if not source.is_file():
-        raise SystemExit(f"{where}: there is no {source.name} in {results}; run what makes it")
+        raise SystemExit(f"{where}: there is no {source.name} in {results}; run the benchmark that writes it")
     return source
 
 
@@ -100,7 +100,7 @@ def _read(source: Path) -> Results:
 
 
 def made(root: Path) -> Iterator[tuple[Path, bytes]]:
-    """What the documents and their pictures should hold."""
+    """Yield each document and picture with the content that it should have."""
     results = root / "docs" / "results"
     for path in (root / "README.md", *sorted(root.glob("docs/*.md"))):
         document = path.read_text("utf-8")
@@ -110,7 +110,7 @@ def made(root: Path) -> Iterator[tuple[Path, bytes]]:
 
 
 def main() -> int:
-    """Write or check; 0 if the documents hold their results (now), 1 if a check fails."""
+    """Write or check. Return 0 if the documents now hold their results, 1 if a check fails."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if a document differs")
     parser.add_argument("--root", type=Path, default=ROOT, help="the folder with README.md and docs")

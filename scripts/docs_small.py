@@ -1,4 +1,4 @@
-"""Tables of the small model's final evaluation, and of what its parts are worth."""
+"""Tables of the small model's final evaluation and its ablations."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,12 +12,12 @@ PAPER = {"over four rounds": 32.2, "seen domains": 29.4, "unseen domains, at mos
 REDUCTIONS = ("across_windows", "same_window")
 DOMAINS = ("mean", "mean_seen", "mean_unseen")
 REDUCED = tuple(f"{kind}, {of}" for kind in ("across windows", "same window") for of in ("all", "seen", "unseen"))
-"""Heads of `REDUCTIONS`, each for `DOMAINS`."""
+"""Column heads: each of `REDUCTIONS` for each of `DOMAINS`."""
 TEXT = ("tokens", "redundancy", "retention", "distinctness")
 
 
 def small(results: Results) -> str:
-    """The trained small model on users it has never seen: the error by round, beside what it is compared with."""
+    """Errors of the trained small model on unseen users, by round, with those of other methods."""
     rounds = sorted({one["round"] for one in _means(results, "persona")})
     users = sum(results["users"].values())
     others = {one["users"] for one in _means(results["untuned"], "persona") if one["method"] == "refine"}
@@ -35,20 +35,20 @@ def small(results: Results) -> str:
         ("no persona", "no_persona", results, "persona"),
         (f"`refine`, untuned model{apart}", "refine", results["untuned"], "persona"),
     ]
-    rows = [(told, *cells) for told, name, run, kind in shown if any(cells := _by_round(run, name, kind, rounds))]
-    said = f"{users} eval users of {len(results['users'])} domains, mean of the domains, 95 % intervals"
-    return "\n\n".join((table(("error (MAE)", *(f"round {t}" for t in rounds)), rows), origin(results, said)))
+    rows = [(label, *cells) for label, name, run, kind in shown if any(cells := _by_round(run, name, kind, rounds))]
+    note = f"{users} eval users of {len(results['users'])} domains, mean of the domains, 95 % intervals"
+    return "\n\n".join((table(("error (MAE)", *(f"round {t}" for t in rounds)), rows), origin(results, note)))
 
 
 def small_details(results: Results) -> str:
-    """What was wanted of the small model and what it gives: targets, reductions, domains, personas."""
+    """Targets of the small model, reductions, errors by domain, and twenty personas."""
     targets = [
         (
             one["name"],
             _value(one.get("value")),
             _limits(one.get("ci")),
             one["target"],
-            "holds" if one["holds"] else "**missed**" if "value" in one else "not judged",
+            "holds" if one["holds"] else "**missed**" if "value" in one else "not measured",
         )
         for one in results["targets"]
     ]
@@ -66,26 +66,26 @@ def small_details(results: Results) -> str:
         for one in results["convergence"]
     ]  # fmt: skip
     drawn = [f"- *{one['domain']}, round {one['round']}:* {one['text']}" for one in results["personas"]]
-    paper = ", ".join(f"{told} {value}" for told, value in PAPER.items())
+    paper = ", ".join(f"{label} {value}" for label, value in PAPER.items())
     parts = [
         table(("", "value", "95 % interval", "wanted", ""), targets),
         f"Reduction of the error in per cent (the paper's: {paper}):",
         table(("", *REDUCED), reductions),
-        "The median of a user's ratings so far takes away this share of the error of the first window's, last round: "
-        f"{interval(gained['value'], gained['ci'])}.",
-        "Error by round, 0 to the last, and the first round with nine tenths of the last one's gain over `frozen`:",
+        "In the last round, the median of all ratings so far has a lower error than the median of the first window, by "
+        f"this share: {interval(gained['value'], gained['ci'])}.",
+        "Error by round, from 0 on. Last column: first round with nine tenths of the last one's gain over `frozen`:",
         table(("", "`refine`", "`frozen`", "`user_median`", "round"), converged),
-        "The texts: mean length, what repeats itself in one, what is kept of the one before, and how much those of "
-        "different users differ ([method](method.md#texts)):",
+        "The texts: mean length in tokens, repetition within a persona, words kept from the previous persona, and "
+        "distance between the personas of different users ([method](method.md#texts)):",
         table(("", *TEXT), texts),
-        f"{len(drawn)} personas of eval users, drawn at random from those that name nothing:",
+        f"{len(drawn)} random personas of eval users, without those that name a title or a rating:",
         "\n".join(drawn),
     ]
     return "\n\n".join((*parts, origin(results)))
 
 
 def ablation(results: Results) -> str:
-    """Trainings of which a part is missing or changed, each against the first."""
+    """Trainings with a part missing or changed, each compared with the first."""
     rows = [
         (one["name"], interval(one["ratio"]["value"], one["ratio"]["ci"]),
          interval(one["difference"]["value"], one["difference"]["ci"], "+.3f"), one["users"])
@@ -96,7 +96,7 @@ def ablation(results: Results) -> str:
 
 
 def untuned(results: Results) -> str:
-    """The demo without adapters: the error by round."""
+    """Errors of the demo without adapters, by round."""
     kinds = {one["method"]: one["prediction"] for one in results["errors"]}
     rounds = sorted({one["round"] for one in results["errors"]})
     rows = [(f"`{method}`", *_by_round(results, method, kind, rounds)) for method, kind in kinds.items()]
@@ -104,7 +104,7 @@ def untuned(results: Results) -> str:
 
 
 def _means(results: Results, kind: str) -> list[Results]:
-    """Errors on held-out windows, mean of all domains (of the one domain, where there is one)."""
+    """Errors on held-out windows: means of all domains, or those of the only domain."""
     held_out = [one for one in results["errors"] if (one["role"], one["prediction"]) == ("future", kind)]
     domains = {one["domain"] for one in held_out}
     return [one for one in held_out if one["domain"] == "mean" or len(domains) == 1]
@@ -127,7 +127,7 @@ def _value(value: float | Sequence[float] | None) -> str:
 
 
 def _limits(limits: Sequence[Any] | None) -> str:
-    """One interval, or several."""
+    """An interval, or several."""
     if limits and isinstance(limits[0], Sequence):
         return ", ".join(map(_limits, limits))
     return "..".join(f"{limit:.3f}" for limit in limits) if limits else ""

@@ -1,8 +1,8 @@
-"""Execute docs/notebooks/method.ipynb in place, so that it shows what its cells print now.
+"""Execute docs/notebooks/method.ipynb again, in place.
 
     python scripts/method_notebook.py
 
-What differs from run to run without meaning (times, progress, what goes to standard error) is not kept.
+Keeps no output that differs from run to run without meaning: times, progress, standard error.
 """
 
 import argparse
@@ -14,7 +14,7 @@ from nbclient import NotebookClient
 
 NOTEBOOK = Path(__file__).resolve().parents[1] / "docs" / "notebooks" / "method.ipynb"
 TIMEOUT_SECONDS = 1800
-"""Of a cell, and of the start."""
+"""Limit for a cell, and for the start."""
 Notebook = Any
 
 
@@ -22,8 +22,8 @@ def execute(notebook: Notebook, folder: Path) -> Notebook:
     """Run all cells in order.
 
     Args:
-        notebook: Its outputs are replaced.
-        folder: Where it is run.
+        notebook: The notebook; its outputs are replaced.
+        folder: The working directory of its cells.
 
     Raises:
         nbclient.exceptions.CellExecutionError: A cell fails.

@@ -1,9 +1,9 @@
-"""A run to look at: planted users, and a scripted writer that tells more of their planted taste from round to round.
+"""Make a run to look at: planted users, and a scripted policy that says more of their planted taste each round.
 
     python scripts/planted_run.py runs/planted [--users 24] [--seed 1]
 
-Seconds, no model. The writer knows what was planted: such a run shows what a report looks like, and nothing about any
-method. `slide_regeneration` forgets what it said before, and the first persona misjudges the level of some users.
+Takes seconds and no model. The policy knows what was planted, so the run shows what a report looks like and nothing
+about any method. `slide_regeneration` forgets what it said before. Some first personas state a wrong level.
 """
 
 import argparse
@@ -27,7 +27,7 @@ from deeper.persona.prompts.item_lines import quote
 from deeper.report.write_report import write_report
 
 SENTENCES = 4
-"""Of a planted truth: the level, what is liked, what is disliked, the mood."""
+"""Sentences of a planted truth: level, liked kinds, disliked kinds, mood."""
 
 
 def planted_run(out: Path, users: int = 24, seed: int = 1, **settings: Any) -> Path:
@@ -35,12 +35,12 @@ def planted_run(out: Path, users: int = 24, seed: int = 1, **settings: Any) -> P
 
     Args:
         out: The run folder.
-        users: How many are planted; 30 % of them are judged.
-        seed: Of the users and of the run.
-        settings: Of the run, where they differ from `Settings`.
+        users: Planted users; 30 % of them are eval users.
+        seed: Seed of the users and of the run.
+        settings: Settings of the run that differ from `Settings`.
 
     Returns:
-        The page.
+        The path of the page.
     """
     planted = plant_users(users, 6, seed)
     with tempfile.TemporaryDirectory() as folder:
@@ -48,7 +48,7 @@ def planted_run(out: Path, users: int = 24, seed: int = 1, **settings: Any) -> P
         write_planted(planted, data)
         windows = load_windows(str(data)).windows.to_pylist()
         truths = {row["user"]: row for row in planted.truth.to_pylist()}
-        engine = ScriptedEngine(reply=_writer(windows, truths), judge=word_reader(PLANTED.scale))
+        engine = ScriptedEngine(reply=_scripted_policy(windows, truths), judge=word_reader(PLANTED.scale))
         original = engine_choice.make_engine
         engine_choice.make_engine = lambda spec, adapter: engine
         try:
@@ -59,8 +59,8 @@ def planted_run(out: Path, users: int = 24, seed: int = 1, **settings: Any) -> P
     return write_report(out)
 
 
-def _writer(windows: list[dict[str, Any]], truths: Mapping[str, Mapping[str, Any]]) -> Any:
-    """Answers a prompt by the truth of the user whose last window's titles stand in it."""
+def _scripted_policy(windows: list[dict[str, Any]], truths: Mapping[str, Mapping[str, Any]]) -> Any:
+    """Return a function that answers a prompt with the truth of the user whose titles it shows."""
     owner = {quote(item["title"]): (row["user"], row["k"]) for row in windows for item in row["items"]}
 
     def reply(prompt: Prompt, _: int) -> str:
@@ -72,8 +72,8 @@ def _writer(windows: list[dict[str, Any]], truths: Mapping[str, Mapping[str, Any
         k = max(window for other, window in found if other == user)
         sentences = truth_persona(truths[user], k, PLANTED.scale).split(". ")
         keeps = "description so far" in prompt.user or len(found) > 10
-        told = ". ".join(sentences[: min(k + 1, SENTENCES)] if keeps or k == 0 else sentences[:2])
-        return told if told.endswith(".") else f"{told}."
+        persona = ". ".join(sentences[: min(k + 1, SENTENCES)] if keeps or k == 0 else sentences[:2])
+        return persona if persona.endswith(".") else f"{persona}."
 
     return reply
 

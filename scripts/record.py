@@ -1,12 +1,12 @@
-"""A terminal recording for the README: from a clone to an opened report of own ratings, as one animated SVG.
+"""Record the README's terminal session as an animated SVG: from a clone to an opened report of your own ratings.
 
     python scripts/record.py docs/pictures/own-ratings.svg              # installs anew, runs the embedded model
     python scripts/record.py out.svg --policy-engine scripted --predictor-engine scripted
 
-The commands are real, and so is every line that they print; the ratings are of made-up users (`deeper synth users`),
-put into a CSV file with column names of its own. Other arguments than the first are given to `deeper demo`. Waiting is
-cut (the time that each command took stands behind its output), and so are lines in the middle of long outputs. The
-browser is one that only takes the address of the page. VENV names an environment with the package, to install nothing.
+The commands and every printed line are real. The ratings are those of synthetic users (`deeper synth users`), in a CSV
+file with its own column names. Arguments after the first go to `deeper demo`. Waiting is cut: the time of each command
+stands below its output. Lines in the middle of long outputs are cut too. The "browser" accepts the address of the page
+and does nothing. VENV may name an environment that has the package; then nothing is installed.
 """
 
 import csv
@@ -28,18 +28,18 @@ from deeper.behaviour.planted.plant import plant_users, write_planted
 
 COLUMNS, ROWS = 100, 30
 SIZE, LINE, WIDTH, EDGE = 13, 18, 7.83, 16
-"""In pixels: of the type its size, a line's height and a character's width; and the edge around them."""
+"""In pixels: type size, line height, width of a character, and the margin."""
 LINE_SECONDS, COMMAND_SECONDS, END_SECONDS = 0.1, 1.2, 6
 READ_SECONDS = {"This run writes": 4, "Report: ": 2}
-"""How long the recording waits behind lines that begin so."""
+"""How long the recording waits after a line that begins with this text."""
 HEAD, TAIL = 46, 12
-"""Lines that are shown of the beginning and the end of an output."""
+"""Lines shown of the beginning and of the end of an output."""
 USERS, WINDOWS = 6, 5
 CHECKOUT = Path(__file__).resolve().parents[1]
 
 
 class Line(NamedTuple):
-    """A line of the recording, when it appears (in seconds), and what it is: command, output or cut."""
+    """A line of the recording, the second it appears, and its kind: command, output or cut."""
 
     text: str
     at: float
@@ -57,7 +57,7 @@ def main() -> None:
 
 
 def record(folder: Path, flags: Sequence[str]) -> list[Line]:
-    """The lines of the three commands, run in an empty folder."""
+    """Run the three commands in an empty folder, and return their lines."""
     write_ratings(folder / "ratings.csv")
     (folder / "deeper.git").symlink_to(CHECKOUT, target_is_directory=True)
     venv = os.environ.get("VENV", ".venv")
@@ -72,7 +72,7 @@ def record(folder: Path, flags: Sequence[str]) -> list[Line]:
 
 
 def write_ratings(path: Path) -> None:
-    """Ratings of made-up users, as somebody might keep them."""
+    """Write ratings of synthetic users as somebody might keep them."""
     with tempfile.TemporaryDirectory() as folder:
         write_planted(plant_users(USERS, WINDOWS), Path(folder) / "planted")
         rows = pq.read_table(Path(folder) / "planted" / "behaviour.parquet").to_pylist()
@@ -83,14 +83,14 @@ def write_ratings(path: Path) -> None:
 
 
 def inherited() -> dict[str, str]:
-    """The environment without what a make around this one would have the inner one say; pip tells errors alone."""
+    """The environment without the variables of an outer make; pip prints errors only."""
     return {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")} | {
         "PIP_QUIET": "2"
     }
 
 
 def run(command: str, folder: Path, environment: dict[str, str], lines: list[Line]) -> None:
-    """Run a command, and add its lines to those before."""
+    """Run a command, and append its lines."""
     began = time.monotonic()
     done = subprocess.run(
         ["bash", "-c", command],
@@ -116,19 +116,19 @@ def run(command: str, folder: Path, environment: dict[str, str], lines: list[Lin
 
 
 def overwritten(output: str) -> str:
-    """An output as a terminal shows it where a carriage return begins a line anew."""
+    """Return an output as a terminal shows it: a carriage return overwrites its line."""
     return re.sub(r"[^\n]*\r(?!\n)", "", output)
 
 
 def shortened(output: Sequence[str]) -> list[tuple[str, str]]:
-    """The lines of an output, without those in the middle of a long one."""
+    """Return the lines of an output, without the middle of a long one."""
     shown = [(text, "output") for text in output]
     missing = len(shown) - HEAD - TAIL
     return [*shown[:HEAD], (f"... {missing} lines ...", "cut"), *shown[-TAIL:]] if missing > 1 else shown
 
 
 def draw(lines: Sequence[Line]) -> str:
-    """The lines as an animated SVG that scrolls and begins again; still, at its end, where motion is not wanted."""
+    """Return an animated SVG that scrolls and repeats. It shows its end, still, to readers who want no motion."""
     whole = lines[-1].at + END_SECONDS
     last = -max(0, len(lines) - ROWS) * LINE
     moves = [(line.at, -(i + 1 - ROWS) * LINE) for i, line in enumerate(lines) if i >= ROWS]

@@ -1,302 +1,291 @@
-"""Rebuild the small model and its results: from train data to adapters and `docs/results/small.json`.
+"""Train the adapters of the package again, and evaluate them: from train users to `docs/results/small.json`.
 
-    python scripts/reproduce_small.py PUBLISHED RUNS            # everything, or go on with it
-    python scripts/reproduce_small.py PUBLISHED RUNS --plan     # only say what would be done
-    python scripts/reproduce_small.py PUBLISHED RUNS --steps policy
-    python scripts/reproduce_small.py PUBLISHED RUNS --steps predictor   # in another terminal, on another core
+    python scripts/reproduce_small.py PUBLISHED RUNS --plan                # print every command, run none
+    python scripts/reproduce_small.py PUBLISHED RUNS                       # every step
+    python scripts/reproduce_small.py PUBLISHED RUNS --steps policy        # one step
+    python scripts/reproduce_small.py PUBLISHED RUNS --steps predictor     # another, in a second terminal
     python scripts/reproduce_small.py PUBLISHED RUNS --gpu --steps policy,predictor,second
 
-PUBLISHED holds the published domains, a folder each; RUNS gets all that is made. The same command again goes on where
-it was cut off. Models learn from four domains; all that is chosen is chosen on validation users; eval users of all
-domains are judged once, in `results`. Trainings that are done stay, so those on a GPU can go before the rest on a
-processor; all other steps go on with the flags that they were begun with.
+**Makes** the adapters `small-policy` and `small-predictor` in `src/deeper/adapters`, and under RUNS `ablation.json`,
+`transfer.json` and `small.json`. `make reproduce-small` copies these three into docs/results.
+
+**Needs** the extra [train], and PUBLISHED: a folder with the published domains' folders (docs/data.md). Models are
+trained on four domains. All choices are made on validation users. `results` evaluates eval users of all domains, once.
+
+**Takes** 15 to 18 hours on two cores. The three large trainings (`policy`, `predictor`, `second`) are 8 to 11 of
+these; on one H100 with --gpu they take ten minutes. The hours at each step below are those of two cores (docs/log.md).
+
+**Resumes**: the same command continues where it stopped. A finished training is not repeated, so you can train on a
+GPU first and run the other steps on a processor. Repeat every other step with the flags that it began with.
 """
 
 import argparse
 import json
-import shlex
-import shutil
 import subprocess
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from deeper.engine.adapter import CARD
+from reproduction import BUNDLED, TRAINED_DOMAINS, Reproduction, adapters
 
-ROOT = Path(__file__).resolve().parents[1]
-BUNDLED = "movielens_small"
-LEARNT = {
-    BUNDLED: BUNDLED,
-    "food_com": "food_com",
-    "amazon_clothing_shoes_and_jewelry": "amazon_clothing",
-    "amazon_movies_and_TV": "amazon_movies",
-}
-"""Folders of the domains that are learnt from, and their ids."""
-STEPS = ("policy", "predictor", "second", "learn", "ablation", "choice", "left_out", "compare", "ship", "results",
-         "untuned", "language", "unseen", "demo", "judge")  # fmt: skip
-
-TOKENS = ("--max-persona-tokens", "72")
+PERSONA_LENGTH = ("--max-persona-tokens", "72")
 LORA = ("--rank", "32", "--alpha", "64", "--layers", "upper")
-POLICY = (*TOKENS, *LORA, "--fold", "a", "--cutoff", "640", "--learning-rate", "8e-4", "--validation-users", "6",
-          "--save-every", "10", "--judge-every", "250", "--seed", "3")  # fmt: skip
+COLDSTART = (*PERSONA_LENGTH, *LORA, "--fold", "a", "--cutoff", "640", "--learning-rate", "8e-4",
+             "--validation-users", "6", "--save-every", "10", "--judge-every", "250", "--seed", "3")  # fmt: skip
 PREDICTOR = (*LORA, "--validation-users", "12", "--save-every", "20", "--judge-every", "400")
-LONG, SHORT = (("500", "32"), ("800", "32")), (("40", "8"), ("60", "8"))
-"""Steps and batches of the policy and of the predictor: of the real ones, and where domains are left out."""
-SECOND = ("400", "32")
-"""Those of the second predictor, of half of the users."""
-REWARD, MARGIN = ("--reward", "crps"), "0.75"
-"""By MAE half of all differences within a context are 0, since a median moves in whole steps (docs/log.md)."""
 DPO = ("--steps", "24", "--batch", "8", "--learning-rate", "2e-5", "--save-every", "12", "--judge-every", "12")
-VALIDATION = (*TOKENS, "--calibration-users", "24", "--rounds", "3")
-COMPARED, USERS, EVAL_USERS = "16", "30", "16"
-"""Users of a domain: validation users of comparisons, validation users of what ships, and eval users."""
-METHODS = ("refine,incremental_update,hierarchical_merge,full_regeneration,slide_regeneration,frozen,no_persona,"
-           "user_median,user_mean,last_window_median,user_histogram,always_top,domain_median,item_mean,"
-           "matrix_factorisation")  # fmt: skip
-"""Of the final evaluation: all but the ratings in the prompt, which take as long as two rounds of an updater."""
-REWARDS = {
-    "previous": (*REWARD, "--weights", "1,0,0"),
-    "current": (*REWARD, "--weights", "0,1,0"),
-    "future": (*REWARD, "--weights", "0,0,1"),
+MARGIN = "0.75"
+VALIDATION = (*PERSONA_LENGTH, "--calibration-users", "24", "--rounds", "3")
+VALIDATION_USERS_COMPARED, VALIDATION_USERS_SHIPPED, EVAL_USERS = "16", "30", "16"
+"""Users of a domain: to compare trainings, to evaluate what ships, and in the final evaluation."""
+
+
+# 1. policy. Train users (half a) -> RUNS/policy. One of the three large trainings: 8 to 11 hours together.
+def train_policy(run: Reproduction) -> None:
+    """Cold-start the policy."""
+    size = run.training_size(steps="500", batch="32")
+    run.train("coldstart", run.runs / "policy", *run.training_data, *COLDSTART, *size)
+
+
+# 2. predictor. All train users, since more ratings show it more titles -> RUNS/predictor.
+def train_predictor(run: Reproduction) -> None:
+    """Train the predictor that ships, on all train users."""
+    size = run.training_size(steps="800", batch="32")
+    run.train("predictor", run.runs / "predictor", *run.training_data, *PREDICTOR, *size,
+              "--fold", "all", "--seed", "2")  # fmt: skip
+
+
+# 3. second. Train users of half a -> RUNS/second. Personas of half b are rewarded by it: it has not seen their ratings.
+def train_second_predictor(run: Reproduction) -> None:
+    """Train a second predictor on half of the train users, for rewards."""
+    size = run.training_size(steps="400", batch="32")
+    run.train("predictor", run.runs / "second", *run.training_data, *PREDICTOR, *size,
+              "--fold", "a", "--seed", "4")  # fmt: skip
+
+
+# 4. learn. RUNS/policy, RUNS/second -> RUNS/learnt. 1.2 hours.
+# The reward is the CRPS: by MAE half of all differences within a context are 0 (docs/log.md).
+def learn(run: Reproduction) -> None:
+    """Run two iterations of preference learning."""
+    run.deeper("learn", *run.training_data, *adapters(run.runs / "policy", run.runs / "second"), *run.engines,
+               *VALIDATION, "--reward", "crps", "--margin", f"{MARGIN},{MARGIN}", *DPO, *run.micro_batch_of_dpo,
+               "--users", "24", "--directions", "6", "--validation-users", VALIDATION_USERS_COMPARED, "--force",
+               "--out", run.runs / "learnt")  # fmt: skip
+
+
+# 5. ablation. Directions of RUNS/learnt -> RUNS/ablation. About 2 hours.
+OTHER_REWARDS = {
+    "previous": ("--reward", "crps", "--weights", "1,0,0"),
+    "current": ("--reward", "crps", "--weights", "0,1,0"),
+    "future": ("--reward", "crps", "--weights", "0,0,1"),
     "mae": ("--reward", "mae"),
 }
-SEARCH = "4"
+SEARCHED_DIRECTIONS = "4"
+
+
+def ablate(run: Reproduction) -> None:
+    """Train with other rewards, leave out one adapter or both, and search at test time."""
+    policy, second, ablation = run.runs / "policy", run.runs / "second", run.runs / "ablation"
+    for name, reward in OTHER_REWARDS.items():
+        place = ablation / name
+        run.copy(run.runs / "learnt/1/sampled", place / "sampled")
+        run.deeper("reward", place / "sampled", *reward)
+        run.deeper("pairs", place / "sampled", "--margin", MARGIN, "--force", "--out", place / "pairs")
+        run.train("dpo", place / "policy", "--pairs", place / "pairs", "--policy-adapter", policy, *LORA, *DPO,
+                  *run.micro_batch_of_dpo, "--reference", "previous")  # fmt: skip
+        evaluate_on_validation_users(run, place / "validation", adapters(place / "policy", second), run.engines)
+    evaluate_on_validation_users(run, ablation / "no-predictor", adapters(policy, None), run.engines)
+    evaluate_on_validation_users(run, ablation / "no-policy", adapters(None, second), run.engines)
+    evaluate_on_validation_users(run, ablation / "none", (), run.engines)
+    searched = (*adapters(policy, second), "--search-n", SEARCHED_DIRECTIONS)
+    evaluate_on_validation_users(run, ablation / "search", searched, run.engines)
+
+
+# 6. choice. Validations in RUNS/learnt -> RUNS/choice.json, and the link RUNS/chosen. Asks no model.
+def choose_policy(run: Reproduction) -> None:
+    """Choose the policy with the lowest error relative to the user median, on validation users, all rounds."""
+    candidates = {
+        "before": run.runs / "policy",
+        "1/validation": run.runs / "learnt/1/policy",
+        "2/validation": run.runs / "learnt/2/policy",
+    }
+    validations = [f"{name}={run.runs / 'learnt' / name}" for name in candidates]
+    run.script("benchmarks/ablation.py", *validations, output="choice.json")
+    if run.plan_only:
+        return
+    compared = json.loads((run.runs / "choice.json").read_text("utf-8"))["runs"]
+    best = min(compared, key=lambda row: row["ratio"]["value"])["name"]
+    chosen = run.runs / "chosen"
+    chosen.unlink(missing_ok=True)
+    chosen.symlink_to(candidates[best])
+    print(f"chosen: {candidates[best]}", flush=True)
+
+
+# 7. left_out. Train users -> RUNS/left-out. About 1 hour: five short pairs of trainings.
+def leave_domains_out(run: Reproduction) -> None:
+    """Train briefly on all four domains, and without each of them in turn."""
+    for domain in ("", *TRAINED_DOMAINS.values()):
+        place = left_out_folder(run, domain)
+        kept = ("--domains", ",".join(name for name in TRAINED_DOMAINS.values() if name != domain))
+        size = run.training_size(steps="40", batch="8")
+        run.train("coldstart", place / "policy", *run.training_data, *kept, *COLDSTART, *size)
+        size = run.training_size(steps="60", batch="8")
+        run.train("predictor", place / "predictor", *run.training_data, *kept, *PREDICTOR, *size,
+                  "--fold", "all", "--seed", "2")  # fmt: skip
+        evaluated = ("--domains", domain) if domain else ()
+        flags = (*adapters(place / "policy", place / "predictor"), *evaluated)
+        evaluate_on_validation_users(run, place / "validation", flags, run.engines)
+
+
+# 8. compare. Runs of steps 4, 5 and 7 -> RUNS/ablation.json, RUNS/transfer.json. Asks no model.
+def compare(run: Reproduction) -> None:
+    """Compare the ablations, and the trainings without a domain."""
+    learnt, ablation = run.runs / "learnt", run.runs / "ablation"
+    ablations = {
+        "cold start and predictor": learnt / "before",
+        "iteration 1": learnt / "1/validation",
+        "iteration 2": learnt / "2/validation",
+        **{f"iteration 1, reward: {name}": ablation / name / "validation" for name in OTHER_REWARDS},
+        "cold start, untuned predictor": ablation / "no-predictor",
+        "untuned policy, predictor": ablation / "no-policy",
+        "untuned": ablation / "none",
+        f"cold start and predictor, search of {SEARCHED_DIRECTIONS}": ablation / "search",
+    }
+    run.script("benchmarks/ablation.py", *(f"{name}={path}" for name, path in ablations.items()),
+               output="ablation.json")  # fmt: skip
+    left_out = {domain: left_out_folder(run, domain) / "validation" for domain in TRAINED_DOMAINS.values()}
+    one_by_one = [f"{domain}={path}" for domain, path in left_out.items()]
+    together = [f"each={path}" for path in left_out.values()]
+    run.script("benchmarks/ablation.py", f"none={left_out_folder(run, '') / 'validation'}", *one_by_one, *together,
+               output="transfer.json")  # fmt: skip
+
+
+# 9. ship. RUNS/chosen, RUNS/predictor -> RUNS/together, src/deeper/adapters. Part of the last hour.
+def ship(run: Reproduction) -> None:
+    """Evaluate the chosen pair on validation users, and put it into the package."""
+    chosen, predictor, together = run.runs / "chosen", run.runs / "predictor", run.runs / "together"
+    # The package runs on processors, so its pair is evaluated with the embedded engine.
+    evaluate_on_validation_users(run, together, adapters(chosen, predictor), (), VALIDATION_USERS_SHIPPED)
+    run.script("scripts/ship_adapters.py", chosen, predictor, "--judged", together, "--made-in", run.runs)
+
+
+# 10. results. RUNS/chosen, RUNS/predictor, eval users -> RUNS/results. 1.7 hours.
+# Without `raw_history`, which takes as long as two rounds of an updater.
+FINAL_METHODS = (
+    "refine,incremental_update,hierarchical_merge,full_regeneration,slide_regeneration,frozen,no_persona,"
+    "user_median,user_mean,last_window_median,user_histogram,always_top,domain_median,item_mean,matrix_factorisation"
+)
+
+
+def evaluate_on_eval_users(run: Reproduction) -> None:
+    """Run the final evaluation, on eval users of all domains."""
+    final_evaluation(run, run.runs / "results", *adapters(run.runs / "chosen", run.runs / "predictor"),
+                     "--prediction", "history", "--methods", FINAL_METHODS)  # fmt: skip
+
+
+# 11. untuned. Eval users -> RUNS/untuned. This and the steps below are part of the last hour.
+def evaluate_untuned(run: Reproduction) -> None:
+    """Run the same evaluation without adapters."""
+    final_evaluation(run, run.runs / "untuned", "--methods", "refine,frozen,user_median")
+
+
+# 12. language. RUNS/results, RUNS/second -> RUNS/language.json.
+def measure_language(run: Reproduction) -> None:
+    """Predict from paraphrased personas, and with the second predictor."""
+    run.script("benchmarks/language.py", run.runs / "results", "--other", run.runs / "second", output="language.json")
+
+
+# 13. unseen. All fingerprints under RUNS -> RUNS/unseen.json. Asks no model.
+def prove_unseen(run: Reproduction) -> None:
+    """Prove that no eval user reached a training, a calibration or a choice."""
+    data = [word for source in run.all_data for word in ("--data", source)]
+    run.script("benchmarks/unseen.py", *data, run.runs, output="unseen.json")
+
+
+# 14. demo. -> RUNS/demo. About twelve minutes.
+def time_demo(run: Reproduction) -> None:
+    """Run the demo, to measure its time."""
+    run.deeper("demo", "--out", run.runs / "demo")
+
+
+# 15. targets. Everything of steps 8 and 10 to 14 -> RUNS/small.json. Asks no model.
+def check_targets(run: Reproduction) -> None:
+    """Check the targets, and write everything of the final evaluation into one file."""
+    parts = {
+        "untuned": "untuned",
+        "language": "language.json",
+        "ablation": "ablation.json",
+        "unseen": "unseen.json",
+        "demo": "demo/results.json",
+    }
+    flags = [word for name, path in parts.items() for word in (f"--{name}", run.runs / path)]
+    run.script("benchmarks/small.py", run.runs / "results", *flags, output="small.json")
+
+
+STEPS: Mapping[str, Callable[[Reproduction], None]] = {
+    "policy": train_policy,
+    "predictor": train_predictor,
+    "second": train_second_predictor,
+    "learn": learn,
+    "ablation": ablate,
+    "choice": choose_policy,
+    "left_out": leave_domains_out,
+    "compare": compare,
+    "ship": ship,
+    "results": evaluate_on_eval_users,
+    "untuned": evaluate_untuned,
+    "language": measure_language,
+    "unseen": prove_unseen,
+    "demo": time_demo,
+    "targets": check_targets,
+}
 
 
 def main() -> int:
-    """Do the steps."""
+    """Run the chosen steps, in the order given."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("published", type=Path, help="folder of the published domains' folders")
-    parser.add_argument("runs", type=Path, help="folder of all that is made")
-    parser.add_argument("--steps", default=",".join(STEPS), help="only these of %(default)s")
-    parser.add_argument("--plan", action="store_true", help="say the commands, and do nothing")
+    parser.add_argument("published", type=Path, help="folder with the published domains' folders")
+    parser.add_argument("runs", type=Path, help="folder for everything that is made")
+    parser.add_argument("--steps", default=",".join(STEPS), help="only these steps [default: %(default)s]")
+    parser.add_argument("--plan", action="store_true", help="print the commands and run none")
     parser.add_argument("--precision", default="bfloat16", choices=("bfloat16", "float32"),
-                        help="what a processor computes in; float32 if yours has no bfloat16")  # fmt: skip
+                        help="what a processor trains in; float32 if yours has no bfloat16")  # fmt: skip
     parser.add_argument("--gpu", action="store_true",
-                        help="train whole batches at once, and let transformers write and read personas")  # fmt: skip
+                        help="train whole batches at once, and write and read personas with transformers")  # fmt: skip
     given = parser.parse_args()
-    steps = given.steps.split(",")
-    if unknown := [name for name in steps if name not in STEPS]:
-        parser.error(f"no step {', '.join(unknown)}; there are {', '.join(STEPS)}")
-    if missing := [name for name in LEARNT if name != BUNDLED and not (given.published / name).is_dir()]:
-        parser.error(f"{given.published} has no {', '.join(missing)}: docs/data.md tells where the published data is")
-    chain = Chain(given.published.resolve(), given.runs.resolve(), given.plan, given.precision, given.gpu)
-    for name in steps:
-        step = getattr(chain, name)
-        print(f"{name}: {step.__doc__}", flush=True)
+    chosen = given.steps.split(",")
+    if unknown := [name for name in chosen if name not in STEPS]:
+        parser.error(f"no step {', '.join(unknown)}; choose from {', '.join(STEPS)}")
+    if missing := [name for name in TRAINED_DOMAINS if name != BUNDLED and not (given.published / name).is_dir()]:
+        parser.error(f"{given.published} has no {', '.join(missing)}; docs/data.md says where to get published data")
+    run = Reproduction(given.published.resolve(), given.runs.resolve(), given.plan, given.precision, given.gpu)
+    for name in chosen:
+        print(f"{name}: {STEPS[name].__doc__}", flush=True)
         try:
-            step()
+            STEPS[name](run)
         except subprocess.CalledProcessError as error:
-            print(f"{name} ended with status {error.returncode}; the same command goes on.", file=sys.stderr)
+            print(f"{name} ended with status {error.returncode}. Repeat the command to continue.", file=sys.stderr)
             return 1
     return 0
 
 
-class Chain:
-    """The steps, each a method.
-
-    Attributes:
-        published: Folder of the published domains' folders.
-        runs: Folder of all that is made.
-        plan: Only say what would be done.
-        precision: What a processor computes in.
-        gpu: Train whole batches at once, and let transformers write and read.
-        learnt_in: Pairs of a forward pass.
-        engines: What writes and reads personas of train and validation users.
-    """
-
-    def __init__(self, published: Path, runs: Path, plan: bool, precision: str = "bfloat16", gpu: bool = False) -> None:
-        """What several steps need."""
-        self.published, self.runs, self.plan, self.precision, self.gpu = published, runs, plan, precision, gpu
-        self.learnt_in = ("--micro-batch", "8") if gpu else ()
-        self.engines = ("--policy-engine", "transformers", "--predictor-engine", "transformers") if gpu else ()
-        self.data = ("--data", ",".join(name if name == BUNDLED else str(published / name) for name in LEARNT))
-        self.everything = (BUNDLED, *(str(path) for path in sorted(published.iterdir()) if path.is_dir()))
-        self.first, self.reader, self.other = (runs / name for name in ("policy", "predictor", "second"))
-        self.learnt, self.ablated, self.chosen = (runs / name for name in ("learnt", "ablation", "chosen"))
-
-    def policy(self) -> None:
-        """The cold start of the policy."""
-        self.train("coldstart", self.first, *self.data, *POLICY, *self.trained(*LONG[0]))
-
-    def predictor(self) -> None:
-        """The predictor, of all train users: the more ratings, the more titles it knows."""
-        self.train("predictor", self.reader, *self.data, *PREDICTOR, *self.trained(*LONG[1]), "--fold", "all",
-                   "--seed", "2")  # fmt: skip
-
-    def second(self) -> None:
-        """Another predictor, of half of the users: it rewards what is written of the others."""
-        self.train("predictor", self.other, *self.data, *PREDICTOR, *self.trained(*SECOND), "--fold", "a",
-                   "--seed", "4")  # fmt: skip
-
-    def learn(self) -> None:
-        """Two iterations of preference learning."""
-        self.deeper("learn", *self.data, *adapters(self.first, self.other), *self.engines, *VALIDATION, *REWARD,
-                    "--margin", f"{MARGIN},{MARGIN}", *DPO, *self.learnt_in, "--users", "24", "--directions", "6",
-                    "--validation-users", COMPARED, "--force", "--out", self.learnt)  # fmt: skip
-
-    def ablation(self) -> None:
-        """Other rewards, and one part missing or more, on validation users."""
-        for name, flags in REWARDS.items():
-            place = self.ablated / name
-            self.copy(self.learnt / "1/sampled", place / "sampled")
-            self.deeper("reward", place / "sampled", *flags)
-            self.deeper("pairs", place / "sampled", "--margin", MARGIN, "--force", "--out", place / "pairs")
-            self.train("dpo", place / "policy", "--pairs", place / "pairs", "--policy-adapter", self.first, *LORA, *DPO,
-                       *self.learnt_in, "--reference", "previous")  # fmt: skip
-            self.validate(place / "validation", adapters(place / "policy", self.other))
-        self.validate(self.ablated / "no-predictor", adapters(self.first, None))
-        self.validate(self.ablated / "no-policy", adapters(None, self.other))
-        self.validate(self.ablated / "none", ())
-        self.validate(self.ablated / "search", (*adapters(self.first, self.other), "--search-n", SEARCH))
-
-    def choice(self) -> None:
-        """Of the policies, the one with the lowest error by the user median on validation users, all rounds."""
-        candidates = {"before": self.first, **{f"{k}/validation": self.learnt / str(k) / "policy" for k in (1, 2)}}
-        self.script("benchmarks/ablation.py", *(f"{run}={self.learnt / run}" for run in candidates), into="choice.json")
-        if self.plan:
-            return
-        found = json.loads((self.runs / "choice.json").read_text("utf-8"))["runs"]
-        best = min(found, key=lambda one: one["ratio"]["value"])["name"]
-        self.chosen.unlink(missing_ok=True)
-        self.chosen.symlink_to(candidates[best])
-        print(f"chosen: {candidates[best]}", flush=True)
-
-    def left_out(self) -> None:
-        """What a domain costs that was not learnt from: short trainings with all domains, and without each."""
-        for domain in ("", *LEARNT.values()):
-            place = self.without(domain)
-            kept = ("--domains", ",".join(one for one in LEARNT.values() if one != domain))
-            policy, predictor = place / "policy", place / "predictor"
-            self.train("coldstart", policy, *self.data, *kept, *POLICY, *self.trained(*SHORT[0]))
-            self.train("predictor", predictor, *self.data, *kept, *PREDICTOR, *self.trained(*SHORT[1]), "--fold", "all",
-                       "--seed", "2")  # fmt: skip
-            judged = ("--domains", domain) if domain else ()
-            self.validate(place / "validation", (*adapters(policy, predictor), *judged))
-
-    def ship(self) -> None:
-        """The adapters into the package, judged together on validation users."""
-        judged = self.runs / "together"
-        self.validate(judged, adapters(self.chosen, self.reader), users=USERS, engines=())
-        self.script("scripts/ship_adapters.py", self.chosen, self.reader, "--judged", judged,
-                    "--made-in", self.runs)  # fmt: skip
-
-    def results(self) -> None:
-        """The final evaluation."""
-        self.evaluate(self.runs / "results", *adapters(self.chosen, self.reader), "--prediction", "history",
-                      "--methods", METHODS)  # fmt: skip
-
-    def untuned(self) -> None:
-        """The same without adapters."""
-        self.evaluate(self.runs / "untuned", "--methods", "refine,frozen,user_median")
-
-    def language(self) -> None:
-        """Personas in other words, and read by another predictor."""
-        self.script("benchmarks/language.py", self.runs / "results", "--other", self.other, into="language.json")
-
-    def unseen(self) -> None:
-        """No eval user has reached a training, a calibration or a choice."""
-        data = [word for one in self.everything for word in ("--data", one)]
-        self.script("benchmarks/unseen.py", *data, self.runs, into="unseen.json")
-
-    def demo(self) -> None:
-        """The demo, for its time."""
-        self.deeper("demo", "--out", self.runs / "demo")
-
-    def compare(self) -> None:
-        """The ablation, and what a domain costs that was not learnt from."""
-        ablations = {
-            "cold start and predictor": self.learnt / "before",
-            "iteration 1": self.learnt / "1/validation",
-            "iteration 2": self.learnt / "2/validation",
-            **{f"iteration 1, reward: {name}": self.ablated / name / "validation" for name in REWARDS},
-            "cold start, untuned predictor": self.ablated / "no-predictor",
-            "untuned policy, predictor": self.ablated / "no-policy",
-            "untuned": self.ablated / "none",
-            f"cold start and predictor, search of {SEARCH}": self.ablated / "search",
-        }
-        named = [f"{name}={run}" for name, run in ablations.items()]
-        self.script("benchmarks/ablation.py", *named, into="ablation.json")
-        left_out = {domain: self.without(domain) / "validation" for domain in LEARNT.values()}
-        named = [f"{domain}={run}" for domain, run in left_out.items()]
-        together = [f"each={run}" for run in left_out.values()]
-        self.script("benchmarks/ablation.py", f"none={self.without('') / 'validation'}", *named, *together,
-                    into="transfer.json")  # fmt: skip
-
-    def judge(self) -> None:
-        """Targets, and everything of the final evaluation in one file."""
-        parts = {
-            "untuned": "untuned",
-            "language": "language.json",
-            "ablation": "ablation.json",
-            "unseen": "unseen.json",
-            "demo": "demo/results.json",
-        }
-        given = [word for name, place in parts.items() for word in (f"--{name}", self.runs / place)]
-        self.script("benchmarks/small.py", self.runs / "results", *given, into="small.json")
-
-    def without(self, domain: str) -> Path:
-        """Where the short trainings without a domain lie; with all of them, if it is empty."""
-        return self.runs / "left-out" / (domain or "nothing")
-
-    def trained(self, steps: str, batch: str) -> tuple[str, ...]:
-        """How a writer or a reader is trained."""
-        micro = batch if self.gpu else "1"
-        return ("--steps", steps, "--batch", batch, "--micro-batch", micro, "--precision", self.precision)
-
-    def validate(self, out: Path, flags: tuple[str, ...], users: str = COMPARED,
-                 engines: tuple[str, ...] | None = None) -> None:  # fmt: skip
-        """Judge on validation users, as learning does; with the package's own engine if `engines` is empty."""
-        engines = self.engines if engines is None else engines
-        self.deeper("evaluate", *self.data, *VALIDATION, "--split", "validation", "--users", users, "--roles", "future",
-                    "--methods", "refine,frozen,user_median", *engines, *flags, "--out", out)  # fmt: skip
-
-    def evaluate(self, out: Path, *flags: str) -> None:
-        """Judge on eval users of all domains."""
-        self.deeper("evaluate", "--data", ",".join(self.everything), *TOKENS, "--users", EVAL_USERS,
-                    "--roles", "future", *flags, "--out", out)  # fmt: skip
-
-    def train(self, command: str, out: Path, *words: str | Path) -> None:
-        """Train an adapter, unless it is there: a training may be done elsewhere, in other batches."""
-        if not self.plan and (out / CARD).is_file():
-            print(f"there already: {out}", flush=True)
-            return
-        self.deeper(f"train {command}", *words, "--out", out)
-
-    def deeper(self, command: str, *words: str | Path) -> None:
-        """Run a command of deeper, of this environment; it goes on by itself where it was cut off."""
-        self.run((Path(sys.executable).with_name("deeper"), *command.split(), *words))
-
-    def script(self, place: str, *words: str | Path, into: str = "") -> None:
-        """Run a script of this checkout; what it prints goes into a file."""
-        self.run((sys.executable, ROOT / place, *words), self.runs / into if into else None)
-
-    def run(self, words: tuple[str | Path, ...], into: Path | None = None) -> None:
-        """Say a command, and run it."""
-        said = [str(word) for word in words]
-        print(f"$ {shlex.join(said)}" + (f" > {shlex.quote(str(into))}" if into else ""), flush=True)
-        if self.plan:
-            return
-        self.runs.mkdir(parents=True, exist_ok=True)
-        done = subprocess.run(said, check=True, stdout=subprocess.PIPE if into else None)
-        if into:
-            part = into.with_suffix(".part")
-            part.write_bytes(done.stdout)
-            part.replace(into)
-
-    def copy(self, source: Path, place: Path) -> None:
-        """Copy a folder, whole or not at all."""
-        if self.plan or place.exists():
-            return
-        part = place.with_name(f"{place.name}.part")
-        shutil.rmtree(part, ignore_errors=True)
-        shutil.copytree(source, part)
-        part.rename(place)
+def evaluate_on_validation_users(run: Reproduction, out: Path, flags: tuple[str, ...], engines: tuple[str, ...],
+                                 users: str = VALIDATION_USERS_COMPARED) -> None:  # fmt: skip
+    """Evaluate as `deeper learn` validates a policy."""
+    run.deeper("evaluate", *run.training_data, *VALIDATION, "--split", "validation", "--users", users,
+               "--roles", "future", "--methods", "refine,frozen,user_median", *engines, *flags,
+               "--out", out)  # fmt: skip
 
 
-def adapters(policy: Path | None, predictor: Path | None) -> tuple[str, ...]:
-    """The flags of what is trained."""
-    given = (("--policy-adapter", policy), ("--predictor-adapter", predictor))
-    return tuple(word for flag, adapter in given if adapter for word in (flag, str(adapter)))
+def final_evaluation(run: Reproduction, out: Path, *flags: str) -> None:
+    """Evaluate on eval users of all domains."""
+    run.deeper("evaluate", "--data", ",".join(run.all_data), *PERSONA_LENGTH, "--users", EVAL_USERS,
+               "--roles", "future", *flags, "--out", out)  # fmt: skip
+
+
+def left_out_folder(run: Reproduction, domain: str) -> Path:
+    """The folder of the short trainings without a domain; of those on all domains if it is empty."""
+    return run.runs / "left-out" / (domain or "nothing")
 
 
 if __name__ == "__main__":

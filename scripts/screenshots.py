@@ -1,4 +1,4 @@
-"""Pictures of a report for the README, of a planted run: no rating of a real person is in them.
+"""Take the README's pictures of a report. They show a planted run, so no real ratings.
 
     python scripts/screenshots.py docs/pictures        # needs Debian's chromium; a minute
 
@@ -23,7 +23,7 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-"""Of Chromium: nothing that it does by itself reaches a network."""
+"""Flags of Chromium that keep it off the network."""
 WIDE, PHONE = {"width": 1240, "height": 900}, {"width": 390, "height": 844}
 
 
@@ -56,7 +56,7 @@ def main() -> None:
 
 
 def _choose(page: Page, beside: bool) -> None:
-    """The second round of the user who has gained most, one method beside another."""
+    """Show the second round of the user who gained most; if `beside`, next to another method."""
     page.add_style_tag(content="nav { position: static !important; }")
     page.select_option("#order", "improved")
     if beside:
@@ -66,7 +66,7 @@ def _choose(page: Page, beside: bool) -> None:
 
 
 def _clip(page: Page, first: str, last: str) -> dict[str, float]:
-    """From the top of one element to the end of another, over the page's width."""
+    """Return the area from the top of one element to the end of another, over the page's width."""
     place = "name => { const r = document.querySelector(name).getBoundingClientRect();"
     top = page.evaluate(f"{place} return r.top + scrollY; }}", first)
     bottom = page.evaluate(f"{place} return r.bottom + scrollY; }}", last)

@@ -2,10 +2,10 @@
 
     python scripts/ship_adapters.py RUNS/policy RUNS/predictor --judged RUNS/validation --made-in RUNS
 
-What lay there goes. RUNS/validation is a run of `deeper evaluate` with these adapters: its errors stand in the cards.
-The fingerprints of all windows that anything below RUNS was learnt from, calibrated with or chosen on are put beside
-the adapters, so that `benchmarks/unseen.py` can be asked without RUNS.
-`src/deeper/adapters/LICENSE` says under which terms the adapters are; `pyproject.toml` names it.
+Replaces the adapters that are there. RUNS/validation is a run of `deeper evaluate` with the new ones; the cards show
+its errors. Also writes the fingerprints of every window under RUNS that was used to train, calibrate or choose. With
+them `benchmarks/unseen.py` works without RUNS. The licence of the adapters is `src/deeper/adapters/LICENSE`, which
+`pyproject.toml` names.
 """
 
 import argparse
@@ -29,7 +29,7 @@ COMPARED = ("refine", "frozen", "user_median")
 
 
 def main() -> None:
-    """Ship each."""
+    """Ship each adapter."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("adapters", type=Path, nargs="+", help="folders that trainings have written")
     parser.add_argument("--judged", type=Path, action="append", required=True, help="run folder; repeatable")
@@ -56,13 +56,13 @@ def main() -> None:
 
 
 def fingerprints_below(folder: Path) -> list[str]:
-    """Fingerprints of all windows that anything below a folder has used, each once."""
+    """Return the fingerprints of all windows that were used under a folder, each once."""
     lists = [json.loads(path.read_text("utf-8"))["windows"] for path in folder.rglob(FINGERPRINTS)]
     return sorted(set[str]().union(*lists))
 
 
 def together(runs: Sequence[Mapping[str, Any]]) -> str:
-    """What both adapters give together: the errors in the last round of each domain of runs."""
+    """Return a table for the cards: errors of both adapters together, in the last round of each domain."""
     rows: list[tuple[object, ...]] = []
     for run in runs:
         held_out = [one for one in run["errors"] if one["role"] == "future" and one["domain"] in run["users"]]

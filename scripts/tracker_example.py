@@ -1,4 +1,4 @@
-"""Run the README's lines of Python with the small model, and keep what they print for docs/tracker.md.
+"""Run the README's Python example with the small model, and keep its output for docs/tracker.md.
 
 python scripts/tracker_example.py && python scripts/docs_results.py
 """
@@ -19,14 +19,14 @@ TARGET = ROOT / "docs" / "results" / "tracker.json"
 
 
 def example() -> str:
-    """The block of Python in the README that makes a tracker."""
+    """Return the README's block of Python that makes a tracker."""
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
     [block] = [block for block in blocks if "PersonaTracker(" in block]
     return block
 
 
 def run() -> str:
-    """What it prints, run in a folder of its own."""
+    """Run the example in a temporary folder, and return its output."""
     printed = io.StringIO()
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder), contextlib.redirect_stdout(printed):
         exec(compile(example(), "README.md", "exec"), {"__name__": "example"})

@@ -2,8 +2,8 @@
 
     python scripts/vendor_front_end.py        # needs npm; writes src/deeper/report/pages/vendor/
 
-`vendor.json` pins each package by version and by the SHA-512 that npm publishes of its archive, and the file by its
-SHA-256. To take another version, change all three there and run this again.
+`vendor.json` pins the version of each package, the SHA-512 that npm publishes for its archive, and the SHA-256 of the
+file. To take another version, change all three there and run this again.
 """
 
 import base64

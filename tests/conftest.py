@@ -15,7 +15,9 @@ settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.load_profile("repeatable")
 
 # The contracts' assertions live outside of test modules.
-pytest.register_assert_rewrite("contract", "domain_contract", "updater_contract")
+pytest.register_assert_rewrite(
+    "contract", "domain_contract", "executor_contract", "readout_contract", "updater_contract"
+)
 
 
 @pytest.fixture(scope="session")

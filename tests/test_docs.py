@@ -158,7 +158,7 @@ def test_the_script_refuses_marks_that_it_cannot_fill(tmp_path, readme, said):
     assert (tmp_path / "README.md").read_text("utf-8") == readme
 
 
-def test_the_script_writes_what_readers_and_writers_are_worth(tmp_path):
+def test_the_script_writes_the_table_of_predictor_and_policy(tmp_path):
     def told(value):
         return {"value": value, "ci": [value - 0.01, value + 0.01], "users": 9}
 

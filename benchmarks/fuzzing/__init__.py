@@ -1,4 +1,4 @@
-"""Every reader of foreign bytes as a function that takes bytes: what `benchmarks/fuzz.py` and the tests feed."""
+"""Every reader of foreign bytes, as a function that takes bytes; `benchmarks/fuzz.py` and the tests feed them."""
 
 from fuzzing.data import DATA
 from fuzzing.models import MODELS
@@ -6,4 +6,4 @@ from fuzzing.runs import RUNS
 from fuzzing.target import Target
 
 TARGETS: tuple[Target, ...] = (*DATA, *MODELS, *RUNS)
-"""All readers. A new one is a line in the list of its kind."""
+"""All readers. Add a new one to the list of its kind."""

@@ -1,4 +1,4 @@
-"""Readers of behaviour: own files, published ones, prepared ones, raw ones, and what describes them."""
+"""Targets that read behaviour: your own files, published, prepared and raw ones, and `domain.toml`."""
 
 import csv
 import gzip
@@ -34,12 +34,12 @@ from deeper.prepare.raw_to_parquet import rejects, stage_ratings
 from fuzzing.target import Read, SilentChange, Target, same
 
 SIZE, COUNT = 2, 3
-"""Windows as small as they may be, so that small inputs hold some."""
+"""Size and number of windows: as small as allowed, so that small inputs hold some."""
 DOMAIN = 'id = "coves"\nname = "Coves"\nitem_noun = "cove"\nscale = [1, 5, 1]\nunrated = [0]\n'
 
 
 def events(users: int = 3, count: int = 6) -> list[dict[str, Any]]:
-    """Behaviours of made-up users."""
+    """Return behaviours of synthetic users."""
     return [
         {"user": f"u{user}", "title": f"Cove {i} & {user}", "rating": float(1 + (user + i) % 5), "time": 1.6e9 + 60 * i}
         for user in range(users)
@@ -48,7 +48,7 @@ def events(users: int = 3, count: int = 6) -> list[dict[str, Any]]:
 
 
 def csv_bytes(rows: Sequence[dict[str, Any]]) -> bytes:
-    """Rows as a CSV file."""
+    """Return rows as a CSV file."""
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
     writer.writeheader()
@@ -57,14 +57,14 @@ def csv_bytes(rows: Sequence[dict[str, Any]]) -> bytes:
 
 
 def parquet_bytes(table: pa.Table) -> bytes:
-    """A table as a Parquet file."""
+    """Return a table as a Parquet file."""
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink)
     return sink.getvalue().to_pybytes()
 
 
 def fresh(folder: Path) -> Path:
-    """A folder that is not there."""
+    """Delete a folder if it is there, and return its path."""
     shutil.rmtree(folder, ignore_errors=True)
     return folder
 
@@ -73,7 +73,7 @@ def fresh(folder: Path) -> Path:
 
 
 def own(name: str) -> Callable[[Path], Read]:
-    """Reading an own folder; its windows, written as an own CSV file, must come out the same."""
+    """Read a folder of own ratings; its windows, written as CSV and read again, must be the same."""
 
     def make(folder: Path) -> Read:
         again = folder / "again"
@@ -104,7 +104,7 @@ def own(name: str) -> Callable[[Path], Read]:
 
 
 def own_csv(_: Path) -> list[bytes]:
-    """Own CSV files: plain; with all columns; with odd times and titles."""
+    """CSV files of own ratings: plain; with all columns; with odd times and titles."""
     rows = events()
     full = [{**row, "item": f"i{i}", "domain": "coves", "position": i} for i, row in enumerate(rows)]
     times = ("2024-05-01T18:30:00+02:00", "2024-05-01", "1600000000.25", "0001-01-01T00:00:00")
@@ -113,7 +113,7 @@ def own_csv(_: Path) -> list[bytes]:
 
 
 def own_parquet(_: Path) -> list[bytes]:
-    """Own Parquet files, with several types of columns."""
+    """Parquet files of own ratings, with several types of columns."""
     table = pa.Table.from_pylist(events())
     times = table["time"].cast(pa.int64()).cast(pa.timestamp("s"))
     zoned = table.set_column(3, "time", times.cast(pa.timestamp("ms", "Europe/Paris")))
@@ -124,7 +124,7 @@ def own_parquet(_: Path) -> list[bytes]:
 
 
 def no_text(count: int) -> pa.Array:
-    """A column of strings that are no UTF-8, as a broken writer leaves them."""
+    """Return a column of strings that are not UTF-8, as a broken program leaves them."""
     return pa.array([b"\xc3("] * count, pa.binary()).view(pa.string())
 
 
@@ -144,7 +144,7 @@ def record(k: int = 1, user: str = "u1", name: str = "movielens_20m") -> dict[st
 
 
 def published(name: str) -> Callable[[Path], Read]:
-    """Reading a published domain folder; its windows, written in that layout, must come out the same."""
+    """Read a published domain folder; its windows, written in that layout and read again, must be the same."""
 
     def make(folder: Path) -> Read:
         path = folder / "data" / name
@@ -162,7 +162,7 @@ def published(name: str) -> Callable[[Path], Read]:
 
 
 def hub(folder: Path) -> Read:
-    """Reading contexts in the hub layout; the same."""
+    """Read contexts in the hub layout; written and read again they must be the same."""
     path = folder / "data" / "user_context_train" / "iteration_1.json"
     path.parent.mkdir(parents=True)
 
@@ -184,14 +184,14 @@ def contexts(_: Path) -> list[bytes]:
 
 
 def wide(_: Path) -> list[bytes]:
-    """Wide rows."""
+    """Rows in the wide layout."""
     cell = repr({"items": ["A (1999)", 'B "x"'], "ratings": [4, 0.5]})
     row = {"id": "u1", "dataset_name": "movielens_20m", "split": "train", **{f"windows_{k}": cell for k in range(3)}}
     return [csv_bytes([row, {**row, "id": "u2", "windows_2": ""}])]
 
 
 def pair_file(folder: Path) -> Read:
-    """Reading preference pairs; written and read again they must be the same."""
+    """Read preference pairs; written and read again they must be the same."""
 
     def read(data: bytes) -> None:
         path, again = folder / "pairs.json", folder / "again.json"
@@ -215,7 +215,7 @@ def pair_texts(_: Path) -> list[bytes]:
 
 
 def personas(folder: Path) -> Read:
-    """Reading published personas; written and read again they must be the same."""
+    """Read published personas; written and read again they must be the same."""
     path = folder / "data" / "deeper" / "persona_update_1.jsonl"
     path.parent.mkdir(parents=True)
 
@@ -238,7 +238,7 @@ def persona_lines(_: Path) -> list[bytes]:
 
 
 def domain_file(folder: Path) -> Read:
-    """Reading domain.toml; a domain that is written and read again must be the same."""
+    """Read domain.toml; written and read again the domain must be the same."""
 
     def read(data: bytes) -> None:
         path, again = folder / "domain.toml", folder / "again.toml"
@@ -252,7 +252,7 @@ def domain_file(folder: Path) -> Read:
 
 
 def to_toml(domain: Domain) -> str:
-    """A domain as a TOML file."""
+    """Return a domain as a TOML file."""
     scale = domain.scale
     values: dict[str, Any] = {
         "id": domain.id,
@@ -262,20 +262,20 @@ def to_toml(domain: Domain) -> str:
         "unrated": list(domain.unrated),
         "aliases": list(domain.aliases),
     }
-    # NaN, Infinity and the delete character are spelled otherwise in TOML.
+    # TOML spells NaN, Infinity and the delete character in another way.
     lines = [f"{name} = {json.dumps(value).replace('NaN', 'nan')}" for name, value in values.items()]
     lines += [f"seen = {json.dumps(domain.seen)}"] if domain.seen is not None else []
     return "\n".join(lines).replace("\x7f", "\\u007f").replace("Infinity", "inf")
 
 
 def domains(_: Path) -> list[bytes]:
-    """Domains as TOML."""
+    """Domains as TOML files."""
     rich = DOMAIN.replace("[1, 5, 1]", "[0.5, 5.0, 0.5]") + 'aliases = ["cov"]\nseen = true\n'
     return [DOMAIN.encode(), rich.encode(), DOMAIN.replace("[1, 5, 1]", "[0, 100, 1]").encode()]
 
 
 def window_table(users: int = 3, count: int = 3) -> pa.Table:
-    """Windows of MovieLens users, one of them an eval user."""
+    """Return windows of MovieLens users, one of them an eval user."""
     rows = [
         {
             "user": f"u{user}",
@@ -291,7 +291,7 @@ def window_table(users: int = 3, count: int = 3) -> pa.Table:
 
 
 def prepared(folder: Path) -> Read:
-    """Reading windows.parquet as an evaluation does: load, choose users, fit baselines; and written and read again."""
+    """Read windows.parquet as an evaluation does: load, choose users, fit baselines, write and read again."""
 
     def read(data: bytes) -> None:
         (folder / "windows.parquet").write_bytes(data)
@@ -307,7 +307,7 @@ def prepared(folder: Path) -> Read:
 
 
 def window_files(_: Path) -> list[bytes]:
-    """windows.parquet files: good ones, and good Parquet that holds other things."""
+    """windows.parquet files, and Parquet files that hold other things."""
     table = window_table()
     rows = table.to_pylist()
     bad = [
@@ -322,7 +322,7 @@ def window_files(_: Path) -> list[bytes]:
 
 
 def looked_at(folder: Path) -> Read:
-    """`deeper inspect` of a behaviour.parquet."""
+    """Inspect a behaviour.parquet, as `deeper inspect` does."""
 
     def read(data: bytes) -> None:
         (folder / "behaviour.parquet").write_bytes(data)
@@ -335,7 +335,7 @@ def looked_at(folder: Path) -> Read:
 
 
 def raw(reader: Reader, name: str) -> Callable[[Path], Read]:
-    """Reading a raw ratings file: its format is found, every record is counted, good or rejected, and none twice."""
+    """Read a raw ratings file; its format is found, and each record is counted once, as good or rejected."""
     domain = next(one for one in BUILTIN.values() if one.id == name)
 
     def make(folder: Path) -> Read:
@@ -368,7 +368,7 @@ def _good(con: duckdb.DuckDBPyConnection, folder: Path) -> list[tuple[int, float
 
 
 def both_ways(folder: Path) -> Read:
-    """Raw CSV is read whole blocks at once or record by record: both must say the same."""
+    """Read raw CSV in whole blocks and record by record; both must give the same."""
     fields = READERS["food_com"].ratings
     wanted = [names[0] for names in fields.names.values()]
     columns = ["user_id", "recipe_id", "date", "rating", "review"]

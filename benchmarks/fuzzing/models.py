@@ -1,4 +1,4 @@
-"""Readers of what models, servers and their makers give: answers, prompts, adapters, weights, and configurations."""
+"""Targets that read answers, prompts, adapters, server responses and configurations."""
 
 import asyncio
 import json
@@ -48,7 +48,7 @@ KINDS: tuple[type[RunSettings], ...] = (
 
 
 def answer(folder: Path) -> Read:
-    """A structured answer: one-hot distributions of so many items, or a failure that says why."""
+    """Read a structured answer: one one-hot distribution an item, or a failure that says why."""
     del folder
 
     def read(data: bytes) -> None:
@@ -61,8 +61,8 @@ def answer(folder: Path) -> Read:
                 failures.append(failure)
                 continue
             same(found.sum(axis=1).tolist(), [1.0] * count, "a distribution")
-            told = MOVIES.scale.values[found.argmax(axis=1)].tolist()
-            same([float(n) for n in json.loads(text)["ratings"]], told, "a rating")
+            ratings = MOVIES.scale.values[found.argmax(axis=1)].tolist()
+            same([float(n) for n in json.loads(text)["ratings"]], ratings, "a rating")
         if len(failures) == 2:
             raise UserError(failures[0])
 
@@ -70,7 +70,7 @@ def answer(folder: Path) -> Read:
 
 
 def persona(folder: Path) -> Read:
-    """The text of a persona: a row of a table, whatever the model says."""
+    """Write a persona with any text from the model; it must fit into the table."""
     del folder
     prompts = load_prompts()
     row = {"user": "u0", "domain": MOVIES.id, "method": "initialise", "k": 0, "persona": "", "parent": None}
@@ -106,7 +106,7 @@ class _Client:
 
 
 def server(folder: Path) -> Read:
-    """A server's body: texts that tables hold, log-probabilities or NaN, and costs that a table holds."""
+    """Read a server's response; texts and costs must fit into tables, log-probabilities must be at most 0 or NaN."""
     del folder
 
     def read(data: bytes) -> None:
@@ -139,7 +139,7 @@ def bodies(_: Path) -> list[bytes]:
 
 
 def retry_after(folder: Path) -> Read:
-    """A header that asks to wait: seconds, 0 or more, and never NaN."""
+    """Read a header that asks to wait; the seconds are 0 or more, and never NaN."""
     del folder
 
     def read(data: bytes) -> None:
@@ -153,7 +153,7 @@ def retry_after(folder: Path) -> Read:
 
 
 def template(folder: Path) -> Read:
-    """A prompt of one's own: it renders, with what is put in, or is refused."""
+    """Read a prompt of your own; it renders with its values, or is refused."""
 
     def read(data: bytes) -> None:
         (folder / "refine.txt").write_bytes(data)
@@ -168,7 +168,7 @@ def template(folder: Path) -> Read:
 
 
 def configuration(folder: Path) -> Read:
-    """A configuration file: settings that, written as config.toml, come back as they were."""
+    """Read a configuration file; written as config.toml and read again, settings must be the same."""
 
     def read(data: bytes) -> None:
         path, again = folder / "mine.toml", folder / "config.toml"
@@ -183,7 +183,7 @@ def configuration(folder: Path) -> Read:
             again.write_text(settings.to_toml(), "utf-8")
             same(settings, resolve(kind, again, {}), f"{kind.command}'s settings")
             stored = tomllib.loads(again.read_text("utf-8"))
-            same(stored, json.loads(settings.model_dump_json()), "what a run folder is told by")
+            same(stored, json.loads(settings.model_dump_json()), "the settings of a run folder")
         if len(refused) == len(KINDS):
             raise refused[0]
 
@@ -191,7 +191,7 @@ def configuration(folder: Path) -> Read:
 
 
 def configurations(_: Path) -> list[bytes]:
-    """The default settings of each command, and own ones."""
+    """The default settings of each command, and unusual ones."""
     own = {DpoSettings: {"pairs": "p"}}
     made = [kind(**own.get(kind, {})).to_toml(comments=True).encode() for kind in KINDS]
     odd = b'data = "caf\xc3\xa9 \\"x\\" \\u007f"\nusers = 3\nmethods = ["refine", "frozen"]\nseed = 0x7f\n'
@@ -199,7 +199,7 @@ def configurations(_: Path) -> list[bytes]:
 
 
 def adapter(name: str) -> Callable[[Path], Read]:
-    """Reading an adapter with one foreign file; its card, written and read again, must say the same."""
+    """Read an adapter with one foreign file; its card, written and read again, must be the same."""
 
     def make(folder: Path) -> Read:
         for one, data in zip((CARD, CONFIG, TENSORS), adapter_files(folder), strict=True):
@@ -220,7 +220,7 @@ def adapter(name: str) -> Callable[[Path], Read]:
 
 
 def adapter_files(_: Path) -> tuple[bytes, bytes, bytes]:
-    """A card, a configuration, tensors."""
+    """Return a card, a configuration and tensors."""
     card = {"kind": "policy", "base": "0123", "prompt_version": "p", "users": ["ab", "cd"], "provenance": {"seed": 1}}
     config = {"peft_type": "LORA", "r": 4, "lora_alpha": 8, "target_modules": ["q_proj"], "rank_pattern": {}}
     head = json.dumps({"a.lora_A": {"dtype": "F32", "shape": [1, 2], "data_offsets": [0, 8]}}).encode()

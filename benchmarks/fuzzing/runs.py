@@ -1,4 +1,4 @@
-"""Readers of what commands have left: run folders, shards, pairs, personas, keys, checkpoints."""
+"""Targets that read files of earlier commands: run folders, shards, pairs, personas, keys, checkpoints."""
 
 import json
 import os
@@ -35,13 +35,13 @@ QUIET = Console(quiet=True)
 RUN_FILES = ("results.json", "manifest.json", "personas.parquet", "predictions.parquet", "errors.parquet",
              "windows.parquet", "search.parquet")  # fmt: skip
 SHARED = "DEEPER_FUZZ_SHARED"
-"""Names a folder that the processes of one fuzzing share, so that each need not make a run."""
+"""Environment variable with a folder that all processes share, so that one makes the run for all."""
 SCRIPTED = {"policy_engine": "scripted", "predictor_engine": "scripted"}
 
 
 @cache
 def finished_run() -> Path:
-    """A small finished run of two users by the scripted engine; copied, never changed."""
+    """Return a small finished run of two users with the scripted engine; copied, never changed."""
     shared = os.environ.get(SHARED)
     root = Path(shared) / "finished-run" if shared else Path(mkdtemp(prefix="fuzz-run-"))
     if (root / "run" / "manifest.json").is_file():
@@ -56,7 +56,7 @@ def finished_run() -> Path:
 
 
 def report_of(name: str) -> Callable[[Path], Read]:
-    """`deeper report` of a run with one foreign file; a file that is not the run's must not be shown as if it were."""
+    """Report a run with one foreign file; the report must not show it as if the run had written it."""
 
     def make(folder: Path) -> Read:
         run = folder / "run"
@@ -67,7 +67,7 @@ def report_of(name: str) -> Callable[[Path], Read]:
             (run / name).write_bytes(data)
             page(read_run(run))
             if data != whole and not _means_the_same(name, data, whole):
-                raise SilentChange("the report shows what the run has not written")
+                raise SilentChange("the report shows a file that the run did not write")
 
         return read
 
@@ -79,9 +79,9 @@ def _means_the_same(name: str, data: bytes, whole: bytes) -> bool:
 
 
 def shard(kind: str) -> Callable[[Path], Read]:
-    """Continuing a run of which one shard (or its cost) is foreign: the stage's rows come out, or it is refused."""
+    """Resume a run with one foreign shard (or its cost); the stage gives its rows, or refuses."""
     made = pa.table({"user": ["a", "b"], "text": ["one", "two"], "n": pa.array([1.5, None], pa.float32())})
-    stage = Stage("stage", 1, lambda table: made, made.schema, {}, 2)
+    stage = Stage("stage", lambda table: made, made.schema, {}, 2)
 
     def make(folder: Path) -> Read:
         run = RunFolder(folder / "run", Settings(**SCRIPTED))
@@ -101,7 +101,7 @@ def shard(kind: str) -> Callable[[Path], Read]:
 
 
 def shards(kind: str) -> Callable[[Path], list[bytes]]:
-    """The shard as it was written, and Parquet that holds other things."""
+    """The shard as it was written, and a Parquet file that holds other things."""
 
     def seeds(folder: Path) -> list[bytes]:
         [path] = (folder / "run" / kind).iterdir()
@@ -111,7 +111,7 @@ def shards(kind: str) -> Callable[[Path], list[bytes]]:
 
 
 def pairs(name: str) -> Callable[[Path], Read]:
-    """Reading the folder of `deeper pairs` with one foreign file."""
+    """Read the folder of `deeper pairs` with one foreign file."""
 
     def make(folder: Path) -> Read:
         for one in ("train", "validation"):
@@ -130,7 +130,7 @@ def pairs(name: str) -> Callable[[Path], Read]:
 
 
 def pair_table(split: str) -> bytes:
-    """One preference pair as Parquet, of a user to learn from or to judge by."""
+    """Return one preference pair as Parquet, of a train or a validation user."""
     users = map(str, range(1000))
     user = next(one for one in users if (part("domain", one) == "validation") is (split == "validation"))
     text = {name: name for name in ("domain", "parent", "chosen", "rejected", "chosen_id", "rejected_id")}
@@ -140,7 +140,7 @@ def pair_table(split: str) -> bytes:
 
 
 def policy_texts(folder: Path) -> Read:
-    """Reading a table of personas to train a predictor on."""
+    """Read a table of personas to train a predictor on."""
 
     def read(data: bytes) -> None:
         (folder / "personas.parquet").write_bytes(data)
@@ -152,7 +152,7 @@ def policy_texts(folder: Path) -> Read:
 
 
 def persona_tables(folder: Path) -> list[bytes]:
-    """A run's personas, and tables that are none."""
+    """A run's personas, and tables that hold something else."""
     one = pa.table({"user": ["u"], "domain": ["coves"], "k": [0], "text": no_text(1)})
     none = one.set_column(3, "text", pa.array([None], pa.string())).set_column(0, "user", pa.array([None], pa.string()))
     other = one.set_column(3, "text", pa.array([[1.5]]))
@@ -160,7 +160,7 @@ def persona_tables(folder: Path) -> list[bytes]:
 
 
 def json_file(folder: Path) -> Read:
-    """Reading a JSON file of a run folder, by both ways that there are."""
+    """Read a JSON file of a run folder in both ways that exist."""
     run = RunFolder(folder / "run", Settings(**SCRIPTED))
 
     def read(data: bytes) -> None:
@@ -174,7 +174,7 @@ def json_file(folder: Path) -> Read:
 
 
 def stored_settings(folder: Path) -> Read:
-    """Opening a run folder with a foreign config.toml."""
+    """Open a run folder with a foreign config.toml."""
     run = folder / "run"
     RunFolder(run, Settings(**SCRIPTED))
 
@@ -186,7 +186,7 @@ def stored_settings(folder: Path) -> Read:
 
 
 def key_file(folder: Path) -> Read:
-    """Reading the key of new user ids."""
+    """Read the key of user ids."""
 
     def read(data: bytes) -> None:
         (folder / "key").write_bytes(data)
@@ -196,7 +196,7 @@ def key_file(folder: Path) -> Read:
 
 
 def checkpoint(folder: Path) -> Read:
-    """Looking for a whole checkpoint where one has a foreign mark."""
+    """Look for a whole checkpoint, where one has a foreign mark."""
     path = folder / CHECKPOINTS / "checkpoint-5"
 
     def read(data: bytes) -> None:
@@ -209,7 +209,7 @@ def checkpoint(folder: Path) -> Read:
 
 
 def seeds_of(name: str) -> Callable[[Path], list[bytes]]:
-    """The file as the finished run has it."""
+    """Return the file of the finished run."""
     return lambda folder: [(finished_run() / name).read_bytes()]
 
 

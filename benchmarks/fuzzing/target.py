@@ -1,8 +1,8 @@
-"""What a target is, and how what it does to an input is judged.
+"""A fuzzing target, and what counts as a finding.
 
 A reader may take an input or refuse it with a `UserError`. Anything else is a finding: another exception, more than
-`LONGEST_SECONDS`, more memory than the process may have, or a *silent change*, a value that differs when it is written
-and read again.
+`LONGEST_SECONDS`, more memory than allowed, or a *silent change*. That is a value that differs when it is written and
+read again.
 """
 
 import signal
@@ -21,7 +21,7 @@ Read = Callable[[bytes], None]
 
 
 class SilentChange(Exception):
-    """What was written and read again is not what it was."""
+    """A value differs when it is written and read again."""
 
 
 class Hang(Exception):
@@ -33,9 +33,9 @@ class Target:
     """A reader of foreign bytes.
 
     Attributes:
-        name: In results and in the folder of its corpus.
-        make: Prepares an empty folder, and gives the function that reads an input.
-        seeds: Inputs to start from, for the prepared folder: those that the reader takes, mostly.
+        name: Its name in results, and of its corpus folder.
+        make: Prepares an empty folder, and returns the function that reads an input.
+        seeds: Returns inputs to start from, for the prepared folder; most of them are valid.
     """
 
     name: str
@@ -43,24 +43,24 @@ class Target:
     seeds: Callable[[Path], Sequence[bytes]]
 
 
-def judge(read: Read, data: bytes) -> Literal["taken", "refused"]:
-    """Feed an input.
+def feed(read: Read, data: bytes) -> Literal["taken", "refused"]:
+    """Feed an input to a reader, and return what it did.
 
     Raises:
-        Exception: A finding.
+        Exception: The input is a finding.
     """
     with _limited():
         try:
             read(data)
         except UserError as error:
             if not (error.what and str(error).isprintable() | ("\n" in str(error))):
-                raise SilentChange("an error that says nothing, or not in printable words") from error
+                raise SilentChange("an error message that is empty or not printable") from error
             return "refused"
     return "taken"
 
 
 def same(first: Any, second: Any, what: str) -> None:
-    """Demand that what was written and read again is what it was.
+    """Check that a value is the same after it was written and read again.
 
     Raises:
         SilentChange: It differs.
@@ -72,9 +72,9 @@ def same(first: Any, second: Any, what: str) -> None:
 
 @contextmanager
 def _limited() -> Generator[None]:
-    """Raise `Hang` in Python code that takes too long; code that never returns is ended by the driver.
+    """Raise `Hang` in Python code that takes too long. The driver kills code that never returns.
 
-    Processor time counts, so that a busy machine is no finding.
+    It measures processor time, so a busy machine causes no finding.
     """
 
     def stop(*_: object) -> None:

@@ -15,7 +15,6 @@ from rich.console import Console
 
 from deeper.behaviour.planted.plant import plant_users, write_planted
 from deeper.behaviour.splits import part
-from deeper.commands.execution import predictors
 from deeper.commands.pairs.pairs import make_pairs
 from deeper.commands.pairs.settings import PairSettings
 from deeper.commands.reward.reward import reward_directions

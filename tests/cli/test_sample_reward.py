@@ -15,7 +15,7 @@ from safetensors.numpy import save_file
 
 from deeper.behaviour.planted.plant import plant_users, write_planted
 from deeper.behaviour.splits import part, user_hash
-from deeper.commands.execution import predictors as made_predictors
+from deeper.commands.execution import engines as made_engines
 from deeper.commands.reward.reward import reward_directions
 from deeper.commands.sample import sample
 from deeper.commands.sample.sample import sample_directions
@@ -136,7 +136,7 @@ def use(monkeypatch: pytest.MonkeyPatch, *predictors: ScriptedEngine) -> None:
     """Scripted engines in the place of those that the settings name."""
     left = list(predictors)
     monkeypatch.setattr(sample, "make_engines", lambda roles, _: {"policy": predictors[0]})
-    monkeypatch.setattr(made_predictors, "make_engines", lambda roles, _: {"predictor": left.pop(0)})
+    monkeypatch.setattr(made_engines, "make_engines", lambda roles, _: {"predictor": left.pop(0)})
 
 
 def test_an_interrupted_run_ends_as_an_undisturbed_one(

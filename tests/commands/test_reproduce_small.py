@@ -1,4 +1,4 @@
-"""The chain that rebuilds the small model: deeper takes every command of its plan, and the lowest error is chosen."""
+"""`scripts/reproduce_small.py`: its commands are pinned, deeper accepts them, and the lowest error is chosen."""
 
 import json
 import shlex
@@ -12,9 +12,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from deeper.cli.main import cli
-from reproduce_small import Chain
+from reproduce_small import choose_policy, train_policy, train_predictor
+from reproduction import ROOT, Reproduction
 
-SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "reproduce_small.py"
+SCRIPT = ROOT / "scripts" / "reproduce_small.py"
+PLANS = Path(__file__).with_name("reproduce_small_plans.txt")
+"""Every command, without flags and with --gpu. Change it only together with the settings of the published results."""
 
 
 @pytest.fixture(name="published")
@@ -27,6 +30,26 @@ def fixture_published(tmp_path: Path) -> Path:
 
 def run(*words: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, SCRIPT, *words], capture_output=True, text=True, check=False)
+
+
+def test_the_plan_is_the_one_of_the_published_results(published: Path, tmp_path: Path) -> None:
+    lines: list[str] = []
+    for flags in ((), ("--gpu", "--precision", "float32")):
+        done = run(published, tmp_path / "runs", "--plan", *flags)
+        assert done.returncode == 0, done.stderr
+        lines += [" ".join(("#", "flags:", *flags)).strip()]
+        lines += [line[2:] for line in done.stdout.splitlines() if line.startswith("$ ")]
+    plans = "\n".join(lines) + "\n"
+    places = {
+        str(published): "PUBLISHED",
+        str(tmp_path / "runs"): "RUNS",
+        str(Path(sys.executable).with_name("deeper")): "deeper",
+        sys.executable: "python",
+        f"{ROOT}/": "",
+    }
+    for place, name in places.items():
+        plans = plans.replace(place, name)
+    assert plans.splitlines() == PLANS.read_text("utf-8").splitlines()
 
 
 def test_every_command_of_the_plan_is_one_of_deeper(published: Path, tmp_path: Path) -> None:
@@ -85,26 +108,28 @@ def test_rewards_come_from_a_predictor_of_users_that_are_not_sampled(published: 
     assert learn[learn.index("--predictor-adapter") + 1] == second[second.index("--out") + 1]
 
 
-def test_a_training_that_is_there_is_not_done_again(published: Path, tmp_path: Path) -> None:
-    steps = Chain(published, tmp_path, plan=False)
+def test_a_training_that_is_there_is_not_done_again(
+    published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     asked: list[tuple[str | Path, ...]] = []
-    steps.deeper = lambda command, *words: asked.append((command, *words))  # type: ignore[method-assign]
-    steps.policy()
+    monkeypatch.setattr(Reproduction, "deeper", lambda _, command, *words: asked.append((command, *words)))
+    steps = Reproduction(published, tmp_path, plan_only=False)
+    train_policy(steps)
     assert asked[0][0] == "train coldstart" and asked[0][-2:] == ("--out", tmp_path / "policy")
     (tmp_path / "policy").mkdir()
     (tmp_path / "policy/deeper.json").touch()
-    steps.policy()
-    steps.predictor()
+    train_policy(steps)
+    train_predictor(steps)
     assert [words[0] for words in asked] == ["train coldstart", "train predictor"]
 
 
 def test_an_unknown_step_and_missing_data_say_what_there_is(published: Path, tmp_path: Path) -> None:
     unknown = run(published, tmp_path / "runs", "--steps", "polcy")
     assert unknown.returncode == 2
-    assert "no step polcy; there are policy, predictor" in unknown.stderr
+    assert "no step polcy; choose from policy, predictor" in unknown.stderr
     missing = run(tmp_path, tmp_path / "runs")
     assert missing.returncode == 2
-    assert "docs/data.md tells where" in " ".join(missing.stderr.split())
+    assert "docs/data.md says where" in " ".join(missing.stderr.split())
 
 
 def test_the_policy_with_the_lowest_error_against_the_median_is_chosen(published: Path, tmp_path: Path) -> None:
@@ -126,7 +151,7 @@ def test_the_policy_with_the_lowest_error_against_the_median_is_chosen(published
         ]
         (tmp_path / "learnt" / name).mkdir(parents=True)
         pq.write_table(pa.Table.from_pylist(rows), tmp_path / "learnt" / name / "errors.parquet")
-    Chain(published, tmp_path, plan=False).choice()
+    choose_policy(Reproduction(published, tmp_path, plan_only=False))
     assert (tmp_path / "chosen").readlink() == tmp_path / "learnt/1/policy"
     ratios = [one["ratio"]["value"] for one in json.loads((tmp_path / "choice.json").read_text("utf-8"))["runs"]]
     assert ratios == pytest.approx([1.25, 1.0, 7 / 6], abs=1e-4)
@@ -137,7 +162,7 @@ def test_a_copy_is_whole_or_not_there(published: Path, tmp_path: Path) -> None:
     (tmp_path / "source/rewards").write_text("new", "utf-8")
     (tmp_path / "place.part").mkdir()
     (tmp_path / "place.part/rest").touch()
-    steps = Chain(published, tmp_path, plan=False)
+    steps = Reproduction(published, tmp_path, plan_only=False)
     steps.copy(tmp_path / "source", tmp_path / "place")
     assert [path.name for path in (tmp_path / "place").iterdir()] == ["rewards"]
     (tmp_path / "place/rewards").write_text("changed", "utf-8")

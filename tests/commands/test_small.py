@@ -142,7 +142,7 @@ def test_what_was_to_be_reported_is_missed_where_a_figure_is_missing() -> None:
 def test_nothing_is_judged_if_an_eval_user_was_learnt_from(base: Path) -> None:
     outcome = small(base, proves=False)
     assert outcome.returncode == 1 and not outcome.stdout
-    assert "not proven that no eval user was learnt from" in outcome.stderr
+    assert "does not prove that eval users are unseen" in outcome.stderr
 
 
 def test_documents_show_it(base: Path, tmp_path: Path) -> None:

@@ -12,8 +12,8 @@ from deeper.commands.evaluate import evaluate as pipeline
 from deeper.commands.evaluate import plan
 from deeper.commands.execution.local_executor import LocalExecutor
 from deeper.engine import Prompt, Sampling
-from speed_cases import WHOLE, Watched, figure, in_turns, planted_windows, ratios, run_planted
-from speed_outside import Forgetful
+from speed_around_model import Forgetful
+from speed_shared import WHOLE, Watched, figure, in_turns, planted_windows, ratios, run_planted
 
 
 @pytest.mark.parametrize(
@@ -65,10 +65,12 @@ def test_a_planted_run_is_timed_by_stage_and_leaves_the_program_as_it_was(tmp_pa
 def test_a_part_is_kept_for_the_same_commit_and_sizes_only(tmp_path):
     origin = {"commit": "a", "sizes": {"users": 3}}
     path = tmp_path / "score.json"
-    assert not speed.is_of(path, origin)
+    assert not speed.is_measured(path, origin)
     path.write_bytes(speed.as_json({**origin, "figures": {}}))
-    assert speed.is_of(path, origin) and json.loads(path.read_text("utf-8"))["figures"] == {}
-    assert not speed.is_of(path, {**origin, "commit": "b"}) and not speed.is_of(path, {**origin, "sizes": {"users": 4}})
+    assert speed.is_measured(path, origin) and json.loads(path.read_text("utf-8"))["figures"] == {}
+    assert not speed.is_measured(path, {**origin, "commit": "b"}) and not speed.is_measured(
+        path, {**origin, "sizes": {"users": 4}}
+    )
 
 
 class Loop:
@@ -136,7 +138,7 @@ def test_the_page_of_copied_users_is_measured(monkeypatch):
     monkeypatch.setattr(
         speed_report, "open_page", lambda path, users: opened.append((path.stat().st_size, users)) or (2.0, 0.1)
     )
-    monkeypatch.setattr(speed_report, "WORDS", 12)
+    monkeypatch.setattr(speed_report, "PERSONA_WORDS", 12)
     sizes = speed.Sizes(repeats=2, users=2, many=60, read=3, written=3, asked=2)
     found = speed_report.report(sizes, lambda told: None)
     assert [users for _, users in opened] == [100, 100]

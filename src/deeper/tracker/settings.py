@@ -1,9 +1,17 @@
 """The settings of a tracker: names and meanings are those of `deeper evaluate`."""
 
-from typing import ClassVar, Literal
+from typing import ClassVar
 
-from pydantic import Field
-
+from deeper.commands.execution.shared_settings import (
+    MaxPersonaTokens,
+    PolicyAdapter,
+    PolicyEngine,
+    PredictorAdapter,
+    PredictorEngine,
+    PromptFolder,
+    Readout,
+    Seed,
+)
 from deeper.storage.settings import RunSettings
 
 GIVEN = "given"
@@ -15,15 +23,11 @@ class TrackerSettings(RunSettings):
 
     command: ClassVar[str] = "evaluate"
 
-    policy_engine: str = Field(default="embedded", description="Engine that writes personas; as for deeper evaluate.")
-    predictor_engine: str = Field(default="embedded", description="Engine that reads personas.")
-    policy_adapter: str = Field(
-        default="", description="Trained adapter of the policy: its folder, or on a server its name."
-    )
-    predictor_adapter: str = Field(default="", description="Trained adapter of the predictor; the same choices.")
-    readout: Literal["distribution", "structured"] = Field(
-        default="distribution", description="How a prediction is read; as for deeper evaluate."
-    )
-    max_persona_tokens: int = Field(default=120, ge=8, le=4096, description="Length limit of a persona.")
-    prompts: str = Field(default="", description="Folder of own prompts that replace built-in ones of the same name.")
-    seed: int = Field(default=1, ge=0, lt=2**31, description="Seed of everything random.")
+    policy_engine: PolicyEngine = "embedded"
+    predictor_engine: PredictorEngine = "embedded"
+    policy_adapter: PolicyAdapter = ""
+    predictor_adapter: PredictorAdapter = ""
+    readout: Readout = "distribution"
+    max_persona_tokens: MaxPersonaTokens = 120
+    prompts: PromptFolder = ""
+    seed: Seed = 1

@@ -5,6 +5,18 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from deeper.commands.execution.shared_settings import (
+    Data,
+    Domains,
+    MaxPersonaTokens,
+    PolicyAdapter,
+    PolicyEngine,
+    PredictorAdapter,
+    PredictorEngine,
+    PromptFolder,
+    Readout,
+    Seed,
+)
 from deeper.evaluation.schema import BASELINES, CONTROLS, ROLES, UPDATERS
 from deeper.storage.settings import RunSettings, resolve
 
@@ -25,11 +37,7 @@ class Settings(RunSettings):
 
     command = "evaluate"
 
-    data: str = Field(
-        default="movielens_small",
-        description="Whose behaviour: movielens_small (bundled), or a folder with behaviour.csv or .parquet, or one "
-        "in a published layout; several separated by commas.",
-    )
+    data: Data = "movielens_small"
     ratings: str = Field(
         default="",
         description="A file of own ratings, in place of data: CSV, TSV, JSON lines or Parquet, or .gz of these, with a "
@@ -46,9 +54,7 @@ class Settings(RunSettings):
         description="With ratings: the column of user, title, rating, time or item where its name does not tell it, as "
         "in user=reviewerID,title=name; time= takes the order of the file.",
     )
-    domains: tuple[str, ...] = Field(
-        default=(), description="Domains to evaluate, by id; all that the data has by default."
-    )
+    domains: Domains = ()
     split: Literal["eval", "validation", "all"] = Field(
         default="eval",
         description="Who is judged: eval users, for results; validation users (a fifth of the train users, which no "
@@ -68,25 +74,11 @@ class Settings(RunSettings):
         default=ROLES,
         description="Windows to judge a persona on: future (held out, always), and in-sample current and previous.",
     )
-    policy_engine: str = Field(
-        default="embedded",
-        description="Engine that writes personas: embedded, embedded:PATH.gguf, openai:MODEL (address and key from "
-        "OPENAI_BASE_URL and OPENAI_API_KEY) or scripted.",
-    )
-    predictor_engine: str = Field(default="embedded", description="Engine that reads personas; the same choices.")
-    policy_adapter: str = Field(
-        default="",
-        description="Trained adapter of the engine that writes personas: its folder, small-policy (the package's own), "
-        "or on a server its name.",
-    )
-    predictor_adapter: str = Field(
-        default="",
-        description="Trained adapter of the engine that reads personas; the same, small-predictor among them.",
-    )
-    readout: Literal["distribution", "structured"] = Field(
-        default="distribution",
-        description="How a prediction is read: distribution (probabilities of the labels) or structured (JSON).",
-    )
+    policy_engine: PolicyEngine = "embedded"
+    predictor_engine: PredictorEngine = "embedded"
+    policy_adapter: PolicyAdapter = ""
+    predictor_adapter: PredictorAdapter = ""
+    readout: Readout = "distribution"
     calibration: Literal["auto", "on", "off"] = Field(
         default="auto",
         description="Map the predictor's distribution to real ratings, fitted on train users. auto does so unless the "
@@ -104,11 +96,9 @@ class Settings(RunSettings):
         description="Directions searched for each update: candidates of which the best on ratings that they have not "
         "read is kept; 0 writes one, greedily.",
     )
-    max_persona_tokens: int = Field(
-        default=120, ge=8, le=4096, description="Length limit of a persona, for all methods."
-    )
-    prompts: str = Field(default="", description="Folder of own prompts that replace built-in ones of the same name.")
-    seed: int = Field(default=1, ge=0, lt=2**31, description="Seed of everything random.")
+    max_persona_tokens: MaxPersonaTokens = 120
+    prompts: PromptFolder = ""
+    seed: Seed = 1
 
     @property
     def calibrates(self) -> bool:

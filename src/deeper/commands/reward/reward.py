@@ -17,8 +17,8 @@ from deeper.behaviour.load import load_windows
 from deeper.behaviour.planted.plant import TRUTH
 from deeper.behaviour.users import Windows
 from deeper.commands.evaluate.settings import is_calibrated
+from deeper.commands.execution.engines import make_predictors
 from deeper.commands.execution.local_executor import LocalExecutor
-from deeper.commands.execution.predictors import make_predictors
 from deeper.commands.execution.progress import RunProgress
 from deeper.commands.sample.sample import CONTEXTS, DIRECTIONS, MANIFEST
 from deeper.commands.sample.settings import RewardSettings, SampleSettings

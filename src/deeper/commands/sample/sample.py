@@ -15,9 +15,8 @@ from rich.console import Console
 from deeper.behaviour.fingerprints import FINGERPRINTS, fingerprints
 from deeper.behaviour.load import Loaded, load_windows
 from deeper.behaviour.users import Windows, choose_users
-from deeper.commands.execution.engines import make_engines
+from deeper.commands.execution.engines import make_engines, make_predictors
 from deeper.commands.execution.local_executor import LocalExecutor
-from deeper.commands.execution.predictors import make_predictors
 from deeper.commands.execution.progress import RunProgress
 from deeper.commands.sample.settings import SampleSettings
 from deeper.engine import Engine

@@ -4,6 +4,13 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
+from deeper.commands.execution.shared_settings import (
+    Domains,
+    MaxPersonaTokens,
+    PromptFolder,
+    Seed,
+    TrainUsers,
+)
 from deeper.storage.settings import RunSettings
 
 RANDOM = "random"
@@ -78,7 +85,7 @@ class TrainingSettings(RunSettings):
     report_to: Literal["none", "tensorboard", "wandb"] = Field(
         default="none", description="Where transformers logs besides."
     )
-    seed: int = Field(default=1, ge=0, lt=2**31, description="Seed of everything random.")
+    seed: Seed = 1
 
     @model_validator(mode="after")
     def _divides(self) -> "TrainingSettings":
@@ -94,8 +101,8 @@ class BehaviourTrainingSettings(TrainingSettings):
         default=("movielens_small",),
         description="Whose behaviour: movielens_small (bundled), or folders as deeper evaluate takes them.",
     )
-    domains: tuple[str, ...] = Field(default=(), description="Domains to train on, by id; all by default.")
-    users: int = Field(default=100_000, ge=1, description="Train users of each domain, at most.")
+    domains: Domains = ()
+    users: TrainUsers = 100_000
     validation_users: int = Field(default=16, ge=1, description="Validation users of each domain, at most.")
     adapter: str = Field(
         default="", description="Folder of an adapter of the same kind to go on with; a new one by default."
@@ -103,7 +110,7 @@ class BehaviourTrainingSettings(TrainingSettings):
     fold: Literal["a", "b", "all"] = Field(
         default="a", description="Which train users: a, b (the halves), or all; validation users are never among them."
     )
-    prompts: str = Field(default="", description="Folder of own prompts that replace built-in ones of the same name.")
+    prompts: PromptFolder = ""
     precision: Literal["float32", "bfloat16"] = Field(
         default="float32",
         description="What a processor computes in; bfloat16 is quicker, and refused where there are no instructions "
@@ -126,9 +133,7 @@ class ColdstartSettings(BehaviourTrainingSettings):
 
     command = "train coldstart"
 
-    max_persona_tokens: int = Field(
-        default=120, ge=8, le=4096, description="Length limit of a persona, as deeper evaluate has it."
-    )
+    max_persona_tokens: MaxPersonaTokens = 120
 
 
 class DpoSettings(TrainingSettings):

@@ -1,13 +1,13 @@
-"""What the tuned predictor and the cold-started policy are worth on validation users: `docs/results/readers.json`.
+"""Evaluate a trained predictor and a cold-started policy on validation users: `docs/results/readers.json`.
 
-    python benchmarks/readers.py --predictor RUNS/predictor --data movielens_small --data FOLDER \
+    python benchmarks/predictor_and_policy.py --predictor RUNS/predictor --data movielens_small --data FOLDER \
         --evaluated RUNS/movielens --evaluated RUNS/published --rewarded RUNS/sampled \
         --sampling sampling.json --training training.json --out docs/results/readers.json
 
-The predictor reads the describer's personas of W_0..W_k, and those of another user of the domain, and predicts
-W_{k+1}; it is calibrated on train users that it was not trained on. What a policy writes comes from runs of
-`deeper evaluate --split validation --policy-adapter POLICY --predictor-adapter PREDICTOR`, reward and head-room from
-a run of `deeper sample` and `deeper reward`, the speed-ups from `benchmarks/sample_reward.py` and
+The predictor predicts W_{k+1} from the describer's persona of W_0..W_k, and from that of another user of the domain. It
+is calibrated on train users that it was not trained on. Errors of the policy come from runs of
+`deeper evaluate --split validation --policy-adapter POLICY --predictor-adapter PREDICTOR`. Reward and head-room come
+from a run of `deeper sample` and `deeper reward`, the speed-ups from `benchmarks/sample_reward.py` and
 `benchmarks/train_predictor.py`.
 """
 
@@ -37,15 +37,14 @@ from deeper.persona.calibration import calibrate, fit_calibration
 from deeper.persona.predict import PREDICT_INPUT, predict
 from deeper.persona.prompts.templates import load_prompts
 from deeper.storage.provenance import provenance
-from paired import by_domain, said
+from paired import by_domain, with_interval
 
 SEED = 1
 CALIBRATION_USERS = 16
-SHOWN = 20
-"""Personas shown."""
+SHOWN_PERSONAS = 20
 Row = dict[str, Any]
 ByUser = dict[Key, dict[str, float]]
-"""Mean over a user's windows, by what is measured."""
+"""Means over a user's windows, by figure."""
 
 
 def main() -> None:
@@ -66,8 +65,10 @@ def main() -> None:
     results = {
         **provenance(),
         "seed": SEED,
-        **reader(given.predictor, given.data, given.domains.split(",") if given.domains else [], given.users),
-        **policy(given.evaluated),
+        **evaluate_predictor(
+            given.predictor, given.data, given.domains.split(",") if given.domains else [], given.users
+        ),
+        **evaluate_policy(given.evaluated),
         **rewards(json.loads((given.rewarded / "reward.json").read_text("utf-8"))),
         "sample_reward_speedup": sampling["ratio"],
         "predictor_training_speedup": training["speedup"],
@@ -77,31 +78,31 @@ def main() -> None:
     given.out.write_text(json.dumps(without_places(results), indent=1, allow_nan=False) + "\n", "utf-8")
 
 
-def reader(adapter: str, data: Sequence[str], chosen: Sequence[str], users: int) -> Row:
-    """The predictor on the describer's personas, on swapped ones, and the user median on the same windows."""
+def evaluate_predictor(adapter: str, data: Sequence[str], chosen: Sequence[str], users: int) -> Row:
+    """Errors of the predictor on the describer's personas and on swapped ones, and of the user median."""
     trained = load_adapter(Path(adapter)).users
-    people: dict[Key, list[Any]] = {}
+    evaluated: dict[Key, list[Any]] = {}
     others: dict[Key, list[Any]] = {}
     domains: dict[str, Domain] = {}
     for source in data:
         loaded = load_windows(source)
         wanted = {name: domain for name, domain in loaded.domains.items() if not chosen or name in chosen}
         domains |= wanted
-        for parts, count, found in ((["validation"], users, people), (["a", "b"], 10**6, others)):
+        for parts, count, found in ((["validation"], users, evaluated), (["a", "b"], 10**6, others)):
             own = choose_users(loaded.windows, parts, count)
             found |= {key: windows for key, windows in own.items() if key[0] in wanted}
     others = {key: windows for key, windows in others.items() if user_hash(*key) not in trained}
     calibrating = [
         key for name in domains for key in [key for key in sorted(others) if key[0] == name][:CALIBRATION_USERS]
     ]
-    assert not any(user_hash(*key) in trained for key in people), "a validation user was trained on"
+    assert not any(user_hash(*key) in trained for key in evaluated), "a validation user was trained on"
 
     rows = [_row(key, key, 0, others, domains, "calibration") for key in calibrating]
-    for key, windows in people.items():
+    for key, windows in evaluated.items():
         last = len(windows) - 2
-        rows += [_row(key, key, k, people, domains, "own") for k in sorted({0, last})]
-        if (other := _neighbour(key, people)) != key:
-            rows.append(_row(key, other, last, people, domains, "swapped"))
+        rows += [_row(key, key, k, evaluated, domains, "own") for k in sorted({0, last})]
+        if (other := _neighbour(key, evaluated)) != key:
+            rows.append(_row(key, other, last, evaluated, domains, "swapped"))
     prompts = load_prompts()
     engine = make_engines({"predictor": ("embedded", adapter)}, prompts)["predictor"]
     raw = predict(pa.Table.from_pylist(rows, schema=PREDICT_INPUT), engine, prompts, domains, "distribution", SEED)
@@ -113,7 +114,7 @@ def reader(adapter: str, data: Sequence[str], chosen: Sequence[str], users: int)
     measured: dict[Key, dict[str, list[float]]] = {}
     for row in found:
         key = (row["domain"], row["user"])
-        windows, domain = people[key], domains[row["domain"]]
+        windows, domain = evaluated[key], domains[row["domain"]]
         actual = np.array([item["rating"] for item in windows[row["k"]]])
         rated = domain.is_rated(actual)
         if row["failure"] or not rated.any():
@@ -143,7 +144,7 @@ def reader(adapter: str, data: Sequence[str], chosen: Sequence[str], users: int)
     swap = domain_mean_interval(by_domain(swapped, difference), SEED)
     return {
         "predictor_vs_user_median": {
-            **said(
+            **with_interval(
                 domain_ratio_interval(
                     by_domain(both, {key: by_user[key]["own"] for key in both}),
                     by_domain(both, {key: by_user[key]["median"] for key in both}),
@@ -159,9 +160,15 @@ def reader(adapter: str, data: Sequence[str], chosen: Sequence[str], users: int)
                 for name in sorted({key[0] for key in both})
             },
         },
-        "persona_swap_effect": {**said(swap), "effect_size": round(swap.mean / spread, 3), "users": len(swapped)},
+        "persona_swap_effect": {
+            **with_interval(swap),
+            "effect_size": round(swap.mean / spread, 3),
+            "users": len(swapped),
+        },
         "rank_accuracy": {
-            **said(domain_mean_interval(by_domain(ranked, {key: by_user[key]["rank"] for key in ranked}), SEED)),
+            **with_interval(
+                domain_mean_interval(by_domain(ranked, {key: by_user[key]["rank"] for key in ranked}), SEED)
+            ),
             "chance": 0.5,
             "users": len(ranked),
         },
@@ -169,15 +176,15 @@ def reader(adapter: str, data: Sequence[str], chosen: Sequence[str], users: int)
     }
 
 
-def policy(runs: Sequence[Path]) -> Row:
-    """What `refine` costs and leaks, all rounds together, beside the user median on the same windows."""
+def evaluate_policy(runs: Sequence[Path]) -> Row:
+    """Errors and leaks of `refine` over all rounds, and errors of the user median on the same windows."""
     errors: list[Row] = []
     personas: list[Row] = []
     config: list[Row] = []
     for run in runs:
         results = json.loads((run / "results.json").read_text("utf-8"))
         if results["config"]["split"] != "validation":
-            raise SystemExit(f"{run} was not judged on validation users")
+            raise SystemExit(f"{run} is no run with --split validation")
         config.append({name: results["config"][name] for name in ("data", "users", "rounds", "max_persona_tokens")})
         errors += pq.read_table(run / "errors.parquet").to_pylist()
         personas += pq.read_table(run / "personas.parquet").to_pylist()
@@ -197,7 +204,7 @@ def policy(runs: Sequence[Path]) -> Row:
     both = [key for key, found in rounds.items() if found]
     written = [row for row in personas if row["method"] in ("initialise", "refine") and not row["failure"]]
     ratios = {
-        name: said(
+        name: with_interval(
             domain_ratio_interval(
                 by_domain(both, means("refine", first)), by_domain(both, means("user_median", first)), SEED
             )
@@ -219,14 +226,14 @@ def policy(runs: Sequence[Path]) -> Row:
 
 
 def _drawn(written: Sequence[Row]) -> list[Row]:
-    """Some personas at random: of which domain, after which round, and their text."""
+    """Return random personas with their domain and round."""
     ordered = sorted(written, key=lambda row: row["id"])
-    chosen = np.random.default_rng(SEED).choice(len(ordered), min(SHOWN, len(ordered)), replace=False)
+    chosen = np.random.default_rng(SEED).choice(len(ordered), min(SHOWN_PERSONAS, len(ordered)), replace=False)
     return [{"domain": ordered[i]["domain"], "round": ordered[i]["k"], "text": ordered[i]["text"]} for i in chosen]
 
 
 def rewards(report: Row) -> Row:
-    """Reliability and head-room from reward.json."""
+    """Return reliability and head-room from reward.json."""
     chosen = [entry for entry in report["reality"] if entry["measure"] == report["config"]["reward"]][-1]
     return {
         "split_half_reliability": chosen["reliability"],
@@ -250,8 +257,8 @@ def _row(key: Key, source: Key, k: int, windows: Mapping[Key, Any], domains: Map
     }
 
 
-def _neighbour(key: Key, people: Mapping[Key, Any]) -> Key:
-    own = sorted((other for other in people if other[0] == key[0]), key=lambda other: user_hash(*other))
+def _neighbour(key: Key, evaluated: Mapping[Key, Any]) -> Key:
+    own = sorted((other for other in evaluated if other[0] == key[0]), key=lambda other: user_hash(*other))
     return own[(own.index(key) + 1) % len(own)]
 
 

@@ -1,13 +1,15 @@
-"""Who binds, writer or reader? The verdicts that personas say, read as numbers, and rules that say one without a model.
+"""Is the policy or the predictor the limit? Take the level that a persona states as the prediction, and compare.
 
-    python benchmarks/verdicts.py --data movielens_small --evaluated RUNS/movielens [--data FOLDER --evaluated …]
+    python benchmarks/stated_levels.py --data movielens_small --evaluated RUNS/movielens [--data FOLDER --evaluated …]
 
-Rules, on all validation users of the data (`--domains` chooses): the middle of the new window alone; halfway between
-the old verdict and the middle of the new window, to half a step; the first window's for ever. Each is the ratio of its
-error to the user median's, mean over rounds 1, 2, … For runs of `deeper evaluate --split validation`: the error of
-`refine` in these rounds if its first verdict is taken for the prediction, beside the predictor's and the user median's;
-how many of these verdicts are what lessons teach (`deeper.learning.describer.later_windows`), and how far they are
-above it on average. JSON to standard output.
+`rules_vs_user_median` needs no model. For all validation users it gives the error of three rules divided by that of the
+user median, mean over rounds 1, 2 and so on: the median of the new window; halfway between the old level and the median
+of the new window, to half a step; the median of the first window for ever.
+
+`runs` are runs of `deeper evaluate --split validation`. In the same rounds it gives the error of `refine` if the first
+level that a persona states is the prediction, and the errors of the predictor and of the user median. It also gives the
+share of personas that state the level that lessons teach (`deeper.learning.describer.later_windows`), and how far they
+lie above it on average. Prints JSON.
 """
 
 import argparse
@@ -32,7 +34,7 @@ from deeper.storage.provenance import provenance
 RUNG = {word: rung for rung, words in enumerate(RUNGS) for word in words}
 RULES = ("new_window", "halfway", "first_window")
 Ratings = Mapping[Key, Sequence[Sequence[float]]]
-"""The real ratings of each window that has any."""
+"""The real ratings of each window, by user."""
 
 
 def main() -> None:
@@ -54,35 +56,35 @@ def main() -> None:
     chosen = given.domains.split(",") if given.domains else list(domains)
     ratings = {key: windows for key, windows in ratings.items() if key[0] in chosen and all(windows)}
     result = {
-        "benchmark": "verdicts",
+        "benchmark": "stated_levels",
         **provenance(),
         "rules_vs_user_median": {name: rules(ratings, domains[name], given.rounds) for name in chosen},
-        "runs": [spoken(run, ratings, domains) for run in given.evaluated],
+        "runs": [stated(run, ratings, domains) for run in given.evaluated],
     }
     print(json.dumps(result, indent=1))
 
 
 def rules(ratings: Ratings, domain: Domain, rounds: int) -> dict[str, Any]:
-    """Error of each rule by the user median's."""
+    """Return the error of each rule divided by the user median's."""
     errors: dict[str, list[float]] = defaultdict(list)
-    people = [windows for key, windows in ratings.items() if key[0] == domain.id]
-    for windows in people:
-        said = dict.fromkeys(RULES, float(np.median(windows[0])))
+    users = [windows for key, windows in ratings.items() if key[0] == domain.id]
+    for windows in users:
+        levels = dict.fromkeys(RULES, float(np.median(windows[0])))
         for k in range(1, min(rounds + 1, len(windows) - 1)):
             middle = float(np.median(windows[k]))
-            said["new_window"] = half_step(middle, domain.scale)
-            said["halfway"] = halfway(said["halfway"], middle, domain.scale)
-            said["user_median"] = float(np.median(sum(windows[: k + 1], [])))
-            for rule, verdict in said.items():
-                errors[rule].append(_error(windows[k + 1], verdict))
-    usual = np.mean(errors["user_median"])
-    return {"users": len(people)} | {rule: round(float(np.mean(errors[rule]) / usual), 3) for rule in RULES}
+            levels["new_window"] = half_step(middle, domain.scale)
+            levels["halfway"] = halfway(levels["halfway"], middle, domain.scale)
+            levels["user_median"] = float(np.median(sum(windows[: k + 1], [])))
+            for rule, level in levels.items():
+                errors[rule].append(_error(windows[k + 1], level))
+    user_median = np.mean(errors["user_median"])
+    return {"users": len(users)} | {rule: round(float(np.mean(errors[rule]) / user_median), 3) for rule in RULES}
 
 
-def spoken(run: Path, ratings: Ratings, domains: Mapping[str, Domain]) -> dict[str, Any]:
-    """By domain, the error of what refined personas say and of its readers, and how it differs from what is taught."""
+def stated(run: Path, ratings: Ratings, domains: Mapping[str, Domain]) -> dict[str, Any]:
+    """By domain, errors of the level that refined personas state, and how it differs from the taught level."""
     table = pq.read_table(run / "errors.parquet").to_pylist()
-    judged = {
+    errors = {
         (row["domain"], row["user"], row["method"], row["round"]): row["mae"]
         for row in table
         if row["role"] == "future" and row["round"] > 0
@@ -97,16 +99,16 @@ def spoken(run: Path, ratings: Ratings, domains: Mapping[str, Domain]) -> dict[s
     }
     for row in personas:
         key, place = (row["domain"], row["user"]), (row["domain"], row["user"], "refine", row["k"])
-        if row["method"] == "refine" and row["stage"] == "final" and place in judged and key in ratings:
+        if row["method"] == "refine" and row["stage"] == "final" and place in errors and key in ratings:
             scale, now = domains[key[0]].scale, float(np.median(ratings[key][row["k"]]))
-            verdict, old = (said_by(text, scale) for text in (row["text"], texts[row["parent"]]))
+            verdict, old = (stated_level(text, scale) for text in (row["text"], texts[row["parent"]]))
             if verdict is not None:
                 read = predicted.get((row["parent"], row["k"]))
                 before = old if old is not None else now if read is None else read
                 taught = moved(before, now, scale, read)
-                median = judged[*key, "user_median", row["k"]]
+                median = errors[*key, "user_median", row["k"]]
                 error = _error(ratings[key][row["k"] + 1], verdict)
-                found[key[0]].append((error, judged[place], median, verdict == taught, verdict - taught))
+                found[key[0]].append((error, errors[place], median, verdict == taught, verdict - taught))
     names = ("verdict", "predictor", "user_median", "as_taught", "above_taught")
     return {
         domain: {"personas": len(rows), **{n: round(float(v), 3) for n, v in zip(names, np.mean(rows, 0), strict=True)}}
@@ -114,12 +116,12 @@ def spoken(run: Path, ratings: Ratings, domains: Mapping[str, Domain]) -> dict[s
     }
 
 
-def said_by(persona: str, scale: Scale) -> float | None:
-    """The rating that the first sentence with a verdict means; None if there is none."""
+def stated_level(persona: str, scale: Scale) -> float | None:
+    """Return the rating that the first sentence with a level word means; None if there is none."""
     for sentence in persona.split("."):
-        if said := [RUNG[word] for word in re.findall(r"[\w-]+", sentence.lower()) if word in RUNG]:
+        if rungs_named := [RUNG[word] for word in re.findall(r"[\w-]+", sentence.lower()) if word in RUNG]:
             rungs = rung_indices(scale)
-            return float(np.interp(np.mean(said), rungs, scale.values[: len(rungs)]))
+            return float(np.interp(np.mean(rungs_named), rungs, scale.values[: len(rungs)]))
     return None
 
 

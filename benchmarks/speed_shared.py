@@ -1,4 +1,4 @@
-"""What the parts of `speed.py` share: sizes, sides that take turns, a figure with its target, and users."""
+"""What the parts of `speed.py` share: sizes, turns, figures with targets, planted users, and a timed run."""
 
 import statistics
 import time
@@ -29,7 +29,7 @@ WHOLE = replace(PLANTED, scale=Scale(1, 5, 1))
 DOMAINS = {WHOLE.id: WHOLE}
 SEED = 1
 RUN: dict[str, Any] = {"rounds": 1, "roles": ("future",), "max_persona_tokens": 72, "seed": SEED}
-"""Settings of the runs that are measured: those of the demo, with one round."""
+"""Settings of the measured runs: those of the demo, with one round."""
 
 Say = Callable[[str], None]
 Figure = dict[str, Any]
@@ -37,14 +37,14 @@ Figure = dict[str, Any]
 
 @dataclass(frozen=True)
 class Sizes:
-    """How much is measured.
+    """How much to measure.
 
     Attributes:
         repeats: Turns of each side.
-        users: Users that the embedded model has a run of.
-        many: Users that the scripted engine has a run of, against 16.
-        read: Personas that are read in a call; a run's shard has `READ_ROWS`.
-        written: Personas that are refined in a call; a run's shard has `WRITE_ROWS`.
+        users: Users of a run with the embedded model.
+        many: Users of a run with the scripted engine, compared with one of 16.
+        read: Personas to predict from in a call; a run's shard has `READ_ROWS`.
+        written: Personas to refine in a call; a run's shard has `WRITE_ROWS`.
         asked: Requests of the published flow in a turn.
     """
 
@@ -57,14 +57,14 @@ class Sizes:
 
 
 def figure(values: Sequence[float], target: float, better: str, how: str, **counts: Any) -> Figure:
-    """A figure: the median of the repeats and their range, and whether the median is as good as the target.
+    """Return a figure: the median of the repeats, their range, and whether the median meets the target.
 
     Args:
-        values: One a repeat; a ratio is of the two sides of one repeat.
-        target: What is wanted.
+        values: One for each repeat; a ratio compares the two sides of one repeat.
+        target: The target.
         better: "higher" or "lower".
-        how: What was measured.
-        counts: How much of it.
+        how: What was measured, in words.
+        counts: How much was measured.
     """
     value = statistics.median(values)
     return {
@@ -80,7 +80,7 @@ def figure(values: Sequence[float], target: float, better: str, how: str, **coun
 
 
 def in_turns(sides: Mapping[str, Callable[[], float]], repeats: int, say: Say) -> dict[str, list[float]]:
-    """What each side gives, in turns: A, B, A, B and so on."""
+    """Measure the sides in turns (A, B, A, B and so on), and return the values of each."""
     found: dict[str, list[float]] = {name: [] for name in sides}
     for turn in range(repeats):
         for name, side in sides.items():
@@ -90,39 +90,39 @@ def in_turns(sides: Mapping[str, Callable[[], float]], repeats: int, say: Say) -
 
 
 def ratios(above: Sequence[float], below: Sequence[float]) -> list[float]:
-    """Turn by turn."""
+    """Return the ratios turn by turn."""
     return [a / b for a, b in zip(above, below, strict=True)]
 
 
 def seconds(work: Callable[[], object]) -> float:
-    """Of a piece of work, by the clock on the wall."""
+    """Return the seconds of a piece of work by the wall clock."""
     began = time.perf_counter()
     work()
     return time.perf_counter() - began
 
 
 @cache
-def planted_windows(judged: int, others: int) -> pa.Table:
-    """WINDOW rows of planted users on whole numbers: those who are judged, and those who calibrate."""
-    planted = plant_users(judged + others, 6, SEED, WHOLE)
+def planted_windows(eval_users: int, train_users: int) -> pa.Table:
+    """Return WINDOW rows of planted users who rate in whole numbers."""
+    planted = plant_users(eval_users + train_users, 6, SEED, WHOLE)
     names = sorted(set(planted.behaviour["user"].to_pylist()))
-    chosen = frozenset(names[:judged])
+    chosen = frozenset(names[:eval_users])
     return to_windows(planted.behaviour, split=lambda user: "eval" if user in chosen else "train")
 
 
 class Watched:
-    """An engine that notes how long it works and what it was asked to write."""
+    """An engine that records how long it works and what it was asked to write."""
 
     def __init__(self, engine: Engine, notes: bool = True) -> None:
-        """Watch an engine; without notes nothing grows."""
+        """Watch an engine; without notes only the seconds are kept."""
         self._engine, self._notes = engine, notes
         self.seconds = 0.0
         self.batches: list[list[tuple[Prompt, int]]] = []
-        """Of each call, the prompts and the tokens of their answers."""
+        """For each call, the prompts and the tokens of their answers."""
 
     @property
     def written(self) -> list[tuple[Prompt, int]]:
-        """All prompts, and the tokens of their answers."""
+        """All prompts with the tokens of their answers."""
         return [one for batch in self.batches for one in batch]
 
     @property
@@ -153,11 +153,11 @@ class Watched:
 
 
 def run_planted(engine: Engine, windows: pa.Table, out: Path, **settings: Any) -> dict[str, float]:
-    """Let `deeper evaluate` run on planted users with an engine, and give the seconds of each stage and of `all`."""
+    """Run `deeper evaluate` on planted users with an engine; return the seconds of each stage and of `all`."""
     stages: dict[str, float] = {}
 
     class Timed(LocalExecutor):
-        """Takes the time of a stage from its first shard to its last, files included."""
+        """Times each stage from its first shard to its last, files included."""
 
         def run(self, stage: Stage, rows: Rows) -> pa.Table:
             began = time.perf_counter()
@@ -178,7 +178,7 @@ def run_planted(engine: Engine, windows: pa.Table, out: Path, **settings: Any) -
 
 @contextmanager
 def replaced(module: Any, name: str, value: Any) -> Iterator[None]:
-    """Put another thing in a module's place for a while."""
+    """Replace a name of a module for a while."""
     original = getattr(module, name)
     setattr(module, name, value)
     try:

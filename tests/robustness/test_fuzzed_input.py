@@ -1,4 +1,4 @@
-"""Every reader of foreign bytes takes or refuses an input, and changes nothing silently: the quick form of the fuzzer.
+"""Every reader of foreign bytes takes an input or refuses it, and changes no value silently.
 
 `benchmarks/fuzz.py` feeds the same targets for longer, guided by coverage.
 """
@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from deeper.errors import UserError
 from fuzzing import TARGETS, Target
-from fuzzing.target import SilentChange, judge, same
+from fuzzing.target import SilentChange, feed, same
 
 EXAMPLES = 12
 """Changed inputs of each target."""
@@ -26,7 +26,7 @@ CHUNKS = st.one_of(st.sampled_from(MARKS), st.binary(max_size=6))
 
 @st.composite
 def changed(draw: Callable[..., Any], seeds: list[bytes]) -> bytes:
-    """A seed of which some places are overwritten, filled in, cut out, or said twice."""
+    """A seed of which some places are overwritten, filled in, cut out, or doubled."""
     data = bytearray(draw(st.sampled_from(seeds)))
     for _ in range(draw(st.integers(1, 4))):
         start = draw(st.integers(0, len(data)))
@@ -41,16 +41,16 @@ def changed(draw: Callable[..., Any], seeds: list[bytes]) -> bytes:
 def test_a_reader_takes_or_refuses(target: Target, tmp_path: Path) -> None:
     read = target.make(tmp_path)
     seeds = list(target.seeds(tmp_path))
-    judged = [judge(read, seed) for seed in seeds]
-    assert "taken" in judged
+    outcomes = [feed(read, seed) for seed in seeds]
+    assert "taken" in outcomes
 
     @settings(max_examples=EXAMPLES, suppress_health_check=list(HealthCheck), database=None)
     @given(changed(seeds))
-    def feed(data: bytes) -> None:
-        judge(read, data)
+    def feed_changed(data: bytes) -> None:
+        feed(read, data)
 
-    feed()
-    judge(read, b"")
+    feed_changed()
+    feed(read, b"")
 
 
 FOUND = {
@@ -71,7 +71,7 @@ FOUND = {
         b'{"choices": [{"message": {"content": "\\ud800"}}]}',
     ],
 }
-"""Inputs that once were findings, by target, as short as they can be."""
+"""Inputs that were findings once, by target, shortened."""
 
 
 @pytest.mark.parametrize("name", FOUND)
@@ -79,7 +79,7 @@ def test_what_was_found_stays_mended(name: str, tmp_path: Path) -> None:
     [target] = [target for target in TARGETS if target.name == name]
     read = target.make(tmp_path)
     for data in FOUND[name]:
-        judge(read, data)
+        feed(read, data)
 
 
 def test_findings_are_seen() -> None:
@@ -89,14 +89,14 @@ def test_findings_are_seen() -> None:
         same(1, 2, "a number")
 
     with pytest.raises(ValueError, match="no"):
-        judge(fail, b"x")
+        feed(fail, b"x")
     with pytest.raises(SilentChange, match="a number differs"):
-        judge(fail, b"")
+        feed(fail, b"")
 
     def refuse(data: bytes) -> None:
         raise UserError("not that", do="give something else")
 
-    assert judge(refuse, b"") == "refused"
+    assert feed(refuse, b"") == "refused"
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="the processor time of a process is read from /proc")

@@ -1,4 +1,4 @@
-"""Parts of `speed.py` around the model: how soon the program is there, how much memory a run takes, and its time."""
+"""Parts of `speed.py` around the model: the start of the program, and memory and time of a run outside of it."""
 
 import subprocess
 import sys
@@ -13,19 +13,19 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from deeper.engine.scripted.replay import ScriptedEngine
-from speed_cases import Figure, Say, Sizes, Watched, figure, in_turns, planted_windows, run_planted, seconds
+from speed_shared import Figure, Say, Sizes, Watched, figure, in_turns, planted_windows, run_planted, seconds
 
-FEW = 16
-WHOLE_RUN = {"rounds": 4}
-"""Of the runs whose memory is measured: all methods, all rounds."""
+SMALL_RUN_USERS = 16
+ALL_ROUNDS = {"rounds": 4}
+"""Settings of the runs whose memory is measured: all methods, all rounds."""
 HELP = "import sys; from deeper.cli.main import main; sys.argv = ['deeper', '--help']; main()"
 LOADED = "import sys, deeper; print(*(name for name in sys.modules if name.split('.')[0] in {names}))"
 ENGINES = {"openvino", "openvino_genai", "torch", "transformers", "openai", "numpy", "pyarrow"}
-"""What importing `deeper` must not load: engines, and what they stand on."""
+"""Modules that importing `deeper` must not load: engines and what they need."""
 
 
 def start(sizes: Sizes, say: Say) -> dict[str, Figure]:
-    """Seconds from nothing to the end of `deeper --help`, over those of an interpreter that does nothing."""
+    """Measure the seconds of `deeper --help`, minus those of an interpreter that does nothing."""
 
     def process(code: str) -> Callable[[], float]:
         command = [sys.executable, "-c", code]
@@ -33,23 +33,23 @@ def start(sizes: Sizes, say: Say) -> dict[str, Figure]:
 
     sides = {"interpreter": process("pass"), "deeper --help": process(HELP)}
     for side in sides.values():
-        side()  # the first of each reads its files from the disk
+        side()  # the first run reads its files from the disk
     found = in_turns(sides, 5 * sizes.repeats, say)
     over = [b - a for a, b in zip(found["interpreter"], found["deeper --help"], strict=True)]
     command = [sys.executable, "-c", LOADED.replace("{names}", repr(ENGINES))]
     loaded = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
-    how = "Seconds of a process that runs deeper --help, less those of one that does nothing, turn by turn."
+    how = "Seconds of a process that runs deeper --help, minus those of one that does nothing, turn by turn."
     one = figure(over, 0.3, "lower", how)
     return {"help_seconds_over_bare": {**one, "holds": one["holds"] and not loaded, "engines_imported": loaded}}
 
 
 def scale(sizes: Sizes, say: Say, engine_seconds_a_user: float) -> dict[str, Figure]:
-    """Memory of runs of few and of many users with the scripted engine, and their time outside of it.
+    """Measure memory of a small and a large run with the scripted engine, and the time outside of the engine.
 
     Args:
-        sizes: How much.
-        say: Tells what is going on.
-        engine_seconds_a_user: Of a run of the embedded engine with the same settings (the part `throughput`).
+        sizes: How much to measure.
+        say: Prints progress.
+        engine_seconds_a_user: The embedded engine's, in a run with the same settings (part `throughput`).
     """
     peaks: dict[bool, dict[int, float]] = {False: {}, True: {}}
     outside: list[float] = []
@@ -57,8 +57,8 @@ def scale(sizes: Sizes, say: Say, engine_seconds_a_user: float) -> dict[str, Fig
         windows = Path(folder) / "windows.parquet"
         pq.write_table(planted_windows(sizes.many, 32), windows)
         for with_model, found in peaks.items():
-            for users in (FEW, sizes.many):
-                _, peak = _apart(windows, users, WHOLE_RUN, with_model)
+            for users in (SMALL_RUN_USERS, sizes.many):
+                _, peak = _apart(windows, users, ALL_ROUNDS, with_model)
                 found[users] = peak
                 say(f"  {users} users, four rounds{', the model loaded' * with_model}: {peak:.0f} MB")
         for turn in range(sizes.repeats - 1 or 1):
@@ -66,17 +66,17 @@ def scale(sizes: Sizes, say: Say, engine_seconds_a_user: float) -> dict[str, Fig
             outside.append(spent / sizes.many)
             say(f"  turn {turn + 1}, {sizes.many} users, one round: {spent:.1f} s outside")
     how = (
-        f"Peak memory of the process of deeper evaluate (VmHWM) judging {sizes.many} users by that of {FEW}, the small "
-        f"model in the process. It is asked all that the run of {FEW} asks, and as many of the other's calls, spread "
-        "over it; the answers are the scripted engine's. Both processes hold the same data, windows of all users."
+        f"Peak memory (VmHWM) of deeper evaluate with {sizes.many} users divided by that with {SMALL_RUN_USERS}. The "
+        f"small model is loaded and asked as often in both: at every call of the run with {SMALL_RUN_USERS}, and at as "
+        "many calls of the other. The answers are the scripted engine's. Both processes hold the windows of all users."
     )
     bare = (
-        "The same without the model. What grows are the windows of those who are judged, and the tables of personas, "
-        "predictions and errors, which a run holds until it writes them."
+        "The same without the model. What grows are the windows of eval users, and the tables of personas, predictions "
+        "and errors, which a run holds until it writes them."
     )
     share = (
-        f"Seconds a user outside of the scripted engine, in a run of {sizes.many} users, by the seconds a user that "
-        "the embedded engine works in a run with the same settings."
+        f"Seconds per user outside of the scripted engine, in a run of {sizes.many} users, divided by the seconds per "
+        "user of the embedded engine in a run with the same settings."
     )
     memory = {**_memory(peaks[True], how), "without_model": _memory(peaks[False], bare)}
     shares = [spent / engine_seconds_a_user for spent in outside]
@@ -93,7 +93,7 @@ def _memory(peaks: dict[int, float], how: str) -> Figure:
 
 
 class Forgetful(ScriptedEngine):
-    """A scripted engine that keeps no list of what it was asked, so that it does not grow."""
+    """A scripted engine that forgets what it was asked, so that it does not grow."""
 
     def generate(self, *asked):  # noqa: D102 (as above)
         answers = super().generate(*asked)
@@ -107,10 +107,10 @@ class Forgetful(ScriptedEngine):
 
 
 class WithModel(Forgetful):
-    """One that lets the embedded model work, too, and forgets its answers."""
+    """A scripted engine that also lets the embedded model work, and ignores its answers."""
 
     def __init__(self, every: int) -> None:
-        """Load the model, to be asked at the first of so many calls; the other runs do not even import what runs it."""
+        """Load the model, and ask it at each `every`-th call. Other runs do not even import it."""
         from speed_engine import embedded
 
         super().__init__()
@@ -131,18 +131,18 @@ class WithModel(Forgetful):
 
 
 def _apart(windows: Path, users: int, settings: dict[str, Any], with_model: bool = False) -> tuple[float, float]:
-    """`scripted_run` in a fresh process."""
+    """Call `scripted_run` in a new process."""
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as fresh:
         return fresh.submit(scripted_run, windows, users, settings, with_model).result()
 
 
 def scripted_run(windows: Path, users: int, settings: dict[str, Any], with_model: bool) -> tuple[float, float]:
-    """A run's seconds outside of the engine, and the peak of the process in megabytes."""
+    """Run, and return the seconds outside of the engine and the peak memory of the process in megabytes."""
     table = pq.read_table(windows)
-    watched = Watched(WithModel(users // FEW) if with_model else Forgetful(), notes=False)
+    watched = Watched(WithModel(users // SMALL_RUN_USERS) if with_model else Forgetful(), notes=False)
     with tempfile.TemporaryDirectory() as folder:
         chosen = {"users": users, "calibration_users": 32, **settings}
         spent = run_planted(watched, table, Path(folder) / "run", **chosen)
-    # Of this program's own: what the parent took before it started this one does not count.
+    # VmHWM counts this program alone, not what its parent took before it started this one.
     [line] = [line for line in Path("/proc/self/status").read_text("utf-8").splitlines() if line.startswith("VmHWM")]
     return spent["all"] - watched.seconds, int(line.split()[1]) / 1000

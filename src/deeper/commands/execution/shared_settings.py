@@ -1,0 +1,51 @@
+"""The settings that several commands share, each with its limits and its help text.
+
+A settings class takes one with a default: `seed: Seed = 1`. The order of its fields is the order of its flags.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+Data = Annotated[
+    str,
+    Field(
+        description="Whose behaviour: movielens_small (bundled), a folder with behaviour.csv or behaviour.parquet, or "
+        "a folder in a published layout. Separate several with commas."
+    ),
+]
+Domains = Annotated[tuple[str, ...], Field(description="Domains, by id. All that the data has by default.")]
+TrainUsers = Annotated[int, Field(ge=1, description="Train users of each domain, at most.")]
+PolicyEngine = Annotated[
+    str,
+    Field(
+        description="Engine that writes personas: embedded, embedded:PATH.gguf, openai:MODEL (address and key from "
+        "OPENAI_BASE_URL and OPENAI_API_KEY), transformers, transformers:FOLDER_OR_NAME or scripted."
+    ),
+]
+PredictorEngine = Annotated[str, Field(description="Engine that reads personas; the same choices.")]
+PolicyAdapter = Annotated[
+    str,
+    Field(
+        description="Trained adapter of the engine that writes personas: its folder, small-policy (the package's own), "
+        "or its name on a server."
+    ),
+]
+PredictorAdapter = Annotated[
+    str,
+    Field(
+        description="Trained adapter of the engine that reads personas: its folder, small-predictor (the package's "
+        "own), or its name on a server."
+    ),
+]
+Readout = Annotated[
+    Literal["distribution", "structured"],
+    Field(description="How a prediction is read: distribution (probabilities of the labels) or structured (JSON)."),
+]
+MaxPersonaTokens = Annotated[
+    int, Field(ge=8, le=4096, description="Length limit of a persona in tokens, the same for all methods.")
+]
+PromptFolder = Annotated[
+    str, Field(description="Folder of your own prompts. Each replaces the built-in prompt of the same name.")
+]
+Seed = Annotated[int, Field(ge=0, lt=2**31, description="Seed of everything random.")]

@@ -1,0 +1,28 @@
+"""A setting that several commands share has one type, one set of limits and one text."""
+
+import pytest
+
+from deeper.commands.evaluate.settings import Settings
+from deeper.commands.sample.settings import SampleSettings
+from deeper.commands.train.settings import ColdstartSettings, DpoSettings, PredictorSettings
+from deeper.storage.settings import RunSettings
+from deeper.tracker.settings import TrackerSettings
+
+KINDS: tuple[type[RunSettings], ...] = (
+    Settings, SampleSettings, TrackerSettings, PredictorSettings, ColdstartSettings, DpoSettings,
+)  # fmt: skip
+DIFFERENT = {
+    "data": "a training takes several sources",
+    "users": "eval users of an evaluation, train users elsewhere",
+    "predictor_adapter": "sampling takes several, one for each share of the users",
+    "policy_adapter": "a training goes on with it",
+    "calibration": "sampling fits it on the users that it samples for",
+}
+"""Settings with one name that differ by command, and why."""
+
+
+@pytest.mark.parametrize("name", sorted({name for kind in KINDS for name in kind.model_fields}))
+def test_a_shared_setting_is_declared_once(name: str) -> None:
+    fields = [kind.model_fields[name] for kind in KINDS if name in kind.model_fields]
+    declared = {(str(field.annotation), repr(field.metadata), field.description) for field in fields}
+    assert (len(declared) > 1) == (name in DIFFERENT)

@@ -1,0 +1,32 @@
+"""The contract of every readout; one that is added stands here too."""
+
+import numpy as np
+from readout_contract import ReadoutContract
+
+from deeper.engine import Prompt
+from deeper.engine.scripted.replay import ScriptedEngine, ScriptedFailure
+from deeper.persona.predict import READOUTS
+
+
+def fail(*_: object) -> str:
+    raise ScriptedFailure("the server hangs")
+
+
+def no_rating(prompt: Prompt, sample: int) -> str:
+    return "I would say four."
+
+
+class TestDistribution(ReadoutContract):
+    name = "distribution"
+    unreadable = staticmethod(lambda: ScriptedEngine(judge=lambda prompt, title, labels: np.full(len(labels), -np.inf)))
+    failing = staticmethod(lambda: ScriptedEngine(judge=fail))
+
+
+class TestStructured(ReadoutContract):
+    name = "structured"
+    unreadable = staticmethod(lambda: ScriptedEngine(reply=no_rating))
+    failing = staticmethod(lambda: ScriptedEngine(reply=fail))
+
+
+def test_every_readout_keeps_the_contract() -> None:
+    assert {contract.name for contract in ReadoutContract.__subclasses__()} == READOUTS.keys()
