@@ -24,6 +24,7 @@ from deeper.commands.sample.settings import RewardSettings, SampleSettings
 from deeper.engine.scripted.replay import GenerateCall, ScriptedEngine, ScriptedFailure
 from deeper.errors import UserError
 from deeper.learning.preferences.schema import CONTEXT, PAIR
+from deeper.persona import predictors
 
 QUIET = Console(quiet=True)
 ALL = ("--tau-plus", "-9", "--tau-minus", "9", "--margin", "0")
