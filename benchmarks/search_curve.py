@@ -20,7 +20,7 @@ import numpy as np
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from deeper.evaluation.schema import UPDATERS
+from deeper.evaluation.methods import UPDATERS
 from deeper.measure.bootstrap import domain_mean_interval
 
 STAGES = ("update-", "candidates-", "judge-")

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
-from deeper.evaluation.schema import HISTORY_ONLY, UPDATERS
+from deeper.evaluation.methods import HISTORY_ONLY, UPDATERS
 from deeper.learning.export.hub_cards import without_places
 from deeper.measure.bootstrap import Interval
 from paired import Errors, Key, Row, difference, errors_of, mean_of_rounds, ratio, said

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 from deeper.engine import Prompt, Sampling
 from deeper.engine.scripted.replay import ScriptedEngine
-from deeper.evaluation.schema import CONTROLS, UPDATERS
+from deeper.evaluation.methods import CONTROLS, UPDATERS
 from deeper.report.pages.run_page import page
 from deeper.report.run_files import RunFiles, read_run
 from speed_cases import Figure, Say, Sizes, figure, planted_windows, run_planted

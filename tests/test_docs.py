@@ -17,7 +17,8 @@ from rich.console import Console
 
 from deeper.behaviour.planted.plant import TRUTH
 from deeper.cli.main import cli
-from deeper.evaluation.schema import ERROR, METHODS
+from deeper.evaluation.methods import METHODS
+from deeper.evaluation.schema import ERROR
 from deeper.learning.preferences.schema import CONTEXT, DIRECTION, REWARD
 from deeper.persona.prompts.templates import PLACEHOLDERS
 from deeper.persona.schema import PERSONA, PREDICTION

@@ -21,7 +21,7 @@ from deeper.commands.execution.population import Population
 from deeper.commands.execution.predictors import read_stage
 from deeper.domains import Domain
 from deeper.engine import Engine
-from deeper.evaluation.schema import CONTROLS, HISTORY_ONLY, UPDATERS
+from deeper.evaluation.methods import CONTROLS, HISTORY_ONLY, UPDATERS
 from deeper.persona.calibration import Calibration, calibrate, fit_calibration
 from deeper.persona.cross_fit import CrossFit, cross_fit
 from deeper.persona.predict import PREDICT_INPUT, predict_row

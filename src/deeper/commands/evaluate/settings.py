@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from deeper.evaluation.schema import BASELINES, CONTROLS, ROLES, UPDATERS
+from deeper.evaluation.methods import BASELINES, CONTROLS, ROLES, UPDATERS
 from deeper.storage.settings import RunSettings, resolve
 
 CHOICES = (*UPDATERS, "frozen", *CONTROLS, *BASELINES)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from deeper.domains import Domain
-from deeper.evaluation.schema import CONTROLS, METHODS, UPDATERS
+from deeper.evaluation.methods import CONTROLS, METHODS, UPDATERS
 from deeper.report.pages.html import packed
 from deeper.report.run_files import RunFiles
 

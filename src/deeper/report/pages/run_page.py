@@ -5,7 +5,7 @@ from html import escape
 from typing import Any
 
 from deeper.errors import printable
-from deeper.evaluation.schema import HISTORY_ONLY, UPDATERS
+from deeper.evaluation.methods import HISTORY_ONLY, UPDATERS
 from deeper.report.overview import OTHERS, Overview, lead
 from deeper.report.pages import charts, html
 from deeper.report.pages.persona_browser import people
