@@ -98,13 +98,13 @@ def open_page(path: Path, users: int) -> tuple[float, float]:
         shown: Any = browser.new_page()
         began = time.monotonic()
         shown.goto(path.as_uri())
-        shown.wait_for_selector("#person .persona")
+        shown.wait_for_selector("#user-view .persona")
         shown.wait_for_selector("#errors .plot svg")
         first = time.monotonic() - began
         name = shown.locator("#user option").last.inner_text().split()[-1]
         began = time.monotonic()
         shown.select_option("#user", str(users - 1))
-        shown.wait_for_function("name => document.querySelector('#person h3').textContent === name", arg=name)
+        shown.wait_for_function("name => document.querySelector('#user-view h3').textContent === name", arg=name)
         other = time.monotonic() - began
         browser.close()
     return first, other

@@ -18,6 +18,7 @@ from rich.console import Console
 from deeper.behaviour.planted.plant import TRUTH
 from deeper.cli.main import cli
 from deeper.evaluation.methods import METHODS
+from deeper.evaluation.results_schema import parse_results
 from deeper.evaluation.schema import ERROR
 from deeper.learning.preferences.schema import CONTEXT, DIRECTION, REWARD
 from deeper.persona.prompts.templates import PLACEHOLDERS
@@ -319,7 +320,7 @@ def test_pictures_of_results_are_drawn_from_their_file_and_checked(tmp_path):
     missing = docs_results("--check", *options)
     assert missing.returncode == 1 and picture.name in missing.stdout and not picture.exists()
     assert docs_results(*options).returncode == 0
-    assert picture.read_bytes() == figures(results())["error_by_round.svg"]
+    assert picture.read_bytes() == figures(parse_results(results(), "small.json"))["error_by_round.svg"]
     assert docs_results("--check", *options).returncode == 0
     picture.write_text("<svg/>", "utf-8")
     assert docs_results("--check", *options).returncode == 1

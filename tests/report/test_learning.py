@@ -8,7 +8,7 @@ from typing import Any
 
 from rich.console import Console
 
-from deeper.report.pages.charts import MOST, line_chart
+from deeper.report.pages.charts import MAX_POINTS, line_chart
 from deeper.report.pages.learning import page, print_learning
 
 ESTIMATE = {"value": 0.4, "ci": [0.1, 0.6]}
@@ -71,7 +71,7 @@ def test_the_page_stands_alone_and_escapes_what_it_shows() -> None:
     assert html.count('data-kind="lines"') == 8
     assert "iteration 1: output length explodes" in html and "learns by force" in html
     assert "0.700 (0.600..0.800)" in html and "-0.050 (-0.090..-0.010)" in html
-    assert "0.400 (0.100..0.600); to be trusted" in html
+    assert "0.400 (0.100..0.600); can be trusted" in html
     assert "pairs 12, train (of domain (coves 9), mean margin 0.717)" in html
 
 
@@ -86,7 +86,7 @@ def test_a_page_of_the_first_steps() -> None:
 def test_an_unknown_reliability_is_told() -> None:
     found = report()
     found["iterations"][0]["reward"] |= {"reliability": {"value": None, "ci": [None, None]}, "trustworthy": False}
-    assert "unknown; not to be trusted" in page(found)
+    assert "unknown; cannot be trusted" in page(found)
 
 
 def test_the_summary_on_the_terminal() -> None:
@@ -117,8 +117,8 @@ def test_a_chart_holds_the_numbers_that_are_finite_and_no_markup() -> None:
 
 
 def test_a_long_line_is_averaged_in_groups() -> None:
-    [line] = drawn(line_chart("Loss", {"a": [(i, i % 2) for i in range(10 * MOST)]}))["lines"]
-    assert len(line["points"]) == MOST
+    [line] = drawn(line_chart("Loss", {"a": [(i, i % 2) for i in range(10 * MAX_POINTS)]}))["lines"]
+    assert len(line["points"]) == MAX_POINTS
     assert {y for _, y in line["points"]} == {0.5}, "each group has the same mean"
 
 

@@ -4,6 +4,7 @@ import hashlib
 import json
 import re
 import shutil
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import pytest
 from report_cases import METHODS, SCRIPT
 
 from deeper.cli.main import _run  # pyright: ignore[reportPrivateUsage]
+from deeper.evaluation.results_schema import Reductions
 from deeper.report.figures import figures
 from deeper.report.overview import Overview, lead
 from deeper.report.pages.run_page import page
@@ -48,44 +50,43 @@ def test_the_page_has_every_number_and_no_markup_of_the_data(run: Path) -> None:
     found = read_run(run)
     html = page(found)
     assert SCRIPT not in html and "<i>" not in html.replace("</i>", "").split("<script>")[0].replace("<i style", "")
-    errors = [e for e in found.results["errors"] if e["role"] == "future"]
-    assert {e["method"] for e in errors} == set(METHODS)
+    errors = [entry for entry in found.results.errors if entry.role == "future"]
+    assert {entry.method for entry in errors} == set(METHODS)
     for entry in errors:
-        low, high = entry["ci"]
-        assert f"{entry['mae']:.3f} ({low:.3f}..{high:.3f})" in html
+        low, high = entry.ci
+        assert f"{entry.mae:.3f} ({low:.3f}..{high:.3f})" in html
     for kind in ("across_windows", "same_window"):
         assert f"reduction {kind.replace('same_', 'on one ').replace('_', ' ')}, %" in html
-    assert found.results["commit"] is None or found.results["commit"] in html
+    assert found.results.commit is None or found.results.commit in html
     assert found.manifest["engines"]["policy"] in html
-    assert f"{found.results['cost']['total']['calls']:,} calls" in html
+    assert f"{found.results.cost.total.calls:,} calls" in html
 
 
-def verdict(difference: float, low: float | None, high: float | None) -> str:
-    entry = {"domain": "capes", "round": 1, "role": "future", "prediction": "persona", "ci": [0.4, 0.6], "mae": 0.5}
-    pair = {"domain": "capes", "method": "refine", "against": "user_median", "round": 1, "prediction": "persona"}
-    results: dict[str, Any] = {
-        "errors": [{**entry, "method": name} for name in ("refine", "user_median")],
-        "paired": [{**pair, "difference": difference, "ci": [low, high]}],
-        "users": {"capes": 1},
-        "config": {"rounds": 1, "methods": ["refine"]},
-        "notes": ["<b>"],
-    }
-    return lead(Overview(results))
+def verdict(run: Path, difference: float, low: float | None, high: float | None) -> str:
+    results = read_run(run).results
+    [paired] = [
+        entry
+        for entry in results.paired
+        if (entry.domain, entry.method, entry.against, entry.round) == ("mean", "refine", "user_median", 2)
+    ]
+    paired = paired.model_copy(update={"difference": difference, "ci": (low, high)})
+    return lead(Overview(results.model_copy(update={"paired": [paired], "notes": ["<b>"]})))
 
 
-def test_the_first_words_say_what_the_interval_allows() -> None:
-    assert "no difference can be shown" in verdict(-0.1, -0.3, 0.1)
-    assert "no difference can be shown" in verdict(-0.1, None, None)
-    assert "the persona predicts better" in verdict(-0.1, -0.2, -0.05)
-    assert "the persona predicts worse" in verdict(0.1, 0.05, 0.2)
-    assert "&lt;b&gt;" in verdict(0.1, 0.05, 0.2)
+def test_the_first_words_say_what_the_interval_allows(run: Path) -> None:
+    assert "cannot tell them apart" in verdict(run, -0.1, -0.3, 0.1)
+    assert "cannot tell them apart" in verdict(run, -0.1, None, None)
+    assert "the persona predicts better" in verdict(run, -0.1, -0.2, -0.05)
+    assert "the persona predicts worse" in verdict(run, 0.1, 0.05, 0.2)
+    assert "&lt;b&gt;" in verdict(run, 0.1, 0.05, 0.2)
 
 
 def test_a_run_without_any_error_has_a_page(run: Path) -> None:
     found = read_run(run)
-    found.results.update({"errors": [], "paired": [], "reduction": {"across_windows": {}, "same_window": {}}})
-    assert "There is no error to show" in page(found)
-    assert figures(found.results) == {}
+    nothing = Reductions(across_windows={}, same_window={})
+    empty = found.results.model_copy(update={"errors": [], "paired": [], "reduction": nothing})
+    assert "There is no error to show" in page(replace(found, results=empty))
+    assert figures(empty) == {}
 
 
 def removed(folder: Path, name: str) -> None:

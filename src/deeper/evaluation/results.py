@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from deeper.domains import Domain
-from deeper.evaluation.comparison import ORIGIN, Cell, CellKey, Cells, Group, cells_of, paired, reduction
+from deeper.evaluation.comparison import Cell, CellKey, Cells, Group, cells_of, paired, reduction
 from deeper.evaluation.error_table import count_unrated
 from deeper.evaluation.methods import FROZEN, HISTORY_ONLY, METHODS, ROLES
 from deeper.evaluation.results_schema import ErrorEntry, NotAvailableBaseline, Summary
@@ -90,10 +90,11 @@ def _errors(table: Cells, groups: Sequence[Group], rounds: int, seed: int) -> li
 def _entry(place: CellKey, cells: Sequence[Cell], seed: int) -> ErrorEntry:
     """The entry of a group of domains, from the cell of each domain."""
     interval = domain_mean_interval([cell.measures["mae"] for cell in cells], seed)
-    origin = {name: _joined(cells, name) for name in ORIGIN}
     return ErrorEntry(
-        **place._asdict(),
-        **origin,
+        domain=place.domain,
+        method=place.method,
+        round=place.round,
+        role=place.role,
         mae=interval.mean,
         ci=(interval.low, interval.high),
         rmse=_mean(cells, "rmse"),
@@ -101,6 +102,10 @@ def _entry(place: CellKey, cells: Sequence[Cell], seed: int) -> ErrorEntry:
         rank_accuracy=_mean(cells, "rank_accuracy"),
         users=sum(len(cell.users) for cell in cells),
         ratings=sum(cell.ratings for cell in cells),
+        readout=_joined(cells, "readout"),
+        calibrated=_joined(cells, "calibrated"),
+        predictor=_joined(cells, "predictor"),
+        prediction=_joined(cells, "prediction"),
         search_n=max(cell.search_n for cell in cells),
     )
 

@@ -27,7 +27,9 @@ def calibration_fits(calibration: Calibration | CrossFit) -> dict[str, Calibrati
 def history_fits(history: History | None, domains: Mapping[str, Domain]) -> dict[str, dict[str, HistoryFit]]:
     """The weights `with_persona` and of `history_only`, by domain; empty for a run without history."""
     fits: dict[str, dict[str, HistoryFit]] = {}
-    for name, domain in domains.items() if history else ():
+    if history is None:
+        return fits
+    for name, domain in domains.items():
         for label, pools in (("with_persona", history.with_persona), (HISTORY_ONLY, history.alone)):
             fitted_on, pool = pools.find(domain)
             if pool is not None:

@@ -167,7 +167,6 @@ def _manifest(plan: Plan, results: Results) -> dict[str, Any]:
         "machine": results.machine,
         "seed": results.seed,
         "config": results.config,
-        "command": plan.settings.command,
         "engines": {role: plan.engines[role].fingerprint for role in ("policy", "predictor")},
         "prompt_version": plan.prompts.version,
         # The persona's recipe belongs here too.

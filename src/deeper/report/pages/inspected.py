@@ -1,4 +1,4 @@
-"""What is in a data folder, on the terminal and as one self-contained page."""
+"""The content of a data folder, on the terminal and as one self-contained page."""
 
 from collections.abc import Mapping, Sequence
 from html import escape
@@ -20,15 +20,15 @@ HISTOGRAMS = {
     "title_lengths": "Titles by length (tens of characters)",
     "years": "Ratings by year",
 }
-"""What each histogram shows."""
+"""The title of each histogram."""
 
-LONGEST = 120
-"""Characters of a title that are shown."""
+SHOWN_CHARACTERS = 120
+"""Of a title; the rest is cut."""
 
 
 def print_inspected(found: Inspected, console: Console) -> None:
-    """Print the counts of every domain, its odd titles, and how ratings and users are spread."""
-    table = Table(title="What is there", box=None, padding=(0, 1))
+    """Print the counts of every domain, its odd titles, and the distribution of ratings and users."""
+    table = Table(title="Content of the data", box=None, padding=(0, 1))
     table.add_column("")
     for name in found:
         table.add_column(Text(printable(name)), justify="right")
@@ -37,13 +37,16 @@ def print_inspected(found: Inspected, console: Console) -> None:
     console.print(table)
     for name, one in found.items():
         for kind in ("ratings", "ratings_of_users"):
-            said = ", ".join(f"{value:g}: {count:,}" for value, count in one[kind])
-            console.print(Text(f"{printable(name)}, {HISTOGRAMS[kind].lower()}: {said}"))
+            counts = ", ".join(f"{value:g}: {count:,}" for value, count in one[kind])
+            console.print(Text(f"{printable(name)}, {HISTOGRAMS[kind].lower()}: {counts}"))
 
 
 def page(found: Inspected) -> str:
-    """The same as one HTML page without links to anything outside, with plots and odd titles."""
-    sections = ["<h1>What is there</h1>", html.table([[head, *cells] for head, cells in _counts(found)], ["", *found])]
+    """The content as one HTML page that fetches nothing, with plots and odd titles."""
+    sections = [
+        "<h1>Content of the data</h1>",
+        html.table([[head, *cells] for head, cells in _counts(found)], ["", *found]),
+    ]
     for name, one in found.items():
         sections.append(f"<h2>{escape(name)}</h2>")
         sections += [charts.histogram(title, one[kind]) for kind, title in HISTOGRAMS.items()]
@@ -52,7 +55,7 @@ def page(found: Inspected) -> str:
                 more = "" if odd["count"] <= len(odd["some"]) else f", the first {len(odd['some'])} of them"
                 quotes = "".join(f"<blockquote>{escape(_short(title))}</blockquote>" for title in odd["some"])
                 sections.append(f"<h3>Titles: {escape(kind)} ({odd['count']:,}{more})</h3>{quotes}")
-    return html.document("What is there", sections)
+    return html.document("Content of the data", sections)
 
 
 def _counts(found: Inspected) -> Sequence[tuple[str, list[str]]]:
@@ -67,4 +70,4 @@ def _counts(found: Inspected) -> Sequence[tuple[str, list[str]]]:
 
 
 def _short(title: str) -> str:
-    return title if len(title) <= LONGEST else f"{title[:LONGEST]}… ({len(title):,} characters)"
+    return title if len(title) <= SHOWN_CHARACTERS else f"{title[:SHOWN_CHARACTERS]}… ({len(title):,} characters)"
