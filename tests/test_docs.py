@@ -18,7 +18,7 @@ from rich.console import Console
 from deeper.behaviour.planted.plant import TRUTH
 from deeper.cli.main import cli
 from deeper.evaluation.methods import METHODS
-from deeper.evaluation.results_schema import parse_results
+from deeper.evaluation.results_schema import StageCost, parse_results
 from deeper.evaluation.schema import ERROR
 from deeper.learning.preferences.schema import CONTEXT, DIRECTION, REWARD
 from deeper.persona.prompts.templates import PLACEHOLDERS
@@ -48,15 +48,19 @@ def results():
     entry |= {"prediction": "none"}
     return {
         "commit": "0123456789abcdef+changes",
+        "versions": {},
         "machine": {"system": "Linux", "processor": "A processor", "cores": 2},
         "seed": 7,
+        "source": "",
+        "notes": [],
+        **dict.fromkeys(("config", "calibration", "history", "text"), {}),
         "users": {"sea_glass": 3},
         "errors": [{**entry, "method": "user_median", "round": 0, "calibrated": "off"}],
         "paired": [],
         "reduction": {"across_windows": {}, "same_window": {}},
         **dict.fromkeys(("failures", "persona_failures", "leaks", "unrated"), {}),
         "not_available": [],
-        "cost": {"total": {"seconds": 61.4}},
+        "cost": {"stages": {}, "total": {**dict.fromkeys(StageCost.model_fields, 0), "seconds": 61.4}},
     }
 
 

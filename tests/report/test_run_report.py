@@ -4,7 +4,7 @@ import hashlib
 import json
 import re
 import shutil
-from dataclasses import replace
+from dataclasses import asdict, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ import pytest
 from report_cases import METHODS, SCRIPT
 
 from deeper.cli.main import _run  # pyright: ignore[reportPrivateUsage]
+from deeper.evaluation.recipe import RECIPE
 from deeper.evaluation.results_schema import Reductions
 from deeper.report.figures import figures
 from deeper.report.overview import Overview, lead
@@ -145,6 +146,10 @@ def test_a_report_that_cannot_be_written_says_so(
     (copy / "figures").write_text("in the way")
     assert deeper(monkeypatch, "report", str(copy)) == 2
     assert "cannot be written" in capsys.readouterr().err
+
+
+def test_the_manifest_records_the_recipe_of_the_evaluation(run: Path) -> None:
+    assert read_run(run).manifest["recipes"]["evaluation"] == asdict(RECIPE)
 
 
 def test_the_run_holds_the_windows_of_judged_users_alone(run: Path) -> None:
