@@ -22,7 +22,7 @@ pytestmark = pytest.mark.chromium
 WIDE, PHONE = (1280, 900), (390, 844)
 AXE_RULES = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"]}}
 OUTSIDE = {"exclude": [["svg > *"]]}
-"""A picture is one thing, with a name of its own: what it is drawn of is nobody's to read."""
+"""A picture has one label; its parts have no labels to check."""
 RADIOS = "#steps input"
 CELLS = "all => all.map(row => [...row.cells].map(cell => cell.textContent))"
 DRAWN = "all => all.map(one => [one.dataset.kind, one.querySelector('svg') !== null])"
@@ -30,13 +30,13 @@ ACTIVE = "() => { const one = document.activeElement; return one.id || one.name 
 
 
 class Opened:
-    """A page, and what it has asked for or complained of."""
+    """A page, with its requests, errors and console messages."""
 
     def __init__(self, context: BrowserContext, path: Path) -> None:
-        self.page, self.trouble, self.asked = context.new_page(), list[str](), list[str]()
-        self.page.on("pageerror", lambda error: self.trouble.append(str(error)))
-        self.page.on("console", lambda said: self.trouble.append(said.text))
-        self.page.on("request", lambda request: self.asked.append(request.url))
+        self.page, self.errors, self.requests = context.new_page(), list[str](), list[str]()
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.on("console", lambda message: self.errors.append(message.text))
+        self.page.on("request", lambda request: self.requests.append(request.url))
         self.page.goto(path.as_uri())
         self.page.wait_for_selector("html[data-ready]")
         expect(self.page.locator("#user-view h3").first).to_be_visible()
@@ -52,8 +52,8 @@ def opened(chromium: Browser, path: Path) -> Iterator[Opened]:
     context = chromium.new_context(viewport={"width": WIDE[0], "height": WIDE[1]}, offline=True)
     found = Opened(context, path)
     yield found
-    assert found.trouble == []
-    assert [url for url in found.asked if not url.startswith(("file:", "data:"))] == []
+    assert found.errors == []
+    assert [url for url in found.requests if not url.startswith(("file:", "data:"))] == []
     assert found.page.evaluate("'hacked' in window") is False
     context.close()
 
@@ -154,7 +154,7 @@ def test_texts_changes_and_numbers_are_those_of_the_tables(opened: Opened, run: 
     assert compared > 30 and changed > 0
 
 
-def test_why_it_changed_are_the_predictions_of_the_persona_before(opened: Opened, run: Path) -> None:
+def test_discrepancies_are_those_of_the_previous_persona(opened: Opened, run: Path) -> None:
     page, files, texts = opened.page, read_run(run), personas(run)
     predictions = {(row["persona_id"], row["k"]): row for row in files.predictions.to_pylist()}
     windows = {(row["domain"], row["user"], row["k"]): row["items"] for row in files.windows.to_pylist()}
@@ -166,11 +166,11 @@ def test_why_it_changed_are_the_predictions_of_the_persona_before(opened: Opened
         if made["failure"]:
             assert f"No prediction of W1 from the previous persona: {made['failure']}" in side.inner_text()
             continue
-        told = files.domains[domain].scale.round(np.array(made["points"]))
+        rounded = files.domains[domain].scale.round(np.array(made["points"]))
         items = windows[domain, user, 1]
         expected = {
             item["title"]: round(point - item["rating"], 3)
-            for item, point in zip(items, told.tolist(), strict=True)
+            for item, point in zip(items, rounded.tolist(), strict=True)
             if abs(point - item["rating"]) > 1e-6
         }
         rows = side.locator(".window.plain tbody tr").evaluate_all(
@@ -232,7 +232,7 @@ def test_the_keyboard_reaches_everything(opened: Opened) -> None:
     expect(page.locator("#user-view h3").first).not_to_have_text(first)
 
 
-def test_what_was_not_read_or_written_is_said(opened: Opened, run: Path) -> None:
+def test_failures_and_searches_are_shown(opened: Opened, run: Path) -> None:
     page = opened.page
     failed = [key for key, row in personas(run).items() if row["failure"] and key[2] == "slide_regeneration"]
     domain, user, method, t = failed[0]
@@ -249,7 +249,7 @@ def test_what_was_not_read_or_written_is_said(opened: Opened, run: Path) -> None
 
 
 @pytest.mark.parametrize(("size", "scheme"), [(WIDE, "light"), (PHONE, "dark")])
-def test_axe_finds_nothing(chromium: Browser, path: Path, size: tuple[int, int], scheme: Any) -> None:
+def test_axe_finds_no_problem(chromium: Browser, path: Path, size: tuple[int, int], scheme: Any) -> None:
     context = chromium.new_context(
         viewport={"width": size[0], "height": size[1]}, color_scheme=scheme, offline=True, bypass_csp=True
     )
@@ -263,7 +263,7 @@ def test_axe_finds_nothing(chromium: Browser, path: Path, size: tuple[int, int],
     context.close()
 
 
-def test_the_policy_lets_nothing_out_and_nothing_run(opened: Opened) -> None:
+def test_the_security_policy_stops_requests_and_scripts(opened: Opened) -> None:
     page = opened.page
     script = """async () => {
         const broken = [];
@@ -275,8 +275,8 @@ def test_the_policy_lets_nothing_out_and_nothing_run(opened: Opened) -> None:
         return [answer, broken.sort()];
     }"""
     assert page.evaluate(script) == ["kept in", ["connect-src", "img-src", "script-src-elem"]]
-    assert all(re.search("Content Security Policy", text) for text in opened.trouble) and opened.trouble
-    # The picture counts as asked for, though the policy has kept the browser from asking.
-    assert opened.asked[1:] == ["http://127.0.0.1:9/x.png"]
-    opened.trouble.clear()
-    opened.asked.clear()
+    assert all(re.search("Content Security Policy", text) for text in opened.errors) and opened.errors
+    # The picture counts as requested, although the policy stopped the request.
+    assert opened.requests[1:] == ["http://127.0.0.1:9/x.png"]
+    opened.errors.clear()
+    opened.requests.clear()

@@ -47,7 +47,7 @@ def test_report_writes_the_page_and_figures_that_are_equal_for_equal_results(
             assert ElementTree.fromstring(content).tag.endswith("svg")
 
 
-def test_the_page_has_every_number_and_no_markup_of_the_data(run: Path) -> None:
+def test_the_page_has_every_number_and_no_markup_from_the_data(run: Path) -> None:
     found = read_run(run)
     html = page(found)
     assert SCRIPT not in html and "<i>" not in html.replace("</i>", "").split("<script>")[0].replace("<i style", "")
@@ -74,7 +74,7 @@ def verdict(run: Path, difference: float, low: float | None, high: float | None)
     return lead(Overview(results.model_copy(update={"paired": [paired], "notes": ["<b>"]})))
 
 
-def test_the_first_words_say_what_the_interval_allows(run: Path) -> None:
+def test_the_first_paragraph_claims_only_what_the_interval_allows(run: Path) -> None:
     assert "cannot tell them apart" in verdict(run, -0.1, -0.3, 0.1)
     assert "cannot tell them apart" in verdict(run, -0.1, None, None)
     assert "the persona predicts better" in verdict(run, -0.1, -0.2, -0.05)
@@ -113,7 +113,7 @@ def of_before(folder: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("spoil", "name", "said"),
+    ("spoil", "name", "problem"),
     [
         (removed, "results.json", "the run is not finished"),
         (removed, "windows.parquet", "the run is not finished"),
@@ -126,16 +126,16 @@ def of_before(folder: Path, name: str) -> None:
         (of_before, "manifest.json", "of an earlier version"),
     ],
 )
-def test_what_cannot_be_reported_is_named(
+def test_a_damaged_or_foreign_run_is_refused_with_its_reason(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
-    spoil: Any, name: str, said: str,
+    spoil: Any, name: str, problem: str,
 ) -> None:  # fmt: skip
     copy = tmp_path / "run"
     shutil.copytree(run, copy)
     spoil(copy, name)
     assert deeper(monkeypatch, "report", str(copy)) == 2
-    told = capsys.readouterr().err
-    assert said in told and str(copy) in told and "\n  → " in told
+    message = capsys.readouterr().err
+    assert problem in message and str(copy) in message and "\n  → " in message
 
 
 def test_a_report_that_cannot_be_written_says_so(
@@ -152,14 +152,14 @@ def test_the_manifest_records_the_recipe_of_the_evaluation(run: Path) -> None:
     assert read_run(run).manifest["recipes"]["evaluation"] == asdict(RECIPE)
 
 
-def test_the_run_holds_the_windows_of_judged_users_alone(run: Path) -> None:
+def test_the_run_holds_the_windows_of_eval_users_alone(run: Path) -> None:
     windows, personas = (pq.read_table(run / f"{name}.parquet").to_pylist() for name in ("windows", "personas"))
-    judged = {(row["domain"], row["user"]) for row in personas}
-    assert {(row["domain"], row["user"]) for row in windows} == judged
+    eval_users = {(row["domain"], row["user"]) for row in personas}
+    assert {(row["domain"], row["user"]) for row in windows} == eval_users
     assert max(row["k"] for row in windows) == 4
 
 
-def test_the_libraries_are_those_that_are_pinned() -> None:
+def test_the_vendored_libraries_are_the_pinned_ones() -> None:
     pinned = json.loads((VENDOR / "vendor.json").read_text("utf-8"))
     assert {one["file"] for one in pinned} == {path.name for path in VENDOR.iterdir() if path.name.endswith(".js")}
     for library in pinned:

@@ -169,8 +169,7 @@ def _manifest(plan: Plan, results: Results) -> dict[str, Any]:
         "config": results.config,
         "engines": {role: plan.engines[role].fingerprint for role in ("policy", "predictor")},
         "prompt_version": plan.prompts.version,
-        # The persona's recipe belongs here too.
-        "recipes": {"evaluation": asdict(RECIPE)},
+        "recipes": {"evaluation": asdict(RECIPE)},  # and "persona": the recipe of the persona room
         "domains": {name: asdict(domain) for name, domain in plan.loaded.domains.items()},
         "eval_users": len(plan.population.eval),
         "calibration_users": len(plan.population.calibration),

@@ -35,9 +35,9 @@ def print_inspected(found: Inspected, console: Console) -> None:
     for head, cells in _counts(found):
         table.add_row(Text(head), *map(Text, cells))
     console.print(table)
-    for name, one in found.items():
+    for name, content in found.items():
         for kind in ("ratings", "ratings_of_users"):
-            counts = ", ".join(f"{value:g}: {count:,}" for value, count in one[kind])
+            counts = ", ".join(f"{value:g}: {count:,}" for value, count in content[kind])
             console.print(Text(f"{printable(name)}, {HISTOGRAMS[kind].lower()}: {counts}"))
 
 
@@ -47,10 +47,10 @@ def page(found: Inspected) -> str:
         "<h1>Content of the data</h1>",
         html.table([[head, *cells] for head, cells in _counts(found)], ["", *found]),
     ]
-    for name, one in found.items():
+    for name, content in found.items():
         sections.append(f"<h2>{escape(name)}</h2>")
-        sections += [charts.histogram(title, one[kind]) for kind, title in HISTOGRAMS.items()]
-        for kind, odd in one["odd"].items():
+        sections += [charts.histogram(title, content[kind]) for kind, title in HISTOGRAMS.items()]
+        for kind, odd in content["odd"].items():
             if odd["count"]:
                 more = "" if odd["count"] <= len(odd["some"]) else f", the first {len(odd['some'])} of them"
                 quotes = "".join(f"<blockquote>{escape(_short(title))}</blockquote>" for title in odd["some"])
@@ -59,13 +59,15 @@ def page(found: Inspected) -> str:
 
 
 def _counts(found: Inspected) -> Sequence[tuple[str, list[str]]]:
-    heads = list(dict.fromkeys(head for one in found.values() for head in one["counts"]))
-    rows = [(head, [f"{one['counts'].get(head, 0):,}" for one in found.values()]) for head in heads]
-    rows.append(("mean rating", [f"{one['mean']:.2f}" for one in found.values()]))
-    rows.append(("first rating", [str(one["first"])[:10] for one in found.values()]))
-    rows.append(("last rating", [str(one["last"])[:10] for one in found.values()]))
-    kinds = list(dict.fromkeys(kind for one in found.values() for kind in one["odd"]))
-    rows += [(f"titles: {kind}", [f"{one['odd'][kind]['count']:,}" for one in found.values()]) for kind in kinds]
+    heads = list(dict.fromkeys(head for content in found.values() for head in content["counts"]))
+    rows = [(head, [f"{content['counts'].get(head, 0):,}" for content in found.values()]) for head in heads]
+    rows.append(("mean rating", [f"{content['mean']:.2f}" for content in found.values()]))
+    rows.append(("first rating", [str(content["first"])[:10] for content in found.values()]))
+    rows.append(("last rating", [str(content["last"])[:10] for content in found.values()]))
+    kinds = list(dict.fromkeys(kind for content in found.values() for kind in content["odd"]))
+    rows += [
+        (f"titles: {kind}", [f"{content['odd'][kind]['count']:,}" for content in found.values()]) for kind in kinds
+    ]
     return rows
 
 

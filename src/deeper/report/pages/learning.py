@@ -129,7 +129,7 @@ def _iteration(found: Report) -> str:
     number = found["iteration"]
     facts = [*_sampled(found), *_trained(found)]
     drawn = "".join(_charts(found.get("training")))
-    examples = "".join(html.rewarded(one, 4) for one in found.get("reward", {}).get("examples", ()))
+    examples = "".join(html.rewarded(example, 4) for example in found.get("reward", {}).get("examples", ()))
     return (
         f"<h2>Iteration {number}</h2>{html.table(facts, label=f'Iteration {number}')}"
         + (f"<div class=charts>{drawn}</div><p class=note>Dashed: validation pairs.</p>" if drawn else "")

@@ -68,7 +68,7 @@ def page(report: Report) -> str:
         f"<h1>Can the reward be trusted?</h1><p>{escape(' '.join(_notes(report)))}</p>",
         _reliability(report),
         *(_section(measure, report) for measure in dict.fromkeys(entry["measure"] for entry in report["reality"])),
-        f"<h2>Best and worst directions</h2>{''.join(html.rewarded(one, 3) for one in report['examples'])}",
+        f"<h2>Best and worst directions</h2>{''.join(html.rewarded(example, 3) for example in report['examples'])}",
         f"<h2>Origin</h2>{html.table(_origin(report), label='Origin')}",
     ]
     return html.document("Can the reward be trusted?", sections)
@@ -122,7 +122,7 @@ def _section(measure: str, report: Report) -> str:
 
 def _reliability(report: Report) -> str:
     found = [(f"{e['domain']}, {e['measure']}", _find(e, RELIABILITY)) for e in report["reality"]]
-    rows = [{"name": name, "value": one["value"], "ci": one["ci"]} for name, one in found if one is not None]
+    rows = [{"name": name, "value": estimate["value"], "ci": estimate["ci"]} for name, estimate in found if estimate]
     level = report["min_reliability"]
     return charts.intervals("Reliability", rows, (0.0, level), f"Dashed: the needed reliability, {level:g}.")
 

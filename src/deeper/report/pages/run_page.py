@@ -260,7 +260,7 @@ BROWSER = """
 the next window.</p>
 <div class="controls">
 <label>method <select id="method"></select></label>
-<label>beside it <select id="beside"></select></label>
+<label>compare with <select id="beside"></select></label>
 <fieldset><legend>round</legend><div class="steps" id="steps"></div></fieldset>
 <label style="display:flex;align-items:center;gap:.4rem"><input type="checkbox" id="diff" checked> mark changes</label>
 </div>

@@ -12,7 +12,7 @@ const browse = async () => {
   let personas = [], windows = [];
 
   const option = (value, text = value) => element("option", { value }, text);
-  const domains = Object.keys(index.domains).filter((name) => index.users.some((one) => one.domain === name));
+  const domains = Object.keys(index.domains).filter((name) => index.users.some((user) => user.domain === name));
   at("domain").append(option("", "all domains"), ...domains.map((name) => option(name, index.domains[name].name)));
   at("domain").closest("label").hidden = domains.length < 2;
   at("method").append(...index.methods.map((name) => option(name, wordsOf(name))));
@@ -32,19 +32,19 @@ const browse = async () => {
 
   const list = (event) => {
     const method = at("method").value, words = at("find").value.trim().toLowerCase();
-    const rows = index.users.map((one, i) => ({ ...one, i, change: change(i, method) }))
-      .filter((one) => (!at("domain").value || one.domain === at("domain").value) && one.user.toLowerCase().includes(words));
+    const rows = index.users.map((user, i) => ({ ...user, i, change: change(i, method) }))
+      .filter((row) => (!at("domain").value || row.domain === at("domain").value) && row.user.toLowerCase().includes(words));
     const side = { improved: -1, worsened: 1 }[at("order").value];
-    const kept = side ? rows.filter((one) => one.change && one.change.by * side > 0.0005) : rows;
+    const kept = side ? rows.filter((row) => row.change && row.change.by * side > 0.0005) : rows;
     if (side) kept.sort((a, b) => side * (b.change.by - a.change.by));
-    at("user").replaceChildren(...kept.map((one) => option(one.i, `${one.change ? `${signed(one.change.by, 2)}  ` : ""}${one.user}`)));
+    at("user").replaceChildren(...kept.map((row) => option(row.i, `${row.change ? `${signed(row.change.by, 2)}  ` : ""}${row.user}`)));
     at("found").textContent = `${kept.length} of ${index.users.length} users`;
-    const known = rows.find((one) => one.change);
+    const known = rows.find((row) => row.change);
     at("measure").textContent = known
       ? `Before each user: the error of ${wordsOf(method)} in the last round minus ${known.change.fixed ? "that of the frozen persona on the same window" : "that in its first round"}. Below 0 is better.`
       : "";
     if (!kept.length) { state.user = null; at("user-view").replaceChildren(element("p", { class: "dim" }, "No user matches.")); at("previous").disabled = at("next").disabled = true; return; }
-    const stays = event?.target !== at("order") && kept.some((one) => one.i === state.user);
+    const stays = event?.target !== at("order") && kept.some((row) => row.i === state.user);
     choose(stays ? state.user : kept[0].i);
   };
 
@@ -62,9 +62,9 @@ const browse = async () => {
   };
 
   const persona = (method, k) => {
-    const own = personas.filter((one) => one.method === method && one.stage === "final");
-    if (!isUpdater(method) && method !== "raw_history") return personas.find((one) => one.method === (method === "frozen" ? "initialise" : method));
-    return k === 0 && method !== "raw_history" ? personas.find((one) => one.method === "initialise") : own.find((one) => one.k === k);
+    const own = personas.filter((row) => row.method === method && row.stage === "final");
+    if (!isUpdater(method) && method !== "raw_history") return personas.find((row) => row.method === (method === "frozen" ? "initialise" : method));
+    return k === 0 && method !== "raw_history" ? personas.find((row) => row.method === "initialise") : own.find((row) => row.k === k);
   };
 
   // The highest bar of the window fills the height, which keeps its items comparable.
@@ -117,9 +117,9 @@ const browse = async () => {
   const why = (method, t, before, labels) => {
     if (!isUpdater(method)) return [];
     if (t === 0) return [element("h4", {}, "Origin"), element("p", { class: "dim" }, "It was written from the ratings of W0 alone. There was no prediction yet."), given(0)];
-    const same = before && personas.find((one) => one.method === method && one.k === t && one.stage === "final")?.text === before.text;
+    const same = before && personas.find((row) => row.method === method && row.k === t && row.stage === "final")?.text === before.text;
     const made = [element("h4", {}, same ? "What the model was shown" : "Why it changed"), element("p", { class: "dim" }, `The model was shown ${index.sees[method]} (W${t}).`)];
-    const short = personas.find((one) => one.method === method && one.k === t && one.stage === "short_term");
+    const short = personas.find((row) => row.method === method && row.k === t && row.stage === "short_term");
     if (short) made.push(element("blockquote", {}, short.text));
     const prediction = before?.predicted[t];
     if (!prediction || prediction.failure) {
@@ -199,12 +199,12 @@ const browse = async () => {
     element("span", {}, element("i", { style: `background:var(${name})` }), text)), element("span", {}, element("i", { class: "round", style: "background:var(--given)" }), "rating by the user"));
 
   const draw = () => {
-    const one = index.users[state.user];
+    const user = index.users[state.user];
     const methods = [at("method").value, at("beside").value].filter((name, i, all) => name && all.indexOf(name) === i);
-    const size = `${domains.length > 1 ? `${index.domains[one.domain].name}. ` : ""}${windows.length} windows of up to ${d3.max(windows, (window) => window.length)} ratings.`;
-    at("user-view").replaceChildren(element("h3", {}, element("bdi", {}, one.user)), element("p", { class: "dim" }, size),
+    const size = `${domains.length > 1 ? `${index.domains[user.domain].name}. ` : ""}${windows.length} windows of up to ${d3.max(windows, (window) => window.length)} ratings.`;
+    at("user-view").replaceChildren(element("h3", {}, element("bdi", {}, user.user)), element("p", { class: "dim" }, size),
       course(methods), key(), element("div", { class: "sides" }, ...methods.map(side)));
-    at("status").textContent = `${one.user}, round ${state.round}`;
+    at("status").textContent = `${user.user}, round ${state.round}`;
   };
 
   const steps = d3.range(index.rounds + 1).map((t) => element("label", {}, element("input", { type: "radio", name: "round", value: t, checked: t === 0, onchange: () => { state.round = t; if (state.user !== null) draw(); } }), String(t)));
