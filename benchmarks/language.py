@@ -25,11 +25,13 @@ from deeper.commands.evaluate.settings import is_calibrated
 from deeper.commands.execution.engines import make_engines
 from deeper.domains import Domain
 from deeper.engine import Engine
+from deeper.evaluation.results_schema import read_results
 from deeper.learning.describer.level_words import RUNGS
 from deeper.measure.metrics import mean_absolute_error
 from deeper.persona.calibration import Calibration, calibrate, fit_calibration
 from deeper.persona.predict import PREDICT_INPUT, predict
 from deeper.persona.prompts.templates import load_prompts
+from deeper.storage import layout
 from deeper.storage.provenance import provenance
 from paired import SEED, Key, Row, difference, ratio, with_interval
 
@@ -66,14 +68,14 @@ def main() -> None:
 
 def errors_by_text(run: Path, other: str) -> dict[str, dict[Key, float]]:
     """Return the errors of each user's last refined persona in the next window, by kind of text."""
-    config = json.loads((run / "results.json").read_text("utf-8"))["config"]
+    config = read_results(run / layout.RESULTS).config
     loaded = load_windows(config["data"], config["domains"] or None)
     domains, prompts = loaded.domains, load_prompts(Path(config["prompts"]) if config["prompts"] else None)
     windows: dict[Key, list[Any]] = {}
     for row in loaded.windows.to_pylist():
         windows.setdefault((row["domain"], row["user"]), []).append(row["items"])
     last: dict[Key, Row] = {}
-    personas = pq.read_table(run / "personas.parquet").to_pylist()
+    personas = pq.read_table(run / layout.PERSONAS).to_pylist()
     for row in personas:
         key = (row["domain"], row["user"])
         is_kept = row["method"] == "refine" and row["stage"] == "final" and not row["failure"]

@@ -28,6 +28,7 @@ from deeper.behaviour.users import Key, choose_users
 from deeper.commands.execution.engines import make_engines
 from deeper.domains import Domain
 from deeper.engine.adapter import load_adapter
+from deeper.evaluation.results_schema import read_results
 from deeper.learning.describer.describe import describe
 from deeper.learning.describer.later_windows import evolved
 from deeper.learning.export.hub_cards import without_places
@@ -36,6 +37,7 @@ from deeper.measure.metrics import mean_absolute_error, rank_accuracy
 from deeper.persona.calibration import calibrate, fit_calibration
 from deeper.persona.predict import PREDICT_INPUT, predict
 from deeper.persona.prompts.templates import load_prompts
+from deeper.storage import layout
 from deeper.storage.provenance import provenance
 from paired import by_domain, with_interval
 
@@ -69,7 +71,7 @@ def main() -> None:
             given.predictor, given.data, given.domains.split(",") if given.domains else [], given.users
         ),
         **evaluate_policy(given.evaluated),
-        **rewards(json.loads((given.rewarded / "reward.json").read_text("utf-8"))),
+        **rewards(json.loads((given.rewarded / layout.REWARD_REPORT).read_text("utf-8"))),
         "sample_reward_speedup": sampling["ratio"],
         "predictor_training_speedup": training["speedup"],
         "speed": {"sampling": sampling, "training": training},
@@ -182,12 +184,12 @@ def evaluate_policy(runs: Sequence[Path]) -> Row:
     personas: list[Row] = []
     config: list[Row] = []
     for run in runs:
-        results = json.loads((run / "results.json").read_text("utf-8"))
-        if results["config"]["split"] != "validation":
+        settings = read_results(run / layout.RESULTS).config
+        if settings["split"] != "validation":
             raise SystemExit(f"{run} is no run with --split validation")
-        config.append({name: results["config"][name] for name in ("data", "users", "rounds", "max_persona_tokens")})
-        errors += pq.read_table(run / "errors.parquet").to_pylist()
-        personas += pq.read_table(run / "personas.parquet").to_pylist()
+        config.append({name: settings[name] for name in ("data", "users", "rounds", "max_persona_tokens")})
+        errors += pq.read_table(run / layout.ERRORS).to_pylist()
+        personas += pq.read_table(run / layout.PERSONAS).to_pylist()
     cells: dict[str, dict[Key, dict[int, float]]] = {"refine": {}, "user_median": {}}
     for row in errors:
         if row["method"] in cells and row["role"] == "future" and row["prediction"] != "history":

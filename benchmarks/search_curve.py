@@ -12,7 +12,6 @@ together: to see those of one updater, give each run only one.
 """
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +19,10 @@ import numpy as np
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from deeper.evaluation.schema import UPDATERS
+from deeper.evaluation.methods import UPDATERS
+from deeper.evaluation.results_schema import read_results
 from deeper.measure.bootstrap import domain_mean_interval
+from deeper.storage import layout
 
 STAGES = ("update-", "candidates-", "judge-")
 HEADS = ("updater", "N", "MAE", "difference", "interval", "old kept", "prompt tokens", "generated tokens")
@@ -59,16 +60,16 @@ def curve(folders: list[Path]) -> list[tuple[str, ...]]:
 
 def _read(folder: Path) -> dict[str, Any]:
     """Read what the curve needs of a run."""
-    settings = json.loads((folder / "results.json").read_text("utf-8"))["config"]
-    table = pq.read_table(folder / "errors.parquet")
+    settings = read_results(folder / layout.RESULTS).config
+    table = pq.read_table(folder / layout.ERRORS)
     last = (pc.field("role") == "future") & (pc.field("prediction") == "persona")
     rows = table.filter(last & (pc.field("round") == settings["rounds"])).to_pylist()
     errors: dict[str, Errors] = {}
     for row in rows:
         errors.setdefault(row["method"], {}).setdefault(row["domain"], {})[row["user"]] = row["mae"]
-    cost = [row for row in pq.read_table(folder / "cost.parquet").to_pylist() if row["stage"].startswith(STAGES)]
+    cost = [row for row in pq.read_table(folder / layout.COST).to_pylist() if row["stage"].startswith(STAGES)]
     tokens = {name: sum(row[name] for row in cost) for name in ("tokens_prompt", "tokens_generated")}
-    return {"search_n": settings["search_n"], "errors": errors, "kept": _kept(folder / "search.parquet"), **tokens}
+    return {"search_n": settings["search_n"], "errors": errors, "kept": _kept(folder / layout.SEARCH), **tokens}
 
 
 def _kept(path: Path) -> dict[str, float]:

@@ -19,9 +19,11 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
-from deeper.evaluation.schema import HISTORY_ONLY, UPDATERS
+from deeper.evaluation.methods import HISTORY_ONLY, UPDATERS
+from deeper.evaluation.results_schema import read_results
 from deeper.learning.export.hub_cards import without_places
 from deeper.measure.bootstrap import Interval
+from deeper.storage import layout
 from paired import Errors, Key, Row, difference, errors_of, mean_of_rounds, ratio, with_interval
 
 SEED = 1
@@ -44,7 +46,7 @@ def main() -> None:
     parser.add_argument("--unseen", required=True, type=Path, help="output of benchmarks/unseen.py")
     parser.add_argument("--demo", required=True, type=Path, help="results.json of deeper demo")
     given = parser.parse_args()
-    results, untuned = (read_json(path / "results.json") for path in (given.results, given.untuned))
+    results, untuned = (read_results(path / layout.RESULTS).as_json() for path in (given.results, given.untuned))
     language, ablation = read_json(given.language), read_json(given.ablation)
     unseen, demo = read_json(given.unseen), read_json(given.demo)
     if not unseen["proves"]:
@@ -116,9 +118,9 @@ def gain(mine: Mapping[Key, float], theirs: Mapping[Key, float]) -> Interval:
 
 def first_median(run: Path, last: int) -> dict[Key, float]:
     """Errors of the median of the user's first window, in the window that the last round predicts."""
-    domains = read_json(run / "manifest.json")["domains"]
+    domains = read_json(run / layout.MANIFEST)["domains"]
     rated: dict[Key, dict[int, list[float]]] = {}
-    for window in pq.read_table(run / "windows.parquet").to_pylist():
+    for window in pq.read_table(run / layout.WINDOWS).to_pylist():
         ratings = [i["rating"] for i in window["items"] if i["rating"] not in domains[window["domain"]]["unrated"]]
         rated.setdefault((window["domain"], window["user"]), {})[window["k"]] = ratings
     return {
@@ -236,7 +238,7 @@ def drawn(run: Path) -> list[Row]:
 
 def personas_of(run: Path) -> list[Row]:
     """Return the first personas and those of `refine`, without failures."""
-    rows = pq.read_table(run / "personas.parquet").to_pylist()
+    rows = pq.read_table(run / layout.PERSONAS).to_pylist()
     kept = ("initialise", "refine")
     return [one for one in rows if one["method"] in kept and one["stage"] == "final" and not one["failure"]]
 

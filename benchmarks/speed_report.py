@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 from deeper.engine import Prompt, Sampling
 from deeper.engine.scripted.replay import ScriptedEngine
-from deeper.evaluation.schema import CONTROLS, UPDATERS
+from deeper.evaluation.methods import CONTROLS, UPDATERS
 from deeper.report.pages.run_page import page
 from deeper.report.run_files import RunFiles, read_run
 from speed_shared import Figure, Say, Sizes, figure, planted_windows, run_planted
@@ -98,13 +98,13 @@ def open_page(path: Path, users: int) -> tuple[float, float]:
         shown: Any = browser.new_page()
         began = time.monotonic()
         shown.goto(path.as_uri())
-        shown.wait_for_selector("#person .persona")
+        shown.wait_for_selector("#user-view .persona")
         shown.wait_for_selector("#errors .plot svg")
         first = time.monotonic() - began
         name = shown.locator("#user option").last.inner_text().split()[-1]
         began = time.monotonic()
         shown.select_option("#user", str(users - 1))
-        shown.wait_for_function("name => document.querySelector('#person h3').textContent === name", arg=name)
+        shown.wait_for_function("name => document.querySelector('#user-view h3').textContent === name", arg=name)
         other = time.monotonic() - began
         browser.close()
     return first, other

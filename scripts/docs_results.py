@@ -18,6 +18,7 @@ from pathlib import Path
 
 import docs_figures
 import docs_small
+from deeper.evaluation.results_schema import parse_results
 from deeper.report.figures import figures
 from docs_cells import Results
 
@@ -84,7 +85,11 @@ def pictures(document: str, results: Path, where: str) -> Iterator[tuple[str, by
 
 @cache
 def _drawn(source: Path) -> dict[str, bytes]:
-    return {name: content for name, content in figures(_read(source)).items() if name.endswith(".svg")}
+    return {
+        name: content
+        for name, content in figures(parse_results(_read(source), source.name)).items()
+        if name.endswith(".svg")
+    }
 
 
 def _source(results: Path, name: str, where: str) -> Path:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from deeper.evaluation.schema import UPDATERS
+from deeper.evaluation.methods import UPDATERS
 from docs_cells import Results, commit, interval, origin, per_cent, table
 
 PAPER = {"over four rounds": 32.2, "seen domains": 29.4, "unseen domains, at most": 36.4}

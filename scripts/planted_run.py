@@ -22,7 +22,7 @@ from deeper.commands.evaluate.settings import Settings
 from deeper.commands.execution import engines as engine_choice
 from deeper.engine import Prompt
 from deeper.engine.scripted.replay import ScriptedEngine
-from deeper.evaluation.planted_judge import truth_persona, word_reader
+from deeper.evaluation.planted_predictor import planted_persona, planted_predictor
 from deeper.persona.prompts.item_lines import quote
 from deeper.report.write_report import write_report
 
@@ -48,7 +48,7 @@ def planted_run(out: Path, users: int = 24, seed: int = 1, **settings: Any) -> P
         write_planted(planted, data)
         windows = load_windows(str(data)).windows.to_pylist()
         truths = {row["user"]: row for row in planted.truth.to_pylist()}
-        engine = ScriptedEngine(reply=_scripted_policy(windows, truths), judge=word_reader(PLANTED.scale))
+        engine = ScriptedEngine(reply=_scripted_policy(windows, truths), judge=planted_predictor(PLANTED.scale))
         original = engine_choice.make_engine
         engine_choice.make_engine = lambda spec, adapter: engine
         try:
@@ -70,7 +70,7 @@ def _scripted_policy(windows: list[dict[str, Any]], truths: Mapping[str, Mapping
         counted = {user: sum(1 for other, _ in found if other == user) for user, _ in found}
         user = max(counted, key=lambda name: counted[name])
         k = max(window for other, window in found if other == user)
-        sentences = truth_persona(truths[user], k, PLANTED.scale).split(". ")
+        sentences = planted_persona(truths[user], k, PLANTED.scale).split(". ")
         keeps = "description so far" in prompt.user or len(found) > 10
         persona = ". ".join(sentences[: min(k + 1, SENTENCES)] if keeps or k == 0 else sentences[:2])
         return persona if persona.endswith(".") else f"{persona}."

@@ -49,7 +49,7 @@ def main() -> None:
             if not name:
                 shown.screenshot(path=out / "errors.png", clip=_clip(shown, "header", "#errors figure"), full_page=True)
             shown.screenshot(
-                path=out / f"personas{name}.png", clip=_clip(shown, "#personas", "#person"), full_page=True
+                path=out / f"personas{name}.png", clip=_clip(shown, "#personas", "#user-view"), full_page=True
             )
             context.close()
         browser.close()

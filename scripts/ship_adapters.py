@@ -11,10 +11,9 @@ them `benchmarks/unseen.py` works without RUNS. The licence of the adapters is `
 import argparse
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -23,6 +22,8 @@ from deeper.behaviour.fingerprints import FINGERPRINTS
 from deeper.commands.export.to_hub import HubOptions, export_hub
 from deeper.commands.export.to_llamafactory import README
 from deeper.engine.adapter import METRICS, SHIPPED, TENSORS, load_adapter
+from deeper.evaluation.results_schema import Results, read_results
+from deeper.storage.layout import RESULTS
 from docs_cells import interval, table
 
 COMPARED = ("refine", "frozen", "user_median")
@@ -35,7 +36,7 @@ def main() -> None:
     parser.add_argument("--judged", type=Path, action="append", required=True, help="run folder; repeatable")
     parser.add_argument("--made-in", type=Path, required=True, help="folder of all trainings, samplings and choices")
     given = parser.parse_args()
-    figures = together([json.loads((run / "results.json").read_text("utf-8")) for run in given.judged])
+    figures = together([read_results(run / RESULTS) for run in given.judged])
     for source in given.adapters:
         place = SHIPPED / f"small-{load_adapter(source).kind}"
         with TemporaryDirectory() as staging:
@@ -61,20 +62,20 @@ def fingerprints_below(folder: Path) -> list[str]:
     return sorted(set[str]().union(*lists))
 
 
-def together(runs: Sequence[Mapping[str, Any]]) -> str:
+def together(runs: Sequence[Results]) -> str:
     """Return a table for the cards: errors of both adapters together, in the last round of each domain."""
     rows: list[tuple[object, ...]] = []
     for run in runs:
-        held_out = [one for one in run["errors"] if one["role"] == "future" and one["domain"] in run["users"]]
-        for domain in run["users"]:
-            last = max(one["round"] for one in held_out if one["domain"] == domain)
+        held_out = [entry for entry in run.errors if entry.role == "future" and entry.domain in run.users]
+        for domain in run.users:
+            last = max(entry.round for entry in held_out if entry.domain == domain)
             errors = {
-                one["method"]: interval(one["mae"], one["ci"])
-                for one in held_out
-                if (one["domain"], one["round"]) == (domain, last) and one["prediction"] in ("persona", "none")
+                entry.method: interval(entry.mae, entry.ci)
+                for entry in held_out
+                if (entry.domain, entry.round) == (domain, last) and entry.prediction in ("persona", "none")
             }
-            rows.append((domain, last, *(errors[method] for method in COMPARED), run["users"][domain]))
-    splits = " and ".join(sorted({run["config"]["split"] for run in runs}))
+            rows.append((domain, last, *(errors[method] for method in COMPARED), run.users[domain]))
+    splits = " and ".join(sorted({run.config["split"] for run in runs}))
     heads = ("", "round", *(f"`{method}`" for method in COMPARED), "users")
     return (
         "\n## Both together\n\nPersonas of small-policy, read by small-predictor: error (MAE) on the held-out window, "

@@ -17,7 +17,9 @@ from rich.console import Console
 
 from deeper.behaviour.planted.plant import TRUTH
 from deeper.cli.main import cli
-from deeper.evaluation.schema import ERROR, METHODS
+from deeper.evaluation.methods import METHODS
+from deeper.evaluation.results_schema import StageCost, parse_results
+from deeper.evaluation.schema import ERROR
 from deeper.learning.preferences.schema import CONTEXT, DIRECTION, REWARD
 from deeper.persona.prompts.templates import PLACEHOLDERS
 from deeper.persona.schema import PERSONA, PREDICTION
@@ -46,15 +48,19 @@ def results():
     entry |= {"prediction": "none"}
     return {
         "commit": "0123456789abcdef+changes",
+        "versions": {},
         "machine": {"system": "Linux", "processor": "A processor", "cores": 2},
         "seed": 7,
+        "source": "",
+        "notes": [],
+        **dict.fromkeys(("config", "calibration", "history", "text"), {}),
         "users": {"sea_glass": 3},
         "errors": [{**entry, "method": "user_median", "round": 0, "calibrated": "off"}],
         "paired": [],
         "reduction": {"across_windows": {}, "same_window": {}},
         **dict.fromkeys(("failures", "persona_failures", "leaks", "unrated"), {}),
         "not_available": [],
-        "cost": {"total": {"seconds": 61.4}},
+        "cost": {"stages": {}, "total": {**dict.fromkeys(StageCost.model_fields, 0), "seconds": 61.4}},
     }
 
 
@@ -318,7 +324,7 @@ def test_pictures_of_results_are_drawn_from_their_file_and_checked(tmp_path):
     missing = docs_results("--check", *options)
     assert missing.returncode == 1 and picture.name in missing.stdout and not picture.exists()
     assert docs_results(*options).returncode == 0
-    assert picture.read_bytes() == figures(results())["error_by_round.svg"]
+    assert picture.read_bytes() == figures(parse_results(results(), "small.json"))["error_by_round.svg"]
     assert docs_results("--check", *options).returncode == 0
     picture.write_text("<svg/>", "utf-8")
     assert docs_results("--check", *options).returncode == 1

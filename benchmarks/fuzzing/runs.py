@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from rich.console import Console
 
 from deeper.behaviour.splits import part
-from deeper.commands.evaluate.evaluate import evaluate
+from deeper.commands.evaluate.evaluate import SEALED, evaluate
 from deeper.commands.evaluate.settings import Settings
 from deeper.commands.execution.local_executor import LocalExecutor
 from deeper.commands.execution.progress import RunProgress
@@ -26,14 +26,14 @@ from deeper.learning.training.checkpoints import CHECKPOINTS, WHOLE, newest_whol
 from deeper.prepare.sample_users import read_key
 from deeper.report.pages.run_page import page
 from deeper.report.run_files import read_run
+from deeper.storage import layout
 from deeper.storage.run_folder import RunFolder
 from deeper.storage.stage import COST, Stage
 from fuzzing.data import csv_bytes, events, no_text, parquet_bytes
 from fuzzing.target import Read, SilentChange, Target, same
 
 QUIET = Console(quiet=True)
-RUN_FILES = ("results.json", "manifest.json", "personas.parquet", "predictions.parquet", "errors.parquet",
-             "windows.parquet", "search.parquet")  # fmt: skip
+RUN_FILES = (*SEALED, layout.SEARCH, layout.MANIFEST)
 SHARED = "DEEPER_FUZZ_SHARED"
 """Environment variable with a folder that all processes share, so that one makes the run for all."""
 SCRIPTED = {"policy_engine": "scripted", "predictor_engine": "scripted"}
@@ -44,7 +44,7 @@ def finished_run() -> Path:
     """Return a small finished run of two users with the scripted engine; copied, never changed."""
     shared = os.environ.get(SHARED)
     root = Path(shared) / "finished-run" if shared else Path(mkdtemp(prefix="fuzz-run-"))
-    if (root / "run" / "manifest.json").is_file():
+    if (root / "run" / layout.MANIFEST).is_file():
         return root / "run"
     data = root / "data"
     data.mkdir(parents=True)

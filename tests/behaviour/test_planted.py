@@ -25,7 +25,7 @@ from deeper.behaviour.windows import strings, to_windows
 from deeper.domains import Domain, Scale
 from deeper.engine import Prompt
 from deeper.errors import UserError
-from deeper.evaluation.planted_judge import truth_persona, word_reader
+from deeper.evaluation.planted_predictor import planted_persona, planted_predictor
 from deeper.measure.metrics import weighted_median
 from deeper.persona.leaks import find_leaks
 
@@ -167,13 +167,13 @@ class TestWords:
 
     def test_a_scale_without_words_is_refused(self) -> None:
         with pytest.raises(UserError, match="the scale has 11 values"):
-            word_reader(Scale(0, 10, 1))
+            planted_predictor(Scale(0, 10, 1))
 
     def test_the_truth_is_told_in_words_only(self, planted: Planted) -> None:
         titles = strings(planted.behaviour, "title")
         for number, row in enumerate(planted.truth.to_pylist()):
             for k in range(WINDOWS):
-                persona = truth_persona(row, k, planted.domain.scale)
+                persona = planted_persona(row, k, planted.domain.scale)
                 assert not any(character.isdigit() for character in persona)
                 assert find_leaks(persona, titles[number * 70 + k * 10 :][:10]) == []
 
@@ -182,14 +182,14 @@ class TestWords:
         k, kind = row["turn"], row["liked"][0]
         still = {**row, "turn": None}
         scale = planted.domain.scale
-        assert truth_persona(row, k - 1, scale) == truth_persona(still, k - 1, scale)
+        assert planted_persona(row, k - 1, scale) == planted_persona(still, k - 1, scale)
         assert kind in liked_at(row, k - 1) and kind not in liked_at(row, k)
-        assert kind.lower() in truth_persona(row, k - 1, scale)
-        assert kind.lower() not in truth_persona(row, k, scale)
+        assert kind.lower() in planted_persona(row, k - 1, scale)
+        assert kind.lower() not in planted_persona(row, k, scale)
 
     def test_the_reader_reads_each_half_step(self, planted: Planted) -> None:
         scale = planted.domain.scale
-        judge = word_reader(scale)
+        judge = planted_predictor(scale)
         for value in np.arange(scale.minimum + scale.step, scale.maximum - scale.step + 0.01, scale.step / 2):
             prompt = Prompt("", f"About:\nThis person's usual verdict is {verdict_words(value, scale)}.\nWhich score?")
             scores = judge(prompt, '"The Paper Violin: A Fable"', scale.labels)
@@ -201,7 +201,7 @@ class TestWords:
 
     def test_kind_and_mood_move_the_reading(self) -> None:
         scale = WHOLE.scale
-        judge = word_reader(scale)
+        judge = planted_predictor(scale)
         text = "The usual verdict is fair. The verdict on satire, fable is superb. The verdict on western is bad."
 
         def best(mood: str, title: str) -> float:
@@ -216,29 +216,29 @@ class TestWords:
 
     @pytest.mark.parametrize("persona", ["", "Nothing is known.", "The usual verdict is purple.", "Good films."])
     def test_without_words_that_it_knows_the_reader_says_nothing(self, persona: str) -> None:
-        scores = word_reader(WHOLE.scale)(Prompt("", persona), "The Paper Violin: A Fable", WHOLE.scale.labels)
+        scores = planted_predictor(WHOLE.scale)(Prompt("", persona), "The Paper Violin: A Fable", WHOLE.scale.labels)
         assert scores == pytest.approx(np.full(5, -np.log(5)))
 
     def test_nothing_but_the_text_matters(self) -> None:
         scale = WHOLE.scale
         prompt = Prompt("system", "The usual verdict is good.")
         title = "The Paper Violin: A Fable"
-        first = word_reader(scale)(prompt, title, scale.labels)
-        assert np.array_equal(word_reader(scale)(replace(prompt, system="other"), title, scale.labels), first)
-        assert word_reader(scale)(prompt, title, scale.labels[::-1])[::-1] == pytest.approx(first)
+        first = planted_predictor(scale)(prompt, title, scale.labels)
+        assert np.array_equal(planted_predictor(scale)(replace(prompt, system="other"), title, scale.labels), first)
+        assert planted_predictor(scale)(prompt, title, scale.labels[::-1])[::-1] == pytest.approx(first)
 
 
 def read_errors(planted: Planted, whose: NDArray[np.int64]) -> Floats:
     """Absolute errors on W_{k+1} of what the reader makes of user `whose[u]`'s truth in W_k; shape (users,)."""
     scale = planted.domain.scale
-    judge = word_reader(scale)
+    judge = planted_predictor(scale)
     rows = planted.truth.to_pylist()
     titles = np.array(strings(planted.behaviour, "title")).reshape(USERS, WINDOWS, -1)
     actual = ratings(planted)
     errors = np.empty((USERS, WINDOWS - 1))
     for user, other in enumerate(whose):
         for k in range(WINDOWS - 1):
-            prompt = Prompt("", f"About the person:\n{truth_persona(rows[other], k, scale)}\n\nWhich score?")
+            prompt = Prompt("", f"About the person:\n{planted_persona(rows[other], k, scale)}\n\nWhich score?")
             scores = np.array([judge(prompt, title, scale.labels) for title in titles[user, k + 1]])
             points = weighted_median(np.exp(scores), scale.values)
             errors[user, k] = np.abs(points - actual[user, k + 1]).mean()

@@ -65,7 +65,7 @@ def test_directions_are_sampled_and_rewarded(deeper: CommandLine, planted: Path)
 
     rewarded = deeper("reward", "run")
     assert rewarded.code == 0, rewarded.err
-    assert "reliability" in rewarded.out and "is not to be trusted" in " ".join(rewarded.out.split())
+    assert "reliability" in rewarded.out and "cannot be trusted" in " ".join(rewarded.out.split())
     rewards = table(Path("run/rewards.parquet"))
     assert [row["direction_id"] for row in rewards] == [row["id"] for row in directions]
     assert all(row["r"] == pytest.approx(row["r_prev"] + row["r_curr"] + row["r_fut"]) for row in rewards)

@@ -121,8 +121,8 @@ def test_evaluate_runs_with_the_adapters_of_its_settings(asked: list[tuple[str, 
     )
     results = evaluate(settings, tmp_path / "run", Console(file=io.StringIO()))
     assert asked == [("embedded", policy), ("embedded", predictor)]
-    assert results["config"]["policy_adapter"] == policy
-    assert results["config"]["predictor_adapter"] == predictor
+    assert results.config["policy_adapter"] == policy
+    assert results.config["predictor_adapter"] == predictor
 
 
 @pytest.mark.parametrize(
@@ -139,7 +139,7 @@ def test_a_trained_predictor_is_calibrated_only_if_asked(
     )
     results = evaluate(settings, tmp_path / "run", Console(file=io.StringIO()))
     assert asked[-1] == ("embedded", adapter)
-    assert {entry["calibrated"] for entry in results["errors"]} == {kind}
+    assert {entry.calibrated for entry in results.errors} == {kind}
     # Users whom nobody needs are not read.
     manifest = json.loads((tmp_path / "run" / "manifest.json").read_text("utf-8"))
     assert manifest["calibration_users"] == read

@@ -1,4 +1,4 @@
-"""What `deeper learn` says of validations: errors, differences by user, alarms."""
+"""What `deeper learn` reports of validations: errors, differences by user, alarms."""
 
 from typing import Any
 
@@ -51,27 +51,27 @@ def test_the_difference_takes_the_rounds_that_both_have() -> None:
     assert paired_difference(before, after, seed=1) == found
 
 
-def test_nobody_in_both_is_an_error() -> None:
+def test_no_user_in_both_is_an_error() -> None:
     with pytest.raises(ValueError, match="at least one user"):
         paired_difference({("coves", "a", 1): 1.0}, {("coves", "a", 2): 1.0}, seed=1)
 
 
-def told(tokens: float | None, cut_off: float | None) -> dict[str, Any]:
+def texts(tokens: float | None, cut_off: float | None) -> dict[str, Any]:
     return {"text": {"tokens": tokens, "cut_off": cut_off}}
 
 
 @pytest.mark.parametrize(
     ("after", "words"),
     [
-        (told(61, 0.1), ["explodes: 61"]),
-        (told(26, 0.0), ["shrinks: 26"]),
-        (told(50, 0.6), ["60% of the texts are cut off", "10% before"]),
-        (told(90, 1.0), ["explodes", "cut off"]),
-        (told(None, None), ["no validation user's persona could be refined"]),
-        (told(45, 0.3), []),
+        (texts(61, 0.1), ["explodes: 61"]),
+        (texts(26, 0.0), ["shrinks: 26"]),
+        (texts(50, 0.6), ["60% of the texts are cut off", "10% before"]),
+        (texts(90, 1.0), ["explodes", "cut off"]),
+        (texts(None, None), ["no validation user's persona could be refined"]),
+        (texts(45, 0.3), []),
     ],
 )
 def test_length_alarms(after: dict[str, Any], words: list[str]) -> None:
-    alarms = length_alarms(told(40, 0.1), after)
+    alarms = length_alarms(texts(40, 0.1), after)
     assert bool(alarms) == bool(words)
     assert all(word in " | ".join(alarms) for word in words)

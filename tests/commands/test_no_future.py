@@ -21,7 +21,7 @@ from deeper.commands.execution import engines as engine_choice
 from deeper.engine import Prompt
 from deeper.engine.scripted.replay import ScriptedEngine, digest_judge
 from deeper.evaluation.baselines import predict_next
-from deeper.evaluation.schema import BASELINES, CONTROLS, HISTORY_ONLY, UPDATERS
+from deeper.evaluation.methods import BASELINES, CONTROLS, HISTORY_ONLY, UPDATERS
 
 USERS, WINDOWS, ROUNDS, SIZE = 8, 5, 3, 10
 PERSONA_METHODS = (*UPDATERS, "frozen", *CONTROLS)

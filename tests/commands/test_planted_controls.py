@@ -14,7 +14,7 @@ from deeper.commands.evaluate.settings import Settings
 from deeper.commands.execution import engines as engine_choice
 from deeper.engine import Prompt
 from deeper.engine.scripted.replay import ScriptedEngine
-from deeper.evaluation.planted_judge import truth_persona, word_reader
+from deeper.evaluation.planted_predictor import planted_persona, planted_predictor
 from deeper.persona.prompts.templates import load_prompts
 from deeper.persona.update_input import initial_prompt
 
@@ -28,7 +28,7 @@ def paired_with_median(folder: Path, out: Path, shift: int, monkeypatch: pytest.
     loaded = load_windows(str(folder))
     domain = planted.domain
     users = sorted({row["user"] for row in loaded.windows.to_pylist()})
-    truths = {row["user"]: truth_persona(row, 0, domain.scale) for row in planted.truth.to_pylist()}
+    truths = {row["user"]: planted_persona(row, 0, domain.scale) for row in planted.truth.to_pylist()}
     said: dict[Prompt, str] = {
         initial_prompt(load_prompts(), domain, [row["items"]], MAX_TOKENS): truths[
             users[(users.index(row["user"]) + shift) % len(users)]
@@ -36,7 +36,7 @@ def paired_with_median(folder: Path, out: Path, shift: int, monkeypatch: pytest.
         for row in loaded.windows.to_pylist()
         if row["k"] == 0
     }
-    engine = ScriptedEngine(reply=lambda prompt, _: said[prompt], judge=word_reader(domain.scale))
+    engine = ScriptedEngine(reply=lambda prompt, _: said[prompt], judge=planted_predictor(domain.scale))
     monkeypatch.setattr(engine_choice, "make_engine", lambda spec, adapter: engine)
     settings = Settings(
         data=str(folder),
@@ -45,7 +45,7 @@ def paired_with_median(folder: Path, out: Path, shift: int, monkeypatch: pytest.
         max_persona_tokens=MAX_TOKENS,
         calibration="off",
     )
-    results = pipeline.evaluate(settings, out, Console(quiet=True))
+    results = pipeline.evaluate(settings, out, Console(quiet=True)).as_json()
     found = [
         entry
         for entry in results["paired"]

@@ -22,7 +22,7 @@ from deeper.commands.evaluate import evaluate as pipeline
 from deeper.commands.evaluate.settings import Settings
 from deeper.commands.execution import engines as engine_choice
 from deeper.engine.scripted.replay import ScriptedEngine
-from deeper.evaluation.schema import HISTORY_ONLY, UPDATERS
+from deeper.evaluation.methods import HISTORY_ONLY, UPDATERS
 from deeper.persona.search import SEARCH
 from deeper.report import print_results
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from deeper.commands.evaluate.settings import CHOICES, Settings, resolve_settings
 from deeper.errors import UserError
-from deeper.evaluation.schema import HISTORY_ONLY, METHODS, ROLES
+from deeper.evaluation.methods import HISTORY_ONLY, METHODS, ROLES
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 from deeper.evaluation.baselines import PREDICTORS, predict_next
 from deeper.evaluation.error_table import baseline_errors
 from deeper.evaluation.factorisation import NotAvailable
-from deeper.evaluation.schema import BASELINES
+from deeper.evaluation.methods import BASELINES
 
 myfm = pytest.mark.skipif(find_spec("myfm") is None, reason="needs the extra `baselines`")
 ALL = [*PREDICTORS, pytest.param("matrix_factorisation", marks=myfm)]
@@ -153,7 +153,7 @@ def test_a_missing_library_is_listed_with_its_reason(tables, small, monkeypatch)
     )
     assert set(errors["method"].to_pylist()) == {"user_median"}
     [entry] = not_available
-    assert entry[:2] == ("matrix_factorisation", "stars")
+    assert (entry.method, entry.domain) == ("matrix_factorisation", "stars")
     assert "No module named 'myfm'" in entry.reason and "pip install" in entry.reason
 
 

@@ -3,7 +3,8 @@ import pytest
 
 from deeper.evaluation import error_table as error_tables
 from deeper.evaluation.error_table import baseline_errors, count_unrated, error_table
-from deeper.evaluation.schema import ERROR, ROLES
+from deeper.evaluation.methods import ROLES
+from deeper.evaluation.schema import ERROR
 from deeper.persona.schema import PREDICTION
 
 KEYS = ("method", "round", "role")

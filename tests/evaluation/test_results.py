@@ -5,9 +5,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from deeper.evaluation.error_table import NotAvailableBaseline
+from deeper.evaluation.methods import METHODS
 from deeper.evaluation.results import summarise
-from deeper.evaluation.schema import ERROR, METHODS
+from deeper.evaluation.results_schema import NotAvailableBaseline
+from deeper.evaluation.schema import ERROR
 from deeper.persona.schema import PERSONA, PREDICTION
 
 
@@ -30,7 +31,7 @@ def summary(tables):
             rounds,
             seed=3,
             not_available=not_available,
-        )
+        ).as_json()
         json.dumps(result, allow_nan=False)
         return result
 
@@ -155,7 +156,7 @@ def test_failures_leaks_and_what_is_missing_are_counted(tables, summary):
         personas=personas,
         predictions=predictions,
         windows=tables.windows([("stars", "eval", "ann", 1, [0, 0]), ("stars", "eval", "ann", 2, [0, 5])]),
-        not_available=[NotAvailableBaseline("matrix_factorisation", "stars", "not installed")],
+        not_available=[NotAvailableBaseline(method="matrix_factorisation", domain="stars", reason="not installed")],
     )
     assert result["failures"] == {"initialise": 2, "refine": 0, "hierarchical_merge": 0, "raw_history": 1}
     assert result["persona_failures"] == {"initialise": 0, "refine": 1, "hierarchical_merge": 0}

@@ -12,7 +12,7 @@ from deeper.behaviour.windows import to_windows
 from deeper.domains import Domain, Scale
 from deeper.engine import Engine, Prompt
 from deeper.engine.scripted.replay import ScriptedEngine
-from deeper.evaluation.planted_judge import truth_persona
+from deeper.evaluation.planted_predictor import planted_persona
 from deeper.learning.preferences.directions import Sampler, sample
 from deeper.learning.preferences.rewards import candidate_rows, old_rows
 from deeper.learning.preferences.schema import CONTEXT
@@ -91,7 +91,7 @@ def planted_directions(
     for row in to_windows(planted.behaviour, split=lambda _: "train").to_pylist():
         windows.setdefault(row["user"], []).append(row["items"])
     rows = planted.truth.to_pylist()
-    truths = [truth_persona(row, 1, PLANTED.scale) for row in rows]
+    truths = [planted_persona(row, 1, PLANTED.scale) for row in rows]
     contexts = [
         context(row["user"], domain="planted", persona=truths[i - 1], windows=own[:2], future=own[2], predicted=None)
         for i, (row, own) in enumerate(zip(rows, windows.values(), strict=True))

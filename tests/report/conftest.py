@@ -1,4 +1,4 @@
-"""Runs to look at."""
+"""A run to report."""
 
 from pathlib import Path
 
@@ -8,5 +8,5 @@ from report_cases import hostile_run
 
 @pytest.fixture(scope="session")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The run folder of two domains whose users, titles and texts are hostile, with failures and searches."""
+    """The folder of a run whose users, titles and texts are hostile, with failures and searches."""
     return hostile_run(tmp_path_factory.mktemp("report"))

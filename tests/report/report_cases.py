@@ -1,4 +1,4 @@
-"""A run of hostile data by the scripted engine: whatever is shown of it must be shown as text."""
+"""A run on hostile data by the scripted engine: reports must show all of it as text."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -22,7 +22,7 @@ METHODS = (
 
 
 def write_data(folder: Path, windows: Mapping[str, int]) -> None:
-    """An own folder: users of each domain, with the given windows; in food_com, 0 means "no rating"."""
+    """Write a folder of own ratings, with so many windows in each domain; in food_com 0 means "no rating"."""
     lines = [
         f'"{user_name(user)}",{title(user, i)},{rating(domain, user, i)},{1_600_000_000 + 60 * i},{domain}'
         for domain, count in windows.items()
@@ -36,7 +36,7 @@ def write_data(folder: Path, windows: Mapping[str, int]) -> None:
 
 
 def user_name(user: int) -> str:
-    """The second user's is hostile."""
+    """A user's name; the second user's is hostile."""
     return f"{SCRIPT if user == 1 else 'user'}-{user}"
 
 
@@ -53,7 +53,7 @@ def title(user: int, i: int) -> str:
 
 
 def answer(prompt: Prompt, sample: int) -> str:
-    """A persona with markup in it; a few fail, and a few repeat what is there."""
+    """A persona with markup in it; a few fail, and a few repeat the old text."""
     number = sum(map(ord, prompt.user)) + sample
     if number % 11 == 0:
         raise ScriptedFailure("the server said <no>")
@@ -61,14 +61,14 @@ def answer(prompt: Prompt, sample: int) -> str:
 
 
 def judge(prompt: Prompt, continuation: str, labels: Sequence[str]) -> object:
-    """A prediction, or none for a few personas."""
+    """A prediction; it fails for a few personas."""
     if sum(map(ord, prompt.user)) % 7 == 0:
         raise ScriptedFailure("unreadable <answer>")
     return digest_judge(prompt, continuation, labels)
 
 
 def hostile_run(folder: Path, windows: Mapping[str, int] = WINDOWS, search_n: int = 2) -> Path:
-    """Make the run; its report is not written yet."""
+    """The folder of a finished run, without its report."""
     write_data(folder / "data", windows)
     engine = ScriptedEngine(reply=answer, judge=judge)  # pyright: ignore[reportArgumentType]
     original = engine_choice.make_engine

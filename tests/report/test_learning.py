@@ -8,7 +8,7 @@ from typing import Any
 
 from rich.console import Console
 
-from deeper.report.pages.charts import MOST, line_chart
+from deeper.report.pages.charts import MAX_POINTS, line_chart
 from deeper.report.pages.learning import page, print_learning
 
 ESTIMATE = {"value": 0.4, "ci": [0.1, 0.6]}
@@ -18,7 +18,7 @@ STEP = {
 }  # fmt: skip
 
 
-def judged(mae: float) -> dict[str, Any]:
+def validation(mae: float) -> dict[str, Any]:
     entry = {"mae": mae, "ci": [mae - 0.1, mae + 0.1], "users": 8}
     return {
         "methods": {"refine": entry, "frozen": entry, "user_median": {"mae": 0.5, "ci": [None, None], "users": 1}},
@@ -56,12 +56,12 @@ def report() -> dict[str, Any]:
         "steps": [{"name": "before", "seconds": 3.2}, {"name": "1/sample", "seconds": 60.0}],
         "notes": ["Iteration 1 learns by force: its reward is not to be trusted."],
         "alarms": [{"iteration": 1, "alarm": "output length explodes: 90 tokens on average, 40 before"}],
-        "validation": {"before": judged(0.7), "1": {**judged(0.65), "against_before": after}},
+        "validation": {"before": validation(0.7), "1": {**validation(0.65), "against_before": after}},
         "iterations": [{"iteration": 1, **deepcopy(iteration)}],
     }
 
 
-def test_the_page_stands_alone_and_escapes_what_it_shows() -> None:
+def test_the_page_fetches_nothing_and_escapes_all_text() -> None:
     html = page(report())
     assert (
         "&lt;script&gt;alert(1)" in html and "worst &amp; least" in html and "co&lt;ves" in html and "a&amp;b" in html
@@ -71,11 +71,11 @@ def test_the_page_stands_alone_and_escapes_what_it_shows() -> None:
     assert html.count('data-kind="lines"') == 8
     assert "iteration 1: output length explodes" in html and "learns by force" in html
     assert "0.700 (0.600..0.800)" in html and "-0.050 (-0.090..-0.010)" in html
-    assert "0.400 (0.100..0.600); to be trusted" in html
+    assert "0.400 (0.100..0.600); can be trusted" in html
     assert "pairs 12, train (of domain (coves 9), mean margin 0.717)" in html
 
 
-def test_a_page_of_the_first_steps() -> None:
+def test_the_page_works_while_learning_goes_on() -> None:
     begun = {**report(), "validation": {}, "iterations": [], "alarms": [], "notes": [], "steps": []}
     assert "0 of 2 steps are done" in page(begun)
     begun["iterations"] = [{"iteration": 1, "sampled": {"users": 8}}]
@@ -83,13 +83,13 @@ def test_a_page_of_the_first_steps() -> None:
     assert "users 8" in html and "<figure" not in html
 
 
-def test_an_unknown_reliability_is_told() -> None:
+def test_an_unknown_reliability_is_shown_as_unknown() -> None:
     found = report()
     found["iterations"][0]["reward"] |= {"reliability": {"value": None, "ci": [None, None]}, "trustworthy": False}
-    assert "unknown; not to be trusted" in page(found)
+    assert "unknown; cannot be trusted" in page(found)
 
 
-def test_the_summary_on_the_terminal() -> None:
+def test_the_terminal_shows_errors_differences_and_alarms() -> None:
     screen = io.StringIO()
     print_learning(report(), Console(file=screen, width=120))
     lines = screen.getvalue().splitlines()
@@ -117,10 +117,10 @@ def test_a_chart_holds_the_numbers_that_are_finite_and_no_markup() -> None:
 
 
 def test_a_long_line_is_averaged_in_groups() -> None:
-    [line] = drawn(line_chart("Loss", {"a": [(i, i % 2) for i in range(10 * MOST)]}))["lines"]
-    assert len(line["points"]) == MOST
+    [line] = drawn(line_chart("Loss", {"a": [(i, i % 2) for i in range(10 * MAX_POINTS)]}))["lines"]
+    assert len(line["points"]) == MAX_POINTS
     assert {y for _, y in line["points"]} == {0.5}, "each group has the same mean"
 
 
-def test_nothing_to_draw_is_no_chart() -> None:
+def test_lines_without_a_finite_number_give_no_chart() -> None:
     assert line_chart("Loss", {"a": [], "b": [(1, float("nan"))]}) == ""

@@ -13,7 +13,7 @@ from deeper.report.pages.learning import page
 pytestmark = pytest.mark.chromium
 
 
-def test_the_page_of_learning_draws_its_lines(chromium: Browser, tmp_path: Path) -> None:
+def test_the_learning_report_draws_its_lines(chromium: Browser, tmp_path: Path) -> None:
     drawn(chromium, tmp_path, page(learnt()), 8)
 
 

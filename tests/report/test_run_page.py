@@ -12,8 +12,8 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 from report_cases import METHODS, SCRIPT
 
+from deeper.evaluation.methods import GROUPS, Group
 from deeper.report.overview import Overview
-from deeper.report.palette import GROUPS
 from deeper.report.run_files import read_run
 from deeper.report.write_report import write_report
 
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.chromium
 WIDE, PHONE = (1280, 900), (390, 844)
 AXE_RULES = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"]}}
 OUTSIDE = {"exclude": [["svg > *"]]}
-"""A picture is one thing, with a name of its own: what it is drawn of is nobody's to read."""
+"""A picture has one label; its parts have no labels to check."""
 RADIOS = "#steps input"
 CELLS = "all => all.map(row => [...row.cells].map(cell => cell.textContent))"
 DRAWN = "all => all.map(one => [one.dataset.kind, one.querySelector('svg') !== null])"
@@ -30,16 +30,16 @@ ACTIVE = "() => { const one = document.activeElement; return one.id || one.name 
 
 
 class Opened:
-    """A page, and what it has asked for or complained of."""
+    """A page, with its requests, errors and console messages."""
 
     def __init__(self, context: BrowserContext, path: Path) -> None:
-        self.page, self.trouble, self.asked = context.new_page(), list[str](), list[str]()
-        self.page.on("pageerror", lambda error: self.trouble.append(str(error)))
-        self.page.on("console", lambda said: self.trouble.append(said.text))
-        self.page.on("request", lambda request: self.asked.append(request.url))
+        self.page, self.errors, self.requests = context.new_page(), list[str](), list[str]()
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.on("console", lambda message: self.errors.append(message.text))
+        self.page.on("request", lambda request: self.requests.append(request.url))
         self.page.goto(path.as_uri())
         self.page.wait_for_selector("html[data-ready]")
-        expect(self.page.locator("#person h3").first).to_be_visible()
+        expect(self.page.locator("#user-view h3").first).to_be_visible()
 
 
 @pytest.fixture(scope="module")
@@ -52,8 +52,8 @@ def opened(chromium: Browser, path: Path) -> Iterator[Opened]:
     context = chromium.new_context(viewport={"width": WIDE[0], "height": WIDE[1]}, offline=True)
     found = Opened(context, path)
     yield found
-    assert found.trouble == []
-    assert [url for url in found.asked if not url.startswith(("file:", "data:"))] == []
+    assert found.errors == []
+    assert [url for url in found.requests if not url.startswith(("file:", "data:"))] == []
     assert found.page.evaluate("'hacked' in window") is False
     context.close()
 
@@ -65,7 +65,7 @@ def choose(page: Page, user: str, domain: str, method: str, t: int) -> None:
     [value] = [value for value, text in values if text.split(maxsplit=1)[-1] == user or text == user]
     page.select_option("#user", value)
     page.locator(RADIOS).nth(t).check()
-    expect(page.locator("#said")).to_have_text(f"{user}, round {t}")
+    expect(page.locator("#status")).to_have_text(f"{user}, round {t}")
 
 
 def personas(run: Path) -> dict[tuple[Any, ...], Mapping[str, Any]]:
@@ -90,7 +90,7 @@ def test_every_control_is_clicked_and_every_chart_is_drawn(opened: Opened, run: 
     for name, chosen in (
         ("all", METHODS),
         ("none", ()),
-        ("personas", {*METHODS} & {*GROUPS["personas"], "user_median"}),
+        ("personas", {*METHODS} & {*GROUPS[Group.PERSONAS], "user_median"}),
     ):
         page.get_by_role("button", name=name, exact=True).click()
         assert page.locator("#methods input:checked").count() == len(chosen)
@@ -105,10 +105,10 @@ def test_every_control_is_clicked_and_every_chart_is_drawn(opened: Opened, run: 
         page.select_option("#beside", methods[0])
         for t in range(4):
             page.locator(RADIOS).nth(t).check()
-            expect(page.locator("#person .side")).to_have_count(1 if method == methods[0] else 2)
-            expect(page.locator("#person .side h3").first).to_have_text(f"{method.replace('_', ' ')}, round {t}")
+            expect(page.locator("#user-view .side")).to_have_count(1 if method == methods[0] else 2)
+            expect(page.locator("#user-view .side h3").first).to_have_text(f"{method.replace('_', ' ')}, round {t}")
     page.locator("#diff").uncheck()
-    expect(page.locator("#person ins, #person del")).to_have_count(0)
+    expect(page.locator("#user-view ins, #user-view del")).to_have_count(0)
 
 
 @pytest.mark.parametrize("method", ["refine", "slide_regeneration", "hierarchical_merge"])
@@ -128,17 +128,17 @@ def test_texts_changes_and_numbers_are_those_of_the_tables(opened: Opened, run: 
             key = (domain, user, method if t else "initialise", t)
             choose(page, user, domain, method, t)
             after, old = texts[key], texts.get((domain, user, method if t > 1 else "initialise", t - 1))
-            shown = page.locator("#person .persona").first
+            shown = page.locator("#user-view .persona").first
             parts = shown.evaluate("p => [...p.childNodes].map(n => [n.nodeName, n.textContent])")
             assert "".join(text for kind, text in parts if kind != "DEL") == after["text"]
             if old is not None:
                 assert "".join(text for kind, text in parts if kind != "INS") == old["text"]
                 changed += any(kind == "INS" for kind, _ in parts)
-            side = page.locator("#person .side").first.inner_text()
+            side = page.locator("#user-view .side").first.inner_text()
             assert ("The model gave no text" in side) == bool(after["failure"])
             if (domain, user, t) in errors:
                 assert f"Error (MAE): {errors[domain, user, t]:.3f}" in side
-                table = page.locator("#person .window:not(.plain)").first
+                table = page.locator("#user-view .window:not(.plain)").first
                 rows = table.locator("tbody tr").evaluate_all(
                     "all => all.map(r => [...r.cells].map(c => c.textContent))"
                 )
@@ -154,7 +154,7 @@ def test_texts_changes_and_numbers_are_those_of_the_tables(opened: Opened, run: 
     assert compared > 30 and changed > 0
 
 
-def test_why_it_changed_are_the_predictions_of_the_persona_before(opened: Opened, run: Path) -> None:
+def test_discrepancies_are_those_of_the_previous_persona(opened: Opened, run: Path) -> None:
     page, files, texts = opened.page, read_run(run), personas(run)
     predictions = {(row["persona_id"], row["k"]): row for row in files.predictions.to_pylist()}
     windows = {(row["domain"], row["user"], row["k"]): row["items"] for row in files.windows.to_pylist()}
@@ -162,15 +162,15 @@ def test_why_it_changed_are_the_predictions_of_the_persona_before(opened: Opened
     for (domain, user), _ in {key[:2]: None for key in texts if key[0] == "capes"}.items():
         choose(page, user, domain, "refine", 1)
         made = predictions[texts[domain, user, "initialise", 0]["id"], 1]
-        side = page.locator("#person .side").first
+        side = page.locator("#user-view .side").first
         if made["failure"]:
-            assert f"No prediction of W1 from the persona before: {made['failure']}" in side.inner_text()
+            assert f"No prediction of W1 from the previous persona: {made['failure']}" in side.inner_text()
             continue
-        told = files.domains[domain].scale.round(np.array(made["points"]))
+        rounded = files.domains[domain].scale.round(np.array(made["points"]))
         items = windows[domain, user, 1]
         expected = {
             item["title"]: round(point - item["rating"], 3)
-            for item, point in zip(items, told.tolist(), strict=True)
+            for item, point in zip(items, rounded.tolist(), strict=True)
             if abs(point - item["rating"]) > 1e-6
         }
         rows = side.locator(".window.plain tbody tr").evaluate_all(
@@ -202,15 +202,15 @@ def test_users_are_filtered_and_ordered(opened: Opened, run: Path) -> None:
     page.select_option("#order", "all")
     page.fill("#find", "</SCRIPT><img")
     assert all("</script>" in text for text in page.locator("#user option").all_inner_texts())
-    expect(page.locator("#person h3").first).to_have_text(f"{SCRIPT}-1")
+    expect(page.locator("#user-view h3").first).to_have_text(f"{SCRIPT}-1")
     page.fill("#find", "nobody")
-    expect(page.locator("#person")).to_contain_text("No user is left")
+    expect(page.locator("#user-view")).to_contain_text("No user matches")
     page.fill("#find", "")
-    first = page.locator("#person h3").first.inner_text()
+    first = page.locator("#user-view h3").first.inner_text()
     page.click("#next")
-    expect(page.locator("#person h3").first).not_to_have_text(first)
+    expect(page.locator("#user-view h3").first).not_to_have_text(first)
     page.click("#previous")
-    expect(page.locator("#person h3").first).to_have_text(first)
+    expect(page.locator("#user-view h3").first).to_have_text(first)
     expect(page.locator("#previous")).to_be_disabled()
 
 
@@ -225,31 +225,31 @@ def test_the_keyboard_reaches_everything(opened: Opened) -> None:
     assert {"A", "method", "beside", "round", "diff", "domain", "order", "find", "user", "next"} <= reached
     page.focus(f"{RADIOS} >> nth=0")
     page.keyboard.press("ArrowRight")
-    expect(page.locator("#person .side h3").first).to_contain_text("round 1")
+    expect(page.locator("#user-view .side h3").first).to_contain_text("round 1")
     page.focus("#user")
-    first = page.locator("#person h3").first.inner_text()
+    first = page.locator("#user-view h3").first.inner_text()
     page.keyboard.press("ArrowDown")
-    expect(page.locator("#person h3").first).not_to_have_text(first)
+    expect(page.locator("#user-view h3").first).not_to_have_text(first)
 
 
-def test_what_was_not_read_or_written_is_said(opened: Opened, run: Path) -> None:
+def test_failures_and_searches_are_shown(opened: Opened, run: Path) -> None:
     page = opened.page
     failed = [key for key, row in personas(run).items() if row["failure"] and key[2] == "slide_regeneration"]
     domain, user, method, t = failed[0]
     choose(page, user, domain, method, t)
-    expect(page.locator("#person .side")).to_contain_text("The model gave no text")
+    expect(page.locator("#user-view .side")).to_contain_text("The model gave no text")
     unread = {row["persona_id"] for row in pq.read_table(run / "predictions.parquet").to_pylist() if row["failure"]}
     domain, user, _, t = next(key for key, row in personas(run).items() if row["id"] in unread and key[2] == "refine")
     choose(page, user, domain, "refine", t)
-    expect(page.locator("#person .side")).to_contain_text("There is no prediction")
+    expect(page.locator("#user-view .side")).to_contain_text("There is no prediction")
     searched = pq.read_table(run / "search.parquet").to_pylist()
     one = next(row for row in searched if row["chosen"] and row["method"] == "refine")
     choose(page, one["user"], one["domain"], "refine", one["k"])
-    expect(page.locator("#person .side")).to_contain_text(f"The best of 2 candidates, by {one['gain']:.3f}.")
+    expect(page.locator("#user-view .side")).to_contain_text(f"The best of 2 candidates, by {one['gain']:.3f}.")
 
 
 @pytest.mark.parametrize(("size", "scheme"), [(WIDE, "light"), (PHONE, "dark")])
-def test_axe_finds_nothing(chromium: Browser, path: Path, size: tuple[int, int], scheme: Any) -> None:
+def test_axe_finds_no_problem(chromium: Browser, path: Path, size: tuple[int, int], scheme: Any) -> None:
     context = chromium.new_context(
         viewport={"width": size[0], "height": size[1]}, color_scheme=scheme, offline=True, bypass_csp=True
     )
@@ -263,7 +263,7 @@ def test_axe_finds_nothing(chromium: Browser, path: Path, size: tuple[int, int],
     context.close()
 
 
-def test_the_policy_lets_nothing_out_and_nothing_run(opened: Opened) -> None:
+def test_the_security_policy_stops_requests_and_scripts(opened: Opened) -> None:
     page = opened.page
     script = """async () => {
         const broken = [];
@@ -275,8 +275,8 @@ def test_the_policy_lets_nothing_out_and_nothing_run(opened: Opened) -> None:
         return [answer, broken.sort()];
     }"""
     assert page.evaluate(script) == ["kept in", ["connect-src", "img-src", "script-src-elem"]]
-    assert all(re.search("Content Security Policy", text) for text in opened.trouble) and opened.trouble
-    # The picture counts as asked for, though the policy has kept the browser from asking.
-    assert opened.asked[1:] == ["http://127.0.0.1:9/x.png"]
-    opened.trouble.clear()
-    opened.asked.clear()
+    assert all(re.search("Content Security Policy", text) for text in opened.errors) and opened.errors
+    # The picture counts as requested, although the policy stopped the request.
+    assert opened.requests[1:] == ["http://127.0.0.1:9/x.png"]
+    opened.errors.clear()
+    opened.requests.clear()

@@ -4,6 +4,7 @@ import hashlib
 import json
 import re
 import shutil
+from dataclasses import asdict, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ import pytest
 from report_cases import METHODS, SCRIPT
 
 from deeper.cli.main import _run  # pyright: ignore[reportPrivateUsage]
+from deeper.evaluation.recipe import RECIPE
+from deeper.evaluation.results_schema import Reductions
 from deeper.report.figures import figures
 from deeper.report.overview import Overview, lead
 from deeper.report.pages.run_page import page
@@ -44,48 +47,47 @@ def test_report_writes_the_page_and_figures_that_are_equal_for_equal_results(
             assert ElementTree.fromstring(content).tag.endswith("svg")
 
 
-def test_the_page_has_every_number_and_no_markup_of_the_data(run: Path) -> None:
+def test_the_page_has_every_number_and_no_markup_from_the_data(run: Path) -> None:
     found = read_run(run)
     html = page(found)
     assert SCRIPT not in html and "<i>" not in html.replace("</i>", "").split("<script>")[0].replace("<i style", "")
-    errors = [e for e in found.results["errors"] if e["role"] == "future"]
-    assert {e["method"] for e in errors} == set(METHODS)
+    errors = [entry for entry in found.results.errors if entry.role == "future"]
+    assert {entry.method for entry in errors} == set(METHODS)
     for entry in errors:
-        low, high = entry["ci"]
-        assert f"{entry['mae']:.3f} ({low:.3f}..{high:.3f})" in html
+        low, high = entry.ci
+        assert f"{entry.mae:.3f} ({low:.3f}..{high:.3f})" in html
     for kind in ("across_windows", "same_window"):
         assert f"reduction {kind.replace('same_', 'on one ').replace('_', ' ')}, %" in html
-    assert found.results["commit"] is None or found.results["commit"] in html
+    assert found.results.commit is None or found.results.commit in html
     assert found.manifest["engines"]["policy"] in html
-    assert f"{found.results['cost']['total']['calls']:,} calls" in html
+    assert f"{found.results.cost.total.calls:,} calls" in html
 
 
-def verdict(difference: float, low: float | None, high: float | None) -> str:
-    entry = {"domain": "capes", "round": 1, "role": "future", "prediction": "persona", "ci": [0.4, 0.6], "mae": 0.5}
-    pair = {"domain": "capes", "method": "refine", "against": "user_median", "round": 1, "prediction": "persona"}
-    results: dict[str, Any] = {
-        "errors": [{**entry, "method": name} for name in ("refine", "user_median")],
-        "paired": [{**pair, "difference": difference, "ci": [low, high]}],
-        "users": {"capes": 1},
-        "config": {"rounds": 1, "methods": ["refine"]},
-        "notes": ["<b>"],
-    }
-    return lead(Overview(results))
+def verdict(run: Path, difference: float, low: float | None, high: float | None) -> str:
+    results = read_run(run).results
+    [paired] = [
+        entry
+        for entry in results.paired
+        if (entry.domain, entry.method, entry.against, entry.round) == ("mean", "refine", "user_median", 2)
+    ]
+    paired = paired.model_copy(update={"difference": difference, "ci": (low, high)})
+    return lead(Overview(results.model_copy(update={"paired": [paired], "notes": ["<b>"]})))
 
 
-def test_the_first_words_say_what_the_interval_allows() -> None:
-    assert "no difference can be shown" in verdict(-0.1, -0.3, 0.1)
-    assert "no difference can be shown" in verdict(-0.1, None, None)
-    assert "the persona predicts better" in verdict(-0.1, -0.2, -0.05)
-    assert "the persona predicts worse" in verdict(0.1, 0.05, 0.2)
-    assert "&lt;b&gt;" in verdict(0.1, 0.05, 0.2)
+def test_the_first_paragraph_claims_only_what_the_interval_allows(run: Path) -> None:
+    assert "cannot tell them apart" in verdict(run, -0.1, -0.3, 0.1)
+    assert "cannot tell them apart" in verdict(run, -0.1, None, None)
+    assert "the persona predicts better" in verdict(run, -0.1, -0.2, -0.05)
+    assert "the persona predicts worse" in verdict(run, 0.1, 0.05, 0.2)
+    assert "&lt;b&gt;" in verdict(run, 0.1, 0.05, 0.2)
 
 
 def test_a_run_without_any_error_has_a_page(run: Path) -> None:
     found = read_run(run)
-    found.results.update({"errors": [], "paired": [], "reduction": {"across_windows": {}, "same_window": {}}})
-    assert "There is no error to show" in page(found)
-    assert figures(found.results) == {}
+    nothing = Reductions(across_windows={}, same_window={})
+    empty = found.results.model_copy(update={"errors": [], "paired": [], "reduction": nothing})
+    assert "There is no error to show" in page(replace(found, results=empty))
+    assert figures(empty) == {}
 
 
 def removed(folder: Path, name: str) -> None:
@@ -111,7 +113,7 @@ def of_before(folder: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("spoil", "name", "said"),
+    ("spoil", "name", "problem"),
     [
         (removed, "results.json", "the run is not finished"),
         (removed, "windows.parquet", "the run is not finished"),
@@ -124,16 +126,16 @@ def of_before(folder: Path, name: str) -> None:
         (of_before, "manifest.json", "of an earlier version"),
     ],
 )
-def test_what_cannot_be_reported_is_named(
+def test_a_damaged_or_foreign_run_is_refused_with_its_reason(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
-    spoil: Any, name: str, said: str,
+    spoil: Any, name: str, problem: str,
 ) -> None:  # fmt: skip
     copy = tmp_path / "run"
     shutil.copytree(run, copy)
     spoil(copy, name)
     assert deeper(monkeypatch, "report", str(copy)) == 2
-    told = capsys.readouterr().err
-    assert said in told and str(copy) in told and "\n  → " in told
+    message = capsys.readouterr().err
+    assert problem in message and str(copy) in message and "\n  → " in message
 
 
 def test_a_report_that_cannot_be_written_says_so(
@@ -146,14 +148,18 @@ def test_a_report_that_cannot_be_written_says_so(
     assert "cannot be written" in capsys.readouterr().err
 
 
-def test_the_run_holds_the_windows_of_judged_users_alone(run: Path) -> None:
+def test_the_manifest_records_the_recipe_of_the_evaluation(run: Path) -> None:
+    assert read_run(run).manifest["recipes"]["evaluation"] == asdict(RECIPE)
+
+
+def test_the_run_holds_the_windows_of_eval_users_alone(run: Path) -> None:
     windows, personas = (pq.read_table(run / f"{name}.parquet").to_pylist() for name in ("windows", "personas"))
-    judged = {(row["domain"], row["user"]) for row in personas}
-    assert {(row["domain"], row["user"]) for row in windows} == judged
+    eval_users = {(row["domain"], row["user"]) for row in personas}
+    assert {(row["domain"], row["user"]) for row in windows} == eval_users
     assert max(row["k"] for row in windows) == 4
 
 
-def test_the_libraries_are_those_that_are_pinned() -> None:
+def test_the_vendored_libraries_are_the_pinned_ones() -> None:
     pinned = json.loads((VENDOR / "vendor.json").read_text("utf-8"))
     assert {one["file"] for one in pinned} == {path.name for path in VENDOR.iterdir() if path.name.endswith(".js")}
     for library in pinned:

@@ -8,9 +8,10 @@ from rich.console import Console
 
 from deeper.behaviour.schema import WINDOW
 from deeper.domains import Domain, Scale
-from deeper.evaluation.error_table import NotAvailableBaseline
+from deeper.evaluation.methods import BASELINES, CONTROLS, HISTORY_ONLY, METHODS, UPDATERS
 from deeper.evaluation.results import summarise
-from deeper.evaluation.schema import BASELINES, CONTROLS, ERROR, HISTORY_ONLY, METHODS, UPDATERS
+from deeper.evaluation.results_schema import NotAvailableBaseline
+from deeper.evaluation.schema import ERROR
 from deeper.persona.schema import PERSONA, PREDICTION
 from deeper.report import print_results
 
@@ -67,8 +68,8 @@ def results(
         DOMAINS,
         rounds,
         seed=0,
-        not_available=[NotAvailableBaseline("matrix_factorisation", domains[0], reason)],
-    )
+        not_available=[NotAvailableBaseline(method="matrix_factorisation", domain=domains[0], reason=reason)],
+    ).as_json()
 
 
 def printed(result, width, encoding="ascii"):

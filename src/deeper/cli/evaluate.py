@@ -62,7 +62,7 @@ def run(name: str, settings: Settings, out: Path | None, yes: bool) -> None:
     if not (folder / "config.toml").exists():
         look_first(plan, console, is_asking(yes))
     results = evaluate(settings, folder, console, plan)
-    print_results(results, Console())
+    print_results(results.as_json(), Console())
     page = write_report(folder)
     click.echo(f"Run folder: {folder} (results.json, personas.parquet, predictions.parquet, errors.parquet)")
     click.echo(f"Report: {page} (deeper report --open {folder}; figures in {folder / 'figures'})")

@@ -1,1 +1,1 @@
-"""Personas judged by the behaviour that came after them: baselines, errors, comparisons."""
+"""How well personas predict the behaviour that came after them: methods, errors, comparisons, results."""

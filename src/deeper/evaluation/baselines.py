@@ -1,7 +1,7 @@
-"""The baselines without language: what W_{t+1} would be if only numbers were known.
+"""The baselines without language: predictions of W_{t+1} from ratings alone.
 
-Each sees the same past (`visible.Visible`) and gives one point an item. A user whose ratings so far all mean
-"no rating" gets the domain's median.
+Each sees the same past (`visible.Visible`) and gives one point an item. A user without any rating so far gets the
+domain's median.
 """
 
 from collections.abc import Callable
@@ -12,60 +12,57 @@ from numpy.typing import NDArray
 
 from deeper.domains import Domain
 from deeper.evaluation.factorisation import matrix_factorisation
+from deeper.evaluation.recipe import RECIPE
 from deeper.evaluation.visible import Visible, visible_at
 from deeper.measure.metrics import weighted_median
 
 Floats = NDArray[np.float64]
 Points = list[Floats]
-"""For each of `Visible.users` the predicted ratings of W_{t+1}, shape (items,)."""
-
-SHRINKAGE = 5.0
-"""Ratings that the domain weighs against a user's or an item's own; of 1, 2, 5 and 10 the best on
-average for `user_histogram` on a held-out fifth of the published train users (`item_mean` hardly changes)."""
+"""The predicted ratings of W_{t+1} for each of `Visible.users`, shape (items,)."""
 
 
 def always_top(visible: Visible) -> Points:
-    """The scale's maximum."""
+    """Predict the scale's maximum."""
     return _constant(visible, [visible.domain.scale.maximum] * len(visible.users))
 
 
 def domain_median(visible: Visible) -> Points:
-    """Median of all ratings seen so far; the middle of the scale where there is none."""
+    """Predict the median of all ratings so far; the middle of the scale if there is none."""
     return _constant(visible, [_domain_median(visible)] * len(visible.users))
 
 
 def user_median(visible: Visible) -> Points:
-    """Median of the user's ratings so far."""
+    """Predict the median of the user's ratings so far."""
     return _by_user(visible, lambda ratings, _: float(np.median(ratings)))
 
 
 def user_mean(visible: Visible) -> Points:
-    """Mean of the user's ratings so far."""
+    """Predict the mean of the user's ratings so far."""
     return _by_user(visible, lambda ratings, _: float(ratings.mean()))
 
 
 def last_window_median(visible: Visible) -> Points:
-    """Median of the user's last window that holds a rating."""
+    """Predict the median of the user's last window that holds a rating."""
     return _by_user(visible, lambda ratings, k: float(np.median(ratings[k == k.max()])))
 
 
 def user_histogram(visible: Visible) -> Points:
-    """Median of the user's counts of each rating, shrunk to the domain's shares."""
+    """Predict the median of the user's rating counts, shrunk to the domain's shares."""
     scale = visible.domain.scale
     domain = _histogram(visible, visible.rating)
-    prior = SHRINKAGE * domain / max(domain.sum(), 1)
+    prior = RECIPE.shrinkage_ratings * domain / max(domain.sum(), 1)
     return _by_user(
         visible, lambda ratings, _: float(weighted_median(_histogram(visible, ratings) + prior, scale.values))
     )
 
 
 def item_mean(visible: Visible) -> Points:
-    """Mean of the item's ratings so far, shrunk to the domain's mean; items not seen get that mean."""
+    """Predict the mean of the item's ratings so far, shrunk to the domain's mean; an unseen item gets that mean."""
     mean = visible.rating.mean() if len(visible.rating) else _domain_median(visible)
     codes = 1 + max((int(items.max(initial=-1)) for items in (visible.item, *visible.next_items)), default=-1)
     sums = np.bincount(visible.item, weights=visible.rating, minlength=codes)
     counts = np.bincount(visible.item, minlength=codes)
-    shrunk = (sums + SHRINKAGE * mean) / (counts + SHRINKAGE)
+    shrunk = (sums + RECIPE.shrinkage_ratings * mean) / (counts + RECIPE.shrinkage_ratings)
     return [shrunk[items] for items in visible.next_items]
 
 
@@ -78,11 +75,11 @@ PREDICTORS: dict[str, Callable[[Visible], Points]] = {
     "user_histogram": user_histogram,
     "item_mean": item_mean,
 }
-"""The baselines that need nothing but numpy."""
+"""The baselines that need only numpy; `matrix_factorisation` needs a library."""
 
 
 def predict_next(method: str, windows: pa.Table, domain: Domain, round: int, seed: int = 0) -> dict[str, Floats]:
-    """Predict W_{t+1} of the eval users from what round t may see.
+    """Predict W_{t+1} of the eval users from the ratings that round t may see.
 
     Args:
         method: A baseline's name.
@@ -92,17 +89,17 @@ def predict_next(method: str, windows: pa.Table, domain: Domain, round: int, see
         seed: Seed of `matrix_factorisation`.
 
     Returns:
-        For each eval user with a W_{t+1} the points of all its items, shape (items,), within the scale.
+        The points of all items of W_{t+1}, shape (items,) and within the scale, for each eval user who has that window.
 
     Raises:
-        NotAvailable: `matrix_factorisation` lacks its library or has nothing to fit on.
+        NotAvailable: `matrix_factorisation` lacks its library, or there is no rating to fit it on.
     """
     visible = visible_at(windows, domain, round)
     return dict(zip(visible.users, predict(method, visible, seed), strict=True))
 
 
 def predict(method: str, visible: Visible, seed: int = 0) -> Points:
-    """Predict W_{t+1} of `visible.users`; as `predict_next`."""
+    """Predict W_{t+1} of `visible.users`; see `predict_next`."""
     if method == "matrix_factorisation":
         return matrix_factorisation(visible, seed)
     return PREDICTORS[method](visible)

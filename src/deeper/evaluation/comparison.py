@@ -7,13 +7,22 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from deeper.evaluation.schema import METHODS, UPDATERS
+from deeper.evaluation.methods import FROZEN, METHODS, UPDATERS
+from deeper.evaluation.results_schema import PairedEntry, Reductions
 from deeper.measure.bootstrap import domain_mean_interval
 
 Floats = NDArray[np.float64]
-PLACE = ("domain", "method", "round", "role")
 MEASURES = ("mae", "rmse", "crps", "rank_accuracy")
 ORIGIN = ("readout", "calibrated", "predictor", "prediction")
+
+
+class CellKey(NamedTuple):
+    """The place of a cell."""
+
+    domain: str
+    method: str
+    round: int
+    role: str
 
 
 class Cell(NamedTuple):
@@ -21,10 +30,10 @@ class Cell(NamedTuple):
 
     Attributes:
         users: Ids (users,).
-        measures: Each of `MEASURES` (users,); NaN where there is none.
-        ratings: How many ratings they are of.
+        measures: Each of `MEASURES` (users,); NaN where a user has no value.
+        ratings: The number of ratings behind them.
         search_n: Directions searched at test time.
-        origin: The values of each of `ORIGIN`.
+        origin: The values that occur in each column of `ORIGIN`.
     """
 
     users: NDArray[np.object_]
@@ -34,116 +43,123 @@ class Cell(NamedTuple):
     origin: Mapping[str, frozenset[str]]
 
 
-Table = Mapping[tuple[str, str, int, str], Cell]
-"""Errors by (domain, method, round, role)."""
+Cells = Mapping[CellKey, Cell]
 
 
 class Group(NamedTuple):
-    """A domain, or a mean over several."""
+    """A domain, or a mean over several domains."""
 
     name: str
     domains: tuple[str, ...]
 
 
-def table_of(errors: pa.Table) -> Table:
-    """Cut error rows into cells; the rows of a cell keep their order.
+def cells_of(errors: pa.Table) -> Cells:
+    """The cells of ERROR rows; the rows of a cell keep their order.
 
     Raises:
-        ValueError: A user has two rows in one place.
+        ValueError: A user has two rows in one cell.
     """
     if not errors.num_rows:
         return {}
-    texts = {name: _encoded(errors[name]) for name in ("user", *PLACE, *ORIGIN)}
+    texts = {name: _encoded(errors[name]) for name in ("user", *CellKey._fields, *ORIGIN)}
     numbers = {name: errors[name].to_numpy() for name in (*MEASURES, "n", "search_n")}
-    place = np.ravel_multi_index([texts[name][0] for name in PLACE], [len(texts[name][1]) for name in PLACE])
+    keys = [texts[name] for name in CellKey._fields]
+    place = np.ravel_multi_index([codes for codes, _ in keys], [len(values) for _, values in keys])
     order = np.argsort(place, kind="stable")
-    table: dict[tuple[str, str, int, str], Cell] = {}
+    cells: dict[CellKey, Cell] = {}
     for rows in np.split(order, np.flatnonzero(np.diff(place[order])) + 1):
-        domain, method, t, role = (values[codes[rows[0]]] for codes, values in (texts[name] for name in PLACE))
+        domain, method, t, role = (values[codes[rows[0]]] for codes, values in keys)
         codes, ids = texts["user"]
         if len(np.unique(codes[rows])) < len(rows):
             raise ValueError(f"two errors of {method} in round {t} for one user")
-        table[str(domain), str(method), int(t), str(role)] = Cell(
+        cells[CellKey(str(domain), str(method), int(t), str(role))] = Cell(
             users=ids[codes[rows]],
             measures={name: numbers[name][rows].astype(np.float64) for name in MEASURES},
             ratings=int(numbers["n"][rows].sum()),
             search_n=int(numbers["search_n"][rows].max()),
             origin={name: frozenset(texts[name][1][np.unique(texts[name][0][rows])]) for name in ORIGIN},
         )
-    return table
+    return cells
 
 
 def _encoded(column: Any) -> tuple[NDArray[np.int64], NDArray[np.object_]]:
-    """Codes (rows,) and the values that they stand for."""
+    """The codes (rows,) of a column and the values that they stand for."""
     encoded = column.combine_chunks().dictionary_encode()
     return encoded.indices.to_numpy().astype(np.int64), np.array(encoded.dictionary.to_pylist(), object)
 
 
 def paired(
-    table: Table, against: Mapping[str, Table], groups: Sequence[Group], rounds: int, seed: int
-) -> list[dict[str, Any]]:
-    """Differences in held-out MAE against some methods, by user.
+    cells: Cells, against: Mapping[str, Cells], groups: Sequence[Group], rounds: int, seed: int
+) -> list[PairedEntry]:
+    """Differences in held-out MAE between each method and some others, paired by user.
 
-    Only users with a row of both methods count: `users` says how many. `improved` is the share of them with a
-    lower error (not an equal one), averaged over the domains like the difference.
+    Only users with a row of both methods count; `users` is their number.
 
     Args:
-        table: Errors of the methods.
-        against: The methods to compare them with, and the errors of each.
+        cells: Errors of the methods.
+        against: The methods to compare with, and the errors of each.
         groups: Domains and means over domains.
         rounds: The last round.
         seed: Seed of the bootstrap.
     """
-    rows: list[dict[str, Any]] = []
+    entries: list[PairedEntry] = []
     for group in groups:
-        for other, others in against.items():
+        for other, cells_of_other in against.items():
             for method in METHODS:
                 for t in range(rounds + 1) if method != other else ():
-                    pairs = _pairs((table, others), group, (method, t, "future"), (other, t, "future"))
+                    first, second = HeldOut(method, t), HeldOut(other, t)
+                    pairs = _pairs((cells, cells_of_other), group, first, second)
                     if pairs is None:
                         continue
-                    differences = [mine - theirs for mine, theirs in pairs]
+                    differences = [mae - mae_of_other for mae, mae_of_other in pairs]
                     interval = domain_mean_interval(differences, seed)
-                    rows.append(
-                        {
-                            "domain": group.name,
-                            "method": method,
-                            "against": other,
-                            "round": t,
-                            "difference": interval.mean,
-                            "ci": [interval.low, interval.high],
-                            "improved": float(np.mean([(values < 0).mean() for values in differences])),
-                            "users": sum(map(len, differences)),
-                            "prediction": _prediction(table, (group.domains[0], method, t, "future")),
-                        }
+                    entries.append(
+                        PairedEntry(
+                            domain=group.name,
+                            method=method,
+                            against=other,
+                            round=t,
+                            difference=interval.mean,
+                            ci=(interval.low, interval.high),
+                            improved=float(np.mean([(values < 0).mean() for values in differences])),
+                            users=sum(map(len, differences)),
+                            prediction=_prediction(cells[first.of(group.domains[0])]),
+                        )
                     )
-    return rows
+    return entries
 
 
-def reduction(table: Table, groups: Sequence[Group], rounds: int) -> dict[str, dict[str, dict[str, float]]]:
-    """Reductions of the held-out MAE in per cent, by method and domain; above 0 is better.
+def reduction(cells: Cells, groups: Sequence[Group], rounds: int) -> Reductions:
+    """Reductions of the held-out MAE in per cent; above 0 is better.
 
-    `across_windows` is 1 − MAE(S_T, W_{T+1}) / MAE(S_0, W_1), as the paper takes it: part of it comes free,
-    since later windows are easier once more is known. `same_window` is 1 − MAE(S_T, W_{T+1}) / MAE(S_0,
-    W_{T+1}), of the updaters only. Both take the users who have both; NaN where the error was 0 to begin
-    with.
+    `across_windows` is 1 − MAE(S_T, W_{T+1}) / MAE(S_0, W_1), as in the paper. Part of it comes free, since later
+    windows are easier once more ratings are known. `same_window` is 1 − MAE(S_T, W_{T+1}) / MAE(S_0, W_{T+1}), for the
+    updaters only. Both take the users who have both errors; NaN where the first error is 0.
     """
-    across = {method: ((method, 0, "future"), (method, rounds, "future")) for method in METHODS}
-    same = {method: (("frozen", rounds, "future"), (method, rounds, "future")) for method in UPDATERS}
-    return {
-        name: {method: shares for method, ends in kind.items() if (shares := _reduced(table, groups, *ends))}
-        for name, kind in (("across_windows", across), ("same_window", same))
-    }
+    across = {method: (HeldOut(method, 0), HeldOut(method, rounds)) for method in METHODS}
+    same = {method: (HeldOut(FROZEN, rounds), HeldOut(method, rounds)) for method in UPDATERS}
+    across_windows, same_window = (
+        {method: percent for method, ends in chosen.items() if (percent := _reduced(cells, groups, *ends))}
+        for chosen in (across, same)
+    )
+    return Reductions(across_windows=across_windows, same_window=same_window)
 
 
-Shown = tuple[str, int, str]
-"""Method, round and role."""
+class HeldOut(NamedTuple):
+    """A method in one round, on the held-out window."""
+
+    method: str
+    round: int
+
+    def of(self, domain: str) -> CellKey:
+        """The place of its cell."""
+        return CellKey(domain, self.method, self.round, "future")
 
 
-def _reduced(table: Table, groups: Sequence[Group], before: Shown, after: Shown) -> dict[str, float]:
+def _reduced(cells: Cells, groups: Sequence[Group], before: HeldOut, after: HeldOut) -> dict[str, float]:
     percent: dict[str, float] = {}
     for group in groups:
-        pairs = _pairs((table, table), group, before, after)
+        pairs = _pairs((cells, cells), group, before, after)
         if pairs is not None:
             start = float(np.mean([first.mean() for first, _ in pairs]))
             end = float(np.mean([second.mean() for _, second in pairs]))
@@ -152,22 +168,22 @@ def _reduced(table: Table, groups: Sequence[Group], before: Shown, after: Shown)
 
 
 def _pairs(
-    tables: tuple[Table, Table], group: Group, first: Shown, second: Shown
+    tables: tuple[Cells, Cells], group: Group, first: HeldOut, second: HeldOut
 ) -> list[tuple[Floats, Floats]] | None:
-    """MAE of the users whom both have, for each domain; None if a domain has no such user."""
+    """Both MAEs of the users who have both, for each domain; None if a domain has no such user."""
     pairs: list[tuple[Floats, Floats]] = []
     for domain in group.domains:
-        left, right = tables[0].get((domain, *first)), tables[1].get((domain, *second))
+        left, right = tables[0].get(first.of(domain)), tables[1].get(second.of(domain))
         if left is None or right is None:
             return None
-        _, mine, theirs = np.intersect1d(left.users, right.users, assume_unique=True, return_indices=True)
-        if not len(mine):
+        _, in_left, in_right = np.intersect1d(left.users, right.users, assume_unique=True, return_indices=True)
+        if not len(in_left):
             return None
-        pairs.append((left.measures["mae"][mine], right.measures["mae"][theirs]))
+        pairs.append((left.measures["mae"][in_left], right.measures["mae"][in_right]))
     return pairs
 
 
-def _prediction(table: Table, place: tuple[str, str, int, str]) -> str:
-    """Of what predictions an error is; the same for all users of a place."""
-    [one] = table[place].origin["prediction"]
-    return one
+def _prediction(cell: Cell) -> str:
+    """How a cell's predictions were made; the same for all its users."""
+    [prediction] = cell.origin["prediction"]
+    return prediction

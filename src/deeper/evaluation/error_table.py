@@ -1,4 +1,4 @@
-"""Predictions against what the users did: one row a user, method, round and role."""
+"""Errors of predictions against what the users did: one row a user, method, round and role."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 from deeper.domains import Domain
 from deeper.evaluation.baselines import predict
 from deeper.evaluation.factorisation import NotAvailable
-from deeper.evaluation.schema import ERROR, UPDATERS
+from deeper.evaluation.methods import FROZEN, ROLE_OFFSETS, UPDATERS
+from deeper.evaluation.results_schema import NotAvailableBaseline
+from deeper.evaluation.schema import ERROR
 from deeper.evaluation.visible import visible_at
 from deeper.measure.metrics import crps, mean_absolute_error, rank_accuracy, root_mean_square_error
 
@@ -20,22 +22,15 @@ Floats = NDArray[np.float64]
 Actual = Mapping[tuple[str, str, int], Floats]
 """Ratings (items,) of W_k by (domain, user, k), "no rating" included."""
 ROWS_AT_ONCE = 4000
+"""Rows that are Python objects at the same time; all of them would take ten times the memory of the table."""
 
 
 class Place(NamedTuple):
-    """Where an error stands in the tables."""
+    """The place of an error in the tables."""
 
     method: str
     round: int
     role: str
-
-
-class NotAvailableBaseline(NamedTuple):
-    """A baseline that could not be computed, and why."""
-
-    method: str
-    domain: str
-    reason: str
 
 
 def error_table(
@@ -52,10 +47,9 @@ def error_table(
 ) -> pa.Table:
     """Errors of personas and controls on the eval users' windows.
 
-    A prediction is an error of round t as future (W_{t+1}, held out), current (W_t) or previous (W_{t-1},
-    from round 1 on; both in-sample). S_0 is round 0 of every updater, and all
-    rounds of `frozen`. The controls are there as future only. Failed
-    predictions, short-term personas, and windows in which every rating means "no rating" give no row.
+    In round t a prediction counts as future (W_{t+1}, held out), current (W_t) or previous (W_{t-1}, from round 1 on);
+    the last two are in-sample. S_0 is round 0 of every updater, and every round of `frozen`. Controls count as future
+    only. There is no row for a failed prediction, a short-term persona, or a window without any rating.
 
     Args:
         predictions: PREDICTION rows.
@@ -64,16 +58,16 @@ def error_table(
         domains: By id.
         rounds: The last round.
         predictor: The engine that predicted, for the table.
-        methods: Methods to judge.
-        roles: Roles to judge them in.
-        search_n: Directions searched for each update; stands with the updaters from round 1 on, 0 with the rest.
-        prediction: "persona", or "history" where `predictions` are combined with the user's own ratings.
+        methods: Methods to include.
+        roles: Roles to include.
+        search_n: Directions searched for each update; recorded for updaters from round 1 on, 0 for the rest.
+        prediction: "persona", or "history" if `predictions` are combined with the user's own ratings.
 
     Returns:
         ERROR rows, sorted.
 
     Raises:
-        ValueError: A prediction has not one point an item, or misses its persona or window.
+        ValueError: A prediction does not have one point an item.
     """
     actual = _actual(windows)
     final = personas.filter(pc.field("stage") == "final")
@@ -83,19 +77,19 @@ def error_table(
 
     def rows() -> Iterator[dict[str, Any]]:
         for start in range(0, predictions.num_rows, ROWS_AT_ONCE):
-            read = _Predictions(predictions.slice(start, ROWS_AT_ONCE))
-            for i, key in enumerate(read.personas):
+            batch = _Predictions(predictions.slice(start, ROWS_AT_ONCE))
+            for i, key in enumerate(batch.personas):
                 _, domain_id, user = key
-                if key not in versions or (domain_id, user) not in users or read.failures[i]:
+                if key not in versions or (domain_id, user) not in users or batch.failures[i]:
                     continue
-                domain, window = domains[domain_id], read.windows[i]
+                domain, window = domains[domain_id], batch.windows[i]
                 places = _places(*versions[key], window, rounds)
                 places = [place for place in places if place.method in methods and place.role in roles]
-                measures = _measures(domain, read.points(i), read.distribution(i), actual[domain_id, user, window])
+                measures = _measures(domain, batch.points(i), batch.distribution(i), actual[domain_id, user, window])
                 if measures:
-                    by_model = read.readouts[i] != "none"
+                    by_model = batch.readouts[i] != "none"
                     origin = {
-                        **{"readout": read.readouts[i], "calibrated": read.calibrated[i], "prediction": prediction},
+                        **{"readout": batch.readouts[i], "calibrated": batch.calibrated[i], "prediction": prediction},
                         **{"predictor": predictor if by_model else ""},
                     }
                     yield from _rows(domain_id, user, places, measures, origin, search_n)
@@ -109,14 +103,14 @@ def baseline_errors(
     """Errors of the baselines on the held-out next windows of the eval users.
 
     Args:
-        windows: WINDOW rows of eval users, and of the train users whom baselines may learn from.
+        windows: WINDOW rows of eval users, and of the train users whose ratings baselines may use.
         domains: By id.
         rounds: The last round.
         methods: The baselines' names.
         seed: Seed of `matrix_factorisation`.
 
     Returns:
-        ERROR rows, sorted; and what was not available, once a method and domain.
+        ERROR rows, sorted; and the baselines that were not available, once for each method and domain.
     """
     actual = _actual(windows)
     missing: dict[tuple[str, str], NotAvailableBaseline] = {}
@@ -130,7 +124,9 @@ def baseline_errors(
                     try:
                         predicted = predict(method, visible, seed)
                     except NotAvailable as reason:
-                        missing[method, domain.id] = NotAvailableBaseline(method, domain.id, str(reason))
+                        missing[method, domain.id] = NotAvailableBaseline(
+                            method=method, domain=domain.id, reason=str(reason)
+                        )
                         continue
                     for user, points in zip(visible.users, predicted, strict=True):
                         measures = _measures(domain, points, None, actual[domain.id, user, t + 1])
@@ -141,7 +137,7 @@ def baseline_errors(
 
 
 def count_unrated(windows: pa.Table, domains: Mapping[str, Domain], rounds: int) -> dict[str, int]:
-    """How many of the eval users' windows W_0..W_{rounds+1} hold no rating at all, by domain."""
+    """The number of the eval users' windows W_0..W_{rounds+1} without any rating, by domain."""
     counts = dict.fromkeys(domains, 0)
     for (domain, _, k), ratings in _actual(windows).items():
         counts[domain] += k <= rounds + 1 and not domains[domain].is_rated(ratings).any()
@@ -149,12 +145,12 @@ def count_unrated(windows: pa.Table, domains: Mapping[str, Domain], rounds: int)
 
 
 def _places(method: str, k: int, window: int, rounds: int) -> Iterator[Place]:
-    """Where the error of S_k of a method on a window stands."""
+    """The places of the error that S_k of a method has on a window."""
     if method == "initialise":
         roles = {1: "future", 0: "current"}
         yield from (Place(name, 0, roles[window]) for name in UPDATERS if window in roles)
-        steps = (("future", window - 1), ("current", window), ("previous", window + 1))
-        yield from (Place("frozen", t, role) for role, t in steps if (role == "previous") <= t <= rounds)
+        steps = ((role, window - offset) for role, offset in ROLE_OFFSETS.items())
+        yield from (Place(FROZEN, t, role) for role, t in steps if (role == "previous") <= t <= rounds)
     elif method == "no_persona":
         if 1 <= window <= rounds + 1:
             yield Place(method, window - 1, "future")
@@ -165,7 +161,7 @@ def _places(method: str, k: int, window: int, rounds: int) -> Iterator[Place]:
 
 
 class _Predictions:
-    """PREDICTION rows, with their ragged lists as slices of flat arrays."""
+    """PREDICTION rows; their ragged lists are slices of flat arrays."""
 
     def __init__(self, table: pa.Table) -> None:
         columns = [table[name].to_pylist() for name in ("persona_id", "domain", "user")]
@@ -189,10 +185,10 @@ class _Predictions:
 
 
 def _measures(domain: Domain, points: Floats, distribution: Floats | None, actual: Floats) -> dict[str, Any]:
-    """The measures of a window over its ratings; empty if it has none.
+    """The error measures of a window; empty if it holds no rating.
 
-    Items are ranked by their expected rating, since a median tells few of them apart. A point without a
-    distribution ranks by itself, and its CRPS is its absolute error.
+    Items are ranked by their expected rating, since many share a median. A point without a distribution is ranked as it
+    is, and its CRPS is its absolute error.
     """
     if len(points) != len(actual) or (distribution is not None and len(distribution) != len(actual)):
         raise ValueError(f"{len(points)} points for the {len(actual)} items of a window of {domain.id}")
@@ -227,9 +223,8 @@ def _rows(
 def _sorted(rows: Iterator[dict[str, Any]]) -> pa.Table:
     keys = ("domain", "method", "round", "role", "user")
     parts = [ERROR.empty_table()]
-    # As Python rows they would take ten times the memory of the table.
-    while some := list(islice(rows, ROWS_AT_ONCE)):
-        parts.append(pa.Table.from_pylist(some, schema=ERROR))
+    while batch := list(islice(rows, ROWS_AT_ONCE)):
+        parts.append(pa.Table.from_pylist(batch, schema=ERROR))
     return pa.concat_tables(parts).combine_chunks().sort_by([(key, "ascending") for key in keys])
 
 

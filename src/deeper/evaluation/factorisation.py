@@ -1,11 +1,10 @@
-"""Matrix factorisation as a Bayesian factorisation machine, from myfm (extra `baselines`).
+"""Matrix factorisation as a Bayesian factorisation machine, by the library myfm (extra `baselines`).
 
-A rating is the sum of a level, a weight of the user, a weight of the item and the product of their factors;
-the mean over Gibbs samples is predicted, so that neither learning rate nor regularisation is chosen. Sources:
-Rendle (2010), Factorization machines; Freudenthaler, Schmidt-Thieme and Rendle (2011), Bayesian factorization
-machines; for users and items alone it is the model of Salakhutdinov and Mnih (2008), Bayesian probabilistic
-matrix factorization using MCMC. Myfm has wheels for the Pythons that we support, which need no library of the
-system and no torch, and samples on one thread.
+A rating is the sum of a level, a weight of the user, a weight of the item and the product of their factors. The
+prediction is the mean over Gibbs samples, so there is no learning rate and no regularisation to choose. With users and
+items alone this is Bayesian probabilistic matrix factorisation (Salakhutdinov and Mnih, 2008). Sources: Rendle (2010),
+Factorization machines; Freudenthaler, Schmidt-Thieme and Rendle (2011), Bayesian factorization machines. Myfm samples
+on one thread; its wheels cover the Pythons that we support and need neither a system library nor torch.
 """
 
 import importlib
@@ -18,31 +17,27 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from deeper.evaluation.recipe import RECIPE
 from deeper.evaluation.visible import Visible
 
 Floats = NDArray[np.float64]
 
-# Of some ranks from 1 to 16 and iterations from 30 to 200, those of least squared error on held-out windows of the
-# bundled train users.
-RANK = 4
-ITERATIONS = 100
-
 
 class NotAvailable(Exception):
-    """A baseline that cannot be computed here; the message is the reason, for the table."""
+    """A baseline that cannot be computed here; the message is the reason that the report shows."""
 
 
 def matrix_factorisation(visible: Visible, seed: int) -> list[Floats]:
-    """Predict W_{t+1} from a factorisation of all ratings seen so far.
+    """Predict W_{t+1} from a factorisation of all ratings so far.
 
-    An item not seen gets the user's own level, a user not seen the item's.
+    An unseen item gets the user's level, an unseen user the item's level.
 
     Args:
-        visible: What may be seen.
+        visible: The ratings that may be seen.
         seed: Seed of the Gibbs sampler.
 
     Returns:
-        For each of `visible.users` the points, shape (items,), clipped to the scale.
+        The points for each of `visible.users`, shape (items,), clipped to the scale.
 
     Raises:
         NotAvailable: The library is not installed, or there is no rating to fit on.
@@ -54,7 +49,7 @@ def matrix_factorisation(visible: Visible, seed: int) -> list[Floats]:
     items = _columns(visible.item)
 
     def one_hot(user: NDArray[np.int64], item: NDArray[np.int64]) -> Any:
-        """Shape (ratings, users + items); a user or item not seen is all zeros."""
+        """The matrix (ratings, users + items); an unseen user or item is all zeros."""
         column = [users.get(code, -1) for code in user.tolist()]
         column += [len(users) + items[code] if code in items else -1 for code in item.tolist()]
         columns, rows = np.array(column), np.tile(np.arange(len(user)), 2)
@@ -62,10 +57,10 @@ def matrix_factorisation(visible: Visible, seed: int) -> list[Floats]:
         shape = len(user), len(users) + len(items)
         return sparse.csr_matrix((np.ones(known.sum()), (rows[known], columns[known])), shape=shape)
 
-    model = myfm.MyFMRegressor(rank=RANK, random_seed=seed)
-    # The library has no setting that turns its progress bar off.
+    model = myfm.MyFMRegressor(rank=RECIPE.factorisation_rank, random_seed=seed)
+    # The library cannot turn its progress bar off.
     with redirect_stderr(io.StringIO()):
-        model.fit(one_hot(visible.user, visible.item), visible.rating, n_iter=ITERATIONS)
+        model.fit(one_hot(visible.user, visible.item), visible.rating, n_iter=RECIPE.factorisation_iterations)
     lengths = [len(codes) for codes in visible.next_items]
     next_users = np.repeat(np.arange(len(visible.users)), lengths)
     predicted = model.predict(one_hot(next_users, np.concatenate([*visible.next_items, np.empty(0, np.int64)])))
@@ -75,12 +70,12 @@ def matrix_factorisation(visible: Visible, seed: int) -> list[Floats]:
 
 
 def _columns(codes: NDArray[np.int64]) -> Mapping[int, int]:
-    """The column of each code, in the order of the ratings: codes also count what is not seen."""
+    """The column of each code, in the order of the ratings. Unseen users and items have codes but no column."""
     return {code: column for column, code in enumerate(dict.fromkeys(codes.tolist()))}
 
 
 def _libraries() -> tuple[ModuleType, ModuleType]:
-    """The library, and the sparse matrices that it takes; imported here, since that takes a second."""
+    """The library and scipy's sparse matrices; imported late, since the import takes a second."""
     try:
         return importlib.import_module("myfm"), importlib.import_module("scipy.sparse")
     except ImportError as error:

@@ -1,21 +1,18 @@
-"""What a run found, as the JSON of results.json: errors, differences, reductions, failures, leaks, text."""
+"""Summarise a run: errors, differences, reductions, failures, leaks and texts, as `results.json` holds them."""
 
-import math
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from deeper.domains import Domain
-from deeper.evaluation.comparison import ORIGIN, Cell, Group, Table, paired, reduction, table_of
-from deeper.evaluation.error_table import NotAvailableBaseline, count_unrated
-from deeper.evaluation.schema import HISTORY_ONLY, METHODS, ROLES
-from deeper.evaluation.text_summary import count_failures, describe_texts, leak_rates
+from deeper.evaluation.comparison import Cell, CellKey, Cells, Group, cells_of, paired, reduction
+from deeper.evaluation.error_table import count_unrated
+from deeper.evaluation.methods import FROZEN, HISTORY_ONLY, METHODS, ROLES
+from deeper.evaluation.results_schema import ErrorEntry, NotAvailableBaseline, Summary
+from deeper.evaluation.text_summary import failed_personas, failed_predictions, leak_rates, text_statistics
 from deeper.measure.bootstrap import domain_mean_interval
-
-DIGITS = 6
 
 
 def summarise(
@@ -27,14 +24,13 @@ def summarise(
     rounds: int,
     seed: int,
     not_available: Sequence[NotAvailableBaseline] = (),
-) -> dict[str, Any]:
+) -> Summary:
     """Summarise the errors of a run.
 
-    An error is the mean over users of the user's mean over ratings. The domains `mean`, `mean_seen` and
-    `mean_unseen` (where there is more than one domain) are means over domains of those, and only there where
-    all of their domains have a value. Intervals are 95 % percentile bootstraps over users. Differences are
-    against the user median and `frozen`; of predictions with history against the user median and `history_only`.
-    Reductions are of predictions from the persona alone.
+    An error is the mean over users of the user's mean over ratings. With several domains there are also `mean`,
+    `mean_seen` and `mean_unseen`, each given only where all of its domains have a value. Intervals are 95 % percentile
+    bootstraps over users. Differences are against the user median and `frozen`; those of predictions with history are
+    against the user median and `history_only`. Reductions are of predictions from the persona alone.
 
     Args:
         errors: ERROR rows of personas, controls and baselines.
@@ -45,31 +41,27 @@ def summarise(
         rounds: The last round.
         seed: Seed of the bootstrap.
         not_available: Baselines that could not be computed.
-
-    Returns:
-        `users`, `errors`, `paired`, `reduction`, `failures`, `persona_failures`, `leaks`, `text`, `unrated`
-        and `not_available`, all of it JSON: no NaN, numbers rounded to 6 digits.
     """
-    is_combined = pc.field("prediction") == "history"
-    table, combined = table_of(errors.filter(~is_combined)), table_of(errors.filter(is_combined))
+    has_history = pc.field("prediction") == "history"
+    alone, combined = cells_of(errors.filter(~has_history)), cells_of(errors.filter(has_history))
     present = set(errors["domain"].unique().to_pylist())
-    used = [name for name in domains if name in present]
-    groups = _groups([domains[name] for name in used])
-    summary = {
-        "users": {name: pc.count_distinct(errors.filter(pc.field("domain") == name)["user"]).as_py() for name in used},
-        "errors": [*_errors(table, groups, rounds, seed), *_errors(combined, groups, rounds, seed)],
-        "paired": [
-            *paired(table, {"user_median": table, "frozen": table}, groups, rounds, seed),
-            *paired(combined, {"user_median": table, HISTORY_ONLY: combined}, groups, rounds, seed),
+    used = {name: domain for name, domain in domains.items() if name in present}
+    groups = _groups(list(used.values()))
+    return Summary(
+        users={name: pc.count_distinct(errors.filter(pc.field("domain") == name)["user"]).as_py() for name in used},
+        errors=[*_errors(alone, groups, rounds, seed), *_errors(combined, groups, rounds, seed)],
+        paired=[
+            *paired(alone, {"user_median": alone, FROZEN: alone}, groups, rounds, seed),
+            *paired(combined, {"user_median": alone, HISTORY_ONLY: combined}, groups, rounds, seed),
         ],
-        "reduction": reduction(table, groups, rounds),
-        **count_failures(predictions, personas),
-        "leaks": leak_rates(personas),
-        "text": describe_texts(personas),
-        "unrated": count_unrated(windows, {name: domains[name] for name in used}, rounds),
-        "not_available": [missing._asdict() for missing in not_available],
-    }
-    return _json(summary)
+        reduction=reduction(alone, groups, rounds),
+        failures=failed_predictions(predictions, personas),
+        persona_failures=failed_personas(personas),
+        leaks=leak_rates(personas),
+        text=text_statistics(personas),
+        unrated=count_unrated(windows, used, rounds),
+        not_available=list(not_available),
+    )
 
 
 def _groups(domains: Sequence[Domain]) -> list[Group]:
@@ -82,51 +74,49 @@ def _groups(domains: Sequence[Domain]) -> list[Group]:
     return groups
 
 
-def _errors(table: Table, groups: Sequence[Group], rounds: int, seed: int) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = []
+def _errors(table: Cells, groups: Sequence[Group], rounds: int, seed: int) -> list[ErrorEntry]:
+    entries: list[ErrorEntry] = []
     for group in groups:
         for method in METHODS:
             for t in range(rounds + 1):
                 for role in ROLES:
-                    keys = [(domain, method, t, role) for domain in group.domains]
+                    keys = [CellKey(domain, method, t, role) for domain in group.domains]
                     if all(key in table for key in keys):
-                        place = {"domain": group.name, "method": method, "round": t, "role": role}
-                        rows.append({**place, **_entry([table[key] for key in keys], seed)})
-    return rows
+                        place = CellKey(group.name, method, t, role)
+                        entries.append(_entry(place, [table[key] for key in keys], seed))
+    return entries
 
 
-def _entry(cells: Sequence[Cell], seed: int) -> dict[str, Any]:
-    """One entry of `errors`, from the cell of each domain."""
+def _entry(place: CellKey, cells: Sequence[Cell], seed: int) -> ErrorEntry:
+    """The entry of a group of domains, from the cell of each domain."""
     interval = domain_mean_interval([cell.measures["mae"] for cell in cells], seed)
-    return {
-        "mae": interval.mean,
-        "ci": [interval.low, interval.high],
-        **{name: _mean(cells, name) for name in ("rmse", "crps", "rank_accuracy")},
-        "users": sum(len(cell.users) for cell in cells),
-        "ratings": sum(cell.ratings for cell in cells),
-        **{name: _all_of(cells, name) for name in ORIGIN},
-        "search_n": max(cell.search_n for cell in cells),
-    }
+    return ErrorEntry(
+        domain=place.domain,
+        method=place.method,
+        round=place.round,
+        role=place.role,
+        mae=interval.mean,
+        ci=(interval.low, interval.high),
+        rmse=_mean(cells, "rmse"),
+        crps=_mean(cells, "crps"),
+        rank_accuracy=_mean(cells, "rank_accuracy"),
+        users=sum(len(cell.users) for cell in cells),
+        ratings=sum(cell.ratings for cell in cells),
+        readout=_joined(cells, "readout"),
+        calibrated=_joined(cells, "calibrated"),
+        predictor=_joined(cells, "predictor"),
+        prediction=_joined(cells, "prediction"),
+        search_n=max(cell.search_n for cell in cells),
+    )
 
 
 def _mean(cells: Sequence[Cell], name: str) -> float:
-    """Mean over domains of the mean over the users who have a value; NaN where a domain has none."""
+    """The mean over domains of the mean over the users who have a value; NaN where a domain has no value."""
     columns = [cell.measures[name] for cell in cells]
     known = [column[~np.isnan(column)] for column in columns]
     return float(np.mean([column.mean() if len(column) else np.nan for column in known]))
 
 
-def _all_of(cells: Sequence[Cell], name: str) -> str:
-    """The one value of a column, or all of them: "domain+pooled"."""
+def _joined(cells: Sequence[Cell], name: str) -> str:
+    """All values of a column, joined: "domain+pooled"."""
     return "+".join(sorted(frozenset[str]().union(*(cell.origin[name] for cell in cells))))
-
-
-def _json(value: Any) -> Any:
-    """The same with numbers rounded and what is not finite as None."""
-    if isinstance(value, Mapping):
-        return {key: _json(part) for key, part in value.items()}
-    if isinstance(value, list | tuple):
-        return [_json(part) for part in value]
-    if isinstance(value, float):
-        return round(value, DIGITS) if math.isfinite(value) else None
-    return value

@@ -1,4 +1,4 @@
-"""Personas and predictions described: what failed, what leaked, what the texts are like."""
+"""Statistics of personas and predictions: what failed, what leaked, and what the texts are like."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -8,79 +8,81 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from deeper.evaluation.schema import CONTROLS, HISTORY_ONLY
+from deeper.evaluation.methods import CONTROLS, HISTORY_ONLY
+from deeper.evaluation.results_schema import TextStatistics
 from deeper.measure.text import distinctness, redundancy, retention, words
 
 Row = dict[str, Any]
 Version = tuple[str, str, int]
 """Domain, user and k."""
 
-NOT_WRITTEN = (*CONTROLS, HISTORY_ONLY)
-DESCRIBED = ("user", "domain", "k", "text", "tokens", "failure")
+WITHOUT_TEXT = (*CONTROLS, HISTORY_ONLY)
+"""Methods whose rows in the table of personas hold no text of the policy."""
+COLUMNS = ("user", "domain", "k", "text", "tokens", "failure")
 
 
-def count_failures(predictions: pa.Table, personas: pa.Table) -> dict[str, dict[str, int]]:
-    """Predictions that could not be read and personas that could not be written, by method.
+def failed_predictions(predictions: pa.Table, personas: pa.Table) -> dict[str, int]:
+    """The number of predictions that could not be read, by method.
 
-    A prediction that failed has no error row; a persona that failed kept its parent's text. The predictions
-    from S_0 are those of "initialise"; short-term personas count as their method's.
+    Predictions from S_0 count for "initialise", those from short-term personas for their method.
     """
-    written_by: list[Any] = personas["method"].to_pylist()
-    reasons = personas["failure"].to_pylist()
-    method_of = dict(zip(personas["id"].to_pylist(), written_by, strict=True))
-    methods = list(dict.fromkeys(written_by))
+    methods = personas["method"].to_pylist()
+    method_of = dict(zip(personas["id"].to_pylist(), methods, strict=True))
     failed = predictions.filter(pc.field("failure") != "")["persona_id"].to_pylist()
-    unread = Counter(method_of[str(persona)] for persona in failed)
-    unwritten = Counter(method for method, reason in zip(written_by, reasons, strict=True) if reason)
-    return {
-        "failures": {method: unread[method] for method in methods},
-        "persona_failures": {method: unwritten[method] for method in methods if method not in NOT_WRITTEN},
-    }
+    counts = Counter(method_of[persona] for persona in failed)
+    return {str(method): counts[method] for method in dict.fromkeys(methods)}
+
+
+def failed_personas(personas: pa.Table) -> dict[str, int]:
+    """The number of personas that could not be written, and so kept their parent's text, by method."""
+    counts = Counter(personas.filter(pc.field("failure") != "")["method"].to_pylist())
+    methods: list[Any] = personas["method"].unique().to_pylist()
+    return {method: counts[method] for method in methods if method not in WITHOUT_TEXT}
 
 
 def leak_rates(personas: pa.Table) -> dict[str, float]:
-    """Share of personas that hold a title or a rating, by method."""
+    """The share of personas that hold a title or a rating, by method."""
     return {
         method: float(np.mean(pc.list_value_length(own["leaks"]).to_numpy() > 0))
         for method, own in _by_method(personas)
     }
 
 
-def describe_texts(personas: pa.Table) -> dict[str, dict[str, float]]:
-    """Describe the personas of each method, as means over personas; those that failed are left out.
+def text_statistics(personas: pa.Table) -> dict[str, TextStatistics]:
+    """Statistics of the personas of each method, as means over personas; failed personas are left out.
 
-    `tokens` and `words` are lengths; `redundancy` and `retention` (from the persona of the round before) are
-    of `measure.text`; `distinctness` is between the users of a domain, each with the last persona that all
-    the method's rounds gave, averaged over domains.
+    `tokens` and `words` are lengths. `redundancy`, and `retention` from the persona of the round before, are those of
+    `measure.text`. `distinctness` compares the users of a domain, by their persona of the method's last round; it is
+    averaged over domains.
     """
-    found: dict[str, dict[str, float]] = {}
+    found: dict[str, TextStatistics] = {}
     first: dict[Version, str] = {}
     for method, own in _by_method(personas):
-        all_rows: list[Row] = own.select(DESCRIBED).to_pylist()
+        all_rows: list[Row] = own.select(COLUMNS).to_pylist()
         texts = first | {_version(row, row["k"]): row["text"] for row in all_rows}
         if method == "initialise":
             first = texts
         if rows := [row for row in all_rows if not row["failure"]]:
-            found[method] = {
-                "tokens": float(np.mean([row["tokens"] for row in rows])),
-                "words": float(np.mean([len(words(row["text"])) for row in rows])),
-                "redundancy": float(np.mean([redundancy(row["text"]) for row in rows])),
-                "retention": _mean(
+            found[method] = TextStatistics(
+                tokens=float(np.mean([row["tokens"] for row in rows])),
+                words=float(np.mean([len(words(row["text"])) for row in rows])),
+                redundancy=float(np.mean([redundancy(row["text"]) for row in rows])),
+                retention=_mean(
                     retention(parent, row["text"])
                     for row in rows
                     if (parent := texts.get(_version(row, row["k"] - 1))) is not None
                 ),
-                "distinctness": _distinctness(rows),
-            }
+                distinctness=_distinctness(rows),
+            )
     return found
 
 
 def _by_method(personas: pa.Table) -> Iterator[tuple[str, pa.Table]]:
-    """Final personas of one method after the other, those that all begin with first; controls are none.
+    """The final personas method by method, "initialise" first; controls are left out.
 
-    All methods' personas as Python rows would take many times the memory of the table.
+    One method at a time, since all personas as Python rows take many times the memory of the table.
     """
-    final = personas.filter((pc.field("stage") == "final") & ~pc.field("method").isin(NOT_WRITTEN))
+    final = personas.filter((pc.field("stage") == "final") & ~pc.field("method").isin(WITHOUT_TEXT))
     methods: list[Any] = final["method"].unique().to_pylist()
     for method in sorted(methods, key=lambda name: name != "initialise"):
         yield method, final.filter(pc.field("method") == method)
@@ -100,6 +102,6 @@ def _distinctness(rows: Sequence[Row]) -> float:
 
 
 def _mean(values: Iterable[float]) -> float:
-    """Mean of the values that are numbers; NaN where there is none."""
+    """The mean of the values that are not NaN; NaN if there is none."""
     known = [value for value in values if not np.isnan(value)]
     return float(np.mean(known)) if known else float("nan")

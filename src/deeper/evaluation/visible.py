@@ -1,4 +1,4 @@
-"""What a baseline may see at round t: one place that hides the future from all of them."""
+"""The ratings that a baseline may see at round t. This one place hides the future from all baselines."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,19 +16,17 @@ Integers = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Visible:
-    """The ratings of one domain that round t may see, and the items, not the ratings, of what comes next.
+    """The ratings of one domain that round t may see, and the items of the next windows without their ratings.
 
-    These are all windows of train users and W_0..W_t of eval users; ratings that mean "no rating" are left
-    out.
+    The visible ratings are all windows of train users and W_0..W_t of eval users, without those that mean "no rating".
 
     Attributes:
         domain: The domain.
         round: t.
         users: Eval users with a W_{t+1}, sorted.
-        next_items: For each of `users` the codes of W_{t+1}'s items, shape (items,).
-        user: Who gave each rating, shape (ratings,): the position in `users`, or a higher code for all
-            others.
-        item: Code of the rated item, shape (ratings,); items are told apart by `item`, not by title.
+        next_items: Codes of the items of W_{t+1} for each of `users`, shape (items,).
+        user: Who gave each rating, shape (ratings,): the position in `users`, or a higher code for any other user.
+        item: Code of the rated item, shape (ratings,). Codes follow the item's id, not its title.
         window: k of each rating, shape (ratings,).
         rating: The ratings, shape (ratings,).
     """
@@ -44,7 +42,7 @@ class Visible:
 
     @cached_property
     def by_user(self) -> tuple[tuple[Floats, Integers], ...]:
-        """For each of `users` the ratings so far and their windows; empty where all were "no rating"."""
+        """The ratings so far of each of `users` and their windows; empty where the user has no rating."""
         order = np.argsort(self.user, kind="stable")
         bounds = np.searchsorted(self.user[order], np.arange(len(self.users) + 1))
         return tuple(
@@ -54,7 +52,7 @@ class Visible:
 
 
 def visible_at(windows: pa.Table, domain: Domain, round: int) -> Visible:
-    """Select what round t may see.
+    """Select the ratings that round t may see.
 
     Args:
         windows: WINDOW rows of one or more domains.

@@ -1,4 +1,4 @@
-"""Results shown to people."""
+"""Reports of results: terminal tables, HTML pages and figures."""
 
 from deeper.report.terminal.tables import print_results
 

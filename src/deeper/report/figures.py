@@ -2,28 +2,29 @@
 
 Equal results give equal files.
 
-error_by_round      panels of personas, controls and numbers only; the user median in each
-error_by_domain     with several domains: the user median, `frozen` and each updater, domain by domain
-differences         paired with the user median and with `frozen`, at the last round
+error_by_round      one panel for each group of methods, the user median in each
+error_by_domain     with several domains: the user median, `frozen` and each updater, one panel for each domain
+differences         against the user median and against `frozen`, paired by user, at the last round
 reductions          across windows, and on one window
 """
 
 import io
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from deeper.evaluation.schema import UPDATERS
-from deeper.report.overview import OTHERS, Overview
-from deeper.report.palette import GROUPS, INKS, named
+from deeper.evaluation.methods import FROZEN, GROUPS, UPDATERS, Group
+from deeper.evaluation.results_schema import ErrorEntry, Results
+from deeper.report.overview import COMPARED_WITH, Overview
+from deeper.report.palette import INKS, label
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-WIDTH = 5.5
-"""Inches, about the text width of conferences' papers; the names of methods stand beside it."""
-LEFT = 0.1
-"""Where the panels begin, as a share of the width."""
+WIDTH_INCHES = 5.5
+"""About the text width of a conference paper; the names of methods stand beside it."""
+LEFT_MARGIN_SHARE = 0.1
+"""The left margin of the panels, as a share of the width."""
 STYLE: Any = {
     "font.size": 7.5,
     "axes.titlesize": 8,
@@ -46,20 +47,24 @@ STYLE: Any = {
     "savefig.dpi": 300,
 }
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">")
-Rows = Sequence[tuple[str, float, float | None, float | None]]
-"""Method, value, and the ends of its interval, if it has one."""
 
 
-def figures(results: Mapping[str, Any]) -> dict[str, bytes]:
-    """Draw a run.
+class Row(NamedTuple):
+    """A method's value, and the ends of its interval if it has one."""
 
-    Args:
-        results: The content of results.json.
+    method: str
+    value: float
+    low: float | None = None
+    high: float | None = None
+
+
+def figures(results: Results) -> dict[str, bytes]:
+    """Draw the figures of a run.
 
     Returns:
-        Content by file name; nothing for a run without any error.
+        The content of each file by its name; empty for a run without any error.
     """
-    # Matplotlib takes half a second to import: only who draws waits for it.
+    # The import takes half a second, which only a command that draws should wait for.
     from matplotlib import rc_context
 
     view = Overview(results)
@@ -81,9 +86,9 @@ def _by_round(view: Overview, domain: str) -> "Figure":
     groups = {
         group: [name for name in members if name in found]
         for group, members in GROUPS.items()
-        if members != ("user_median",)
+        if group is not Group.USER_MEDIAN
     }
-    groups = {group: names for group, names in groups.items() if names} or {"the user median": list(found)}
+    groups = {group: names for group, names in groups.items() if names} or {Group.USER_MEDIAN: list(found)}
     figure, panels = _panels(1, len(groups), 1.8)
     for axes, (group, names) in zip(panels, groups.items(), strict=True):
         shown = [*names, *(["user_median"] if "user_median" in found and "user_median" not in names else [])]
@@ -91,7 +96,7 @@ def _by_round(view: Overview, domain: str) -> "Figure":
         axes.set_title(group)
         axes.legend(loc="upper left", bbox_to_anchor=(-0.08, -0.3), fontsize=6.5, handlelength=2.6, borderpad=0)
     panels[0].set_ylabel("error (MAE)")
-    _title(figure, f"Error on the next window, {view.named(domain)}")
+    _title(figure, f"Error on the next window, {view.label(domain)}")
     return figure
 
 
@@ -99,10 +104,10 @@ def _by_domain(view: Overview) -> "Figure":
     columns = 3
     rows = -(-len(view.domains) // columns)
     figure, panels = _panels(rows, columns, 1.6 * rows, share=False)
-    shown = ("user_median", "frozen", *UPDATERS)
+    shown = ("user_median", FROZEN, *UPDATERS)
     for axes, name in zip(panels, view.domains, strict=False):
         _lines(axes, {m: entries for m, entries in view.future(name).items() if m in shown})
-        axes.set_title(view.named(name), fontsize=7)
+        axes.set_title(view.label(name), fontsize=7)
     for axes in panels[len(view.domains) :]:
         axes.set_axis_off()
     marks: dict[str, Any] = {}
@@ -113,48 +118,48 @@ def _by_domain(view: Overview) -> "Figure":
     return figure
 
 
-def _lines(axes: "Axes", found: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
-    """Lines with intervals, side by side so that none covers another."""
+def _lines(axes: "Axes", found: Mapping[str, Sequence[ErrorEntry]]) -> None:
+    """Draw a line with intervals for each method, shifted a little so that no interval covers another."""
     for i, (method, entries) in enumerate(found.items()):
         ink, shift = INKS[method], 0.05 * (i - (len(found) - 1) / 2)
-        rounds = [entry["round"] + shift for entry in entries]
-        errors = [entry["mae"] for entry in entries]
-        known = [(t, *e["ci"]) for t, e in zip(rounds, entries, strict=True) if e["ci"][0] is not None]
+        rounds = [entry.round + shift for entry in entries]
+        errors = [entry.mae for entry in entries]
+        known = [(t, *entry.ci) for t, entry in zip(rounds, entries, strict=True) if entry.ci[0] is not None]
         if known:
             at, low, high = zip(*known, strict=True)
             axes.vlines(at, low, high, color=ink.light, linewidth=0.8, alpha=0.6)
         style = (0, tuple(float(dash) for dash in ink.dash.split())) if ink.dash else "solid"
         marker = MARKERS[i % len(MARKERS)]
         axes.plot(
-            rounds, errors, color=ink.light, linestyle=style, linewidth=1.1, marker=marker, ms=2.6, label=named(method)
+            rounds, errors, color=ink.light, linestyle=style, linewidth=1.1, marker=marker, ms=2.6, label=label(method)
         )
-    last = max((entry["round"] for entries in found.values() for entry in entries), default=0)
+    last = max((entry.round for entries in found.values() for entry in entries), default=0)
     axes.set_xticks(range(last + 1))
     axes.set_xlabel("round")
 
 
 def _differences(view: Overview, domain: str) -> "Figure | None":
-    panels: dict[str, Rows] = {}
-    for against in ("user_median", "frozen"):
-        rows = [(e["method"], e["difference"], *e["ci"]) for e in view.paired(domain, against)]
+    panels: dict[str, Sequence[Row]] = {}
+    for against in ("user_median", FROZEN):
+        rows = [Row(entry.method, entry.difference, *entry.ci) for entry in view.paired(domain, against)]
         if rows:
-            panels[f"against {OTHERS[against]}"] = rows
-    return _rows(panels, f"difference of the error (MAE), round {view.last}", view.named(domain)) if panels else None
+            panels[f"against {COMPARED_WITH[against]}"] = rows
+    return _rows(panels, f"difference of the error (MAE), round {view.last}", view.label(domain)) if panels else None
 
 
 def _reductions(view: Overview, domain: str) -> "Figure | None":
-    panels: dict[str, Rows] = {}
-    for kind, title in (("across_windows", "across windows"), ("same_window", "on one window")):
-        found = view.results["reduction"][kind]
-        rows = [(name, found[name][domain], None, None) for name in view.methods if domain in found.get(name, {})]
-        if rows := [row for row in rows if row[1] is not None]:
+    panels: dict[str, Sequence[Row]] = {}
+    reduction = view.results.reduction
+    for title, found in (("across windows", reduction.across_windows), ("on one window", reduction.same_window)):
+        percent = {name: found[name].get(domain) for name in view.methods if name in found}
+        if rows := [Row(name, value) for name, value in percent.items() if value is not None]:
             panels[title] = rows
-    return _rows(panels, "reduction of the error, %", view.named(domain)) if panels else None
+    return _rows(panels, "reduction of the error, %", view.label(domain)) if panels else None
 
 
-def _rows(panels: Mapping[str, Rows], label: str, title: str) -> "Figure":
-    """Points and intervals, one a row, in panels side by side."""
-    methods = list(dict.fromkeys(row[0] for rows in panels.values() for row in rows))
+def _rows(panels: Mapping[str, Sequence[Row]], axis_label: str, title: str) -> "Figure":
+    """Draw points and intervals, one a row, in panels side by side."""
+    methods = list(dict.fromkeys(row.method for rows in panels.values() for row in rows))
     figure, drawn = _panels(1, len(panels), 0.16 * len(methods) + 0.3)
     for axes, (name, rows) in zip(drawn, panels.items(), strict=True):
         for method, value, low, high in rows:
@@ -165,26 +170,26 @@ def _rows(panels: Mapping[str, Rows], label: str, title: str) -> "Figure":
         axes.axvline(0, color="#1c1e21", linewidth=0.7)
         axes.grid(axis="x")
         axes.grid(visible=False, axis="y")
-        axes.set_yticks([-i for i in range(len(methods))], [named(method) for method in methods])
+        axes.set_yticks([-i for i in range(len(methods))], [label(method) for method in methods])
         axes.set_title(name)
-        axes.set_xlabel(label)
+        axes.set_xlabel(axis_label)
     _title(figure, title)
     return figure
 
 
 def _title(figure: "Figure", text: str) -> None:
-    """A line above the panels, half an inch of which are their own titles'."""
+    """Write a title above the panels' own titles."""
     height = float(figure.get_figheight())
-    figure.text(LEFT, figure.subplotpars.top + 0.26 / height, text, fontsize=8, va="bottom")
+    figure.text(LEFT_MARGIN_SHARE, figure.subplotpars.top + 0.26 / height, text, fontsize=8, va="bottom")
 
 
 def _panels(rows: int, columns: int, height: float, share: bool = True) -> "tuple[Figure, list[Axes]]":
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(WIDTH, height))
+    figure = Figure(figsize=(WIDTH_INCHES, height))
     FigureCanvasAgg(figure)
-    space = {"wspace": 0.12 if share else 0.28, "hspace": 0.75, "left": LEFT, "right": 0.98}
+    space = {"wspace": 0.12 if share else 0.28, "hspace": 0.75, "left": LEFT_MARGIN_SHARE, "right": 0.98}
     axes = figure.subplots(rows, columns, sharey=share, squeeze=False, gridspec_kw=space)
     return figure, list(axes.flat)
 

@@ -1,19 +1,17 @@
-"""What a run's page says first, and the selections of its results that the page and the figures draw."""
+"""The selections of a run's results that its page and its figures show, and the page's first paragraphs."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
-from typing import Any
 
 from deeper.errors import printable
-from deeper.evaluation.schema import HISTORY_ONLY, METHODS, ROLES, UPDATERS
-from deeper.report.palette import GROUPS, named
+from deeper.evaluation.methods import FROZEN, GROUPS, HISTORY_ONLY, METHODS, ROLES, UPDATERS
+from deeper.evaluation.results_schema import ErrorEntry, PairedEntry, Results
+from deeper.report.palette import label
 
-Entry = Mapping[str, Any]
-OTHERS = {
+COMPARED_WITH = {
     "user_median": "the user median",
-    "frozen": "the frozen persona",
-    HISTORY_ONLY: "the same without a persona",
+    FROZEN: "the frozen persona",
+    HISTORY_ONLY: "history without a persona",
 }
 MEANS = {
     "mean": "mean over domains",
@@ -24,19 +22,19 @@ MEANS = {
 
 @dataclass(frozen=True)
 class Overview:
-    """Selections of `results.json`."""
+    """Selections of a run's results."""
 
-    results: Mapping[str, Any]
+    results: Results
 
     @property
     def domains(self) -> list[str]:
-        """Domains and means with a held-out error, means first."""
-        found = list(dict.fromkeys(e["domain"] for e in self.results["errors"] if e["role"] == "future"))
+        """The domains and means with a held-out error, means first."""
+        found = list(dict.fromkeys(entry.domain for entry in self.results.errors if entry.role == "future"))
         return sorted(found, key=lambda name: name not in MEANS)
 
     @property
     def domain(self) -> str | None:
-        """What stands for the whole run: the mean over domains, or the only domain; None without any error."""
+        """The mean over domains, or the only domain; None for a run without any error."""
         return next(iter(self.domains), None)
 
     @property
@@ -46,91 +44,95 @@ class Overview:
 
     @property
     def methods(self) -> list[str]:
-        """Methods with a held-out error, as they are grouped."""
-        found = {e["method"] for e in self.results["errors"]}
+        """The methods with an error, group by group."""
+        found = {entry.method for entry in self.results.errors}
         return [name for members in GROUPS.values() for name in members if name in found]
 
     def last_of(self, domain: str | None) -> int:
         """The last round with a held-out error of a domain."""
-        return max(e["round"] for e in self.results["errors"] if e["domain"] == domain and e["role"] == "future")
+        errors = self.results.errors
+        return max(entry.round for entry in errors if entry.domain == domain and entry.role == "future")
 
-    def future(self, domain: str) -> dict[str, list[Entry]]:
-        """Held-out errors of predictions from the persona alone, and of baselines, by method and in rounds' order."""
+    def future(self, domain: str) -> dict[str, list[ErrorEntry]]:
+        """Held-out errors of baselines and of predictions from the persona alone, by method, sorted by round."""
         return self._held_out(domain, with_history=False)
 
-    def history(self, domain: str) -> dict[str, list[Entry]]:
-        """Held-out errors of predictions combined with the user's own ratings, the user median beside them."""
+    def history(self, domain: str) -> dict[str, list[ErrorEntry]]:
+        """Held-out errors of predictions with history, and the user median for comparison; empty without history."""
         found = self._held_out(domain, with_history=True)
         median = self.future(domain).get("user_median")
         return {**found, **({"user_median": median} if median else {})} if found else {}
 
-    def paired(self, domain: str, against: str) -> list[Entry]:
-        """Differences at a domain's last round; with `history_only`, those of predictions with history."""
+    def paired(self, domain: str, against: str) -> list[PairedEntry]:
+        """Differences at a domain's last round; those of predictions with history if `against` is `history_only`."""
         last, kinds = self.last_of(domain), ("history",) if against == HISTORY_ONLY else ("persona", "none")
         found = {
-            e["method"]: e
-            for e in self.results["paired"]
-            if (e["domain"], e["against"], e["round"]) == (domain, against, last) and e["prediction"] in kinds
+            entry.method: entry
+            for entry in self.results.paired
+            if (entry.domain, entry.against, entry.round) == (domain, against, last) and entry.prediction in kinds
         }
         return [found[name] for name in self.methods if name in found and name != against]
 
-    def in_sample(self) -> list[tuple[str, list[Entry | None]]]:
-        """Errors of the last round on windows already seen: (method, [current, previous])."""
+    def in_sample(self) -> list[tuple[str, list[ErrorEntry | None]]]:
+        """Each method's errors of the last round on windows already seen: current, then previous."""
         if self.domain is None:
             return []
         found = {
-            (e["method"], e["role"]): e
-            for e in self.results["errors"]
-            if e["domain"] == self.domain and e["round"] == self.last and e["role"] != "future"
+            (entry.method, entry.role): entry
+            for entry in self.results.errors
+            if entry.domain == self.domain and entry.round == self.last and entry.role != "future"
         }
-        pairs = [(name, [found.get((name, role)) for role in ROLES[1:]]) for name in self.methods]
+        pairs = [(name, [found.get((name, role)) for role in ROLES if role != "future"]) for name in self.methods]
         return [(name, pair) for name, pair in pairs if any(pair)]
 
-    def named(self, domain: str) -> str:
-        """A domain's name as people read it."""
-        return MEANS.get(domain, named(domain))
+    def label(self, domain: str) -> str:
+        """The name of a domain or mean as reports show it."""
+        return MEANS.get(domain, label(domain))
 
-    def _held_out(self, domain: str, with_history: bool) -> dict[str, list[Entry]]:
-        found: dict[str, list[Entry]] = {}
-        for entry in self.results["errors"]:
-            is_history = entry["prediction"] == "history"
-            if entry["domain"] == domain and entry["role"] == "future" and is_history is with_history:
-                found.setdefault(entry["method"], []).append(entry)
+    def _held_out(self, domain: str, with_history: bool) -> dict[str, list[ErrorEntry]]:
+        found: dict[str, list[ErrorEntry]] = {}
+        for entry in self.results.errors:
+            has_history = entry.prediction == "history"
+            if entry.domain == domain and entry.role == "future" and has_history is with_history:
+                found.setdefault(entry.method, []).append(entry)
         order = [*self.methods, *METHODS]
-        return {name: sorted(found[name], key=lambda e: e["round"]) for name in sorted(found, key=order.index)}
+        return {name: sorted(found[name], key=lambda e: e.round) for name in sorted(found, key=order.index)}
 
 
 def lead(view: Overview) -> str:
-    """The first paragraphs: what was done, and whether the personas predict better than the user median."""
-    results, config = view.results, view.results["config"]
-    users = sum(results["users"].values())
+    """The first paragraphs: the size of the run, its main result, and its notes."""
+    results, config = view.results, view.results.config
     updaters = [name for name in UPDATERS if name in config["methods"]]
-    done = (
-        f"{users:,} {'user' if users == 1 else 'users'} of {len(results['users'])} "
-        f"{'domain' if len(results['users']) == 1 else 'domains'}, {config['rounds']} rounds, "
-        f"{len(updaters)} {'way' if len(updaters) == 1 else 'ways'} of updating a persona."
+    size = (
+        f"{_counted(sum(results.users.values()), 'user')} of {_counted(len(results.users), 'domain')}, "
+        f"{_counted(config['rounds'], 'round')}, {_counted(len(updaters), 'updater')}."
     )
-    said = _verdict(view, next(iter(updaters), "frozen"))
-    notes = "".join(f"<p class=note>Note: {escape(printable(note))}.</p>" for note in results["notes"])
-    return f"<p class=dim>{escape(printable(done))}</p>{f'<p class=lead>{escape(said)}</p>' if said else ''}{notes}"
+    result = _main_result(view, next(iter(updaters), FROZEN))
+    notes = "".join(f"<p class=note>Note: {escape(printable(note))}.</p>" for note in results.notes)
+    return f"<p class=dim>{escape(printable(size))}</p>{f'<p class=lead>{escape(result)}</p>' if result else ''}{notes}"
 
 
-def _verdict(view: Overview, method: str) -> str:
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def _main_result(view: Overview, method: str) -> str:
+    """A method against the user median at the last round; empty if one of them has no error."""
     if view.domain is None:
         return ""
     errors, last = view.future(view.domain), view.last
-    found = {name: entry for name, entries in errors.items() for entry in entries if entry["round"] == last}
-    [*against] = [e for e in view.paired(view.domain, "user_median") if e["method"] == method]
-    if method not in found or not against:
+    found = {name: entry for name, entries in errors.items() for entry in entries if entry.round == last}
+    paired = next((entry for entry in view.paired(view.domain, "user_median") if entry.method == method), None)
+    if method not in found or paired is None:
         return ""
-    low, high = against[0]["ci"]
-    if low is None or low <= 0 <= high:
-        verdict = "no difference can be shown"
+    low, high = paired.ci
+    if low is None or high is None or low <= 0 <= high:
+        verdict = "the data cannot tell them apart"
     else:
         verdict = "the persona predicts better" if high < 0 else "the persona predicts worse"
-    interval = "" if low is None else f", 95 % interval {low:+.3f} to {high:+.3f}"
+    interval = "" if low is None else f" (95 % interval {low:+.3f} to {high:+.3f})"
     return (
-        f"After {last} rounds of {named(method)} the error on ratings that no persona has seen is "
-        f"{found[method]['mae']:.3f}; the user median's is {found['user_median']['mae']:.3f}. Difference "
-        f"{against[0]['difference']:+.3f}{interval}: {verdict}."
+        f"After {_counted(last, 'round')} of {label(method)}, the error on ratings that no persona has seen is "
+        f"{found[method].mae:.3f}. The user median's is {found['user_median'].mae:.3f}. "
+        f"The difference is {paired.difference:+.3f}{interval}: {verdict}."
     )

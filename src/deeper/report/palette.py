@@ -1,20 +1,12 @@
-"""Colours, strokes and groups of the methods: the same in the page, in the figures and in every report."""
+"""Colours and dashes of the methods, the same in every page and figure."""
 
 from typing import NamedTuple
 
-from deeper.evaluation.schema import BASELINES, CONTROLS, HISTORY_ONLY, UPDATERS
-
-GROUPS = {
-    "personas": ("frozen", *UPDATERS),
-    "the user median": BASELINES[:1],
-    "numbers only": BASELINES[1:],
-    "controls, same model": (*CONTROLS, HISTORY_ONLY),
-}
-"""The methods as they are listed, personas first: they are what a report is about."""
+from deeper.evaluation.methods import BASELINES, CONTROLS, HISTORY_ONLY, UPDATERS
 
 
 class Ink(NamedTuple):
-    """How a method is drawn: its colour on white and on black (contrast at least 4.5), and its stroke's dashes."""
+    """How a method is drawn: its colour on white and on black (contrast at least 4.5), and the dashes of its line."""
 
     light: str
     dark: str
@@ -33,15 +25,15 @@ INKS = {
     **{name: Ink("#6f6f6f", "#9d9d9d", "1 3") for name in BASELINES[1:]},
     **{name: Ink("#4d6a7d", "#93b3c7", "4 2 1 2") for name in (*CONTROLS, HISTORY_ONLY)},
 }
-"""By method; updaters that were added share one. Hues of the others stay apart for colour-blind readers, and every line
+"""By method. Updaters of an extension share one ink. The other hues stay apart for colour-blind readers, and every line
 has its name beside it."""
 
 
 def variables(dark: bool) -> str:
-    """CSS custom properties of all methods, for light or for dark pages."""
+    """The methods' colours as CSS custom properties, for light or dark pages."""
     return "".join(f"--{name}:{ink.dark if dark else ink.light};" for name, ink in INKS.items())
 
 
-def named(method: str) -> str:
-    """A method's name as people read it."""
-    return method.replace("_", " ")
+def label(name: str) -> str:
+    """The name of a method or domain as reports show it."""
+    return name.replace("_", " ")

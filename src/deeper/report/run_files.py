@@ -1,4 +1,4 @@
-"""What a finished run of `deeper evaluate` or `deeper demo` has left in its folder."""
+"""Read what a finished run of `deeper evaluate` or `deeper demo` left in its folder."""
 
 import hashlib
 import json
@@ -10,11 +10,12 @@ import pyarrow as pa
 
 from deeper.domains import Domain, Scale
 from deeper.errors import UserError
+from deeper.evaluation.results_schema import Results, read_results
+from deeper.storage import layout
 from deeper.storage.parquet import read_parquet
 from deeper.storage.run_folder import is_sealed
 
-TABLES = ("personas", "predictions", "errors", "windows")
-AGAIN = "give the command of the run again: it continues, and calls no model for what is there"
+RUN_AGAIN = "repeat the command of the run: it continues, and calls no model for finished work"
 
 
 @dataclass(frozen=True)
@@ -22,19 +23,19 @@ class RunFiles:
     """The tables and results of a run.
 
     Attributes:
-        name: The folder's.
+        name: The folder's name.
         results: The content of results.json.
-        manifest: Of manifest.json.
+        manifest: The content of manifest.json.
         domains: By id.
         personas: PERSONA rows.
         predictions: PREDICTION rows.
         errors: ERROR rows.
-        windows: WINDOW rows of the judged users.
-        search: SEARCH rows; none without a search of directions.
+        windows: WINDOW rows of the eval users.
+        search: SEARCH rows; None without a search of directions.
     """
 
     name: str
-    results: dict[str, Any]
+    results: Results
     manifest: dict[str, Any]
     domains: dict[str, Domain]
     personas: pa.Table
@@ -48,58 +49,72 @@ def read_run(folder: Path) -> RunFiles:
     """Read a run folder.
 
     Raises:
-        UserError: It is no run folder of these commands, the run is not finished, or a file is damaged.
+        UserError: It is not a run folder of these commands, the run is not finished, or a file is damaged.
     """
-    if not (folder / "config.toml").is_file() or not (folder / "initialise").is_dir():
+    if not (folder / layout.CONFIG).is_file():
         raise UserError(
-            "there is no run of deeper evaluate or deeper demo", where=str(folder), do="give the folder of one"
+            "there is no run of deeper evaluate or deeper demo", where=str(folder), do="give the folder of such a run"
         )
-    manifest = _json(folder / "manifest.json")
-    if "domains" not in manifest or "files" not in manifest:
-        raise UserError("the run is of an earlier version", where=str(folder), do=AGAIN)
-    if not is_sealed(manifest):
-        raise _changed(folder / "manifest.json")
+    manifest = _manifest(folder / layout.MANIFEST)
     for name, digest in manifest["files"].items():
         _check(folder / name, digest)
+    has_search = layout.SEARCH in manifest["files"]
     return RunFiles(
         name=folder.resolve().name,
-        results=_json(folder / "results.json"),
+        results=read_results(folder / layout.RESULTS),
         manifest=manifest,
         domains={name: _domain(entry) for name, entry in manifest["domains"].items()},
-        **{name: read_parquet(folder / f"{name}.parquet") for name in TABLES},
-        search=read_parquet(folder / "search.parquet") if manifest["config"]["search_n"] else None,
+        personas=read_parquet(folder / layout.PERSONAS),
+        predictions=read_parquet(folder / layout.PREDICTIONS),
+        errors=read_parquet(folder / layout.ERRORS),
+        windows=read_parquet(folder / layout.WINDOWS),
+        search=read_parquet(folder / layout.SEARCH) if has_search else None,
     )
 
 
+def _manifest(path: Path) -> dict[str, Any]:
+    """The manifest of a finished run of `deeper evaluate`, unchanged since the run wrote it."""
+    try:
+        value = json.loads(path.read_text("utf-8"))
+    except FileNotFoundError as error:
+        raise _unfinished(path) from error
+    except (ValueError, OSError, RecursionError) as error:
+        raise UserError(f"the file is damaged ({error})", where=str(path), do=RUN_AGAIN) from error
+    if not isinstance(value, dict):
+        raise _changed(path)
+    manifest = cast(dict[str, Any], value)
+    if "domains" not in manifest or "files" not in manifest:
+        raise UserError(
+            "the run is of another command than deeper evaluate, or of an earlier version",
+            where=str(path.parent),
+            do=f"give the folder of deeper evaluate, or {RUN_AGAIN}",
+        )
+    if not is_sealed(manifest):
+        raise _changed(path)
+    return manifest
+
+
 def _domain(entry: dict[str, Any]) -> Domain:
-    named = {name: entry[name] for name in ("id", "name", "item_noun", "seen")}
-    return Domain(scale=Scale(**entry["scale"]), unrated=tuple(entry["unrated"]), **named)
+    texts = {name: entry[name] for name in ("id", "name", "item_noun", "seen")}
+    return Domain(scale=Scale(**entry["scale"]), unrated=tuple(entry["unrated"]), **texts)
 
 
 def _check(path: Path, digest: str) -> None:
-    """Refuse a file that is not as the run has written it: a report of it would be a report of something else."""
+    """Refuse a file that has changed since the run wrote it: its report would show something else."""
     try:
         with path.open("rb") as stream:
             found = hashlib.file_digest(stream, "sha256").hexdigest()
     except FileNotFoundError as error:
-        raise UserError("the run is not finished", where=str(path), do=AGAIN) from error
+        raise _unfinished(path) from error
     except OSError as error:
-        raise UserError(f"the file cannot be read ({error.strerror})", where=str(path), do=AGAIN) from error
+        raise UserError(f"the file cannot be read ({error.strerror})", where=str(path), do=RUN_AGAIN) from error
     if found != digest:
         raise _changed(path)
 
 
+def _unfinished(path: Path) -> UserError:
+    return UserError("the run is not finished: this file is missing", where=str(path), do=RUN_AGAIN)
+
+
 def _changed(path: Path) -> UserError:
-    return UserError("the file is damaged: it is not what the run has written", where=str(path), do=AGAIN)
-
-
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        value = json.loads(path.read_text("utf-8"))
-    except FileNotFoundError as error:
-        raise UserError("the run is not finished", where=str(path), do=AGAIN) from error
-    except (ValueError, OSError, RecursionError) as error:
-        raise UserError(f"the file is damaged ({error})", where=str(path), do=AGAIN) from error
-    if not isinstance(value, dict):
-        raise _changed(path)
-    return cast(dict[str, Any], value)
+    return UserError("the file is damaged: it is not what the run has written", where=str(path), do=RUN_AGAIN)

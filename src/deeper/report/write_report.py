@@ -1,4 +1,4 @@
-"""Writing a run's report into its folder: the page, and figures for print."""
+"""Write a run's report into its folder: the page, and figures for print."""
 
 from pathlib import Path
 
@@ -7,27 +7,28 @@ from deeper.report.figures import figures
 from deeper.report.pages.run_page import page
 from deeper.report.run_files import read_run
 from deeper.storage.atomic import write_atomically
+from deeper.storage.layout import FIGURES, PAGE
 
 
 def write_report(folder: Path) -> Path:
-    """Write report.html, and figures/ in PNG and SVG, into the folder of a finished run.
+    """Write report.html, and figures in PNG and SVG, into the folder of a finished run.
 
     Args:
         folder: The run folder.
 
     Returns:
-        The page.
+        The path of the page.
 
     Raises:
-        UserError: It holds no finished run, or cannot be written.
+        UserError: The folder holds no finished run, or cannot be written.
     """
     run = read_run(folder)
-    path = folder / "report.html"
+    path = folder / PAGE
     try:
         write_atomically(path, page(run).encode())
-        (folder / "figures").mkdir(exist_ok=True)
+        (folder / FIGURES).mkdir(exist_ok=True)
         for name, content in figures(run.results).items():
-            write_atomically(folder / "figures" / name, content)
+            write_atomically(folder / FIGURES / name, content)
     except OSError as error:
         raise UserError(
             f"cannot be written ({error.strerror or error})",

@@ -15,6 +15,7 @@ from filelock import FileLock, Timeout
 
 from deeper.errors import UserError
 from deeper.storage.atomic import disk_errors, write_atomically
+from deeper.storage.layout import CONFIG
 from deeper.storage.parquet import read_parquet
 from deeper.storage.settings import RunSettings
 
@@ -32,7 +33,7 @@ class RunFolder:
             UserError: It cannot be written, is no run folder, or holds a run of other settings.
         """
         self.path = path
-        config = path / "config.toml"
+        config = path / CONFIG
         with disk_errors(path):
             if config.exists():
                 _check_same(config, settings)
@@ -41,7 +42,7 @@ class RunFolder:
                 raise UserError("the folder is not empty and holds no run", where=str(path), do=do)
             else:
                 path.mkdir(parents=True, exist_ok=True)
-                self.write_text("config.toml", settings.to_toml())
+                self.write_text(CONFIG, settings.to_toml())
 
     @contextmanager
     def held(self) -> Generator[None]:

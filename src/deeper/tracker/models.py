@@ -16,6 +16,7 @@ from deeper.persona.calibration import Calibration, fit_calibration
 from deeper.persona.predict import predict_row
 from deeper.persona.prompts.templates import load_prompts
 from deeper.persona.write import Writer
+from deeper.storage.layout import CALIBRATION, MANIFEST
 from deeper.tracker.catch_up import Reader
 from deeper.tracker.settings import GIVEN, TrackerSettings
 from deeper.tracker.tracked_user import Person
@@ -80,8 +81,8 @@ def read_calibration(run: Path, settings: TrackerSettings, reader: Reader) -> Ca
     """
     given = settings.predictor_engine == GIVEN
     try:
-        manifest = json.loads((run / "manifest.json").read_bytes())
-        calibration = TypeAdapter(Calibration).validate_json((run / "calibration.json").read_bytes())
+        manifest = json.loads((run / MANIFEST).read_bytes())
+        calibration = TypeAdapter(Calibration).validate_json((run / CALIBRATION).read_bytes())
         theirs = {
             "predictor": manifest["engines"]["predictor"] if given else manifest["config"]["predictor_engine"],
             "predictor_adapter": manifest["config"]["predictor_adapter"],

@@ -1,7 +1,7 @@
-"""The main job: load, refine online, judge, and leave everything in the run folder."""
+"""`deeper evaluate`: refine personas round after round, measure each on held-out windows, and write the files."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,35 +17,57 @@ from deeper.commands.evaluate.settings import Settings
 from deeper.commands.execution.local_executor import LocalExecutor
 from deeper.commands.execution.population import Population
 from deeper.commands.execution.progress import RunProgress
-from deeper.domains import Domain
-from deeper.engine import Engine
 from deeper.errors import printable
 from deeper.evaluation.error_table import baseline_errors, error_table
+from deeper.evaluation.methods import BASELINES, HISTORY_ONLY
+from deeper.evaluation.recipe import RECIPE as EVALUATION_RECIPE
 from deeper.evaluation.results import summarise
-from deeper.evaluation.schema import BASELINES, HISTORY_ONLY
-from deeper.persona.calibration import Calibration
+from deeper.evaluation.results_schema import NotAvailableBaseline, Results
+from deeper.evaluation.run_summary import calibration_fits, history_fits, total_cost
 from deeper.persona.cross_fit import CrossFit
 from deeper.persona.history import History, fit_history, with_history
-from deeper.persona.recipe import RECIPE
+from deeper.persona.recipe import RECIPE as PERSONA_RECIPE
+from deeper.storage import layout
 from deeper.storage.provenance import provenance
 from deeper.storage.run_folder import RunFolder
 from deeper.storage.stage import COST
 
-SEALED = ("results.json", "personas.parquet", "predictions.parquet", "errors.parquet", "windows.parquet")
-"""What a report is made of; the manifest, written last, tells whether these files are as the run has left them."""
+SEALED = (layout.RESULTS, layout.PERSONAS, layout.PREDICTIONS, layout.ERRORS, layout.WINDOWS)
+"""The files that a report reads. The manifest, written last, records their digests."""
+
+
+@dataclass(frozen=True)
+class _Combined:
+    """Predictions with history.
+
+    Attributes:
+        history: The fitted weights.
+        predictions: PREDICTION rows of eval users.
+    """
+
+    history: History
+    predictions: pa.Table
+
+
+@dataclass(frozen=True)
+class _Errors:
+    """ERROR rows, and the baselines that could not be computed."""
+
+    table: pa.Table
+    not_available: list[NotAvailableBaseline]
 
 
 def evaluate(
     settings: Settings, out: Path, console: Console, plan: Plan | None = None, *, reuse_shards: bool = False
-) -> dict[str, Any]:
-    """Run the main job, or continue it where it was interrupted.
+) -> Results:
+    """Run an evaluation, or continue it where it was interrupted.
 
     Args:
-        settings: What to do.
+        settings: The settings.
         out: The run folder.
-        console: Where progress goes.
-        plan: What `make_plan` gave for these settings, if it was made before.
-        reuse_shards: Keep what is there although the code that made it has changed since.
+        console: Shows progress and notes.
+        plan: The plan that `make_plan` made for these settings, if there is one.
+        reuse_shards: Keep shards that other code than today's has made.
 
     Returns:
         The content of `results.json`.
@@ -60,94 +82,129 @@ def evaluate(
         return _evaluate(plan, folder, console, reuse_shards)
 
 
-def _evaluate(plan: Plan, folder: RunFolder, console: Console, reuse_shards: bool) -> dict[str, Any]:
-    settings, loaded, population, notes, prompts = plan.settings, plan.loaded, plan.population, plan.notes, plan.prompts
-    policy, predictor = plan.engines["policy"], plan.engines["predictor"]
+def _evaluate(plan: Plan, folder: RunFolder, console: Console, reuse_shards: bool) -> Results:
     executor = LocalExecutor(folder, RunProgress(console), plan.engines, reuse_shards=reuse_shards)
-    online = Online(settings, plan.loop(executor), population)
-    executor.expect(online.stages())
-    outcome = online.run()
-    domains, rounds, seed = loaded.domains, settings.rounds, settings.seed
-    history = combined = None
-    if settings.prediction == "history":
-        history = fit_history(outcome.fitting, population.calibration, domains)
-        combined = with_history(outcome.predictions, outcome.personas, population.eval, history, domains)
-        folder.write_json("history.json", asdict(history))
-        folder.write_table("history.parquet", combined)
-    after = _calibration_notes(settings, outcome, history)
-    _show(after, console)
-
-    chosen = [name for name in BASELINES if name in settings.methods]
-    baselines, missing = baseline_errors(population.table, domains, rounds, chosen, seed)
-    by_model = _errors_by_model(settings, outcome, combined, population, domains, predictor)
-    errors = pa.concat_tables([*by_model, baselines])
+    outcome = _outcome(plan, executor)
     costs = pa.Table.from_pylist(executor.costs, schema=COST)
-    origin = {**provenance(), "seed": seed, "config": settings.model_dump(mode="json")}
-    results = {
-        **origin,
-        "source": loaded.source,
-        "notes": notes + after,
-        "calibration": _described(outcome.calibration),
-        "history": _history(history, domains),
-        **summarise(errors, outcome.personas, outcome.predictions, population.table, domains, rounds, seed, missing),
-        "cost": _cost(costs),
-    }
-    manifest = {
-        **origin,
-        "engines": {"policy": policy.fingerprint, "predictor": predictor.fingerprint},
-        "prompt_version": prompts.version,
-        "domains": {name: asdict(domain) for name, domain in domains.items()},
-        "eval_users": len(population.eval),
-        "calibration_users": len(population.calibration),
-        "recipes": {"persona": asdict(RECIPE)},
-        "reused_shards": executor.reused,
-        "cost": _cost(costs),
-    }
-    folder.write_table("personas.parquet", outcome.personas)
-    folder.write_table("predictions.parquet", outcome.predictions)
-    folder.write_table("errors.parquet", errors)
-    folder.write_table("windows.parquet", _judged_windows(population, rounds))
-    if settings.search_n:
-        folder.write_table("search.parquet", outcome.search)
-    folder.write_table("cost.parquet", costs)
-    folder.write_json("calibration.json", asdict(outcome.calibration))
-    chosen_on = [population.calibration, *([population.eval] if settings.split == "validation" else [])]
-    seen = [window for people in chosen_on for windows in people.values() for window in windows]
-    folder.write_json(FINGERPRINTS, {"windows": fingerprints(seen)})
-    folder.write_json("results.json", results)
-    sealed = [*SEALED, *(["search.parquet"] if settings.search_n else [])]
-    folder.seal("manifest.json", manifest, sealed)
+    combined = _combined(plan, outcome)
+    notes = _calibration_notes(plan.settings, outcome, combined)
+    _show(notes, console)
+    errors = _errors(plan, outcome, combined)
+    results = _results(plan, outcome, combined, errors, costs, [*plan.notes, *notes])
+    _write_tables(plan, outcome, combined, errors, costs, folder)
+    folder.write_json(layout.RESULTS, results.as_json())
+    searched = [layout.SEARCH] if plan.settings.search_n else []
+    folder.seal(layout.MANIFEST, _manifest(plan, results, executor.reused), [*SEALED, *searched])
     return results
 
 
-def _judged_windows(population: Population, rounds: int) -> pa.Table:
-    """What eval users did in the windows that the run has read or predicted: with it, a run can be looked at alone."""
-    return population.table.filter((pc.field("split") == "eval") & (pc.field("k") <= rounds + 1))
+def _outcome(plan: Plan, executor: LocalExecutor) -> Outcome:
+    """The personas and predictions of all rounds: every call of an engine happens here."""
+    online = Online(plan.settings, plan.loop(executor), plan.population)
+    executor.expect(online.stages())
+    return online.run()
 
 
-def _errors_by_model(
-    settings: Settings,
-    outcome: Outcome,
-    combined: pa.Table | None,
-    population: Population,
-    domains: Mapping[str, Domain],
-    predictor: Engine,
-) -> list[pa.Table]:
-    """Errors of personas and controls, and of their predictions with history where there are any."""
-    judge = partial(
+def _combined(plan: Plan, outcome: Outcome) -> _Combined | None:
+    """The predictions combined with the users' own ratings; None if the run does not ask for them."""
+    if plan.settings.prediction != "history":
+        return None
+    domains, population = plan.loaded.domains, plan.population
+    history = fit_history(outcome.fitting, population.calibration, domains)
+    return _Combined(history, with_history(outcome.predictions, outcome.personas, population.eval, history, domains))
+
+
+def _errors(plan: Plan, outcome: Outcome, combined: _Combined | None) -> _Errors:
+    """The errors of personas and controls, of their predictions with history, and of baselines."""
+    settings, domains, windows = plan.settings, plan.loaded.domains, plan.population.table
+    by_model = partial(
         error_table,
         personas=outcome.personas,
-        windows=population.table,
+        windows=windows,
         domains=domains,
         rounds=settings.rounds,
-        predictor=predictor.fingerprint,
+        predictor=plan.engines["predictor"].fingerprint,
         search_n=settings.search_n,
     )
-    tables = [judge(outcome.predictions, methods=settings.methods, roles=settings.roles)]
+    tables = [by_model(outcome.predictions, methods=settings.methods, roles=settings.roles)]
     if combined is not None:
         methods = (*settings.methods, HISTORY_ONLY)
-        tables.append(judge(combined, methods=methods, roles=("future",), prediction="history"))
-    return tables
+        tables.append(by_model(combined.predictions, methods=methods, roles=("future",), prediction="history"))
+    chosen = [name for name in BASELINES if name in settings.methods]
+    baselines, not_available = baseline_errors(windows, domains, settings.rounds, chosen, settings.seed)
+    return _Errors(pa.concat_tables([*tables, baselines]), not_available)
+
+
+def _results(
+    plan: Plan, outcome: Outcome, combined: _Combined | None, errors: _Errors, costs: pa.Table, notes: list[str]
+) -> Results:
+    settings, domains = plan.settings, plan.loaded.domains
+    summary = summarise(
+        errors.table,
+        outcome.personas,
+        outcome.predictions,
+        plan.population.table,
+        domains,
+        settings.rounds,
+        settings.seed,
+        errors.not_available,
+    )
+    return Results(
+        **provenance(),
+        **dict(summary),
+        seed=settings.seed,
+        config=settings.model_dump(mode="json"),
+        source=plan.loaded.source,
+        notes=notes,
+        calibration=calibration_fits(outcome.calibration),
+        history=history_fits(combined.history if combined else None, domains),
+        cost=total_cost(costs),
+    )
+
+
+def _manifest(plan: Plan, results: Results, reused: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    return {
+        "commit": results.commit,
+        "versions": results.versions,
+        "machine": results.machine,
+        "seed": results.seed,
+        "config": results.config,
+        "engines": {role: plan.engines[role].fingerprint for role in ("policy", "predictor")},
+        "prompt_version": plan.prompts.version,
+        "recipes": {"persona": asdict(PERSONA_RECIPE), "evaluation": asdict(EVALUATION_RECIPE)},
+        "reused_shards": reused,
+        "domains": {name: asdict(domain) for name, domain in plan.loaded.domains.items()},
+        "eval_users": len(plan.population.eval),
+        "calibration_users": len(plan.population.calibration),
+        "cost": results.cost.model_dump(mode="json"),
+    }
+
+
+def _write_tables(
+    plan: Plan, outcome: Outcome, combined: _Combined | None, errors: _Errors, costs: pa.Table, folder: RunFolder
+) -> None:
+    """Write everything but the results and the manifest."""
+    folder.write_table(layout.PERSONAS, outcome.personas)
+    folder.write_table(layout.PREDICTIONS, outcome.predictions)
+    folder.write_table(layout.ERRORS, errors.table)
+    folder.write_table(layout.WINDOWS, _evaluated_windows(plan.population, plan.settings.rounds))
+    folder.write_table(layout.COST, costs)
+    folder.write_json(layout.CALIBRATION, asdict(outcome.calibration))
+    if plan.settings.search_n:
+        folder.write_table(layout.SEARCH, outcome.search)
+    if combined is not None:
+        folder.write_json(layout.HISTORY, asdict(combined.history))
+        folder.write_table(layout.HISTORY_PREDICTIONS, combined.predictions)
+    chosen_on = [plan.population.calibration]
+    if plan.settings.split == "validation":
+        chosen_on.append(plan.population.eval)
+    windows = [window for users in chosen_on for own in users.values() for window in own]
+    folder.write_json(FINGERPRINTS, {"windows": fingerprints(windows)})
+
+
+def _evaluated_windows(population: Population, rounds: int) -> pa.Table:
+    """The windows of eval users that the run has read or predicted, so that a report needs no other data."""
+    return population.table.filter((pc.field("split") == "eval") & (pc.field("k") <= rounds + 1))
 
 
 def _show(notes: Sequence[str], console: Console) -> None:
@@ -155,52 +212,18 @@ def _show(notes: Sequence[str], console: Console) -> None:
         console.print(printable(f"note: {note}"), markup=False, highlight=False)
 
 
-def _calibration_notes(settings: Settings, outcome: Outcome, history: History | None) -> list[str]:
-    """What readers must know when the calibration is not what was asked for."""
+def _calibration_notes(settings: Settings, outcome: Outcome, combined: _Combined | None) -> list[str]:
+    """Notes about a calibration or a history that is not what the settings ask for."""
     notes: list[str] = []
     if outcome.unread:
         notes.append(f"predictions of calibration users that failed, and so are in no map: {outcome.unread}")
     maps = outcome.calibration
-    is_apart = isinstance(maps, CrossFit)
-    if settings.calibrates and all(one.pooled is None for one in (maps.folds if is_apart else [maps])):
-        whose = "another" if is_apart else "a train"
+    is_cross_fit = isinstance(maps, CrossFit)
+    if settings.calibrates and all(fold.pooled is None for fold in (maps.folds if is_cross_fit else [maps])):
+        whose = "another" if is_cross_fit else "a train"
         notes.append(f"calibration: off, since there is no prediction for {whose} user to fit it on")
-    elif is_apart:
+    elif is_cross_fit:
         notes.append("calibration: each user's is fitted on the other users that are judged")
-    if history is not None and history.alone.pooled is None:
+    if combined is not None and combined.history.alone.pooled is None:
         notes.append("prediction: persona only, since there is no train user's prediction to fit the history on")
     return notes
-
-
-def _described(calibration: Calibration | CrossFit) -> dict[str, Any]:
-    """What readers of the results need of the maps; the maps themselves are in calibration.json."""
-    if isinstance(calibration, CrossFit):
-        folds = enumerate(map(_described, calibration.folds))
-        return {f"{name}, fold {i}": one for i, found in folds for name, one in found.items()}
-    maps = {**calibration.domains, **({"pooled": calibration.pooled} if calibration.pooled else {})}
-    return {name: {"exponent": one.exponent, "ratings": one.ratings} for name, one in maps.items()}
-
-
-def _history(history: History | None, domains: Mapping[str, Domain]) -> dict[str, Any]:
-    """By domain what predictions with history and `history_only` use; empty without them."""
-    if history is None:
-        return {}
-    found: dict[str, Any] = {}
-    for name, domain in domains.items():
-        for label, pools in (("with_persona", history.with_persona), (HISTORY_ONLY, history.alone)):
-            kind, pool = pools.find(domain)
-            if pool is not None:
-                weights = {"history": pool.history, "persona": pool.persona}
-                entry = {"fitted_on": kind, "shrinkage": pool.shrinkage, **weights, "ratings": pool.ratings}
-                found.setdefault(name, {})[label] = entry
-    return found
-
-
-def _cost(costs: pa.Table) -> dict[str, Any]:
-    names = [name for name in COST.names if name not in ("stage", "shard")]
-    stages: dict[str, dict[str, Any]] = {}
-    for row in costs.to_pylist():
-        total = stages.setdefault(row["stage"], dict.fromkeys(names, 0))
-        for name in names:
-            total[name] = round(total[name] + row[name], 3)
-    return {"stages": stages, "total": {n: round(sum(s[n] for s in stages.values()), 3) for n in names}}

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from deeper.behaviour.users import Key, Windows
 from deeper.commands.evaluate.settings import Settings
 from deeper.commands.execution.population import Population
-from deeper.evaluation.schema import CONTROLS, HISTORY_ONLY, UPDATERS
+from deeper.evaluation.methods import CONTROLS, HISTORY_ONLY, UPDATERS
 from deeper.persona.calibration import UNCALIBRATED, Calibration, Calibrator, fit_calibration
 from deeper.persona.cross_fit import CrossFit, cross_fit
 from deeper.persona.rounds import Loop, Plan, Row, asked_for, carried, key_of

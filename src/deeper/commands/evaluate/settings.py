@@ -17,7 +17,7 @@ from deeper.commands.execution.shared_settings import (
     Readout,
     Seed,
 )
-from deeper.evaluation.schema import BASELINES, CONTROLS, ROLES, UPDATERS
+from deeper.evaluation.methods import BASELINES, CONTROLS, ROLES, UPDATERS
 from deeper.storage.settings import RunSettings, resolve
 
 CHOICES = (*UPDATERS, "frozen", *CONTROLS, *BASELINES)

@@ -106,7 +106,7 @@ class LocalExecutor:
             what = f"{count} reused"
         else:
             costs = [f"cost/{stage}-{shard}.parquet" for shard in outdated]
-            calls = sum(sum(self._folder.read_table(cost, COST)["calls"].to_pylist()) for cost in costs)
+            calls = sum(row["calls"] for cost in costs for row in self._folder.read_table(cost, COST).to_pylist())
             what = f"{count} to make again, {calls} calls; --reuse-shards keeps what is there"
         self._progress.note(f"{why}: {what}")
 

@@ -25,13 +25,15 @@ from deeper.commands.learn.start import check, digest, lora_of, quiet, starting_
 from deeper.commands.pairs.pairs import PAIRS, REWARD, make_pairs
 from deeper.commands.pairs.settings import ITERATIONS
 from deeper.commands.reward.reward import reward_directions
-from deeper.commands.sample.sample import MANIFEST, sample_directions
+from deeper.commands.sample.sample import sample_directions
 from deeper.commands.train.settings import DpoSettings
 from deeper.commands.train.start import check_extra
 from deeper.engine.adapter import METRICS
 from deeper.errors import UserError
+from deeper.evaluation.results_schema import parse_results
 from deeper.evaluation.schema import ERROR
 from deeper.persona.schema import PERSONA
+from deeper.storage.layout import MANIFEST
 from deeper.storage.provenance import provenance
 from deeper.storage.run_folder import RunFolder
 from deeper.storage.settings import RunSettings
@@ -151,8 +153,11 @@ class _Course:
         settings = to_evaluate(self.settings, policy)
         name = stage if stage == "before" else f"{stage}/validation"
         place = self.folder.path / name
-        evaluating = partial(evaluate, settings, place, self.audience.console)
-        results = self.step(name, settings, place / RESULTS, evaluating)
+
+        def evaluating() -> dict[str, Any]:
+            return evaluate(settings, place, self.audience.console).as_json()
+
+        results = parse_results(self.step(name, settings, place / RESULTS, evaluating), str(place / RESULTS))
         table, personas = (
             self.folder.read_table(f"{name}/{kind}.parquet", schema)
             for kind, schema in (("errors", ERROR), ("personas", PERSONA))

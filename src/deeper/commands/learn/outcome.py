@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from deeper.evaluation.results_schema import Results
 from deeper.measure.bootstrap import Interval, domain_mean_interval
 
 METHODS = ("refine", "frozen", "user_median")
@@ -65,11 +66,11 @@ def paired_difference(before: Errors, after: Errors, seed: int) -> dict[str, Any
     }
 
 
-def judged(results: Mapping[str, Any], errors: pa.Table, personas: pa.Table, max_tokens: int) -> dict[str, Any]:
+def judged(results: Results, errors: pa.Table, personas: pa.Table, max_tokens: int) -> dict[str, Any]:
     """One validation, as it stands in learn.json.
 
     Args:
-        results: The content of its results.json.
+        results: Its results.
         errors: Its `ERROR` rows.
         personas: Its `PERSONA` rows.
         max_tokens: Length limit of a persona.
@@ -81,23 +82,23 @@ def judged(results: Mapping[str, Any], errors: pa.Table, personas: pa.Table, max
     """
     refinements = personas.filter((pc.field("method") == LEARNT) & (pc.field("failure") == ""))
     lengths = np.array(refinements["tokens"].to_pylist(), np.int64)
-    domains = {entry["domain"] for entry in results["errors"]}
+    domains = {entry.domain for entry in results.errors}
     shown = {"mean"} | (domains if len(domains) == 1 else set[str]())
     return {
-        "methods": {method: mean_error(errors_of(errors, method), results["seed"]) for method in METHODS},
+        "methods": {method: mean_error(errors_of(errors, method), results.seed) for method in METHODS},
         "rounds": [
-            {name: entry[name] for name in ("method", "round", "mae", "ci", "users")}
-            for entry in results["errors"]
-            if entry["domain"] in shown and entry["role"] == "future"
+            entry.model_dump(mode="json", include={"method", "round", "mae", "ci", "users"})
+            for entry in results.errors
+            if entry.domain in shown and entry.role == "future"
         ],
         "text": {
-            **results["text"].get(LEARNT, {}),
+            **(results.text[LEARNT].model_dump() if LEARNT in results.text else {}),
             "cut_off": round(float((lengths >= max_tokens).mean()), DIGITS) if len(lengths) else None,
         },
-        "leaks": results["leaks"].get(LEARNT),
-        "failures": results["failures"].get(LEARNT, 0),
-        "persona_failures": results["persona_failures"].get(LEARNT, 0),
-        "calibration": results["calibration"],
+        "leaks": results.leaks.get(LEARNT),
+        "failures": results.failures.get(LEARNT, 0),
+        "persona_failures": results.persona_failures.get(LEARNT, 0),
+        "calibration": {name: fit.model_dump() for name, fit in results.calibration.items()},
     }
 
 

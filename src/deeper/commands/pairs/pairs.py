@@ -15,7 +15,6 @@ import pyarrow as pa
 
 from deeper.behaviour.load import load_windows
 from deeper.commands.pairs.settings import PairSettings
-from deeper.commands.sample.sample import CONTEXTS, DIRECTIONS, MANIFEST
 from deeper.commands.sample.settings import SampleSettings
 from deeper.domains import Domain
 from deeper.errors import UserError
@@ -24,6 +23,7 @@ from deeper.learning.preferences.rewarded_contexts import Case, cases, pooled
 from deeper.learning.preferences.schema import CONTEXT, DIRECTION
 from deeper.learning.preferences.schema import REWARD as REWARD_SCHEMA
 from deeper.persona.prompts.templates import Prompts, load_prompts
+from deeper.storage.layout import CONTEXTS, DIRECTIONS, MANIFEST
 from deeper.storage.provenance import provenance
 from deeper.storage.run_folder import RunFolder
 from deeper.storage.settings import resolve

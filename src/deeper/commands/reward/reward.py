@@ -20,7 +20,6 @@ from deeper.commands.evaluate.settings import is_calibrated
 from deeper.commands.execution.engines import make_predictors
 from deeper.commands.execution.local_executor import LocalExecutor
 from deeper.commands.execution.progress import RunProgress
-from deeper.commands.sample.sample import CONTEXTS, DIRECTIONS, MANIFEST
 from deeper.commands.sample.settings import RewardSettings, SampleSettings
 from deeper.errors import UserError
 from deeper.learning.preferences.gains import MEASURES, Gains, gains, judged_windows, parts
@@ -31,6 +30,16 @@ from deeper.persona.calibration import UNCALIBRATED
 from deeper.persona.predictors import Predictors
 from deeper.persona.prompts.templates import load_prompts
 from deeper.persona.rounds import key_of
+from deeper.storage.layout import (
+    CONFIG,
+    CONTEXTS,
+    DIRECTIONS,
+    MANIFEST,
+    REWARD_COST,
+    REWARD_PREDICTIONS,
+    REWARD_REPORT,
+    REWARDS,
+)
 from deeper.storage.parquet import read_parquet
 from deeper.storage.provenance import provenance
 from deeper.storage.run_folder import RunFolder
@@ -63,7 +72,7 @@ def reward_directions(
     """
     if not (run / MANIFEST).is_file() or not (run / DIRECTIONS).is_file():
         raise UserError("there is no finished run of deeper sample", where=str(run), do="run deeper sample first")
-    sampled = resolve(SampleSettings, run / "config.toml", {})
+    sampled = resolve(SampleSettings, run / CONFIG, {})
     prompts = load_prompts(Path(sampled.prompts) if sampled.prompts else None)
     folder = RunFolder(run, sampled)
     contexts, directions = folder.read_table(CONTEXTS, CONTEXT), folder.read_table(DIRECTIONS, DIRECTION)
@@ -129,10 +138,10 @@ def _reward(
         "reality": entries,
         "examples": _examples(compared[settings.reward], np.array(settings.weights), seed),
     }
-    folder.write_table("rewards.parquet", rewards)
-    folder.write_table("reward-predictions.parquet", predictions)
-    folder.write_table("reward-cost.parquet", pa.Table.from_pylist(executor.costs, schema=COST))
-    folder.write_json("reward.json", report)
+    folder.write_table(REWARDS, rewards)
+    folder.write_table(REWARD_PREDICTIONS, predictions)
+    folder.write_table(REWARD_COST, pa.Table.from_pylist(executor.costs, schema=COST))
+    folder.write_json(REWARD_REPORT, report)
     return report
 
 

@@ -29,11 +29,11 @@ from deeper.persona.prompts.templates import load_prompts
 from deeper.persona.recipe import RECIPE
 from deeper.persona.rounds import Loop, Plan, asked_for, carried
 from deeper.persona.write import Writer
+from deeper.storage.layout import CONTEXTS, DIRECTIONS, MANIFEST, PERSONAS, PREDICTIONS
+from deeper.storage.layout import COST as COST_TABLE
 from deeper.storage.provenance import provenance
 from deeper.storage.run_folder import RunFolder
 from deeper.storage.stage import COST, PlannedStage
-
-CONTEXTS, DIRECTIONS, MANIFEST = "contexts.parquet", "directions.parquet", "manifest.json"
 
 
 def sample_directions(
@@ -129,11 +129,11 @@ def _sample(
         "reused_shards": executor.reused,
         "counts": _counts(first.num_rows, pa.concat_tables(written), made, directions),
     }
-    folder.write_table("personas.parquet", pa.concat_tables(written))
-    folder.write_table("predictions.parquet", pa.concat_tables(predictions))
+    folder.write_table(PERSONAS, pa.concat_tables(written))
+    folder.write_table(PREDICTIONS, pa.concat_tables(predictions))
     folder.write_table(CONTEXTS, made)
     folder.write_table(DIRECTIONS, directions)
-    folder.write_table("cost.parquet", pa.Table.from_pylist(executor.costs, schema=COST))
+    folder.write_table(COST_TABLE, pa.Table.from_pylist(executor.costs, schema=COST))
     seen = [window for listed in windows.values() for window in listed]
     folder.write_json(FINGERPRINTS, {"windows": fingerprints(seen)})
     folder.write_json(MANIFEST, manifest)

@@ -1,4 +1,4 @@
-"""Charts in pages: what is to be drawn stands in the page as data, and assets/charts.js draws it there."""
+"""Charts in pages: the page holds their data, and assets/charts.js draws them in the browser."""
 
 import json
 import math
@@ -8,19 +8,19 @@ from typing import Any
 
 Points = Sequence[tuple[float, float]]
 
-MOST = 300
-"""Points of a line, at most; more are averaged in groups."""
+MAX_POINTS = 300
+"""Points of a line; more are averaged in groups."""
 
 
 def chart(kind: str, title: str, data: Mapping[str, Any], label: str, note: str = "") -> str:
     """A figure that assets/charts.js fills.
 
     Args:
-        kind: A drawing function's name there.
-        title: Stands above it.
-        data: What that function takes; JSON without NaN.
-        label: What the picture shows, for those who do not see it.
-        note: Stands below it.
+        kind: The name of a drawing function in assets/charts.js.
+        title: The text above.
+        data: The function's data; JSON without NaN.
+        label: A description for screen readers.
+        note: The text below.
     """
     below = f"<p class=note>{escape(note)}</p>" if note else ""
     return (
@@ -30,7 +30,7 @@ def chart(kind: str, title: str, data: Mapping[str, Any], label: str, note: str 
 
 
 def json_block(value: Mapping[str, Any]) -> str:
-    """Data in a page: no character in it can end the block that it stands in."""
+    """A block of data in a page; no character of the data can end the block."""
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return f'<script type="application/json">{text.replace("<", chr(92) + "u003c")}</script>'
 
@@ -39,9 +39,9 @@ def line_chart(title: str, lines: Mapping[str, Points], dashed: Mapping[str, Poi
     """A chart of numbers by step; empty if there is no number to show.
 
     Args:
-        title: Stands above it.
-        lines: Up to three lines, each of (step, number); numbers that are not finite are left out.
-        dashed: Lines of the same names and colours, dashed.
+        title: The text above.
+        lines: Up to three lines of (step, number) by name; numbers that are not finite are left out.
+        dashed: Dashed lines with the same names and colours.
     """
     found = [
         {"name": name, "dashed": is_dashed, "points": points}
@@ -55,11 +55,11 @@ def line_chart(title: str, lines: Mapping[str, Points], dashed: Mapping[str, Poi
 
 
 def histogram(title: str, counts: Points) -> str:
-    """A chart of counts by value, a column each; empty if there is none.
+    """A chart with a column for each value; empty if there is none.
 
     Args:
-        title: Stands above it.
-        counts: Value and count, in the order in which they stand.
+        title: The text above.
+        counts: Value and count, in the order of the columns.
     """
     rows = [{"at": f"{value:g}", "count": count} for value, count in counts]
     label = f"{title}: " + ", ".join(f"{row['at']} {row['count']:,}" for row in rows)
@@ -69,36 +69,38 @@ def histogram(title: str, counts: Points) -> str:
 def intervals(
     title: str, rows: Sequence[Mapping[str, Any]], marks: Sequence[float], note: str = "", digits: int = 3
 ) -> str:
-    """Points with their intervals, one a row.
+    """A chart of values with their intervals, one a row; empty if there is none.
 
     Args:
-        title: Stands above it.
-        rows: `name`, `value`, and `ci`, whose ends may be None; optionally `ink`, a method that gives the colour.
-        marks: Where vertical lines stand; the first of them is the one to compare with.
-        note: Stands below it.
-        digits: Of the values; intervals have one less.
+        title: The text above.
+        rows: `name`, `value`, and `ci`, whose ends may be None; optionally `ink`, a method whose colour to use.
+        marks: Places of the vertical lines; values are compared with the first.
+        note: The text below.
+        digits: Decimals of the values; intervals have one less.
     """
     rows = [row for row in rows if row["value"] is not None]
-    label = f"{title}: " + "; ".join(f"{row['name']} {told(row['value'], row['ci'], f'+.{digits}f')}" for row in rows)
+    label = f"{title}: " + "; ".join(
+        f"{row['name']} {with_interval(row['value'], row['ci'], f'+.{digits}f')}" for row in rows
+    )
     return chart("intervals", title, {"rows": rows, "marks": marks, "digits": digits}, label, note) if rows else ""
 
 
 def bars(title: str, parts: Sequence[str], rows: Sequence[tuple[str, Sequence[float]]], unit: str) -> str:
-    """Bars of amounts, one a row, each of one or several parts one behind the other.
+    """A chart of stacked bars, one a row; empty if there is none.
 
     Args:
-        title: Stands above it.
-        parts: Names of the parts.
+        title: The text above.
+        parts: Names of the parts of a bar.
         rows: Name, and an amount for each part.
-        unit: Of the amounts.
+        unit: Unit of the amounts.
     """
     label = f"{title}: " + "; ".join(f"{name} {sum(amounts):,.0f} {unit}" for name, amounts in rows)
     data = {"parts": parts, "rows": [{"name": name, "amounts": amounts} for name, amounts in rows], "unit": unit}
     return chart("bars", title, data, label) if rows else ""
 
 
-def told(value: float | None, ci: Sequence[float | None], form: str = "+.3f") -> str:
-    """A number and its interval in words."""
+def with_interval(value: float | None, ci: Sequence[float | None], form: str = "+.3f") -> str:
+    """A number and its interval as text; "-" for no number."""
     if value is None:
         return "-"
     low, high = ci
@@ -106,11 +108,11 @@ def told(value: float | None, ci: Sequence[float | None], form: str = "+.3f") ->
 
 
 def _thinned(lines: Mapping[str, Points]) -> dict[str, Points]:
-    """The same lines with at most `MOST` points each; a line without points is left out."""
+    """The lines with at most `MAX_POINTS` points each; a line without points is left out."""
     found: dict[str, Points] = {}
     for name, points in lines.items():
         finite = [(float(x), float(y)) for x, y in points if math.isfinite(y)]
-        size = math.ceil(len(finite) / MOST) or 1
+        size = math.ceil(len(finite) / MAX_POINTS) or 1
         groups = [finite[i : i + size] for i in range(0, len(finite), size)]
         if groups:
             found[name] = [(group[-1][0], sum(y for _, y in group) / len(group)) for group in groups]

@@ -1,4 +1,4 @@
-"""Parts of self-contained pages: no request leaves them, light and dark, all text escaped."""
+"""Parts of self-contained pages: they send no request, follow light or dark mode, and escape all text."""
 
 import base64
 import gzip
@@ -13,20 +13,20 @@ from typing import Any
 from deeper.report.palette import variables
 
 CHARTS = ("vendor/d3.min.js", "vendor/plot.umd.min.js", "assets/charts.js")
-"""Scripts of a page with charts, in the order in which they are read."""
+"""Scripts of a page with charts, in the order in which they run."""
 
 
 def document(title: str, sections: Iterable[str], scripts: Sequence[str] = CHARTS) -> str:
-    """A page that holds everything that it needs; its security policy lets nothing be fetched and nothing else run.
+    """A page that needs nothing else; its security policy forbids requests and other scripts.
 
     Args:
-        title: In the browser's tab.
+        title: The title in the browser's tab.
         sections: HTML.
-        scripts: Files of this package that the page runs.
+        scripts: The files of this package that the page runs.
     """
     texts = [_asset(name) for name in scripts]
     hashes = " ".join(f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'" for text in texts)
-    # The charts set styles of their own; a style can neither run nor fetch anything under this policy.
+    # Inline styles are allowed for the charts. Under this policy a style can neither run nor fetch anything.
     policy = (
         f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data:; "
         "base-uri 'none'; form-action 'none'"
@@ -42,12 +42,12 @@ def document(title: str, sections: Iterable[str], scripts: Sequence[str] = CHART
 
 
 def table(rows: Sequence[Sequence[str]], head: Sequence[str] = (), label: str = "Table") -> str:
-    """A table; the cells behind the first are numbers if it has a head.
+    """A table that scrolls by itself where it is too wide.
 
     Args:
-        rows: Cells; the first of a row is its head.
-        head: Heads of the columns, if there are any.
-        label: What it holds: a wide table scrolls by itself, and is named for those who do not see it.
+        rows: The cells; the first of each row is its head.
+        head: The heads of the columns. With heads, all cells but the first of a row are set as numbers.
+        label: A description for screen readers.
     """
     if not rows:
         return "<p>None yet.</p>"
@@ -65,17 +65,17 @@ def table(rows: Sequence[Sequence[str]], head: Sequence[str] = (), label: str = 
 
 
 def rewarded(example: Mapping[str, Any], level: int) -> str:
-    """A context's old persona, and its best and its worst direction, below a heading of the level."""
+    """A context's old persona with its best and its worst direction, under a heading of the given level."""
     quotes = [("the old persona", example["old"])] + [
         (f"the {which} direction, r = {example[which]['r']:+.3f}", example[which]["text"])
         for which in ("best", "worst")
     ]
-    told = "".join(f"<p>{escape(name)}</p><blockquote>{escape(text)}</blockquote>" for name, text in quotes)
-    return f"<h{level}>{escape(example['domain'])}</h{level}>{told}"
+    quoted = "".join(f"<p>{escape(name)}</p><blockquote>{escape(text)}</blockquote>" for name, text in quotes)
+    return f"<h{level}>{escape(example['domain'])}</h{level}>{quoted}"
 
 
 def packed(name: str, value: Any) -> str:
-    """Data of a page, compressed: assets/charts.js unpacks it when it is asked for.
+    """A compressed block of data, which assets/charts.js unpacks when it is needed.
 
     Args:
         name: The block's id.

@@ -1,4 +1,4 @@
-"""What is in a data folder, on the terminal and as one self-contained page."""
+"""The content of a data folder, on the terminal and as one self-contained page."""
 
 from collections.abc import Mapping, Sequence
 from html import escape
@@ -20,51 +20,56 @@ HISTOGRAMS = {
     "title_lengths": "Titles by length (tens of characters)",
     "years": "Ratings by year",
 }
-"""What each histogram shows."""
+"""The title of each histogram."""
 
-LONGEST = 120
-"""Characters of a title that are shown."""
+SHOWN_CHARACTERS = 120
+"""Of a title; the rest is cut."""
 
 
 def print_inspected(found: Inspected, console: Console) -> None:
-    """Print the counts of every domain, its odd titles, and how ratings and users are spread."""
-    table = Table(title="What is there", box=None, padding=(0, 1))
+    """Print the counts of every domain, its odd titles, and the distribution of ratings and users."""
+    table = Table(title="Content of the data", box=None, padding=(0, 1))
     table.add_column("")
     for name in found:
         table.add_column(Text(printable(name)), justify="right")
     for head, cells in _counts(found):
         table.add_row(Text(head), *map(Text, cells))
     console.print(table)
-    for name, one in found.items():
+    for name, content in found.items():
         for kind in ("ratings", "ratings_of_users"):
-            said = ", ".join(f"{value:g}: {count:,}" for value, count in one[kind])
-            console.print(Text(f"{printable(name)}, {HISTOGRAMS[kind].lower()}: {said}"))
+            counts = ", ".join(f"{value:g}: {count:,}" for value, count in content[kind])
+            console.print(Text(f"{printable(name)}, {HISTOGRAMS[kind].lower()}: {counts}"))
 
 
 def page(found: Inspected) -> str:
-    """The same as one HTML page without links to anything outside, with plots and odd titles."""
-    sections = ["<h1>What is there</h1>", html.table([[head, *cells] for head, cells in _counts(found)], ["", *found])]
-    for name, one in found.items():
+    """The content as one HTML page that fetches nothing, with plots and odd titles."""
+    sections = [
+        "<h1>Content of the data</h1>",
+        html.table([[head, *cells] for head, cells in _counts(found)], ["", *found]),
+    ]
+    for name, content in found.items():
         sections.append(f"<h2>{escape(name)}</h2>")
-        sections += [charts.histogram(title, one[kind]) for kind, title in HISTOGRAMS.items()]
-        for kind, odd in one["odd"].items():
+        sections += [charts.histogram(title, content[kind]) for kind, title in HISTOGRAMS.items()]
+        for kind, odd in content["odd"].items():
             if odd["count"]:
                 more = "" if odd["count"] <= len(odd["some"]) else f", the first {len(odd['some'])} of them"
                 quotes = "".join(f"<blockquote>{escape(_short(title))}</blockquote>" for title in odd["some"])
                 sections.append(f"<h3>Titles: {escape(kind)} ({odd['count']:,}{more})</h3>{quotes}")
-    return html.document("What is there", sections)
+    return html.document("Content of the data", sections)
 
 
 def _counts(found: Inspected) -> Sequence[tuple[str, list[str]]]:
-    heads = list(dict.fromkeys(head for one in found.values() for head in one["counts"]))
-    rows = [(head, [f"{one['counts'].get(head, 0):,}" for one in found.values()]) for head in heads]
-    rows.append(("mean rating", [f"{one['mean']:.2f}" for one in found.values()]))
-    rows.append(("first rating", [str(one["first"])[:10] for one in found.values()]))
-    rows.append(("last rating", [str(one["last"])[:10] for one in found.values()]))
-    kinds = list(dict.fromkeys(kind for one in found.values() for kind in one["odd"]))
-    rows += [(f"titles: {kind}", [f"{one['odd'][kind]['count']:,}" for one in found.values()]) for kind in kinds]
+    heads = list(dict.fromkeys(head for content in found.values() for head in content["counts"]))
+    rows = [(head, [f"{content['counts'].get(head, 0):,}" for content in found.values()]) for head in heads]
+    rows.append(("mean rating", [f"{content['mean']:.2f}" for content in found.values()]))
+    rows.append(("first rating", [str(content["first"])[:10] for content in found.values()]))
+    rows.append(("last rating", [str(content["last"])[:10] for content in found.values()]))
+    kinds = list(dict.fromkeys(kind for content in found.values() for kind in content["odd"]))
+    rows += [
+        (f"titles: {kind}", [f"{content['odd'][kind]['count']:,}" for content in found.values()]) for kind in kinds
+    ]
     return rows
 
 
 def _short(title: str) -> str:
-    return title if len(title) <= LONGEST else f"{title[:LONGEST]}… ({len(title):,} characters)"
+    return title if len(title) <= SHOWN_CHARACTERS else f"{title[:SHOWN_CHARACTERS]}… ({len(title):,} characters)"

@@ -1,4 +1,4 @@
-"""What `deeper learn` has done, on the terminal and as one self-contained page, also while it is still at work."""
+"""The report of `deeper learn`, on the terminal and as one self-contained page; it works while learning goes on."""
 
 from collections.abc import Mapping
 from html import escape
@@ -23,7 +23,7 @@ CHARTS: tuple[tuple[str, Mapping[str, str]], ...] = (
     ("Gradient norm", {"norm": "grad_norm"}),
     ("Tokens per second", {"tokens": "tokens_per_second"}),
 )
-"""Title of each chart, and what its lines are called here and in metrics.json."""
+"""The title of each chart, and its lines by label: their names in metrics.json."""
 TEXT = {
     "tokens": "tokens",
     "cut_off": "cut off at the length limit",
@@ -34,7 +34,7 @@ TEXT = {
 
 
 def print_learning(report: Report, console: Console) -> None:
-    """Print the validation errors before and after, what they differ by, and the alarms."""
+    """Print the validation errors before and after learning, their difference, and the alarms."""
     table = Table(title="Error on validation users (lower is better)", box=None, padding=(0, 1))
     for head in _head(report):
         table.add_column(Text(head))
@@ -49,24 +49,24 @@ def page(report: Report) -> str:
     """The report as one HTML page, which fetches nothing.
 
     Args:
-        report: The content of `learn.json`, of a whole run or of its steps so far.
+        report: The content of `learn.json`, of a finished run or of the steps so far.
     """
     alarms = "".join(f"<p class=alarm>Alarm: {escape(alarm)}</p>" for alarm in _alarms(report))
     notes = "".join(f"<p>{escape(note)}</p>" for note in _notes(report))
     sections = [
-        f"<h1>What was learnt</h1>{alarms}{notes}",
+        f"<h1>Learning report</h1>{alarms}{notes}",
         f"<h2>Error on validation users</h2>{html.table(_errors(report), _head(report), 'Error on validation users')}",
         f"<h2>By round</h2>{html.table(_rounds(report), _round_head(report), 'Error by round')}",
-        f"<h2>The refinements of validation users</h2>{html.table(_texts(report), ['', *_stages(report)], 'Texts')}",
+        f"<h2>Refined personas of validation users</h2>{html.table(_texts(report), ['', *_stages(report)], 'Texts')}",
         *(_iteration(found) for found in report["iterations"]),
         f"<h2>Steps</h2>{html.table([[step['name'], _seconds(step)] for step in report['steps']], label='Steps')}",
         f"<h2>Origin</h2>{html.table(_origin(report), label='Origin')}",
     ]
-    return html.document("What was learnt", sections)
+    return html.document("Learning report", sections)
 
 
 def _stages(report: Report) -> list[str]:
-    """What was judged, in words."""
+    """The heads of the validated policies."""
     return [name if name == "before" else f"after iteration {name}" for name in report["validation"]]
 
 
@@ -75,17 +75,21 @@ def _head(report: Report) -> list[str]:
 
 
 def _errors(report: Report) -> list[list[str]]:
-    judged = list(report["validation"].values())
-    if not judged:
+    validations = list(report["validation"].values())
+    if not validations:
         return []
-    rows = [[method, *(_told(found["methods"][method], "mae") for found in judged)] for method in judged[0]["methods"]]
+    rows = [
+        [method, *(_with_interval(found["methods"][method], "mae") for found in validations)]
+        for method in validations[0]["methods"]
+    ]
     differences = [
-        _told(found["against_before"], "difference") if "against_before" in found else "" for found in judged
+        _with_interval(found["against_before"], "difference") if "against_before" in found else ""
+        for found in validations
     ]
     return [*rows, ["refine, difference to before", *differences]] if any(differences) else rows
 
 
-def _told(entry: Mapping[str, Any], name: str) -> str:
+def _with_interval(entry: Mapping[str, Any], name: str) -> str:
     low, high = entry["ci"]
     sign = "+" if name == "difference" else ""
     value = f"{entry[name]:{sign}.3f}"
@@ -97,23 +101,23 @@ def _round_head(report: Report) -> list[str]:
 
 
 def _rounds(report: Report) -> list[list[str]]:
-    judged = [
+    by_key = [
         {(entry["method"], entry["round"]): entry for entry in found["rounds"]}
         for found in report["validation"].values()
     ]
-    keys = list(dict.fromkeys(key for found in judged for key in found))
+    keys = list(dict.fromkeys(key for found in by_key for key in found))
     return [
-        [method, str(t), *(_told(found[method, t], "mae") if (method, t) in found else "" for found in judged)]
+        [method, str(t), *(_with_interval(found[method, t], "mae") if (method, t) in found else "" for found in by_key)]
         for method, t in keys
     ]
 
 
 def _texts(report: Report) -> list[list[str]]:
-    judged = list(report["validation"].values())
-    rows = [[label, *(_number(found["text"].get(name)) for found in judged)] for name, label in TEXT.items()]
-    rows.append(["name a title or a rating", *(_number(found["leaks"]) for found in judged)])
-    rows.append(["predictions that could not be read", *(str(found["failures"]) for found in judged)])
-    rows.append(["personas that could not be written", *(str(found["persona_failures"]) for found in judged)])
+    validations = list(report["validation"].values())
+    rows = [[label, *(_number(found["text"].get(name)) for found in validations)] for name, label in TEXT.items()]
+    rows.append(["share with a title or a rating", *(_number(found["leaks"]) for found in validations)])
+    rows.append(["unreadable predictions", *(str(found["failures"]) for found in validations)])
+    rows.append(["failed personas", *(str(found["persona_failures"]) for found in validations)])
     return rows
 
 
@@ -125,7 +129,7 @@ def _iteration(found: Report) -> str:
     number = found["iteration"]
     facts = [*_sampled(found), *_trained(found)]
     drawn = "".join(_charts(found.get("training")))
-    examples = "".join(html.rewarded(one, 4) for one in found.get("reward", {}).get("examples", ()))
+    examples = "".join(html.rewarded(example, 4) for example in found.get("reward", {}).get("examples", ()))
     return (
         f"<h2>Iteration {number}</h2>{html.table(facts, label=f'Iteration {number}')}"
         + (f"<div class=charts>{drawn}</div><p class=note>Dashed: validation pairs.</p>" if drawn else "")
@@ -142,7 +146,9 @@ def _sampled(found: Report) -> list[list[str]]:
         value = reward["reliability"]["value"]
         shown = "unknown" if value is None else f"{value:.3f}" + ("" if low is None else f" ({low:.3f}..{high:.3f})")
         rows.append(["reward", _counts(reward["counts"])])
-        rows.append(["reliability of the reward", f"{shown}; {'' if reward['trustworthy'] else 'not '}to be trusted"])
+        rows.append(
+            ["reliability of the reward", f"{shown}; {'can' if reward['trustworthy'] else 'cannot'} be trusted"]
+        )
     if pairs := found.get("pairs"):
         rows.append(["pairs", _counts(pairs["counts"])])
     return rows
@@ -192,13 +198,13 @@ def _notes(report: Report) -> list[str]:
     notes = [] if done == total else [f"{done} of {total} steps are done."]
     if report["validation"]:
         notes.append(
-            "The error of a user is the mean over rounds 1, 2, … of the held-out error; then the mean over users, then "
-            "over domains; 95 % intervals by users. Validation users are a fifth of the train users, which no training "
-            "has seen: these errors are for choices, not results."
+            "A user's error is the mean held-out error over rounds 1, 2, … It is averaged over users, then over "
+            "domains, with 95 % intervals over users. Validation users are a fifth of the train users, and no training "
+            "has seen them. Use these errors to choose, not as results."
         )
     return [*notes, *report["notes"]]
 
 
 def _origin(report: Report) -> list[list[str]]:
-    named = {"commit": report["commit"] or "unknown", "seed": report["seed"], "settings": report["config"]}
-    return [[name, str(value)] for name, value in named.items()]
+    origin = {"commit": report["commit"] or "unknown", "seed": report["seed"], "settings": report["config"]}
+    return [[name, str(value)] for name, value in origin.items()]

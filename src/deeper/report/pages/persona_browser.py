@@ -1,6 +1,6 @@
-"""The data of the browser of evolving personas: an index of all users, and what each of them holds, in parts.
+"""The data of the persona browser: an index of all users, and blocks that hold the personas of some users each.
 
-The page unpacks the index when it is opened, and a part (`PART` users) when one of its users is chosen.
+The page unpacks the index when it opens, and a block when one of its users is chosen.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,34 +9,32 @@ from typing import Any
 import numpy as np
 
 from deeper.domains import Domain
-from deeper.evaluation.schema import CONTROLS, METHODS, UPDATERS
+from deeper.evaluation.methods import CONTROLS, FROZEN, METHODS, SEES, UPDATERS
 from deeper.report.pages.html import packed
 from deeper.report.run_files import RunFiles
 
-PART = 25
-"""Users of a part."""
-SHOWN = ("frozen", *UPDATERS, *CONTROLS)
-"""Methods that have predictions of a model to be looked at."""
-DIGITS = 4
-"""Of ratings: tables hold them in single precision, and 3.7 is to be 3.7 in the page."""
+USERS_PER_BLOCK = 25
+SHOWN_METHODS = (FROZEN, *UPDATERS, *CONTROLS)
+"""The methods whose predictions come from a model."""
+RATING_DIGITS = 4
+"""Tables hold ratings in single precision; rounding makes 3.7 read 3.7 in the page."""
 
 Row = dict[str, Any]
 Key = tuple[str, str]
 
 
-def people(run: RunFiles) -> list[str]:
-    """The blocks of data of a page: `index` and `part-0`, `part-1` and so on.
-
-    Args:
-        run: A run's files.
-    """
-    windows = _windows(run)
+def browser_data(run: RunFiles) -> list[str]:
+    """The blocks of data of a page: `index`, then `block-0`, `block-1` and so on."""
+    config, windows = run.results.config, _windows(run)
     keys = sorted(windows)
+    methods = [method for method in SHOWN_METHODS if method in config["methods"]]
     index = {
-        "part": PART,
-        "rounds": run.results["config"]["rounds"],
+        "users_per_block": USERS_PER_BLOCK,
+        "rounds": config["rounds"],
         "domains": {name: _scale(domain) for name, domain in run.domains.items()},
-        "methods": [method for method in SHOWN if method in run.results["config"]["methods"]],
+        "methods": methods,
+        "sees": {method: SEES[method] for method in methods},
+        "updaters": [method for method in methods if method in UPDATERS],
         "users": [{"user": user, "domain": domain} for domain, user in keys],
         "errors": _errors(run, keys),
     }
@@ -49,8 +47,8 @@ def people(run: RunFiles) -> list[str]:
         }
         for key in keys
     ]
-    parts = [found[start : start + PART] for start in range(0, len(found), PART)]
-    return [packed("index", index), *(packed(f"part-{i}", part) for i, part in enumerate(parts))]
+    blocks = [found[start : start + USERS_PER_BLOCK] for start in range(0, len(found), USERS_PER_BLOCK)]
+    return [packed("index", index), *(packed(f"block-{number}", block) for number, block in enumerate(blocks))]
 
 
 def _scale(domain: Domain) -> Row:
@@ -58,12 +56,12 @@ def _scale(domain: Domain) -> Row:
 
 
 def _windows(run: RunFiles) -> dict[Key, list[list[list[Any]]]]:
-    """Title and rating of each item, by user and window; null where there is no rating."""
+    """Title and rating of each item, by user and window; the rating is null where it means "no rating"."""
     found: dict[Key, list[list[list[Any]]]] = {}
     for row in run.windows.to_pylist():
         rated = run.domains[row["domain"]].is_rated(np.array([item["rating"] for item in row["items"]]))
         items = [
-            [item["title"], round(item["rating"], DIGITS) if known else None]
+            [item["title"], round(item["rating"], RATING_DIGITS) if known else None]
             for item, known in zip(row["items"], rated.tolist(), strict=True)
         ]
         found.setdefault((row["domain"], row["user"]), []).append(items)
@@ -71,8 +69,8 @@ def _windows(run: RunFiles) -> dict[Key, list[list[list[Any]]]]:
 
 
 def _errors(run: RunFiles, keys: Sequence[Key]) -> dict[str, list[list[float | None]]]:
-    """Held-out MAE by method, user and round, of predictions from the persona alone."""
-    place, rounds = {key: i for i, key in enumerate(keys)}, run.results["config"]["rounds"]
+    """Held-out MAE of predictions from the persona alone, by method, user and round."""
+    place, rounds = {key: i for i, key in enumerate(keys)}, run.results.config["rounds"]
     found: dict[str, list[list[float | None]]] = {}
     columns = ("domain", "user", "method", "round", "role", "prediction", "mae")
     for row in run.errors.select(columns).to_pylist():
@@ -98,13 +96,13 @@ def _predictions(run: RunFiles) -> dict[str, list[Row]]:
 
 
 def _decisions(run: RunFiles) -> dict[tuple[str, str, str, int], Row]:
-    """How many candidates of an update a search of directions judged, and what the chosen one gained."""
+    """For each update with a search: the number of candidates `n`, and the gain of the chosen one."""
     found: dict[tuple[str, str, str, int], Row] = {}
     for row in run.search.to_pylist() if run.search is not None else ():
-        one = found.setdefault((row["domain"], row["user"], row["method"], row["k"]), {"n": 0, "gain": None})
-        one["n"] += 1
+        update = found.setdefault((row["domain"], row["user"], row["method"], row["k"]), {"n": 0, "gain": None})
+        update["n"] += 1
         if row["chosen"]:
-            one["gain"] = row["gain"]
+            update["gain"] = row["gain"]
     return found
 
 
@@ -114,22 +112,23 @@ def _persona(
     predictions: Mapping[str, Sequence[Row]],
     decided: Mapping[tuple[str, str, str, int], Row],
 ) -> Row:
-    """A persona and what it predicted; probabilities in whole percent, which is as fine as a bar shows."""
-    later = [one for one in predictions.get(row["id"], ()) if one["k"] > row["k"]]
+    """A persona and its predictions of later windows."""
+    later = [prediction for prediction in predictions.get(row["id"], ()) if prediction["k"] > row["k"]]
     return {
         **{name: row[name] for name in ("method", "k", "stage", "text", "leaks", "failure")},
         "search": decided.get((row["domain"], row["user"], row["method"], row["k"])),
-        "predicted": {str(one["k"]): _prediction(one, domain) for one in later},
+        "predicted": {str(prediction["k"]): _prediction(prediction, domain) for prediction in later},
     }
 
 
 def _prediction(row: Row, domain: Domain) -> Row:
     if row["failure"]:
         return {"failure": row["failure"]}
+    # Whole percent are as fine as a bar shows.
     percent = np.rint(100 * np.array(row["distribution"])).astype(int).tolist()
     points = np.array(row["points"], np.float64)
     return {
-        "points": points.round(DIGITS).tolist(),
-        "told": domain.scale.round(points).round(DIGITS).tolist(),
+        "points": points.round(RATING_DIGITS).tolist(),
+        "rounded": domain.scale.round(points).round(RATING_DIGITS).tolist(),
         "percent": percent,
     }

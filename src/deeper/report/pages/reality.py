@@ -1,4 +1,4 @@
-"""Whether a reward is real, on the terminal and as one self-contained page."""
+"""The report of `deeper reward`, on the terminal and as one self-contained page: can the reward be trusted?"""
 
 from collections.abc import Mapping
 from html import escape
@@ -16,7 +16,7 @@ Estimate = Mapping[str, Any]
 
 
 class Line(NamedTuple):
-    """One number of a report's entry: what it is, and where it stands."""
+    """One number of a report's entry: its label, and its path in the entry."""
 
     name: str
     path: tuple[str, ...]
@@ -26,11 +26,11 @@ RELIABILITY = Line("reliability", ("reliability",))
 LINES = (
     RELIABILITY,
     Line("correlation of the halves", ("half_correlation",)),
-    Line("head-room: best direction against the old persona, r", ("against_old", "r")),
+    Line("headroom: best direction against the old persona, r", ("against_old", "r")),
     Line("… for each rating", ("against_old", "per_rating")),
     Line("… in % of the old error", ("against_old", "percent")),
     Line("… in the future window", ("against_old_future",)),
-    Line("head-room: best against the mean direction, r", ("against_mean", "r")),
+    Line("headroom: best against the mean direction, r", ("against_mean", "r")),
     Line("… in % of the old error", ("against_mean", "percent")),
     Line("mean direction against the old persona, r", ("mean_direction", "r")),
     Line("… previous window", ("mean_direction", "r_prev")),
@@ -47,31 +47,31 @@ LINES = (
 
 
 def print_reality(report: Report, console: Console) -> None:
-    """Print the chosen measure's numbers of every domain, and whether the reward can be trusted."""
-    table = Table(title=f"Is the reward real? ({report['config']['reward']})", box=None, padding=(0, 1))
+    """Print the numbers of the chosen measure for every domain, and whether the reward can be trusted."""
+    table = Table(title=f"Can the reward be trusted? ({report['config']['reward']})", box=None, padding=(0, 1))
     entries = _chosen(report)
     table.add_column("")
     for entry in entries:
         table.add_column(Text(printable(entry["domain"])))
     for line in LINES:
-        cells = [_told(_find(entry, line)) for entry in entries]
+        cells = [_with_interval(_find(entry, line)) for entry in entries]
         if any(cells):
             table.add_row(Text(line.name), *map(Text, cells))
     console.print(table)
-    for said in _notes(report):
-        console.print(said, markup=False, highlight=False)
+    for note in _notes(report):
+        console.print(note, markup=False, highlight=False)
 
 
 def page(report: Report) -> str:
     """The report as one HTML page, which fetches nothing."""
     sections = [
-        f"<h1>Is the reward real?</h1><p>{escape(' '.join(_notes(report)))}</p>",
+        f"<h1>Can the reward be trusted?</h1><p>{escape(' '.join(_notes(report)))}</p>",
         _reliability(report),
         *(_section(measure, report) for measure in dict.fromkeys(entry["measure"] for entry in report["reality"])),
-        f"<h2>Best and worst directions</h2>{''.join(html.rewarded(one, 3) for one in report['examples'])}",
+        f"<h2>Best and worst directions</h2>{''.join(html.rewarded(example, 3) for example in report['examples'])}",
         f"<h2>Origin</h2>{html.table(_origin(report), label='Origin')}",
     ]
-    return html.document("Is the reward real?", sections)
+    return html.document("Can the reward be trusted?", sections)
 
 
 def _chosen(report: Report) -> list[Mapping[str, Any]]:
@@ -79,7 +79,7 @@ def _chosen(report: Report) -> list[Mapping[str, Any]]:
 
 
 def _find(entry: Mapping[str, Any], line: Line) -> Estimate | None:
-    """The number of a line; None where the entry has none."""
+    """The number of a line; None if the entry does not have it."""
     found: Any = entry
     for key in line.path:
         found = found.get(key)
@@ -88,7 +88,7 @@ def _find(entry: Mapping[str, Any], line: Line) -> Estimate | None:
     return found
 
 
-def _told(estimate: Estimate | None) -> str:
+def _with_interval(estimate: Estimate | None) -> str:
     if estimate is None:
         return ""
     value, (low, high) = estimate["value"], estimate["ci"]
@@ -99,21 +99,22 @@ def _told(estimate: Estimate | None) -> str:
 
 def _notes(report: Report) -> list[str]:
     counts, again = report["counts"], report["old_persona_again"]
-    verdict = "can be trusted" if report["trustworthy"] else "is not to be trusted: do not learn from it"
+    verdict = "can be trusted" if report["trustworthy"] else "cannot be trusted: do not learn from it"
     return [
-        f"The reward {verdict} (needed: a reliability of {report['min_reliability']}, its interval above zero, "
-        f"{report['min_users']} users).",
+        f"The reward {verdict}. It needs a reliability of {report['min_reliability']} with an interval above zero, and "
+        f"{report['min_users']} users.",
         f"{counts['directions']} directions of {counts['contexts']} contexts, {counts['distinct']} distinct texts: "
         f"{counts['duplicates']} duplicates, {counts['leaking']} with a title or rating, {counts['failed']} failed, "
-        f"{counts['unrewarded']} without a reward; {counts['contexts_not_judged']} contexts could not be judged.",
-        f"Old personas scored again got at most {again['largest']:.1e} of the scale's range (tolerance "
-        f"{again['tolerance']}). Units: the rating's; of all domains together, shares of the scale's range.",
+        f"{counts['unrewarded']} without a reward; {counts['contexts_not_judged']} contexts could not be rewarded.",
+        f"An old persona scored again gets a reward of 0, give or take {again['largest']:.1e} of the scale's range "
+        f"(tolerance {again['tolerance']}). Units are those of the rating; for all domains together, shares of the "
+        "scale's range.",
     ]
 
 
 def _section(measure: str, report: Report) -> str:
     entries = [entry for entry in report["reality"] if entry["measure"] == measure]
-    rows = [(line.name, [_told(_find(entry, line)) for entry in entries]) for line in LINES]
+    rows = [(line.name, [_with_interval(_find(entry, line)) for entry in entries]) for line in LINES]
     head = ["", *(f"{e['domain']} ({e['contexts_used']} contexts, {e['users']} users)" for e in entries)]
     cells = [[name, *values] for name, values in rows if any(values)]
     return f"<h2>By {escape(measure)}</h2>{html.table(cells, head, f'By {measure}')}"
@@ -121,17 +122,17 @@ def _section(measure: str, report: Report) -> str:
 
 def _reliability(report: Report) -> str:
     found = [(f"{e['domain']}, {e['measure']}", _find(e, RELIABILITY)) for e in report["reality"]]
-    rows = [{"name": name, "value": one["value"], "ci": one["ci"]} for name, one in found if one is not None]
+    rows = [{"name": name, "value": estimate["value"], "ci": estimate["ci"]} for name, estimate in found if estimate]
     level = report["min_reliability"]
-    return charts.intervals("Reliability", rows, (0.0, level), f"Dashed: {level:g}, which is needed.")
+    return charts.intervals("Reliability", rows, (0.0, level), f"Dashed: the needed reliability, {level:g}.")
 
 
 def _origin(report: Report) -> list[list[str]]:
-    named = {
+    origin = {
         "commit": report["commit"] or "unknown",
         "predictors": "; ".join(report["predictors"]),
         "seed": report["seed"],
         "reward": report["config"],
         "sampled": report["sampled"],
     }
-    return [[name, str(value)] for name, value in named.items()]
+    return [[name, str(value)] for name, value in origin.items()]

@@ -1,20 +1,20 @@
-"""The page of a run of `deeper evaluate` or `deeper demo`: which method learns, and what its personas are."""
+"""The page of a run of `deeper evaluate` or `deeper demo`: the errors of all methods, and every persona."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
-from typing import Any
 
 from deeper.errors import printable
-from deeper.evaluation.schema import HISTORY_ONLY, UPDATERS
-from deeper.report.overview import OTHERS, Overview, lead
+from deeper.evaluation.methods import FROZEN, GROUPS, UPDATERS, Group
+from deeper.evaluation.results_schema import ErrorEntry, Results, TextStatistics
+from deeper.report.overview import COMPARED_WITH, Overview, lead
 from deeper.report.pages import charts, html
-from deeper.report.pages.persona_browser import people
+from deeper.report.pages.persona_browser import browser_data
 from deeper.report.pages.provenance_list import provenance_list
-from deeper.report.palette import GROUPS, INKS, named
+from deeper.report.palette import INKS, label
 from deeper.report.run_files import RunFiles
 from deeper.report.terminal.footer import footer
 
-SCRIPTS = (*html.CHARTS[:2], "vendor/diff.min.js", html.CHARTS[2], "assets/rounds.js", "assets/people.js")
+SCRIPTS = (*html.CHARTS[:2], "vendor/diff.min.js", html.CHARTS[2], "assets/rounds.js", "assets/users.js")
 SECTIONS = {
     "errors": "Error by round",
     "personas": "Evolving personas",
@@ -23,15 +23,12 @@ SECTIONS = {
     "checks": "Failures and leaks",
     "origin": "Provenance",
 }
-TOKENS = {"prompt, read anew": "tokens_prompt", "prompt, from a cache": "tokens_cached", "written": "tokens_generated"}
+TOKEN_KINDS = ("prompt, computed", "prompt, from a cache", "written")
+TEXT_MEASURES = ("tokens", "redundancy", "retention", "distinctness")
 
 
 def page(run: RunFiles) -> str:
-    """The whole page of a run; it fetches nothing.
-
-    Args:
-        run: Its files.
-    """
+    """The whole page of a run, which fetches nothing."""
     results, view = run.results, Overview(run.results)
     links = "".join(f'<a href="#{name}">{title}</a>' for name, title in SECTIONS.items())
     bodies = {
@@ -50,50 +47,54 @@ def page(run: RunFiles) -> str:
             f"{''.join(bodies[name])}</section>"
             for name, title in SECTIONS.items()
         ),
-        *people(run),
+        *browser_data(run),
     ]
     return html.document(f"{printable(run.name)}: evolving personas", sections, SCRIPTS)
 
 
 def _errors(view: Overview) -> list[str]:
     if view.domain is None:
-        return ["<p>There is no error to show: no prediction could be compared with a rating.</p>"]
+        return ["<p>There is no error to show, since no prediction could be compared with a rating.</p>"]
     parts = [
-        "<p>On the next window, which the persona of the round has not seen: the mean over users of the user's mean "
-        "absolute error, with 95 % intervals over users. Lower is better. The user median needs no model: it is the "
-        "line to beat.</p>",
+        "<p>The error on the next window, which the persona of that round has not seen. It is the mean over users of "
+        "the user's mean absolute error, with 95 % intervals over users. Lower is better. The user median needs no "
+        "model: it is the line to beat.</p>",
         _chips(view.methods),
         _rounds(view, view.domain, small=False),
     ]
     if len(view.domains) > 1:
-        others = view.domains[1:]
+        rest = view.domains[1:]
         parts.append(
-            "<h3>Domain by domain</h3><p>Seen domains are those that the paper trained on; other users of them are "
-            "judged. The scales differ from domain to domain, and so do the units.</p>"
+            "<h3>Domain by domain</h3><p>The paper trained on the seen domains, with users other than these. Errors "
+            "are in units of each domain's own rating scale.</p>"
         )
-        parts.append(f"<div class=charts>{''.join(_rounds(view, name, small=True) for name in others)}</div>")
-        parts += [_details(f"All numbers: {view.named(name)}", _numbers(view, name)) for name in others]
+        parts.append(f"<div class=charts>{''.join(_rounds(view, name, small=True) for name in rest)}</div>")
+        parts += [_details(f"All numbers: {view.label(name)}", _numbers(view, name)) for name in rest]
     if view.history(view.domain):
-        parts.append(f"<h3>With history</h3>{_rounds(view, view.domain, small=False, prediction='history')}")
+        parts.append(
+            "<h3>With history</h3><p>Here each prediction is combined with the user's own past ratings.</p>"
+            f"{_rounds(view, view.domain, small=False, prediction='history')}"
+        )
     return parts
 
 
 def _chips(methods: Sequence[str]) -> str:
-    """Which methods the charts bring to the front."""
-    first = [name for name in ("refine", "frozen", "user_median") if name in methods]
+    """The boxes that choose which methods the charts show in colour."""
+    first = [name for name in ("refine", FROZEN, "user_median") if name in methods]
     first = first if "refine" in methods else [*[name for name in methods if name in UPDATERS][:1], *first]
     groups: list[str] = []
     for group, members in GROUPS.items():
         labels = "".join(
             f'<label><input type="checkbox" value="{name}"{" checked" if name in first else ""}>'
             f'<i style="border-color:var(--{name});border-top-style:{"dashed" if INKS[name].dash else "solid"}"></i>'
-            f"{named(name)}</label>"
+            f"{label(name)}</label>"
             for name in members
             if name in methods
         )
         if labels:
             groups.append(f"<fieldset><legend>{group}</legend><div class=chips>{labels}</div></fieldset>")
-    sets = {"personas": [m for m in methods if m in (*GROUPS["personas"], "user_median")], "all": methods, "none": ()}
+    personas = [name for name in methods if name in (*GROUPS[Group.PERSONAS], "user_median")]
+    sets = {"personas": personas, "all": methods, "none": ()}
     buttons = " ".join(
         f'<button type="button" data-methods="{" ".join(members)}">{name}</button>' for name, members in sets.items()
     )
@@ -106,124 +107,144 @@ def _rounds(view: Overview, domain: str, small: bool, prediction: str = "persona
         {
             "method": method,
             "dash": INKS[method].dash,
-            "points": [[e["round"], e["mae"], *e["ci"], e["users"]] for e in entries],
+            "points": [[entry.round, entry.mae, *entry.ci, entry.users] for entry in entries],
         }
         for method, entries in chosen.items()
     ]
-    spoken = [f"{named(m)} {', '.join(format(e['mae'], '.3f') for e in entries)}" for m, entries in chosen.items()]
-    label = f"Error by round, {view.named(domain)}: {'; '.join(spoken)}"
-    title = view.named(domain) + (", with history" if prediction == "history" else "")
-    drawn = charts.chart("rounds", title, {"lines": lines, "small": small}, label)
+    lines_in_words = [f"{label(name)} {', '.join(f'{e.mae:.3f}' for e in entries)}" for name, entries in chosen.items()]
+    description = f"Error by round, {view.label(domain)}: {'; '.join(lines_in_words)}"
+    title = view.label(domain) + (", with history" if prediction == "history" else "")
+    drawn = charts.chart("rounds", title, {"lines": lines, "small": small}, description)
     return drawn if small else drawn + _details("All numbers", _table(chosen, f"Errors, {title}"))
 
 
 def _numbers(view: Overview, domain: str) -> str:
-    return _table(view.future(domain), f"Errors, {view.named(domain)}")
+    return _table(view.future(domain), f"Errors, {view.label(domain)}")
 
 
-def _table(chosen: Mapping[str, Sequence[Mapping[str, Any]]], label: str) -> str:
-    rounds = sorted({entry["round"] for entries in chosen.values() for entry in entries})
+def _table(chosen: Mapping[str, Sequence[ErrorEntry]], description: str) -> str:
+    rounds = sorted({entry.round for entries in chosen.values() for entry in entries})
     rows: list[list[str]] = []
     for method, entries in chosen.items():
-        cells = {entry["round"]: charts.told(entry["mae"], entry["ci"], ".3f") for entry in entries}
-        rows.append([named(method), *(cells.get(t, "-") for t in rounds), str(max(e["users"] for e in entries))])
-    return html.table(rows, ["method", *(f"round {t} on W{t + 1}" for t in rounds), "users"], label)
+        cells = {entry.round: charts.with_interval(entry.mae, entry.ci, ".3f") for entry in entries}
+        rows.append([label(method), *(cells.get(t, "-") for t in rounds), str(max(entry.users for entry in entries))])
+    return html.table(rows, ["method", *(f"round {t} on W{t + 1}" for t in rounds), "users"], description)
 
 
 def _roles(view: Overview) -> str:
-    """In-sample errors, where the run has them."""
+    """The in-sample errors; empty for a run without them."""
     found = view.in_sample()
     if not found:
         return ""
-    rows = [[named(m), *(charts.told(e["mae"], e["ci"], ".3f") if e else "-" for e in pair)] for m, pair in found]
+    rows = [
+        [label(name), *(charts.with_interval(entry.mae, entry.ci, ".3f") if entry else "-" for entry in pair)]
+        for name, pair in found
+    ]
     table = html.table(rows, ["method", f"current W{view.last}", f"previous W{view.last - 1}"], "In-sample errors")
-    said = "<p class=note>Not a test: these ratings were known when the personas of this round were written.</p>"
-    return _details(f"In-sample, round {view.last}: error on windows already seen", table + said)
+    note = "<p class=note>This is not a test: the personas of this round were written with these ratings known.</p>"
+    return _details(f"In-sample, round {view.last}: error on windows already seen", table + note)
 
 
 def _differences(view: Overview) -> list[str]:
     if view.domain is None:
         return ["<p>There is nothing to compare.</p>"]
     parts = [
-        "<p>The method's error minus the other's, paired by user, with 95 % intervals: left of the line is better. "
-        "The interval of a method in grey reaches over the line: no difference can be shown.</p>",
+        "<p>The method's error minus the other method's, paired by user, with 95 % intervals. Left of the line is "
+        "better. Grey means that the interval includes zero: the data cannot tell the two apart.</p>",
         _pair(view, view.domain),
-        "<h3>By how much the error fell</h3>"
-        f"<p>Across windows: from round 0 on W1 to round {view.last} on W{view.last + 1}. Those are different ratings "
-        "and more is known, so that even the user median falls or rises. On one window: against the first persona on "
-        f"the same ratings, W{view.last + 1}: only that is what the updates have done.</p>",
+        "<h3>How much the error fell</h3>"
+        f"<p>Across windows: round 0 on W1 compared with round {view.last} on W{view.last + 1}. These are different "
+        "ratings, and more ratings are known by then, so even the user median changes. On one window: compared with "
+        f"the first persona on the same ratings, W{view.last + 1}. Only this shows what the updates did.</p>",
         _reductions(view, view.domain),
     ]
-    parts += [_details(view.named(name), _pair(view, name) + _reductions(view, name)) for name in view.domains[1:]]
+    parts += [_details(view.label(name), _pair(view, name) + _reductions(view, name)) for name in view.domains[1:]]
     return parts
 
 
 def _pair(view: Overview, domain: str) -> str:
     drawn: list[str] = []
-    for against in ("user_median", "frozen", HISTORY_ONLY):
+    for against in COMPARED_WITH:
         rows = [
-            {"name": named(entry["method"]), "value": entry["difference"], "ci": entry["ci"]}
+            {"name": label(entry.method), "value": entry.difference, "ci": entry.ci}
             for entry in view.paired(domain, against)
         ]
         last = view.last_of(domain)
-        drawn.append(charts.intervals(f"{view.named(domain)}, round {last}, against {OTHERS[against]}", rows, (0.0,)))
+        title = f"{view.label(domain)}, round {last}, against {COMPARED_WITH[against]}"
+        drawn.append(charts.intervals(title, rows, (0.0,)))
     return f"<div class=charts>{''.join(drawn)}</div>"
 
 
 def _reductions(view: Overview, domain: str) -> str:
     drawn: list[str] = []
-    for kind, title in (("across_windows", "across windows"), ("same_window", "on one window")):
-        found = view.results["reduction"][kind]
+    reduction = view.results.reduction
+    for title, found in (("across windows", reduction.across_windows), ("on one window", reduction.same_window)):
         rows = [
-            {"name": named(method), "value": found[method][domain], "ci": [None, None], "ink": method}
+            {"name": label(method), "value": found[method][domain], "ci": [None, None], "ink": method}
             for method in view.methods
             if domain in found.get(method, {})
         ]
-        drawn.append(charts.intervals(f"{view.named(domain)}: reduction {title}, %", rows, (0.0,), digits=1))
+        drawn.append(charts.intervals(f"{view.label(domain)}: reduction {title}, %", rows, (0.0,), digits=1))
     return f"<div class=charts>{''.join(drawn)}</div>"
 
 
-def _cost(results: Mapping[str, Any]) -> list[str]:
-    stages, total = results["cost"]["stages"], results["cost"]["total"]
-    used = {name: cost for name, cost in stages.items() if cost["seconds"] or cost["calls"]}
+def _cost(results: Results) -> list[str]:
+    stages, total = results.cost.stages, results.cost.total
+    used = {name: cost for name, cost in stages.items() if cost.seconds or cost.calls}
     tokens = [
-        (name, [cost["tokens_prompt"] - cost["tokens_cached"], cost["tokens_cached"], cost["tokens_generated"]])
+        (name, [cost.tokens_prompt - cost.tokens_cached, cost.tokens_cached, cost.tokens_generated])
         for name, cost in used.items()
     ]
-    seconds = [(name, [cost["seconds"]]) for name, cost in used.items()]
-    heads = ["stage", "calls", "prompt tokens", "of them from a cache", "tokens written", "seconds"]
-    rows = [
-        [name, *(f"{cost[key]:,}" for key in ("calls", *TOKENS.values())), f"{cost['seconds']:,.1f}"]
-        for name, cost in {**stages, "total": total}.items()
-    ]
-    said = (
-        f"<p>{total['calls']:,} calls of the engines, {total['tokens_prompt']:,} prompt tokens "
-        f"({total['tokens_cached']:,} of them from a cache), {total['tokens_generated']:,} tokens written, "
-        f"{total['seconds']:,.0f} s in the stages.</p>"
-    )
-    drawn = charts.bars("Tokens by stage", list(TOKENS), tokens, "") + charts.bars(
-        "Seconds by stage", ["seconds"], seconds, "s"
-    )
-    return [said, f"<div class=charts>{drawn}</div>", _details("All numbers", html.table(rows, heads, "Cost by stage"))]
-
-
-def _checks(results: Mapping[str, Any]) -> list[str]:
-    text = results["text"]
-    names = list(dict.fromkeys([*results["failures"], *results["persona_failures"], *results["leaks"], *text]))
-    measures = ("tokens", "redundancy", "retention", "distinctness")
+    seconds = [(name, [cost.seconds]) for name, cost in used.items()]
+    heads = ["stage", "calls", "prompt tokens", "of these from a cache", "tokens written", "seconds"]
     rows = [
         [
-            named(name),
-            str(results["failures"].get(name, "-")),
-            str(results["persona_failures"].get(name, "-")),
-            f"{results['leaks'][name]:.0%}" if name in results["leaks"] else "-",
-            *(_number(text.get(name, {}).get(measure)) for measure in measures),
+            name,
+            f"{cost.calls:,}",
+            f"{cost.tokens_prompt:,}",
+            f"{cost.tokens_cached:,}",
+            f"{cost.tokens_generated:,}",
+            f"{cost.seconds:,.1f}",
+        ]
+        for name, cost in {**stages, "total": total}.items()
+    ]
+    in_words = (
+        f"<p>The run made {total.calls:,} calls with {total.tokens_prompt:,} prompt tokens "
+        f"({total.tokens_cached:,} of these from a cache), wrote {total.tokens_generated:,} tokens and spent "
+        f"{total.seconds:,.0f} s in its stages.</p>"
+    )
+    drawn = charts.bars("Tokens by stage", TOKEN_KINDS, tokens, "") + charts.bars(
+        "Seconds by stage", ["seconds"], seconds, "s"
+    )
+    return [
+        in_words,
+        f"<div class=charts>{drawn}</div>",
+        _details("All numbers", html.table(rows, heads, "Cost by stage")),
+    ]
+
+
+def _checks(results: Results) -> list[str]:
+    text = results.text
+    names = list(dict.fromkeys([*results.failures, *results.persona_failures, *results.leaks, *text]))
+    rows = [
+        [
+            label(name),
+            str(results.failures.get(name, "-")),
+            str(results.persona_failures.get(name, "-")),
+            f"{results.leaks[name]:.0%}" if name in results.leaks else "-",
+            *_text_cells(text.get(name)),
         ]
         for name in names
     ]
-    heads = ["", "predictions not read", "personas not written", "personas that name a title or a rating", *measures]
-    lines = "".join(f"<li>{escape(printable(line))}</li>" for line in footer(results))
+    heads = ["", "unreadable predictions", "failed personas", "personas with a title or a rating", *TEXT_MEASURES]
+    lines = "".join(f"<li>{escape(printable(line))}</li>" for line in footer(results.as_json()))
     return [html.table(rows, heads, "Failures, leaks and texts"), f"<ul>{lines}</ul>"]
+
+
+def _text_cells(statistics: TextStatistics | None) -> list[str]:
+    if statistics is None:
+        return ["-"] * len(TEXT_MEASURES)
+    return [_number(value) for name, value in statistics if name in TEXT_MEASURES]
 
 
 def _number(value: float | None) -> str:
@@ -235,11 +256,11 @@ def _details(title: str, *content: str | Iterable[str]) -> str:
 
 
 BROWSER = """
-<p>A user's persona from round to round: what changed in it, what it was shown, and how well it predicts what came
-next.</p>
+<p>A user's persona from round to round: what changed in it, what the model was shown, and how well the persona predicts
+the next window.</p>
 <div class="controls">
 <label>method <select id="method"></select></label>
-<label>beside it <select id="beside"></select></label>
+<label>compare with <select id="beside"></select></label>
 <fieldset><legend>round</legend><div class="steps" id="steps"></div></fieldset>
 <label style="display:flex;align-items:center;gap:.4rem"><input type="checkbox" id="diff" checked> mark changes</label>
 </div>
@@ -255,7 +276,7 @@ next.</p>
 <div><button type="button" id="previous">‹ previous</button> <button type="button" id="next">next ›</button></div>
 <p class="note" id="measure"></p>
 </aside>
-<div id="person"></div>
+<div id="user-view"></div>
 </div>
-<p class="hidden" role="status" id="said"></p>
+<p class="hidden" role="status" id="status"></p>
 """

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from deeper.errors import printable
-from deeper.evaluation.schema import BASELINES, CONTROLS, HISTORY_ONLY, METHODS, UPDATERS
+from deeper.evaluation.methods import BASELINES, CONTROLS, HISTORY_ONLY, METHODS, UPDATERS
 from deeper.report.terminal.footer import footer
 
 Results = Mapping[str, Any]

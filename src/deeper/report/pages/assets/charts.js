@@ -1,6 +1,6 @@
 "use strict";
-// The charts of all reports, drawn with Observable Plot from the data that stands in the page. Every text reaches the
-// page as a text node: names and titles are other people's.
+// The charts of all reports, drawn with Observable Plot from data in the page. Every text enters the page as a text node,
+// since names and titles come from foreign data.
 
 const element = (name, attributes = {}, ...children) => {
   const made = document.createElement(name);
@@ -12,7 +12,7 @@ const element = (name, attributes = {}, ...children) => {
   return made;
 };
 
-// What html.packed wrote.
+// The data of a block that html.packed wrote.
 const unpack = async (id) => {
   const bytes = Uint8Array.from(atob(document.getElementById(id).textContent), (character) => character.charCodeAt(0));
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
@@ -22,11 +22,11 @@ const unpack = async (id) => {
 const FONT = { fontSize: "12px", fontFamily: "inherit", background: "none", overflow: "visible" };
 const GRID = "var(--line)";
 
-// A picture of its own for those who see it, and one sentence for those who do not.
+// A picture, with one sentence for screen readers.
 const picture = (label, options) => {
   const svg = Plot.plot({ style: FONT, ...options });
   svg.setAttribute("role", "img");
-  // The parts' own labels say nothing beyond the sentence, and may not stand where there is no role.
+  // The labels of the parts add nothing, and are not allowed without a role.
   for (const part of svg.querySelectorAll("[aria-label]")) part.removeAttribute("aria-label");
   svg.setAttribute("aria-label", label);
   return svg;
@@ -37,14 +37,14 @@ const signed = (value, digits = 3) =>
   value === null || value === undefined ? "–" : (value > 0 ? "+" : value < 0 ? "−" : "±") + Math.abs(value).toFixed(digits);
 const amount = (value) => (value >= 1e4 ? d3.format(".3~s")(value) : d3.format(",.4~g")(value));
 
-// From the lowest to the highest, but never so little that an axis could not be drawn.
+// From the lowest to the highest value, and at least as wide as an axis needs.
 const range = (values, least = 0.02) => {
   const [low, high] = d3.extent(values.filter((value) => value !== null));
   const missing = Math.max(0, least - (high - low)) / 2;
   return [low - missing, high + missing];
 };
 
-// Moves labels apart that would cover one another: `gap` is the least distance, both in units of the axis.
+// Moves overlapping labels apart to a distance of at least `gap`, in units of the axis.
 const apart = (labels, gap) => {
   const sorted = [...labels].sort((a, b) => a.y - b.y);
   for (let pass = 0; pass < 60; pass++) {
@@ -71,7 +71,7 @@ const lines = ({ names, lines, label }, width) => {
       Plot.gridY({ stroke: GRID, strokeOpacity: 1, ticks: 4 }),
       Plot.line(rows.filter((row) => !row.dashed), { x: "x", y: "y", z: "name", stroke: colour, strokeWidth: 1.8 }),
       Plot.line(rows.filter((row) => row.dashed), { x: "x", y: "y", z: "name", stroke: colour, strokeWidth: 1.6, strokeDasharray: "5 3" }),
-      // A line of one point shows only so.
+      // A line of one point would be invisible.
       Plot.dot(rows.filter((row) => rows.filter((other) => other.name === row.name && other.dashed === row.dashed).length === 1), { x: "x", y: "y", fill: colour, r: 3 }),
       names.length > 1 ? Plot.text(labels, { x: "x", y: "y", text: "name", fill: colour, textAnchor: "start", dx: 6 }) : null,
     ],
@@ -83,7 +83,7 @@ const intervals = ({ rows, marks, digits, label }, width) => {
   const ends = rows.flatMap((row) => [row.value, ...row.ci]).filter((value) => value !== null);
   const colour = (row) =>
     row.ink ? `var(--${row.ink})` : row.ci[0] > marks[0] ? "var(--worse)" : row.ci[1] !== null && row.ci[1] < marks[0] ? "var(--better)" : "var(--unsure)";
-  const told = (row) => signed(row.value, digits) + (narrow || row.ci[0] === null ? "" : `  ${signed(row.ci[0], digits - 1)}..${signed(row.ci[1], digits - 1)}`);
+  const text = (row) => signed(row.value, digits) + (narrow || row.ci[0] === null ? "" : `  ${signed(row.ci[0], digits - 1)}..${signed(row.ci[1], digits - 1)}`);
   const longest = d3.max(rows, (row) => row.name.length);
   const known = rows.filter((row) => row.ci[0] !== null);
   return picture(label, {
@@ -97,7 +97,7 @@ const intervals = ({ rows, marks, digits, label }, width) => {
       Plot.ruleX(marks.slice(0, 1), { stroke: "var(--text)" }),
       Plot.ruleY(known, { y: "name", x1: (row) => row.ci[0], x2: (row) => row.ci[1], stroke: colour, strokeWidth: 2 }),
       Plot.dot(rows, { y: "name", x: "value", fill: colour, r: 4 }),
-      Plot.text(rows, { y: "name", text: told, frameAnchor: "right", textAnchor: "start", dx: 10, fill: colour, fontVariant: "tabular-nums" }),
+      Plot.text(rows, { y: "name", text, frameAnchor: "right", textAnchor: "start", dx: 10, fill: colour, fontVariant: "tabular-nums" }),
     ],
   });
 };
@@ -123,7 +123,7 @@ const bars = ({ parts, rows, unit, label }, width) => {
 };
 
 const columns = ({ rows, label }, width) => {
-  // As many values below the columns as there is room for.
+  // Label as many columns as there is room for.
   const every = Math.ceil((rows.length * 44) / width);
   return picture(label, {
     width, height: 170, marginLeft: 52, marginBottom: 26,
@@ -138,12 +138,12 @@ const columns = ({ rows, label }, width) => {
 
 const KINDS = { lines, intervals, bars, columns };
 
-// Draws anew where the width has changed, and whenever the function that it gives is called.
+// Draws again when the width changes, and when the returned function is called.
 const keepDrawn = (place, draw) => {
   let drawn = 0;
-  const again = (anyway) => {
+  const again = (always) => {
     const width = Math.floor(place.clientWidth);
-    if (width > 40 && (anyway || width !== drawn)) { drawn = width; place.replaceChildren(draw(width)); }
+    if (width > 40 && (always || width !== drawn)) { drawn = width; place.replaceChildren(draw(width)); }
   };
   new ResizeObserver(() => again(false)).observe(place);
   return () => again(true);

@@ -1,5 +1,5 @@
 "use strict";
-// Error by round: the chosen methods in their colours with intervals and names, all others as thin lines behind them.
+// Error by round: the chosen methods in colour with intervals and names, the others as thin lines behind them.
 
 const boxes = [...document.querySelectorAll("#methods input")];
 const chosen = () => boxes.filter((box) => box.checked).map((box) => box.value);
@@ -12,7 +12,7 @@ KINDS.rounds = ({ lines, small, label }, width) => {
   const front = shown.map((method) => rows.filter((row) => row.method === method)).filter((found) => found.length);
   const last = d3.max(rows, (row) => row.t);
   const height = small ? 190 : Math.max(300, Math.min(440, width * 0.5));
-  // The chosen ones fill the height: of the others what lies outside is cut off.
+  // The chosen methods fill the height; lines of other methods may be cut off.
   const values = (front.length ? front.flat() : rows).flatMap((row) => [row.mae, row.low, row.high]);
   const [low, high] = range(values);
   const names = front.map((found) => found.at(-1));
@@ -20,7 +20,7 @@ KINDS.rounds = ({ lines, small, label }, width) => {
   const step = (width - 44 - room) / (last + 1);
   const spread = Math.min(5, (step * 0.7) / Math.max(1, front.length));
   const labels = apart(names.map((row) => ({ ...row, y: row.mae })), (15 * (high - low)) / (height - 60));
-  const told = (row) =>
+  const description = (row) =>
     `${wordsOf(row.method)}, round ${row.t}\n${number(row.mae)}${row.low === null ? "" : ` (${number(row.low, 2)}..${number(row.high, 2)})`}\n${row.users} users`;
   return picture(label, {
     width, height, marginLeft: 44, marginRight: room, marginBottom: step < 52 ? 34 : 40, marginTop: 22,
@@ -40,7 +40,7 @@ KINDS.rounds = ({ lines, small, label }, width) => {
         ];
       }),
       small ? null : Plot.text(labels, { x: () => last + 0.12, y: "y", text: (row) => wordsOf(row.method), fill: (row) => `var(--${row.method})`, textAnchor: "start", dx: 8, fontWeight: 500 }),
-      Plot.tip(front.flat(), Plot.pointer({ x: "t", y: "mae", title: told })),
+      Plot.tip(front.flat(), Plot.pointer({ x: "t", y: "mae", title: description })),
     ],
   });
 };

@@ -1,7 +1,7 @@
-"""Planted taste in words, and a judge that reads these words and nothing else.
+"""Planted taste in words, and a scripted predictor that reads these words and nothing else.
 
-The pair is the control of the measuring: a persona that says the truth must beat the user median, and another
-user's truth must not.
+Together they test the evaluation itself: a persona that states the user's planted taste must beat the user median, and
+another user's planted taste must not.
 """
 
 import re
@@ -19,20 +19,20 @@ from deeper.errors import UserError
 
 Floats = NDArray[np.float64]
 
-JUDGE_SPREAD = 0.12
-"""Standard deviation of the judge's distribution, as a share of the scale's range."""
+SPREAD_SHARE = 0.12
+"""Standard deviation of the predicted distribution, as a share of the scale's range."""
 
 _VERDICT = re.compile(r"usual verdict is ([a-z ]+?)\.")
 _VERDICT_ON = re.compile(r"verdict on ([a-z, ]+?) is ([a-z ]+?)\.")
 _DRIFT = re.compile(r"mood is (" + "|".join(sorted(DRIFTS, key=len, reverse=True)) + r")\.")
 
 
-def truth_persona(truth: Mapping[str, Any], k: int, scale: Scale) -> str:
-    """What is true of a planted user in window k, in words: no digits, no titles, nothing of later windows.
+def planted_persona(truth: Mapping[str, Any], k: int, scale: Scale) -> str:
+    """The planted taste of a user up to window k, in words: no digits, no titles, nothing of later windows.
 
     Args:
         truth: A row of a `TRUTH` table.
-        k: The last window that the persona knows.
+        k: The last window that the persona covers.
         scale: The domain's scale.
     """
     level, spread = level_at(truth, k), truth["spread"]
@@ -45,34 +45,33 @@ def truth_persona(truth: Mapping[str, Any], k: int, scale: Scale) -> str:
     )
 
 
-def word_reader(scale: Scale) -> Callable[[Prompt, str, Sequence[str]], Floats]:
-    """A judge for the scripted engine that reads the words of `truth_persona`.
+def planted_predictor(scale: Scale) -> Callable[[Prompt, str, Sequence[str]], Floats]:
+    """The score function of a scripted engine that reads the words of `planted_persona`.
 
-    The judge takes a prompt (the persona stands in its user message), a continuation (the item's title stands
-    in it) and the labels; it returns their natural log-probabilities, shape (labels,): a discretised Gaussian
-    around the verdict on the kind of item that the title names, or a flat distribution where no verdict can
-    be read.
+    It takes a prompt (the persona is in its user message), a continuation (the item's title is in it) and the labels.
+    It returns their natural log-probabilities, shape (labels,): a discretised Gaussian around the verdict on the kind
+    of item that the title names. The distribution is flat where the persona gives no verdict.
 
     Raises:
-        UserError: The scale has more values than there are words.
+        UserError: The scale has more values than there are verdict words.
     """
     _words(scale)
 
-    def judge(prompt: Prompt, continuation: str, labels: Sequence[str]) -> Floats:
+    def score(prompt: Prompt, continuation: str, labels: Sequence[str]) -> Floats:
         values = np.array([float(label) for label in labels])
         expected = _expected(prompt.user, continuation, scale)
         distance = np.zeros(len(values)) if expected is None else values - expected
-        scores = -0.5 * np.square(distance / (JUDGE_SPREAD * (scale.maximum - scale.minimum)))
+        scores = -0.5 * np.square(distance / (SPREAD_SHARE * (scale.maximum - scale.minimum)))
         return scores - np.logaddexp.reduce(scores)
 
-    return judge
+    return score
 
 
 def _words(scale: Scale) -> list[str]:
     count = len(scale.values)
     if count > len(LADDER):
         raise UserError(
-            f"the scale has {count} values, and there are words for {len(LADDER)}",
+            f"the scale has {count} values, but there are verdict words for only {len(LADDER)}",
             do="plant users on a coarser scale",
         )
     return [LADDER[rung] for rung in rung_indices(scale)]
@@ -83,7 +82,7 @@ def _listed(kinds: Sequence[str]) -> str:
 
 
 def _expected(persona: str, title: str, scale: Scale) -> float | None:
-    """The rating that the words give to the title a window later; None where they give no verdict."""
+    """The rating of the title one window later, by the persona; None where the persona gives no verdict."""
     if not (found := _VERDICT.search(persona)):
         return None
     verdict = found[1]
@@ -98,7 +97,7 @@ def _expected(persona: str, title: str, scale: Scale) -> float | None:
 
 
 def _rating(verdict: str, scale: Scale) -> float | None:
-    """The rating that verdict words mean; None if they are not those of the scale."""
+    """The rating that verdict words mean; None if they are not words of this scale."""
     words = _words(scale)
     parts = verdict.removeprefix("between ").split(" and ")
     if any(word not in words for word in parts):

@@ -1,35 +1,26 @@
 "use strict";
-// The browser of evolving personas. A user's data is unpacked when the user is chosen, and everything is drawn anew.
-
-const SEES = {
-  refine: "the persona before and these discrepancies",
-  incremental_update: "the persona before and what the user gave here, without the predictions",
-  hierarchical_merge: "the persona before and a short-term persona of this window",
-  full_regeneration: "all ratings up to this window, without the persona before",
-  slide_regeneration: "the ratings of this window alone, without the persona before",
-};
-const STEADY = { frozen: "This persona is never updated.", no_persona: "A control: the predictor is told nothing.",
-  raw_history: "A control: the predictor reads the last ratings themselves." };
-// An updater that was added is not described here.
-const sees = (method) => (STEADY[method] ? undefined : SEES[method] ?? "what this updater reads");
+// The persona browser. A user's data is unpacked when the user is chosen, and everything is drawn anew.
 
 const browse = async () => {
   const index = await unpack("index");
-  const parts = new Map();
+  const isUpdater = (method) => index.updaters.includes(method);
+  // One sentence on a method that is not an updater.
+  const about = (method) => (isUpdater(method) ? null : method === "frozen" ? "This persona is never updated." : `A control: the model reads ${index.sees[method]}.`);
+  const blocks = new Map();
   const at = (id) => document.getElementById(id);
   const state = { user: null, round: 0 };
   let personas = [], windows = [];
 
   const option = (value, text = value) => element("option", { value }, text);
-  const domains = Object.keys(index.domains).filter((name) => index.users.some((one) => one.domain === name));
+  const domains = Object.keys(index.domains).filter((name) => index.users.some((user) => user.domain === name));
   at("domain").append(option("", "all domains"), ...domains.map((name) => option(name, index.domains[name].name)));
   at("domain").closest("label").hidden = domains.length < 2;
   at("method").append(...index.methods.map((name) => option(name, wordsOf(name))));
   at("beside").append(option("", "nothing"), ...index.methods.map((name) => option(name, wordsOf(name))));
-  at("method").value = index.methods.includes("refine") ? "refine" : (index.methods.find((name) => sees(name)) ?? index.methods[0]);
+  at("method").value = index.methods.includes("refine") ? "refine" : (index.methods.find(isUpdater) ?? index.methods[0]);
 
-  // The change of a user's error: at the last round against the frozen persona on the same window, where there is one;
-  // else against the method's own first round.
+  // The change of a user's error in the last round: against the frozen persona on the same window, or, without one,
+  // against the method's own first round.
   const change = (i, method) => {
     const own = index.errors[method]?.[i];
     if (!own) return null;
@@ -41,19 +32,19 @@ const browse = async () => {
 
   const list = (event) => {
     const method = at("method").value, words = at("find").value.trim().toLowerCase();
-    const rows = index.users.map((one, i) => ({ ...one, i, change: change(i, method) }))
-      .filter((one) => (!at("domain").value || one.domain === at("domain").value) && one.user.toLowerCase().includes(words));
+    const rows = index.users.map((user, i) => ({ ...user, i, change: change(i, method) }))
+      .filter((row) => (!at("domain").value || row.domain === at("domain").value) && row.user.toLowerCase().includes(words));
     const side = { improved: -1, worsened: 1 }[at("order").value];
-    const kept = side ? rows.filter((one) => one.change && one.change.by * side > 0.0005) : rows;
+    const kept = side ? rows.filter((row) => row.change && row.change.by * side > 0.0005) : rows;
     if (side) kept.sort((a, b) => side * (b.change.by - a.change.by));
-    at("user").replaceChildren(...kept.map((one) => option(one.i, `${one.change ? `${signed(one.change.by, 2)}  ` : ""}${one.user}`)));
+    at("user").replaceChildren(...kept.map((row) => option(row.i, `${row.change ? `${signed(row.change.by, 2)}  ` : ""}${row.user}`)));
     at("found").textContent = `${kept.length} of ${index.users.length} users`;
-    const known = rows.find((one) => one.change);
+    const known = rows.find((row) => row.change);
     at("measure").textContent = known
-      ? `Before each: the error of ${wordsOf(method)} at the last round minus ${known.change.fixed ? "the frozen persona's on the same window" : "that of its first round"}. Below 0 is better.`
+      ? `Before each user: the error of ${wordsOf(method)} in the last round minus ${known.change.fixed ? "that of the frozen persona on the same window" : "that in its first round"}. Below 0 is better.`
       : "";
-    if (!kept.length) { state.user = null; at("person").replaceChildren(element("p", { class: "dim" }, "No user is left by this choice.")); at("previous").disabled = at("next").disabled = true; return; }
-    const stays = event?.target !== at("order") && kept.some((one) => one.i === state.user);
+    if (!kept.length) { state.user = null; at("user-view").replaceChildren(element("p", { class: "dim" }, "No user matches.")); at("previous").disabled = at("next").disabled = true; return; }
+    const stays = event?.target !== at("order") && kept.some((row) => row.i === state.user);
     choose(stays ? state.user : kept[0].i);
   };
 
@@ -62,31 +53,31 @@ const browse = async () => {
     at("user").value = String(i);
     at("previous").disabled = at("user").selectedIndex <= 0;
     at("next").disabled = at("user").selectedIndex >= at("user").length - 1;
-    const part = Math.floor(i / index.part);
-    if (!parts.has(part)) parts.set(part, unpack(`part-${part}`));
-    const found = (await parts.get(part))[i % index.part];
-    if (state.user !== i) return; // Another one was chosen meanwhile.
+    const block = Math.floor(i / index.users_per_block);
+    if (!blocks.has(block)) blocks.set(block, unpack(`block-${block}`));
+    const found = (await blocks.get(block))[i % index.users_per_block];
+    if (state.user !== i) return; // Another user was chosen meanwhile.
     ({ personas, windows } = found);
     draw();
   };
 
   const persona = (method, k) => {
-    const own = personas.filter((one) => one.method === method && one.stage === "final");
-    if (STEADY[method] && method !== "raw_history") return personas.find((one) => one.method === (method === "frozen" ? "initialise" : method));
-    return k === 0 && method !== "raw_history" ? personas.find((one) => one.method === "initialise") : own.find((one) => one.k === k);
+    const own = personas.filter((row) => row.method === method && row.stage === "final");
+    if (!isUpdater(method) && method !== "raw_history") return personas.find((row) => row.method === (method === "frozen" ? "initialise" : method));
+    return k === 0 && method !== "raw_history" ? personas.find((row) => row.method === "initialise") : own.find((row) => row.k === k);
   };
 
-  // The highest bar of the window fills the height, so that the items can be compared.
+  // The highest bar of the window fills the height, which keeps its items comparable.
   const strip = (prediction, i, rating, labels) => {
     const values = labels.map(Number), share = prediction.percent[i];
     const width = 170, height = 30;
-    const bars = values.map((value, j) => ({ j, share: share[j], told: value === prediction.told[i] }));
+    const bars = values.map((value, j) => ({ j, share: share[j], isPoint: value === prediction.rounded[i] }));
     const svg = Plot.plot({
       width, height, margin: 0, marginBottom: 9, style: FONT, axis: null, color: { type: "identity" },
       x: { type: "band", domain: d3.range(values.length), padding: values.length > 20 ? 0 : 0.12 }, y: { domain: [0, Math.max(20, d3.max(prediction.percent.flat()))] },
       marks: [
         Plot.ruleY([0], { stroke: "var(--line)" }),
-        Plot.barY(bars, { x: "j", y: "share", fill: (bar) => (bar.told ? "var(--point)" : "var(--share)") }),
+        Plot.barY(bars, { x: "j", y: "share", fill: (bar) => (bar.isPoint ? "var(--point)" : "var(--share)") }),
         rating === null ? null : Plot.dot([values.findIndex((value) => Math.abs(value - rating) < 1e-3)], { x: (j) => j, y: 0, dy: 5, r: 3.6, fill: "var(--given)" }),
       ],
     });
@@ -95,26 +86,26 @@ const browse = async () => {
     return svg;
   };
 
-  const gap = (said, rating) => {
+  const gap = (predicted, rating) => {
     if (rating === null) return element("td", { class: "off dim" }, "no rating");
-    const by = said - rating;
-    const size = element("span", { class: by > 0 ? "high" : by < 0 ? "low" : "dim" }, by === 0 ? "right" : `${d3.format("~g")(Math.abs(by))} too ${by > 0 ? "high" : "low"}`);
+    const by = predicted - rating;
+    const size = element("span", { class: by > 0 ? "high" : by < 0 ? "low" : "dim" }, by === 0 ? "correct" : `${d3.format("~g")(Math.abs(by))} too ${by > 0 ? "high" : "low"}`);
     return element("td", { class: "off" }, size);
   };
 
   const table = (caption, k, prediction, labels, pictures) => {
-    // The model reads predictions rounded to the scale; errors are of the predictions as they are.
-    const said = pictures ? prediction.points : prediction.told;
-    const all = windows[k].map(([title, rating], i) => ({ title, rating, i, by: rating === null ? 0 : said[i] - rating }));
-    // Discrepancies: the largest first; what was right stands below in one line.
+    // The model reads predictions rounded to the scale; errors are measured before rounding.
+    const shown = pictures ? prediction.points : prediction.rounded;
+    const all = windows[k].map(([title, rating], i) => ({ title, rating, i, by: rating === null ? 0 : shown[i] - rating }));
+    // Discrepancies start with the largest; correct predictions follow in one line below.
     const rows = pictures ? all : all.filter((row) => row.by !== 0).sort((a, b) => Math.abs(b.by) - Math.abs(a.by));
     const middle = pictures ? [element("th", { scope: "col" }, `${labels[0]} to ${labels.at(-1)}`)] : [];
     const head = element("tr", {}, element("th", { scope: "col", class: "title" }, "item"), ...middle,
-      element("th", { scope: "col", class: "amount" }, "predicted"), element("th", { scope: "col", class: "amount" }, "given"), element("th", { scope: "col", class: "off" }, "off by"));
+      element("th", { scope: "col", class: "amount" }, "predicted"), element("th", { scope: "col", class: "amount" }, "rated"), element("th", { scope: "col", class: "off" }, "off by"));
     const body = rows.map(({ title, rating, i }) =>
       element("tr", {}, element("th", { scope: "row", class: "title" }, element("bdi", {}, title)),
         ...(pictures ? [element("td", {}, strip(prediction, i, rating, labels))] : []),
-        element("td", {}, d3.format("~g")(said[i])), element("td", {}, rating === null ? "–" : d3.format("~g")(rating)), gap(said[i], rating)));
+        element("td", {}, d3.format("~g")(shown[i])), element("td", {}, rating === null ? "–" : d3.format("~g")(rating)), gap(shown[i], rating)));
     return element("table", { class: pictures ? "window" : "window plain" }, element("caption", { class: "hidden" }, caption), element("thead", {}, head), element("tbody", {}, ...body));
   };
 
@@ -124,32 +115,32 @@ const browse = async () => {
   };
 
   const why = (method, t, before, labels) => {
-    if (!sees(method)) return [];
-    if (t === 0) return [element("h4", {}, "Where it comes from"), element("p", { class: "dim" }, "It was written from the ratings of W0 alone; there was nothing to predict yet."), given(0)];
-    const same = before && personas.find((one) => one.method === method && one.k === t && one.stage === "final")?.text === before.text;
-    const made = [element("h4", {}, same ? "What it was shown" : "Why it changed"), element("p", { class: "dim" }, `The model was shown ${sees(method)} (W${t}).`)];
-    const short = personas.find((one) => one.method === method && one.k === t && one.stage === "short_term");
+    if (!isUpdater(method)) return [];
+    if (t === 0) return [element("h4", {}, "Origin"), element("p", { class: "dim" }, "It was written from the ratings of W0 alone. There was no prediction yet."), given(0)];
+    const same = before && personas.find((row) => row.method === method && row.k === t && row.stage === "final")?.text === before.text;
+    const made = [element("h4", {}, same ? "What the model was shown" : "Why it changed"), element("p", { class: "dim" }, `The model was shown ${index.sees[method]} (W${t}).`)];
+    const short = personas.find((row) => row.method === method && row.k === t && row.stage === "short_term");
     if (short) made.push(element("blockquote", {}, short.text));
     const prediction = before?.predicted[t];
     if (!prediction || prediction.failure) {
-      made.push(element("p", { class: "dim" }, `No prediction of W${t} from the persona before${prediction ? `: ${prediction.failure}` : ""}.`), given(t));
+      made.push(element("p", { class: "dim" }, `No prediction of W${t} from the previous persona${prediction ? `: ${prediction.failure}` : ""}.`), given(t));
       return made;
     }
-    if (method !== "refine") made.push(element("p", { class: "dim" }, "For comparison, what the persona before had predicted:"));
-    const right = windows[t].filter(([, rating], i) => rating === prediction.told[i]), unrated = windows[t].filter(([, rating]) => rating === null);
-    if (right.length + unrated.length < windows[t].length) made.push(table(`Discrepancies of W${t}, predicted from the persona before`, t, prediction, labels, false));
-    if (right.length) made.push(named("Predicted right", right));
-    if (unrated.length) made.push(named("Without a rating", unrated));
+    if (method !== "refine") made.push(element("p", { class: "dim" }, "For comparison, the predictions of the previous persona:"));
+    const right = windows[t].filter(([, rating], i) => rating === prediction.rounded[i]), unrated = windows[t].filter(([, rating]) => rating === null);
+    if (right.length + unrated.length < windows[t].length) made.push(table(`Discrepancies of W${t}, predicted from the previous persona`, t, prediction, labels, false));
+    if (right.length) made.push(listed("Predicted correctly", right));
+    if (unrated.length) made.push(listed("Without a rating", unrated));
     return made;
   };
 
-  const named = (head, items) => element("p", { class: "note" }, `${head}: `, ...items.flatMap(([title], i) => [i ? "; " : "", element("bdi", {}, title)]), ".");
+  const listed = (head, items) => element("p", { class: "note" }, `${head}: `, ...items.flatMap(([title], i) => [i ? "; " : "", element("bdi", {}, title)]), ".");
 
-  const given = (k) => element("details", {}, element("summary", {}, `What the user gave in W${k}`),
+  const given = (k) => element("details", {}, element("summary", {}, `Ratings of W${k}`),
     element("ul", {}, ...windows[k].map(([title, rating]) => element("li", {}, element("bdi", {}, title), `: ${rating === null ? "no rating" : d3.format("~g")(rating)}`))));
 
-  const judged = (found, t, labels, error) => {
-    const made = [element("h4", {}, `Judged on W${t + 1}, which it has not seen`)];
+  const nextWindow = (found, t, labels, error) => {
+    const made = [element("h4", {}, `Predictions of W${t + 1}, which the persona has not seen`)];
     const prediction = found?.predicted[t + 1];
     if (!windows[t + 1]) made.push(element("p", { class: "dim" }, "The user has no further window."));
     else if (!prediction || prediction.failure) made.push(element("p", { class: "alarm" }, `There is no prediction${prediction ? `: ${prediction.failure}` : ""}.`), given(t + 1));
@@ -160,9 +151,9 @@ const browse = async () => {
 
   const notes = (found) => {
     const made = [];
-    if (found.failure) made.push(element("p", { class: "alarm" }, `The model gave no text (${found.failure}); the persona before was kept.`));
-    if (found.leaks.length) made.push(element("p", { class: "alarm" }, `It names: ${found.leaks.join(", ")}.`));
-    if (found.search) made.push(element("p", { class: "dim" }, found.search.gain === null ? `None of ${found.search.n} candidates was better; the persona before was kept.` : `The best of ${found.search.n} candidates, by ${number(found.search.gain)}.`));
+    if (found.failure) made.push(element("p", { class: "alarm" }, `The model gave no text (${found.failure}). The previous persona was kept.`));
+    if (found.leaks.length) made.push(element("p", { class: "alarm" }, `It contains titles or ratings: ${found.leaks.join(", ")}.`));
+    if (found.search) made.push(element("p", { class: "dim" }, found.search.gain === null ? `None of ${found.search.n} candidates was better. The previous persona was kept.` : `The best of ${found.search.n} candidates, by ${number(found.search.gain)}.`));
     return made;
   };
 
@@ -171,13 +162,13 @@ const browse = async () => {
     const found = persona(method, t), before = t > 0 ? persona(method, t - 1) : null;
     const error = index.errors[method]?.[state.user]?.[t] ?? null;
     const made = element("div", { class: "side", style: `--ink:var(--${method})` }, element("h3", {}, `${wordsOf(method)}, round ${t}`));
-    if (!found) { made.append(element("p", { class: "dim" }, "There is no persona of this round.")); return made; }
-    if (STEADY[method]) made.append(element("p", { class: "dim" }, STEADY[method]));
+    if (!found) { made.append(element("p", { class: "dim" }, "There is no persona for this round.")); return made; }
+    if (about(method)) made.append(element("p", { class: "dim" }, about(method)));
     const fresh = before && before !== found;
-    made.append(!found.text ? element("p", { class: "persona dim" }, "Nothing is known.")
+    made.append(!found.text ? element("p", { class: "persona dim" }, "This persona is empty.")
       : fresh && at("diff").checked ? compared(before.text, found.text) : element("p", { class: "persona" }, found.text));
     if (fresh && before.text === found.text) made.append(element("p", { class: "dim" }, "The text did not change."));
-    made.append(...notes(found), ...why(method, t, before, labels), ...judged(found, t, labels, error));
+    made.append(...notes(found), ...why(method, t, before, labels), ...nextWindow(found, t, labels, error));
     return made;
   };
 
@@ -205,15 +196,15 @@ const browse = async () => {
   };
 
   const key = () => element("div", { class: "key", "aria-hidden": "true" }, ...[["--share", "predicted distribution"], ["--point", "predicted rating"]].map(([name, text]) =>
-    element("span", {}, element("i", { style: `background:var(${name})` }), text)), element("span", {}, element("i", { class: "round", style: "background:var(--given)" }), "what the user gave"));
+    element("span", {}, element("i", { style: `background:var(${name})` }), text)), element("span", {}, element("i", { class: "round", style: "background:var(--given)" }), "rating by the user"));
 
   const draw = () => {
-    const one = index.users[state.user];
+    const user = index.users[state.user];
     const methods = [at("method").value, at("beside").value].filter((name, i, all) => name && all.indexOf(name) === i);
-    const about = `${domains.length > 1 ? `${index.domains[one.domain].name}. ` : ""}${windows.length} windows of up to ${d3.max(windows, (window) => window.length)} ratings.`;
-    at("person").replaceChildren(element("h3", {}, element("bdi", {}, one.user)), element("p", { class: "dim" }, about),
+    const size = `${domains.length > 1 ? `${index.domains[user.domain].name}. ` : ""}${windows.length} windows of up to ${d3.max(windows, (window) => window.length)} ratings.`;
+    at("user-view").replaceChildren(element("h3", {}, element("bdi", {}, user.user)), element("p", { class: "dim" }, size),
       course(methods), key(), element("div", { class: "sides" }, ...methods.map(side)));
-    at("said").textContent = `${one.user}, round ${state.round}`;
+    at("status").textContent = `${user.user}, round ${state.round}`;
   };
 
   const steps = d3.range(index.rounds + 1).map((t) => element("label", {}, element("input", { type: "radio", name: "round", value: t, checked: t === 0, onchange: () => { state.round = t; if (state.user !== null) draw(); } }), String(t)));

@@ -1,0 +1,79 @@
+"""All methods that an evaluation compares: what each predicts from, and the group that reports show it in.
+
+A new updater joins by itself when its module is put into `persona/updaters`. A new baseline needs a row here and a
+function in `evaluation/baselines`.
+"""
+
+from enum import StrEnum
+from typing import NamedTuple
+
+from deeper.persona import updaters
+
+
+class Group(StrEnum):
+    """A group of methods; the value is its label in reports. Reports list the groups in this order."""
+
+    PERSONAS = "personas"
+    USER_MEDIAN = "the user median"
+    NUMBERS_ONLY = "numbers only"
+    CONTROLS = "controls, same model"
+
+
+class Method(NamedTuple):
+    """One method.
+
+    Attributes:
+        name: In settings, tables and results.
+        group: What kind of method it is.
+        sees: What its prediction is made from. For an updater: what it reads to write the persona of round t.
+    """
+
+    name: str
+    group: Group
+    sees: str
+
+
+HISTORY_ONLY = "history_only"
+FROZEN = "frozen"
+
+_UPDATER_SEES = {
+    "refine": "the previous persona and these discrepancies",
+    "incremental_update": "the previous persona and the ratings of this window, without the predictions",
+    "hierarchical_merge": "the previous persona and a short-term persona of this window",
+    "full_regeneration": "all ratings up to this window, without the previous persona",
+    "slide_regeneration": "the ratings of this window alone, without the previous persona",
+}
+
+TABLE = (
+    # Baselines: no language model.
+    Method("user_median", Group.USER_MEDIAN, "the user's ratings so far: their median"),
+    Method("always_top", Group.NUMBERS_ONLY, "the top of the rating scale"),
+    Method("domain_median", Group.NUMBERS_ONLY, "all ratings so far: their median"),
+    Method("user_mean", Group.NUMBERS_ONLY, "the user's ratings so far: their mean"),
+    Method("last_window_median", Group.NUMBERS_ONLY, "the user's last window with a rating: its median"),
+    Method("user_histogram", Group.NUMBERS_ONLY, "the user's rating counts, shrunk to the domain's: their median"),
+    Method("item_mean", Group.NUMBERS_ONLY, "the item's ratings so far, shrunk to the domain's mean"),
+    Method("matrix_factorisation", Group.NUMBERS_ONLY, "all ratings so far, by user and item"),
+    # Controls: what the personas' predictions are worth without a persona.
+    Method(HISTORY_ONLY, Group.CONTROLS, "the user's rating counts, weighted as predictions with history are"),
+    Method("no_persona", Group.CONTROLS, "an empty persona"),
+    Method("raw_history", Group.CONTROLS, "the user's last ratings themselves, in place of a persona"),
+    # Personas.
+    Method(FROZEN, Group.PERSONAS, "the first persona, which is never updated"),
+    *(Method(name, Group.PERSONAS, _UPDATER_SEES.get(name, "what this updater reads")) for name in updaters.UPDATERS),
+)
+"""In the order in which tables show the methods."""
+
+
+GROUPS = {group: tuple(method.name for method in TABLE if method.group is group) for group in Group}
+SEES = {method.name: method.sees for method in TABLE}
+
+METHODS = tuple(SEES)
+BASELINES = (*GROUPS[Group.USER_MEDIAN], *GROUPS[Group.NUMBERS_ONLY])
+CONTROLS = tuple(name for name in GROUPS[Group.CONTROLS] if name != HISTORY_ONLY)
+"""The controls that a run can choose. Predictions with history always bring `history_only` along."""
+UPDATERS = tuple(updaters.UPDATERS)
+
+ROLE_OFFSETS = {"future": 1, "current": 0, "previous": -1}
+"""The window that an error of round t is on, counted from W_t. Only "future" is held out."""
+ROLES = tuple(ROLE_OFFSETS)

@@ -1,0 +1,249 @@
+"""The types of `results.json`: what an evaluation writes, and what reports, scripts and `deeper learn` read.
+
+The models' field order is the order of the keys in the file. Unknown keys are ignored, since benchmarks add their own.
+"""
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+
+from deeper.errors import UserError
+
+DIGITS = 6
+
+
+def _rounded(value: Any) -> Any:
+    """A float rounded to `DIGITS` digits, None if it is not finite; other values as they are."""
+    if isinstance(value, float):
+        return round(value, DIGITS) if math.isfinite(value) else None
+    return value
+
+
+Number = Annotated[float, BeforeValidator(_rounded)]
+NumberOrNone = Annotated[float | None, BeforeValidator(_rounded)]
+Ends = tuple[NumberOrNone, NumberOrNone]
+"""The low and the high end of a 95 % interval; both None where there is none."""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
+
+
+class ErrorEntry(_Part):
+    """The error of one method in one round and role of one domain, or of a mean over domains.
+
+    `readout`, `calibrated`, `predictor` and `prediction` hold all values that occur, joined by "+".
+    """
+
+    domain: str
+    method: str
+    round: int
+    role: str
+    mae: Number
+    ci: Ends
+    rmse: NumberOrNone
+    crps: NumberOrNone
+    rank_accuracy: NumberOrNone
+    users: int
+    ratings: int
+    readout: str
+    calibrated: str
+    predictor: str
+    prediction: str
+    search_n: int
+
+
+class PairedEntry(_Part):
+    """The mean difference, by user, between the held-out MAE of a method and that of `against`.
+
+    `improved` is the share of users with a lower error, averaged over domains.
+    """
+
+    domain: str
+    method: str
+    against: str
+    round: int
+    difference: Number
+    ci: Ends
+    improved: Number
+    users: int
+    prediction: str
+
+
+ByMethodAndDomain = Mapping[str, Mapping[str, NumberOrNone]]
+
+
+class Reductions(_Part):
+    """Reductions of the held-out MAE in per cent, by method and domain; above 0 is better."""
+
+    across_windows: ByMethodAndDomain
+    same_window: ByMethodAndDomain
+
+
+class TextStatistics(_Part):
+    """Means over the personas of a method; None where no persona has a value."""
+
+    tokens: NumberOrNone
+    words: NumberOrNone
+    redundancy: NumberOrNone
+    retention: NumberOrNone
+    distinctness: NumberOrNone
+
+
+class NotAvailableBaseline(_Part):
+    """A baseline that could not be computed, and why."""
+
+    method: str
+    domain: str
+    reason: str
+
+
+class Summary(_Part):
+    """What the tables of a run say: errors, differences, reductions, failures, leaks, text.
+
+    Attributes:
+        users: Eval users by domain.
+        errors: Errors from the persona alone first, then those of predictions with history.
+        paired: Differences, in the same order.
+        reduction: Of predictions from the persona alone.
+        failures: Predictions that could not be read, by method.
+        persona_failures: Personas that could not be written, by method.
+        leaks: Share of personas that hold a title or a rating, by method.
+        text: Statistics of the personas, by method.
+        unrated: Windows of eval users without any rating, by domain.
+        not_available: Baselines that could not be computed.
+    """
+
+    users: dict[str, int]
+    errors: list[ErrorEntry]
+    paired: list[PairedEntry]
+    reduction: Reductions
+    failures: dict[str, int]
+    persona_failures: dict[str, int]
+    leaks: dict[str, Number]
+    text: dict[str, TextStatistics]
+    unrated: dict[str, int]
+    not_available: list[NotAvailableBaseline]
+
+    def as_json(self) -> dict[str, Any]:
+        """The content of the JSON file."""
+        return self.model_dump(mode="json")
+
+
+class CalibrationFit(_Part):
+    """A calibration map: its exponent, and how many ratings it was fitted on. The map is in calibration.json."""
+
+    exponent: float
+    ratings: int
+
+
+class HistoryFit(_Part):
+    """The weights of predictions with history in one domain.
+
+    Attributes:
+        fitted_on: "domain", or "pooled" for a domain without train users.
+        shrinkage: Weight of the domain, in ratings.
+        history: Exponent of the user's history.
+        persona: Exponent of the persona's prediction.
+        ratings: Ratings that the weights were fitted on.
+    """
+
+    fitted_on: str
+    shrinkage: float
+    history: float
+    persona: float
+    ratings: int
+
+
+class StageCost(_Part):
+    """The cost of one stage, or of all."""
+
+    calls: int
+    tokens_prompt: int
+    tokens_cached: int
+    tokens_generated: int
+    seconds: float
+
+
+class Cost(_Part):
+    """The cost of a run, by stage and in total."""
+
+    stages: dict[str, StageCost]
+    total: StageCost
+
+
+class Provenance(_Part):
+    """Where results come from.
+
+    Attributes:
+        commit: None outside a checkout.
+        versions: Of Python and the packages that matter, by name.
+        machine: System, processor, cores and, if one was used, accelerator.
+        seed: Of everything random.
+        config: All settings.
+        source: The data.
+        notes: What a user of the results should know.
+        calibration: By domain, "pooled" or fold.
+        history: By domain, then `with_persona` and `history_only`; empty without predictions with history.
+    """
+
+    commit: str | None
+    versions: dict[str, str]
+    machine: dict[str, Any]
+    seed: int
+    config: dict[str, Any]
+    source: str
+    notes: list[str]
+    calibration: dict[str, CalibrationFit]
+    history: dict[str, dict[str, HistoryFit]]
+
+
+class Results(Summary, Provenance):
+    """The content of results.json: the provenance, then the summary, then the cost."""
+
+    cost: Cost
+
+
+def parse_results(value: Any, where: str) -> Results:
+    """The results that a JSON value holds.
+
+    Args:
+        value: What a JSON file held.
+        where: The file's name, for the message.
+
+    Raises:
+        UserError: They are not the results of an evaluation.
+    """
+    try:
+        return Results.model_validate(value)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise UserError(
+            f"these are not the results of an evaluation ({f'{place}: ' if place else ''}{first['msg']})",
+            where=where,
+            do="give the results.json of a finished run of deeper evaluate",
+        ) from error
+
+
+def read_results(path: Path) -> Results:
+    """Read a results.json.
+
+    Raises:
+        UserError: There is no such file, it is damaged, or it holds something else.
+    """
+    try:
+        value = json.loads(path.read_text("utf-8"))
+    except FileNotFoundError as error:
+        raise UserError(
+            "there are no results", where=str(path), do="give the folder of a finished run of deeper evaluate"
+        ) from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise UserError(
+            f"the file is damaged ({error})", where=str(path), do="run the same deeper evaluate command again"
+        ) from error
+    return parse_results(value, str(path))

@@ -1,0 +1,54 @@
+"""`results.json` is read as it was written, and a damaged or foreign file says what is wrong with it."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deeper.errors import UserError
+from deeper.evaluation.results_schema import ErrorEntry, Results, parse_results, read_results
+
+RESULTS = Path(__file__).resolve().parents[2] / "docs" / "results"
+DEMO: dict[str, Any] = json.loads((RESULTS / "demo.json").read_text("utf-8"))
+
+
+def test_results_are_written_as_they_were_read() -> None:
+    assert json.dumps(read_results(RESULTS / "demo.json").as_json()) == json.dumps(DEMO)
+
+
+def test_keys_that_a_benchmark_added_are_ignored() -> None:
+    assert list(read_results(RESULTS / "small.json").as_json()) == list(Results.model_fields)
+
+
+def test_numbers_have_six_digits_and_what_is_not_finite_is_null() -> None:
+    numbers = {"mae": 1 / 3, "ci": (float("nan"), float("inf")), "rmse": 0.1, "crps": 0.1, "rank_accuracy": None}
+    texts = dict.fromkeys(("domain", "method", "role", "readout", "calibrated", "predictor", "prediction"), "")
+    entry = ErrorEntry.model_validate({**numbers, **texts, "round": 0, "users": 1, "ratings": 1, "search_n": 0})
+    assert (entry.mae, entry.ci) == (0.333333, (None, None))
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (None, "there are no results"),
+        ("{", "the file is damaged"),
+        ("[1]", "not the results of an evaluation"),
+        ("{}", "commit: Field required"),
+        (json.dumps({**DEMO, "errors": [{"domain": "coves"}]}), "errors.0.method: Field required"),
+        (json.dumps({**DEMO, "users": {"coves": "many"}}), "users.coves: Input should be a valid integer"),
+    ],
+)
+def test_a_file_that_holds_no_results_says_what_is_wrong(tmp_path: Path, content: str | None, problem: str) -> None:
+    path = tmp_path / "results.json"
+    if content is not None:
+        path.write_text(content, "utf-8")
+    with pytest.raises(UserError) as refused:
+        read_results(path)
+    assert problem in str(refused.value) and str(path) in str(refused.value) and "deeper evaluate" in refused.value.do
+
+
+def test_a_mean_error_that_is_no_number_is_refused() -> None:
+    broken = {**DEMO["errors"][0], "mae": None}
+    with pytest.raises(UserError, match="errors.0.mae"):
+        parse_results({**DEMO, "errors": [broken]}, "results.json")
