@@ -12,7 +12,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from deeper.engine.scripted.replay import ScriptedEngine
+from deeper.engine.scripted.engine import ScriptedEngine
 from speed_cases import Figure, Say, Sizes, Watched, figure, in_turns, planted_windows, run_planted, seconds
 
 FEW = 16

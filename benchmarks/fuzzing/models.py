@@ -23,9 +23,9 @@ from deeper.domains import BUILTIN
 from deeper.engine import Sampling, ScoreRequest
 from deeper.engine.adapter import CARD, CONFIG, TENSORS, load_adapter, write_card
 from deeper.engine.openai.calls import _retry_after
-from deeper.engine.openai.server import OpenAIEngine
+from deeper.engine.openai.engine import OpenAIEngine
 from deeper.engine.protocol import FLOOR, Prompt
-from deeper.engine.scripted.replay import ScriptedEngine
+from deeper.engine.scripted.engine import ScriptedEngine
 from deeper.errors import UserError
 from deeper.persona.predict import read_answer
 from deeper.persona.prompts.item_lines import quote

@@ -22,7 +22,7 @@ from deeper.commands.sample.sample import sample_directions
 from deeper.commands.sample.settings import RewardSettings, SampleSettings
 from deeper.engine import Completion, Prompt, Sampling, ScoreRequest
 from deeper.engine.adapter import write_card
-from deeper.engine.scripted.replay import ScriptedEngine
+from deeper.engine.scripted.engine import ScriptedEngine
 from deeper.errors import UserError
 from deeper.persona.prompts.templates import load_prompts
 

@@ -19,7 +19,7 @@ from deeper.commands.evaluate import evaluate as pipeline
 from deeper.commands.evaluate.settings import Settings
 from deeper.commands.execution import engines as engine_choice
 from deeper.engine import Prompt
-from deeper.engine.scripted.replay import ScriptedEngine, digest_judge
+from deeper.engine.scripted.engine import ScriptedEngine, digest_judge
 from deeper.evaluation.baselines import predict_next
 from deeper.evaluation.schema import BASELINES, CONTROLS, HISTORY_ONLY, UPDATERS
 

@@ -11,7 +11,7 @@ from contract import HALF_STARS, NASTY, PROMPTS, QUESTIONS, RATER, STARS, SYSTEM
 from tiny_gguf import write_tiny_gguf
 
 from deeper.engine import Prompt, Sampling, ScoreRequest
-from deeper.engine.openvino.embedded import EmbeddedEngine
+from deeper.engine.openvino.engine import EmbeddedEngine
 
 pytestmark = pytest.mark.embedded
 

@@ -215,7 +215,7 @@ def test_label_log_probabilities_are_those_of_peft(tmp_path: Path) -> None:
     import torch
     from peft import LoraConfig, get_peft_model
 
-    from deeper.engine.openvino.embedded import EmbeddedEngine
+    from deeper.engine.openvino.engine import EmbeddedEngine
     from deeper.engine.torch.model import load_model
 
     model, _ = load_model(None, "cpu", torch.float32)

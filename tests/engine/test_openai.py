@@ -16,7 +16,7 @@ from loopback import Loopback, Reply, completion, serve
 
 from deeper.engine import Engine, Prompt, Sampling, ScoreRequest
 from deeper.engine.openai import calls as calls
-from deeper.engine.openai.server import OpenAIEngine
+from deeper.engine.openai.engine import OpenAIEngine
 from deeper.engine.protocol import FLOOR
 from deeper.errors import UserError
 

@@ -6,7 +6,7 @@ import pytest
 from contract import PROMPTS, RATER, STARS, EngineContract, made_by
 
 from deeper.engine import Prompt, Sampling, ScoreRequest
-from deeper.engine.scripted.replay import GenerateCall, ScriptedEngine, ScriptedFailure
+from deeper.engine.scripted.engine import GenerateCall, ScriptedEngine, ScriptedFailure
 
 PLAIN = Sampling(max_tokens=20)
 

@@ -24,11 +24,11 @@ from reference import score  # noqa: E402
 from tiny_llama import write_tiny_llama  # noqa: E402
 from transformers import AutoModelForCausalLM, AutoTokenizer  # noqa: E402
 
-from deeper.engine.torch import transformers_engine  # noqa: E402
+from deeper.engine.torch import engine as torch_engine  # noqa: E402
 from deeper.engine.torch.model import base_of, encode_chat, encode_label, load_model  # noqa: E402
 from deeper.engine.torch.out_of_memory import in_halves  # noqa: E402
-from deeper.engine.torch.sampling import Room, Row, choose, plan, write_rows  # noqa: E402
-from deeper.engine.torch.transformers_engine import TransformersEngine  # noqa: E402
+from deeper.engine.torch.generate import Room, Row, choose, plan, write_rows  # noqa: E402
+from deeper.engine.torch.engine import TransformersEngine  # noqa: E402
 
 LONG = "x" * 3000
 """More letters than the tiny model has positions."""
@@ -174,7 +174,7 @@ class TestScore:
 
     def test_small_batches_change_nothing(self, tiny, monkeypatch: pytest.MonkeyPatch) -> None:
         ample = tiny.score(self.REQUESTS)
-        monkeypatch.setitem(transformers_engine.SCORED_TOKENS, "cpu", 300)
+        monkeypatch.setitem(torch_engine.SCORED_TOKENS, "cpu", 300)
         for one, other in zip(tiny.score(self.REQUESTS), ample, strict=True):
             np.testing.assert_allclose(one, other, rtol=0, atol=1e-3)
 
@@ -205,7 +205,7 @@ class TestTooLong:
         assert np.isnan(first[1]).all()
         assert second.shape == (1, 5)
         assert np.isnan(second).all()
-        assert [record.name for record in caplog.records] == ["deeper.engine.torch.transformers_engine"] * 2
+        assert [record.name for record in caplog.records] == ["deeper.engine.torch.engine"] * 2
 
 
 @pytest.mark.parametrize("text", [NASTY["control"], "<|endoftext|>", "<<|im_end|>|im_end|>"])
@@ -303,7 +303,7 @@ class TestNoModel:
             make_engine("transformers:no such/name here")
 
     def test_without_torch_the_extra_is_named(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setitem(sys.modules, "deeper.engine.torch.transformers_engine", None)
+        monkeypatch.setitem(sys.modules, "deeper.engine.torch.engine", None)
         with pytest.raises(UserError, match="needs more than is installed") as caught:
             make_engine("transformers")
         assert "deeper-persona[train]" in str(caught.value)

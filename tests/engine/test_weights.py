@@ -338,7 +338,7 @@ class TestOwnFile:
     @pytest.mark.parametrize("flags", ["avx2 avx512_vnni", "avx2"])
     def test_gives_the_same_scores_in_any_type(self, cache: Path, tmp_path: Path, processor: Path, flags: str) -> None:
         from deeper.engine import Prompt, ScoreRequest
-        from deeper.engine.openvino.embedded import EmbeddedEngine
+        from deeper.engine.openvino.engine import EmbeddedEngine
 
         processor.write_text(f"flags\t\t: {flags}\n")
         request = ScoreRequest(Prompt("s", "the"), ("a", "b c"), ("1", "10", "2"))
@@ -422,7 +422,7 @@ class TestAdapter:
         self, cache: Path, tmp_path: Path, processor: Path, flags: str
     ) -> None:
         from deeper.engine import Prompt, ScoreRequest
-        from deeper.engine.openvino.embedded import EmbeddedEngine
+        from deeper.engine.openvino.engine import EmbeddedEngine
 
         processor.write_text(f"flags\t\t: {flags}\n")
         # Some matrices only, so that a file of two types comes out.

@@ -11,7 +11,7 @@ from deeper.behaviour.planted.plant import PLANTED, plant_users
 from deeper.behaviour.windows import to_windows
 from deeper.domains import Domain, Scale
 from deeper.engine import Engine, Prompt
-from deeper.engine.scripted.replay import ScriptedEngine
+from deeper.engine.scripted.engine import ScriptedEngine
 from deeper.evaluation.planted_judge import truth_persona
 from deeper.learning.preferences.directions import Sampler, sample
 from deeper.learning.preferences.rewards import candidate_rows, old_rows

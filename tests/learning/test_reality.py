@@ -6,7 +6,7 @@ import pytest
 from context_cases import DOMAINS, context, directions_of, planted_directions, read, said_points, table, window
 
 from deeper.behaviour.planted.plant import PLANTED
-from deeper.engine.scripted.replay import ScriptedEngine
+from deeper.engine.scripted.engine import ScriptedEngine
 from deeper.evaluation.planted_judge import word_reader
 from deeper.learning.preferences.gains import MEASURES, gains
 from deeper.learning.preferences.reality import MIN_USERS, is_trustworthy, reality

@@ -8,7 +8,7 @@ from context_cases import COVES, DOMAINS, OLD, context, directions_of, read, sai
 
 from deeper.behaviour.splits import share_out, user_hash
 from deeper.engine import Prompt, ScoreRequest
-from deeper.engine.scripted.replay import ScriptedEngine, ScriptedFailure, digest_judge
+from deeper.engine.scripted.engine import ScriptedEngine, ScriptedFailure, digest_judge
 from deeper.errors import UserError
 from deeper.learning.preferences.gains import AGAIN, MEASURES, Measure, gains
 from deeper.learning.preferences.rewards import candidate_rows, check_zero, old_rows, reward_table

@@ -6,7 +6,7 @@ import pytest
 from persona_cases import DOMAINS, items
 
 from deeper.engine import Prompt
-from deeper.engine.scripted.replay import GenerateCall, ScriptedEngine, ScriptedFailure
+from deeper.engine.scripted.engine import GenerateCall, ScriptedEngine, ScriptedFailure
 from deeper.persona.predict import predict
 from deeper.persona.prompts.templates import load_prompts
 from deeper.persona.schema import PERSONA

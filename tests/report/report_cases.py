@@ -9,7 +9,7 @@ from deeper.commands.evaluate.evaluate import evaluate
 from deeper.commands.evaluate.settings import Settings
 from deeper.commands.execution import engines as engine_choice
 from deeper.engine import Prompt
-from deeper.engine.scripted.replay import ScriptedEngine, ScriptedFailure, digest_judge
+from deeper.engine.scripted.engine import ScriptedEngine, ScriptedFailure, digest_judge
 
 SCRIPT = "</script><img src=x onerror=hacked=1>"
 TITLES = (SCRIPT, "\u202eevoc neddih", "Cove & 'quay' \"end\"", "<b>Bold</b>", "a" * 180, "Plain cove", "入り江", "-->")

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tracker_cases import COVES, events, rows_of, tracker
 
 from deeper.engine import Prompt
-from deeper.engine.scripted.replay import GenerateCall, ScriptedEngine
+from deeper.engine.scripted.engine import GenerateCall, ScriptedEngine
 from deeper.errors import UserError
 from deeper.tracker import Change
 from deeper.tracker.versions import word_changes

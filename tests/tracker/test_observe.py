@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tracker_cases import COVES, START, events, rows_of, tracker, without_time
 
 from deeper.engine import Prompt
-from deeper.engine.scripted.replay import GenerateCall, ScriptedEngine, ScriptedFailure
+from deeper.engine.scripted.engine import GenerateCall, ScriptedEngine, ScriptedFailure
 from deeper.errors import UserError
 from deeper.tracker import Event, PersonaTracker
 from deeper.tracker.catch_up import ATTEMPTS

@@ -15,7 +15,7 @@ from deeper.behaviour.planted.plant import plant_users, write_planted
 from deeper.commands.evaluate.evaluate import evaluate
 from deeper.commands.evaluate.settings import Settings
 from deeper.commands.execution import engines as engine_choice
-from deeper.engine.scripted.replay import ScriptedEngine, ScriptedFailure, digest_judge
+from deeper.engine.scripted.engine import ScriptedEngine, ScriptedFailure, digest_judge
 from deeper.errors import UserError
 from deeper.tracker import PersonaTracker
 

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from tracker_cases import COVES, events, rows_of, tracker
 
-from deeper.engine.scripted.replay import ScriptedEngine, ScriptedFailure
+from deeper.engine.scripted.engine import ScriptedEngine, ScriptedFailure
 from deeper.errors import UserError
 from deeper.storage import run_folder
 from deeper.storage.atomic import write_atomically

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from deeper.domains import Domain, Scale
-from deeper.engine.scripted.replay import ScriptedEngine
+from deeper.engine.scripted.engine import ScriptedEngine
 from deeper.tracker import PersonaTracker
 
 COVES = Domain("coves", "Coves", "cove", Scale(1, 5, 1), unrated=(0.0,))

@@ -9,7 +9,7 @@ SPECS = ("openai:MODEL",)
 
 def make(rest: str, adapter: str) -> Engine:
     """Make one; the adapter is the name of a LoRA on the server."""
-    from deeper.engine.openai.server import OpenAIEngine
+    from deeper.engine.openai.engine import OpenAIEngine
 
     address, key = os.environ.get("OPENAI_BASE_URL"), os.environ.get("OPENAI_API_KEY")
     return OpenAIEngine(rest, address, key, adapter=adapter)

@@ -9,6 +9,6 @@ SPECS = ("embedded", "embedded:PATH.gguf")
 
 def make(rest: str, adapter: str) -> Engine:
     """Make one; the adapter is a folder."""
-    from deeper.engine.openvino.embedded import EmbeddedEngine
+    from deeper.engine.openvino.engine import EmbeddedEngine
 
     return EmbeddedEngine(Path(rest) if rest else None, Path(adapter) if adapter else None)

@@ -14,6 +14,6 @@ def make(rest: str, adapter: str) -> Engine:
     """
     if adapter:
         raise UserError("the engine scripted takes no adapter", where=adapter, do="leave the adapter out")
-    from deeper.engine.scripted.replay import ScriptedEngine
+    from deeper.engine.scripted.engine import ScriptedEngine
 
     return ScriptedEngine()

@@ -18,7 +18,7 @@ def make(rest: str, adapter: str) -> Engine:
         UserError: Torch or the extra is not installed.
     """
     try:
-        from deeper.engine.torch.transformers_engine import TransformersEngine
+        from deeper.engine.torch.engine import TransformersEngine
     except ImportError as error:
         raise UserError(
             f"the engine transformers needs more than is installed ({error})",

@@ -23,7 +23,7 @@ from deeper.engine.torch.json_grammar import JsonGrammar
 from deeper.engine.torch.model import base_of, control_tokens_of, encode_chat, encode_chats, encode_label, load_model
 from deeper.engine.torch.out_of_memory import in_halves
 from deeper.engine.torch.packed_labels import label_log_probs, pack
-from deeper.engine.torch.sampling import Room, Row, plan, write_rows
+from deeper.engine.torch.generate import Room, Row, plan, write_rows
 from deeper.errors import UserError
 from deeper.storage.processor import name_of_processor
 
