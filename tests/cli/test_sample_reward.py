@@ -188,7 +188,7 @@ def test_no_user_is_read_by_a_predictor_that_was_trained_on_it(
     users = [row["user"] for row in contexts]
     one = adapter(tmp_path / "one", users[:3])
     two = adapter(tmp_path / "two", users[3:])
-    engines = (ScriptedEngine(), ScriptedEngine(judge=lambda _, __, labels: [-1.0] * len(labels)))
+    engines = (ScriptedEngine(), ScriptedEngine(scorer=lambda _, __, labels: [-1.0] * len(labels)))
     use(monkeypatch, *engines)
     rewards = RewardSettings(predictor_adapter=(one, two))
     report = reward_directions(rewards, tmp_path / "run", QUIET)

@@ -36,7 +36,7 @@ def paired_with_median(folder: Path, out: Path, shift: int, monkeypatch: pytest.
         for row in loaded.windows.to_pylist()
         if row["k"] == 0
     }
-    engine = ScriptedEngine(reply=lambda prompt, _: said[prompt], judge=word_reader(domain.scale))
+    engine = ScriptedEngine(reply=lambda prompt, _: said[prompt], scorer=word_reader(domain.scale))
     monkeypatch.setattr(engine_choice, "make_engine", lambda spec, adapter: engine)
     settings = Settings(
         data=str(folder),

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from deeper.engine import Engine, Prompt, Sampling, ScoreRequest
-from deeper.engine.protocol import FLOOR
+from deeper.engine.protocol import LOG_PROB_FLOOR
 
 SYSTEM = "You are a helpful assistant. Answer briefly."
 PROMPTS = [
@@ -171,7 +171,7 @@ class EngineContract:
         assert not (labels in (STARS, HALF_STARS) and unseen.any())
         known = scores[~unseen.any(axis=1)]
         assert (known <= 0).all()
-        assert (known >= FLOOR * 2).all()
+        assert (known >= LOG_PROB_FLOOR * 2).all()
         assert (np.exp(known).sum(axis=1) <= 1 + 1e-3).all()
 
     def test_scores_are_deterministic(self, engine: Engine) -> None:

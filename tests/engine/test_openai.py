@@ -17,7 +17,7 @@ from loopback import Loopback, Reply, completion, serve
 from deeper.engine import Engine, Prompt, Sampling, ScoreRequest
 from deeper.engine.openai import calls as calls
 from deeper.engine.openai.engine import OpenAIEngine
-from deeper.engine.protocol import FLOOR
+from deeper.engine.protocol import LOG_PROB_FLOOR
 from deeper.errors import UserError
 
 KEY = "sk-secret-0123456789"
@@ -298,7 +298,7 @@ def test_scores_are_read_for_each_continuation() -> None:
         engine = engine_on(server)
         requests = [ScoreRequest(RATER, ("? 1", "? 4"), STARS), ScoreRequest(RATER, ("? 5",), STARS)]
         first, second = engine.score(requests)
-    expected = np.full((3, 5), FLOOR)
+    expected = np.full((3, 5), LOG_PROB_FLOOR)
     expected[[0, 1, 2], [0, 3, 4]] = np.log(0.7)
     np.testing.assert_allclose(np.vstack([first, second]), expected)
     body = next(body for body in server.bodies if body["messages"][1]["content"].endswith("? 4"))

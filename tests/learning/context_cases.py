@@ -68,7 +68,7 @@ def said_points(points: Mapping[str, Mapping[str, float]]) -> ScriptedEngine:
                 return [0.0 if float(label) == wanted else -np.inf for label in labels]
         return [0.0 if label == "3" else -np.inf for label in labels]
 
-    return ScriptedEngine(judge=judge)
+    return ScriptedEngine(scorer=judge)
 
 
 def read(contexts: pa.Table, directions: pa.Table, engine: Engine) -> pa.Table:

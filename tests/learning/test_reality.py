@@ -22,7 +22,7 @@ def planted() -> tuple[Any, ...]:
 @pytest.fixture(scope="module")
 def read_truths(planted: tuple[Any, ...]) -> pa.Table:
     """Predictions of a reader that understands the planted words."""
-    return read(planted[0], planted[1], ScriptedEngine(judge=word_reader(PLANTED.scale)))
+    return read(planted[0], planted[1], ScriptedEngine(scorer=word_reader(PLANTED.scale)))
 
 
 def described(planted: tuple[Any, ...], predictions: pa.Table, measure: Any) -> dict[str, Any]:

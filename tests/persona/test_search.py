@@ -72,7 +72,7 @@ def search(
     rows: Sequence[dict[str, Any]], texts: Sequence[str], n: int, judge: Any = reads
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]], ScriptedEngine]:
     """All steps of a search."""
-    cases, policy, predictor = table(*rows), writer(saying(texts)), ScriptedEngine(judge=judge)
+    cases, policy, predictor = table(*rows), writer(saying(texts)), ScriptedEngine(scorer=judge)
     split = halves(cases, 7, n)
     drawn = draw(split, policy, DOMAINS)
     predictions = predict(to_judge(cases, split, drawn), predictor, PROMPTS, DOMAINS, "distribution", 1)

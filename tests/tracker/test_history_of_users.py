@@ -24,7 +24,7 @@ def telling() -> ScriptedEngine:
     def reply(prompt: Prompt, sample: int) -> str:
         return left.pop(0)
 
-    return ScriptedEngine(reply=reply, judge=lambda prompt, title, labels: [-9.0, -9, -9, -0.1, -9])
+    return ScriptedEngine(reply=reply, scorer=lambda prompt, title, labels: [-9.0, -9, -9, -0.1, -9])
 
 
 def test_each_version_stands_with_what_changed_and_why() -> None:

@@ -235,7 +235,7 @@ def test_a_prediction_that_fails_is_shown_as_unknown_and_not_asked_for_again() -
     def judge(prompt: Prompt, title: str, labels: Any) -> Any:
         raise ScriptedFailure("no log-probabilities")
 
-    engine, predictor = ScriptedEngine(), ScriptedEngine(judge=judge)
+    engine, predictor = ScriptedEngine(), ScriptedEngine(scorer=judge)
     live = tracker(engine, predictor)
     live.observe("ann", events(20))
     asked = [call.prompt.user for call in engine.asked if isinstance(call, GenerateCall)]

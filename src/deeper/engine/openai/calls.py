@@ -31,15 +31,15 @@ LONGEST_WAIT_SECONDS = 30.0
 LONGEST_RETRY_AFTER_SECONDS = 300.0
 LONGEST_CONNECT_SECONDS = 10.0
 
-PASSING_STATUS = frozenset({408, 409, 425, 429})
-REFUSING_STATUS = {
+TRANSIENT_STATUS = frozenset({408, 409, 425, 429})
+REFUSAL_ADVICE = {
     401: "set OPENAI_API_KEY to a key of this server",
     403: "use a key that may use this model",
     404: "check the model's name, and that OPENAI_BASE_URL ends as the server wants it (mostly in /v1)",
 }
 
 
-class UselessAnswer(Exception):
+class UnusableAnswer(Exception):
     """The server answered, but not what was asked for; another try may help."""
 
 
@@ -125,9 +125,9 @@ class Server:
                 response = await client.chat.completions.with_raw_response.create(**body)
         except openai.APIStatusError as error:
             self.has_answered = True
-            if error.status_code in REFUSING_STATUS:
+            if error.status_code in REFUSAL_ADVICE:
                 what = f"the server refuses {body['model']!r}: {self.describe(error)}"
-                raise UserError(what, where=self.address, do=REFUSING_STATUS[error.status_code]) from None
+                raise UserError(what, where=self.address, do=REFUSAL_ADVICE[error.status_code]) from None
             raise
         except openai.APIConnectionError as error:
             if _is_unreachable(error) and not self.has_answered:
@@ -152,7 +152,7 @@ class Server:
         policy = AsyncRetrying(
             stop=stop_after_attempt(self.retries + 1),
             wait=_wait,
-            retry=retry_if_exception(_may_pass),
+            retry=retry_if_exception(_is_transient),
             reraise=True,
         )
         try:
@@ -161,7 +161,7 @@ class Server:
             if _is_unreachable(error):
                 raise self.unreachable() from None
             raise CallFailed(self.describe(error)) from None
-        except (openai.OpenAIError, ValidationError, TimeoutError, UselessAnswer) as error:
+        except (openai.OpenAIError, ValidationError, TimeoutError, UnusableAnswer) as error:
             is_refused = isinstance(error, openai.BadRequestError | openai.UnprocessableEntityError)
             raise CallFailed(self.describe(error), is_refused=is_refused) from None
 
@@ -200,10 +200,10 @@ def _is_unreachable(error: openai.APIConnectionError) -> bool:
     return type(error.__cause__).__name__ in {"ConnectError", "ConnectTimeout"}
 
 
-def _may_pass(error: BaseException) -> bool:
+def _is_transient(error: BaseException) -> bool:
     if isinstance(error, openai.APIStatusError):
-        return error.status_code in PASSING_STATUS or error.status_code >= 500
-    return isinstance(error, openai.APIConnectionError | ValidationError | TimeoutError | UselessAnswer)
+        return error.status_code in TRANSIENT_STATUS or error.status_code >= 500
+    return isinstance(error, openai.APIConnectionError | ValidationError | TimeoutError | UnusableAnswer)
 
 
 def _wait(state: RetryCallState) -> float:

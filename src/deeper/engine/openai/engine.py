@@ -13,10 +13,10 @@ import numpy as np
 import openai
 from numpy.typing import NDArray
 
-from deeper.engine.openai.calls import OFFICIAL_URL, CallFailed, Server, UselessAnswer
+from deeper.engine.openai.calls import OFFICIAL_URL, CallFailed, Server, UnusableAnswer
 from deeper.engine.openai.logprobs import label_log_probabilities
 from deeper.engine.openai.responses import Answer, Choice, Position
-from deeper.engine.protocol import FLOOR, Completion, Prompt, Sampling, ScoreRequest, Usage
+from deeper.engine.protocol import LOG_PROB_FLOOR, Completion, Prompt, Sampling, ScoreRequest, Usage
 from deeper.errors import UserError
 
 Floats = NDArray[np.float64]
@@ -76,7 +76,7 @@ class OpenAIEngine:
 
     @property
     def usage(self) -> Usage:
-        """What has been spent so far (a copy), as the server counts it; a call is one try."""
+        """A copy of the counts so far, as the server gives them. Each try is a call."""
         return replace(self._server.usage)
 
     def generate(self, prompts: Sequence[Prompt], sampling: Sampling) -> list[Completion]:
@@ -93,7 +93,7 @@ class OpenAIEngine:
         return self._run(lambda session: [self._complete(session, prompt, sampling) for prompt in prompts])
 
     def score(self, requests: Sequence[ScoreRequest]) -> list[Floats]:
-        """Log-probabilities of labels as answers; see `Engine.score`.
+        """Return log-probabilities of labels as answers; see `Engine.score`.
 
         One call for each continuation; a server shows the 20 likeliest alternatives at each position of one
         greedy answer. How labels are read from them: `label_log_probabilities`.
@@ -145,7 +145,7 @@ class OpenAIEngine:
             found = _texts_and_tokens(answer)[:count]
             if not found:
                 empty_answers += 1
-                raise UselessAnswer("the answer is empty")
+                raise UnusableAnswer("the answer is empty")
             return found
 
         async with session.limit:
@@ -164,7 +164,7 @@ class OpenAIEngine:
         async def attempt() -> Floats:
             answer = await self._server.ask(session.client, body)
             scores = label_log_probabilities(self._positions(answer.choices[0]), labels)
-            if (scores > FLOOR).any():
+            if (scores > LOG_PROB_FLOOR).any():
                 return scores
             # Greedy, so another try would say the same.
             log.warning("a row could not be scored: the answer is none of the labels")
@@ -185,7 +185,7 @@ class OpenAIEngine:
             return choice.positions
         if choice.text and not self._has_given_logprobs:
             raise self._no_logprobs()
-        raise UselessAnswer("the answer has no log-probabilities")
+        raise UnusableAnswer("the answer has no log-probabilities")
 
     def _no_logprobs(self) -> UserError:
         return UserError(

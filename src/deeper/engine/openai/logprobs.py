@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deeper.engine.openai.responses import Alternative, Position
-from deeper.engine.protocol import FLOOR
+from deeper.engine.protocol import LOG_PROB_FLOOR
 
 Floats = NDArray[np.float64]
 
-GOES_ON = re.compile(r"\w|[.,]\d")
+CONTINUES_LABEL = re.compile(r"\w|[.,]\d")
 """What, behind a label, makes it another word or number."""
 
 
@@ -26,14 +26,14 @@ def label_log_probabilities(positions: Sequence[Position], labels: Sequence[str]
     "3" gets everything that does not go on as a longer label or another number, since servers name the end of
     an answer differently or leave it out. Off the path such an alternative is split evenly between the labels
     that it begins. Blanks alone tell nothing and count only on the path. A label that is not seen gets
-    `FLOOR`.
+    `LOG_PROB_FLOOR`.
 
     Args:
         positions: Generated tokens with their alternatives, from the answer's first token on.
         labels: The possible answers, all different.
 
     Returns:
-        Natural logs, shape (labels,), from `FLOOR` to 0; their exponentials sum to at most 1 (floors apart).
+        Natural logs, shape (labels,), from `LOG_PROB_FLOOR` to 0; their exponentials sum to at most 1 (floors apart).
     """
     mass = dict.fromkeys(labels, 0.0)
     path, path_mass = "", 1.0
@@ -60,8 +60,8 @@ def label_log_probabilities(positions: Sequence[Position], labels: Sequence[str]
             break
         path = (path + position.token).lstrip()
         path_mass *= math.exp(min(0.0, position.logprob))
-    logs = [math.log(value) if value > 0 else FLOOR for value in mass.values()]
-    return np.clip(np.array(logs), FLOOR, 0.0)
+    logs = [math.log(value) if value > 0 else LOG_PROB_FLOOR for value in mass.values()]
+    return np.clip(np.array(logs), LOG_PROB_FLOOR, 0.0)
 
 
 def _alternatives(position: Position) -> list[Alternative]:
@@ -73,5 +73,5 @@ def _alternatives(position: Position) -> list[Alternative]:
 def _begun(text: str, labels: Sequence[str]) -> list[str]:
     """The labels that an answer with this beginning may turn out to be."""
     longer = [label for label in labels if label.startswith(text)]
-    ended = [label for label in labels if text.startswith(label) and not GOES_ON.match(text[len(label) :])]
+    ended = [label for label in labels if text.startswith(label) and not CONTINUES_LABEL.match(text[len(label) :])]
     return longer or ended[:1]

@@ -17,22 +17,22 @@ from safetensors import safe_open
 from deeper.engine.adapter import TENSORS, Adapter, check_base, load_adapter
 from deeper.engine.complete import complete
 from deeper.engine.label_tree import LabelTree, label_tree, split_prefix
-from deeper.engine.openvino.weights import PREPARATION
+from deeper.engine.openvino.weights import WEIGHTS_REVISION
 from deeper.engine.protocol import Completion, Prompt, Sampling, ScoreRequest, Usage
+from deeper.engine.torch.generate import BatchLimits, Sample, plan_batches, write_samples
 from deeper.engine.torch.json_grammar import JsonGrammar
 from deeper.engine.torch.model import base_of, control_tokens_of, encode_chat, encode_chats, encode_label, load_model
 from deeper.engine.torch.out_of_memory import in_halves
 from deeper.engine.torch.packed_labels import label_log_probs, pack
-from deeper.engine.torch.generate import Room, Row, plan, write_rows
 from deeper.errors import UserError
 from deeper.storage.processor import name_of_processor
 
 Floats = NDArray[np.float64]
 
-CACHE_SHARE, CACHE_BYTES = 0.25, 512 << 20
+GPU_CACHE_SHARE, CPU_CACHE_BYTES = 0.25, 512 << 20
 """Of a GPU's memory, and on a processor, where larger caches are slower: they are copied with each token."""
-MAX_ROWS = 512
-SCORED_TOKENS = {"cuda": 32768, "cpu": 2048}
+MAX_BATCH_ROWS = 512
+SCORE_BATCH_TOKENS = {"cuda": 32768, "cpu": 2048}
 """Tokens of a batch in `score`, padding included."""
 
 log = logging.getLogger(__name__)
@@ -74,14 +74,14 @@ class TransformersEngine:
         model, self._tokenizer = load_model(source, device)
         config = model.config.get_text_config()
         self._context_tokens: int = config.max_position_embeddings
-        self._room = _room(model, config)
+        self._limits = _limits(model, config)
         self._ends = _ends(model, self._tokenizer)
         self._grammar = JsonGrammar(self._tokenizer, config.vocab_size, sorted(self._ends))
         self._control_tokens = control_tokens_of(self._tokenizer)
         if change is not None:
             model = _with_adapter(model, change)
         self._model: Any = model
-        weights = f"{base}-{PREPARATION}" if source is None else base
+        weights = f"{base}-{WEIGHTS_REVISION}" if source is None else base
         self._identity = weights if change is None else f"{weights}+{change.digest[:12]}"
         self._usage = Usage()
         self._label_tree = lru_cache(maxsize=64)(self._build_label_tree)
@@ -100,7 +100,7 @@ class TransformersEngine:
 
     @property
     def usage(self) -> Usage:
-        """What has been spent so far (a copy)."""
+        """A copy of the counts so far."""
         return replace(self._usage)
 
     def generate(self, prompts: Sequence[Prompt], sampling: Sampling) -> list[Completion]:
@@ -115,7 +115,7 @@ class TransformersEngine:
         )
 
     def score(self, requests: Sequence[ScoreRequest]) -> list[Floats]:
-        """Log-probabilities of labels as answers; see `Engine.score`."""
+        """Return log-probabilities of labels as answers; see `Engine.score`."""
         results = [np.full((len(request.continuations), len(request.labels)), np.nan) for request in requests]
         parts = list(chain.from_iterable(self._parts(i, request) for i, request in enumerate(requests)))
         for batch in _batches(parts, self._scored_tokens):
@@ -125,21 +125,21 @@ class TransformersEngine:
 
     @property
     def _scored_tokens(self) -> int:
-        return SCORED_TOKENS[self._model.device.type]
+        return SCORE_BATCH_TOKENS[self._model.device.type]
 
     def _answers(self, sequences: Sequence[Sequence[int]], sampling: Sampling) -> list[list[list[int]]]:
         """Token ids of the samples of each sequence."""
         n = 1 if sampling.temperature == 0 else sampling.n
-        written: dict[Row, list[int]] = {}
-        for batch in plan(list(map(len, sequences)), n, sampling.max_tokens, self._room):
+        written: dict[Sample, list[int]] = {}
+        for batch in plan_batches(list(map(len, sequences)), n, sampling.max_tokens, self._limits):
             answers = in_halves(partial(self._write, sequences, sampling), batch)
             written |= dict(zip(batch, answers, strict=True))
         # Greedy samples are all the same.
-        return [[written[Row(i, j)] for j in range(n)] * (sampling.n // n) for i in range(len(sequences))]
+        return [[written[Sample(i, j)] for j in range(n)] * (sampling.n // n) for i in range(len(sequences))]
 
-    def _write(self, sequences: Sequence[Sequence[int]], sampling: Sampling, rows: Sequence[Row]) -> list[list[int]]:
+    def _write(self, sequences: Sequence[Sequence[int]], sampling: Sampling, rows: Sequence[Sample]) -> list[list[int]]:
         schema = sampling.json_schema
-        return write_rows(
+        return write_samples(
             self._model,
             sequences,
             rows,
@@ -203,7 +203,7 @@ def _with_adapter(model: Any, change: Adapter) -> Any:
     """The model with the layers of an adapter in it, to be called without PEFT's shell."""
     from peft import PeftModel
 
-    do = "choose the model that it was trained on (transformers:FOLDER_OR_NAME)"
+    do = "next_tokens the model that it was trained on (transformers:FOLDER_OR_NAME)"
     try:
         shell: Any = PeftModel.from_pretrained(model, str(change.folder))
     except (RuntimeError, ValueError) as error:
@@ -226,13 +226,13 @@ def _ends(model: Any, tokenizer: Any) -> frozenset[int]:
     return frozenset(token for token in [*named, tokenizer.eos_token_id] if token is not None)
 
 
-def _room(model: Any, config: Any) -> Room:
+def _limits(model: Any, config: Any) -> BatchLimits:
     """What a batch may hold, by the size of a token's keys and values and the memory that there is."""
     heads = config.num_attention_heads
     width = getattr(config, "head_dim", None) or config.hidden_size // heads
     shared = getattr(config, "num_key_value_heads", None) or heads
     token = 2 * config.num_hidden_layers * shared * width * model.dtype.itemsize
-    available = CACHE_BYTES
+    available = CPU_CACHE_BYTES
     if model.device.type == "cuda":
-        available = int(CACHE_SHARE * torch.cuda.get_device_properties(model.device).total_memory)
-    return Room(available // token, MAX_ROWS)
+        available = int(GPU_CACHE_SHARE * torch.cuda.get_device_properties(model.device).total_memory)
+    return BatchLimits(available // token, MAX_BATCH_ROWS)

@@ -16,7 +16,7 @@ from deeper.engine.torch.json_grammar import JsonState
 
 
 @dataclass(frozen=True)
-class Row:
+class Sample:
     """One answer to be written: which prompt, and the how manieth sample of it."""
 
     prompt: int
@@ -24,7 +24,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Room:
+class BatchLimits:
     """What a batch may hold.
 
     Attributes:
@@ -36,7 +36,7 @@ class Room:
     rows: int
 
 
-def plan(lengths: Sequence[int], n: int, max_tokens: int, room: Room) -> list[list[Row]]:
+def plan_batches(lengths: Sequence[int], n: int, max_tokens: int, room: BatchLimits) -> list[list[Sample]]:
     """Batches of prompts of similar lengths, the longest first.
 
     The samples of a prompt stay together unless they are too many for one batch.
@@ -47,7 +47,7 @@ def plan(lengths: Sequence[int], n: int, max_tokens: int, room: Room) -> list[li
         max_tokens: Longest answer.
         room: What a batch may hold.
     """
-    batches: list[list[Row]] = []
+    batches: list[list[Sample]] = []
     fit = 0
     for prompt in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
         if not batches or len(batches[-1]) + n > fit:
@@ -57,15 +57,15 @@ def plan(lengths: Sequence[int], n: int, max_tokens: int, room: Room) -> list[li
         for sample in range(n):
             if len(batches[-1]) == fit:
                 batches.append([])
-            batches[-1].append(Row(prompt, sample))
+            batches[-1].append(Sample(prompt, sample))
     return batches
 
 
 @torch.inference_mode()
-def write_rows(
+def write_samples(
     model: Any,
     prompts: Sequence[Sequence[int]],
-    rows: Sequence[Row],
+    rows: Sequence[Sample],
     *,
     max_tokens: int,
     temperature: float,
@@ -112,7 +112,7 @@ def write_rows(
         for at, row in enumerate(lines):
             if grammars and row in open_rows:
                 logits[at].masked_fill_(~grammars[row].allowed().to(model.device), float("-inf"))
-        chosen = choose(logits, temperature, draws[:, step])
+        chosen = next_tokens(logits, temperature, draws[:, step])
         for row, token in zip(lines, chosen.tolist(), strict=True):
             if row in open_rows:
                 answers[row].append(token)
@@ -138,7 +138,7 @@ def write_rows(
     return answers
 
 
-def choose(logits: Tensor, temperature: float, draws: Tensor) -> Tensor:
+def next_tokens(logits: Tensor, temperature: float, draws: Tensor) -> Tensor:
     """The next token of each line.
 
     Args:
@@ -167,7 +167,7 @@ def _padded_left(sequences: Sequence[Sequence[int]], device: torch.device) -> tu
     return tokens.to(device), mask.to(device)
 
 
-def _draws(rows: Sequence[Row], seed: int, max_tokens: int, device: torch.device) -> Tensor:
+def _draws(rows: Sequence[Sample], seed: int, max_tokens: int, device: torch.device) -> Tensor:
     """Uniform random numbers; shape (rows, max_tokens), float64."""
     generators = [np.random.default_rng([seed % 2**32, row.prompt, row.sample]) for row in rows]
     return torch.from_numpy(np.stack([generator.random(max_tokens) for generator in generators])).to(device)

@@ -20,7 +20,7 @@ from deeper.engine.protocol import Prompt
 from deeper.errors import UserError
 from deeper.storage.hub import fetch
 
-FILES = ("*.json", "*.safetensors", "*.txt", "*.model", "*.jinja")
+HUB_FILES = ("*.json", "*.safetensors", "*.txt", "*.model", "*.jinja")
 """What is fetched of a model on the hub: no pickles, no other formats of the same weights."""
 
 
@@ -68,7 +68,7 @@ def load_model(
             do="give a folder or a name on the Hugging Face hub that holds a causal language model",
         ) from error
     if tokenizer.chat_template is None:
-        raise UserError("the model has no chat template", where=str(folder), do="choose a model tuned for chat")
+        raise UserError("the model has no chat template", where=str(folder), do="next_tokens a model tuned for chat")
     if source is None:
         # The conversion from GGUF forgets that SmolLM takes each digit for itself.
         tokenizer.backend_tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
@@ -91,7 +91,9 @@ def base_of(source: str | None) -> str:
     files = sorted(_folder(source).glob("*.safetensors"))
     if not files:
         raise UserError(
-            "the model has no safetensors file", where=source, do="write it with save_pretrained, or choose another"
+            "the model has no safetensors file",
+            where=source,
+            do="write it with save_pretrained, or next_tokens another",
         )
     digest = hashlib.sha256()
     for path in files:
@@ -137,4 +139,4 @@ def _folder(source: str) -> Path:
         return Path(source)
     if os.sep in source and (Path(source).is_absolute() or source.startswith(".")):
         raise UserError("there is no such folder", where=source, do="give the folder of a model")
-    return fetch(source, "model", FILES)
+    return fetch(source, "model", HUB_FILES)

@@ -30,7 +30,7 @@ def in_halves(work: Callable[[Sequence[Member]], list[Result]], batch: Sequence[
         if len(batch) < 2:
             raise UserError(
                 "the GPU's memory does not suffice for a single prompt",
-                do="free the GPU (see nvidia-smi), or choose a smaller model or shorter prompts",
+                do="free the GPU (see nvidia-smi), or next_tokens a smaller model or shorter prompts",
             ) from error
     log.warning("the GPU's memory does not suffice for a batch of %d: it is done in halves", len(batch))
     torch.cuda.empty_cache()
