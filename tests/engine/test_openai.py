@@ -419,4 +419,4 @@ def test_an_answer_that_shows_no_label_is_a_failed_row_at_once(caplog: pytest.Lo
         [scores] = engine_on(server).score([ScoreRequest(RATER, ("? 1",), STARS)])
         assert len(server.bodies) == 1
     assert np.isnan(scores).all()
-    assert "none of the labels" in caplog.text
+    assert "not one of the labels" in caplog.text
