@@ -58,7 +58,7 @@ def parse_user(user: object) -> str:
 
 
 def parse_events(user: str, events: Iterable[Event | Mapping[str, Any]], domain: Domain) -> list[Row]:
-    """Read events by the rules for the columns of own files. Other fields are ignored.
+    """Read events by the same rules as the columns of a ratings file. Other fields are ignored.
 
     Args:
         user: The user's id, for messages.

@@ -125,7 +125,7 @@ class PersonaTracker:
         Args:
             user: The user's id.
             events: `Event` objects, or mappings with title, rating, time and optionally item, in any order. None may
-                be earlier than the last full window. Repeats of known events are left out.
+                be earlier than the end of the last full window. Repeats of known events are left out.
 
         Raises:
             UserError: An event cannot be read or is too early; then nothing of the call is kept. Or an engine cannot
@@ -206,14 +206,14 @@ class PersonaTracker:
         Raises:
             UserError: As for `predict`.
         """
-        wanted = {parse_user(user): parse_titles(user, of_user) for user, of_user in titles.items()}
-        if len(wanted) < len(titles):
+        titles_by_user = {parse_user(user): parse_titles(user, of_user) for user, of_user in titles.items()}
+        if len(titles_by_user) < len(titles):
             raise UserError(
-                "a user is given twice", where=", ".join(wanted), do="put all titles of that user into one list"
+                "a user is given twice", where=", ".join(titles_by_user), do="put all titles of that user into one list"
             )
-        users = [self._users.get(user, TrackedUser(user)) for user in wanted]
-        predictions = predict_titles(users, list(wanted.values()), self._reader)
-        return dict(zip(wanted, predictions, strict=True))
+        users = [self._users.get(user, TrackedUser(user)) for user in titles_by_user]
+        predictions = predict_titles(users, list(titles_by_user.values()), self._reader)
+        return dict(zip(titles_by_user, predictions, strict=True))
 
     def correct(self, user: str, text: str) -> Version:
         """Replace the persona by the user's own words. Later windows refine them.

@@ -211,8 +211,8 @@ def _is_transient(error: BaseException) -> bool:
 def _wait(state: RetryCallState) -> float:
     backoff = wait_random_exponential(multiplier=FIRST_WAIT_SECONDS, max=LONGEST_WAIT_SECONDS)(state)
     error = state.outcome.exception() if state.outcome else None
-    asked = _retry_after(error) if isinstance(error, openai.APIStatusError) else 0.0
-    return max(backoff, min(asked, LONGEST_RETRY_AFTER_SECONDS))
+    requested = _retry_after(error) if isinstance(error, openai.APIStatusError) else 0.0
+    return max(backoff, min(requested, LONGEST_RETRY_AFTER_SECONDS))
 
 
 def _retry_after(error: openai.APIStatusError) -> float:

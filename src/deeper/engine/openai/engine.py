@@ -116,15 +116,15 @@ class OpenAIEngine:
         ]
 
     async def _complete(self, session: _Session, prompt: Prompt, sampling: Sampling) -> Completion:
-        wanted = sampling.n if sampling.temperature > 0 else 1
+        samples = sampling.n if sampling.temperature > 0 else 1
         try:
-            answers = await self._answers(session, prompt, sampling, 0, wanted)
-            rest = range(len(answers), wanted)
-            more = await _together([self._answers(session, prompt, sampling, sample, 1) for sample in rest])
+            answers = await self._answers(session, prompt, sampling, 0, samples)
+            missing = range(len(answers), samples)
+            more = await _together([self._answers(session, prompt, sampling, sample, 1) for sample in missing])
         except CallFailed as failure:
             return Completion((), failure=str(failure))
         answers += [answer for single in more for answer in single]
-        texts, tokens = zip(*answers * (sampling.n // wanted), strict=True)
+        texts, tokens = zip(*answers * (sampling.n // samples), strict=True)
         return Completion(texts, tokens)
 
     async def _answers(

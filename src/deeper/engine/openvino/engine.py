@@ -100,14 +100,14 @@ class EmbeddedEngine:
         """Return log-probabilities of labels as answers; see `Engine.score`."""
         questions: list[Question] = []
         for request in requests:
-            whole = [
+            prompts = [
                 self._encode(Prompt(request.prompt.system, request.prompt.user + continuation))
                 for continuation in request.continuations
             ]
-            prefix, tails = split_prefix(whole) if whole else ((), ())
+            prefix, tails = split_prefix(prompts) if prompts else ((), ())
             questions.append(Question(prefix, tails, self._label_tree(request.labels)))
             self._usage.calls += 1
-            self._usage.tokens_prompt += sum(map(len, whole))
+            self._usage.tokens_prompt += sum(map(len, prompts))
             self._usage.tokens_cached += len(prefix) * max(0, len(tails) - 1)
         return score_questions(self._paged, questions, self._context_tokens)
 

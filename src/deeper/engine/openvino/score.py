@@ -85,18 +85,18 @@ def _score_chunk(
         copies.clear()
         return model.run(rows)
 
-    asked = list(dict.fromkeys(i for i, _ in chunk))
-    common, _ = split_prefix([(*questions[i].prefix, -1) for i in asked])
-    if len(asked) == 1:
+    question_indices = list(dict.fromkeys(i for i, _ in chunk))
+    common, _ = split_prefix([(*questions[i].prefix, -1) for i in question_indices])
+    if len(question_indices) == 1:
         common = ()
     common_blocks = extend([], 0, len(common))
     if common:
         run([Row(common, 0, common_blocks, [])])
 
-    prefixes = {i: extend(common_blocks, len(common), len(questions[i].prefix) - len(common)) for i in asked}
+    prefixes = {i: extend(common_blocks, len(common), len(questions[i].prefix) - len(common)) for i in question_indices}
     rows = [
         Row(questions[i].prefix[len(common) :], len(common), prefixes[i], [])
-        for i in asked
+        for i in question_indices
         if len(questions[i].prefix) > len(common)
     ]
     if rows:

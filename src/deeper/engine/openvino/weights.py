@@ -38,7 +38,7 @@ WEIGHTS_REVISION = 2
 """Part of engine fingerprints, which shards and stored results keep. Raise it when `convert.py` or `merge_lora.py` give
 other values; a test compares them with known ones. Cache folders do not depend on it."""
 CONVERTING_LIBRARIES = ("gguf", "openvino-genai")
-"""Cached weights are converted anew when the version of one of these changes."""
+"""Cached weights are converted again when the version of one of these changes."""
 
 
 @dataclass(frozen=True)
