@@ -12,7 +12,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from deeper.engine.scripted.replay import ScriptedEngine
+from deeper.engine.scripted.engine import ScriptedEngine
 from speed_shared import Figure, Say, Sizes, Watched, figure, in_turns, planted_windows, run_planted, seconds
 
 SMALL_RUN_USERS = 16

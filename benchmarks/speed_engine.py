@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from deeper.engine import Prompt, Sampling
 from deeper.engine.label_tree import split_prefix
-from deeper.engine.openvino.embedded import CACHE_GIB, MAX_BATCHED_TOKENS, MAX_SEQUENCES, EmbeddedEngine
+from deeper.engine.openvino.engine import CACHE_GIB, MAX_BATCHED_TOKENS, MAX_SEQUENCES, EmbeddedEngine
 from deeper.engine.openvino.weights import prepare_weights
 from deeper.persona.predict import PREDICT_INPUT, predict, score_request
 from deeper.persona.prompts.templates import load_prompts

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from deeper.engine import Prompt, Sampling
-from deeper.engine.scripted.replay import ScriptedEngine
+from deeper.engine.scripted.engine import ScriptedEngine
 from deeper.evaluation.methods import CONTROLS, UPDATERS
 from deeper.report.pages.run_page import page
 from deeper.report.run_files import RunFiles, read_run

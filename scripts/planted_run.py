@@ -21,7 +21,7 @@ from deeper.commands.evaluate.evaluate import evaluate
 from deeper.commands.evaluate.settings import Settings
 from deeper.commands.execution import engines as engine_choice
 from deeper.engine import Prompt
-from deeper.engine.scripted.replay import ScriptedEngine
+from deeper.engine.scripted.engine import ScriptedEngine
 from deeper.evaluation.planted_predictor import planted_persona, planted_predictor
 from deeper.persona.prompts.item_lines import quote
 from deeper.report.write_report import write_report

@@ -23,9 +23,9 @@ from deeper.domains import BUILTIN
 from deeper.engine import Sampling, ScoreRequest
 from deeper.engine.adapter import CARD, CONFIG, TENSORS, load_adapter, write_card
 from deeper.engine.openai.calls import _retry_after
-from deeper.engine.openai.server import OpenAIEngine
-from deeper.engine.protocol import FLOOR, Prompt
-from deeper.engine.scripted.replay import ScriptedEngine
+from deeper.engine.openai.engine import OpenAIEngine
+from deeper.engine.protocol import LOG_PROB_FLOOR, Prompt
+from deeper.engine.scripted.engine import ScriptedEngine
 from deeper.errors import UserError
 from deeper.persona.predict import read_answer
 from deeper.persona.prompts.item_lines import quote
@@ -123,7 +123,11 @@ def server(folder: Path) -> Read:
             raise SilentChange("a call that gives tokens back")
         [scores] = engine.score([ScoreRequest(PROMPT, ("a",), MOVIES.scale.labels)])
         seen = scores[~np.isnan(scores)]
-        if (seen < FLOOR).any() or (seen > 0).any() or np.exp(seen).sum() > 1.01 + np.exp(FLOOR) * len(seen):
+        if (
+            (seen < LOG_PROB_FLOOR).any()
+            or (seen > 0).any()
+            or np.exp(seen).sum() > 1.01 + np.exp(LOG_PROB_FLOOR) * len(seen)
+        ):
             raise SilentChange("log-probabilities of more than 1")
 
     return read

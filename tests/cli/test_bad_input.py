@@ -189,7 +189,7 @@ def test_a_disk_that_fills_up_during_a_run_keeps_what_is_whole(
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", fsync)
         result = deeper(*words)
-    assert_one_message(result, "No space left", "continues where it was")
+    assert_one_message(result, "No space left", "continues where it stopped")
     assert len(files(Path("run")).keys() - {".lock"}) == 4
     assert deeper(*words).code == 0
     interrupted = files(Path("run"))
@@ -265,7 +265,7 @@ def test_a_damaged_shard_is_named(deeper: CommandLine, data: Path) -> None:
     [shard] = Path("run/initialise").iterdir()
     shard.write_bytes(shard.read_bytes()[:-9])
     result = deeper(*words)
-    assert_one_message(result, str(shard), "damaged", "delete it")
+    assert_one_message(result, str(shard), "damaged", "delete the file")
     shard.unlink()
     assert deeper(*words).code == 0
 

@@ -21,7 +21,7 @@ from deeper.commands.reward.reward import reward_directions
 from deeper.commands.sample import sample
 from deeper.commands.sample.sample import sample_directions
 from deeper.commands.sample.settings import RewardSettings, SampleSettings
-from deeper.engine.scripted.replay import GenerateCall, ScriptedEngine, ScriptedFailure
+from deeper.engine.scripted.engine import GenerateCall, ScriptedEngine, ScriptedFailure
 from deeper.errors import UserError
 from deeper.learning.preferences.schema import CONTEXT, PAIR
 from deeper.persona import predictors

@@ -22,7 +22,7 @@ from deeper.commands.sample.sample import sample_directions
 from deeper.commands.sample.settings import RewardSettings, SampleSettings
 from deeper.engine import Completion, Prompt, Sampling, ScoreRequest
 from deeper.engine.adapter import write_card
-from deeper.engine.scripted.replay import ScriptedEngine
+from deeper.engine.scripted.engine import ScriptedEngine
 from deeper.errors import UserError
 from deeper.learning.preferences import directions
 from deeper.persona import predict
@@ -190,7 +190,7 @@ def test_no_user_is_read_by_a_predictor_that_was_trained_on_it(
     users = [row["user"] for row in contexts]
     one = adapter(tmp_path / "one", users[:3])
     two = adapter(tmp_path / "two", users[3:])
-    engines = (ScriptedEngine(), ScriptedEngine(judge=lambda _, __, labels: [-1.0] * len(labels)))
+    engines = (ScriptedEngine(), ScriptedEngine(scorer=lambda _, __, labels: [-1.0] * len(labels)))
     use(monkeypatch, *engines)
     rewards = RewardSettings(predictor_adapter=(one, two))
     report = reward_directions(rewards, tmp_path / "run", QUIET)

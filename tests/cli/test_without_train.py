@@ -23,7 +23,7 @@ def test_the_block_blocks(tmp_path: Path) -> None:
 
 def test_all_commands_and_the_embedded_engine_can_be_imported(tmp_path: Path) -> None:
     code = (
-        "import click, deeper.engine.openvino.embedded; from deeper.cli.main import cli;"
+        "import click, deeper.engine.openvino.engine; from deeper.cli.main import cli;"
         "context = click.Context(cli);"
         "print([cli.get_command(context, name).name for name in cli.list_commands(context)])"
     )

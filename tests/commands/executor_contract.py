@@ -17,7 +17,7 @@ import pyarrow as pa
 import pytest
 
 from deeper.engine import Prompt, Sampling
-from deeper.engine.scripted.replay import ScriptedEngine
+from deeper.engine.scripted.engine import ScriptedEngine
 from deeper.storage.stage import Executor, MadeRows, Stage
 
 INPUT = pa.schema([pa.field("n", pa.int64())])

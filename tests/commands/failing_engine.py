@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from deeper.engine import Completion, Prompt, Sampling, ScoreRequest
-from deeper.engine.scripted.replay import ScriptedEngine
+from deeper.engine.scripted.engine import ScriptedEngine
 
 
 class FailingEngine:

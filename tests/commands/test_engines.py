@@ -12,7 +12,7 @@ from deeper.commands.evaluate.settings import Settings
 from deeper.commands.execution import engines as engine_choice
 from deeper.commands.execution.engines import make_engines
 from deeper.engine.adapter import write_card
-from deeper.engine.scripted.replay import ScriptedEngine
+from deeper.engine.scripted.engine import ScriptedEngine
 from deeper.errors import UserError
 from deeper.persona.prompts.templates import Prompts, load_prompts
 

@@ -16,7 +16,7 @@ from deeper.commands.evaluate.evaluate import evaluate
 from deeper.commands.evaluate.plan import make_plan
 from deeper.commands.evaluate.settings import Settings
 from deeper.engine import Completion, Prompt, Sampling, ScoreRequest
-from deeper.engine.scripted.replay import ScriptedEngine
+from deeper.engine.scripted.engine import ScriptedEngine
 
 SCRIPTED = {"policy_engine": "scripted", "predictor_engine": "scripted"}
 

@@ -18,7 +18,7 @@ from rich.console import Console
 from deeper.commands.evaluate.settings import Settings
 from deeper.commands.execution.local_executor import LocalExecutor, _digest
 from deeper.commands.execution.progress import RunProgress
-from deeper.engine.scripted.replay import ScriptedEngine
+from deeper.engine.scripted.engine import ScriptedEngine
 from deeper.errors import UserError
 from deeper.persona.predict import PREDICT_INPUT
 from deeper.storage.run_folder import RunFolder

@@ -23,7 +23,7 @@ from deeper.commands.learn.learn import STEPS, Audience, learn
 from deeper.commands.learn.settings import LearnSettings
 from deeper.engine import Prompt
 from deeper.engine.adapter import load_adapter
-from deeper.engine.scripted.replay import TASTES, THINGS, ScriptedEngine
+from deeper.engine.scripted.engine import TASTES, THINGS, ScriptedEngine
 from deeper.errors import UserError
 
 # The tiny models of the engines' tests.

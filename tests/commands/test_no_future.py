@@ -19,7 +19,7 @@ from deeper.commands.evaluate import evaluate as pipeline
 from deeper.commands.evaluate.settings import Settings
 from deeper.commands.execution import engines as engine_choice
 from deeper.engine import Prompt
-from deeper.engine.scripted.replay import ScriptedEngine, digest_judge
+from deeper.engine.scripted.engine import ScriptedEngine, digest_scores
 from deeper.evaluation.baselines import predict_next
 from deeper.evaluation.methods import BASELINES, CONTROLS, HISTORY_ONLY, UPDATERS
 
@@ -49,7 +49,7 @@ class Run:
 
 def reacting(prompt: Prompt, continuation: str, labels: Any) -> Any:
     """Log-probabilities that depend on every word, but lean upwards: a calibration has something to fit."""
-    return digest_judge(prompt, continuation, labels) + 0.3 * np.arange(len(labels))
+    return digest_scores(prompt, continuation, labels) + 0.3 * np.arange(len(labels))
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +85,7 @@ def run(
                 predictor_engine="scripted",
                 **VARIANTS[variant],
             )
-            engine = ScriptedEngine(judge=reacting)
+            engine = ScriptedEngine(scorer=reacting)
             with pytest.MonkeyPatch.context() as patch:
                 patch.setattr(engine_choice, "make_engine", lambda spec, adapter: engine)
                 pipeline.evaluate(settings, base / "run", Console(file=io.StringIO()))
@@ -186,7 +186,7 @@ def test_calibration_does_know_the_ratings_of_train_users(
     everyone = set(planted.truth["user"].to_pylist())
     write_planted(mirrored(planted, everyone - eval_users, frozenset(range(WINDOWS))), tmp_path / "data")
     settings = Settings(data=str(tmp_path / "data"), rounds=1, methods=("frozen",), policy_engine="scripted")
-    engine = ScriptedEngine(judge=reacting)
+    engine = ScriptedEngine(scorer=reacting)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(engine_choice, "make_engine", lambda spec, adapter: engine)
         pipeline.evaluate(settings, tmp_path / "run", Console(file=io.StringIO()))
@@ -230,7 +230,7 @@ def test_history_fit_does_know_the_ratings_of_train_users(
             data=str(tmp_path / name), rounds=1, methods=("frozen",), policy_engine="scripted", prediction="history"
         )
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(engine_choice, "make_engine", lambda spec, adapter: ScriptedEngine(judge=reacting))
+            patch.setattr(engine_choice, "make_engine", lambda spec, adapter: ScriptedEngine(scorer=reacting))
             pipeline.evaluate(settings, tmp_path / f"run-{name}", Console(file=io.StringIO()))
     for file, same in (("calibration.json", True), ("history.json", False)):
         one, other = ((tmp_path / f"run-{name}" / file).read_bytes() for name in ("data", "plain"))

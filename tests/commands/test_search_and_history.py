@@ -21,7 +21,7 @@ from deeper.behaviour.splits import part, user_hash
 from deeper.commands.evaluate import evaluate as pipeline
 from deeper.commands.evaluate.settings import Settings
 from deeper.commands.execution import engines as engine_choice
-from deeper.engine.scripted.replay import ScriptedEngine
+from deeper.engine.scripted.engine import ScriptedEngine
 from deeper.evaluation.methods import HISTORY_ONLY, UPDATERS
 from deeper.persona.search import SEARCH
 from deeper.report import print_results

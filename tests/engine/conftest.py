@@ -6,7 +6,7 @@ import pytest
 @pytest.fixture(scope="session")
 def small():
     """The engine `transformers` with the small model on the processor; loaded once, which takes seconds."""
-    from deeper.engine.torch.transformers_engine import TransformersEngine
+    from deeper.engine.torch.engine import TransformersEngine
 
     return TransformersEngine(device="cpu")
 

@@ -1,10 +1,10 @@
-"""What every engine must do: inherit `EngineContract` and override the fixture `engine`.
+"""Tests that every engine must pass: inherit `EngineContract` and override the fixture `engine`.
 
     class TestMine(EngineContract):
         engine = made_by(MyEngine)
 
-Text of a real model may change where two tokens are nearly as likely and the batch differs; such engines set
-`compared_words = 1`, so that greedy texts of different batches are compared in their first word only.
+If two tokens are nearly as likely, a real model's text may change with the batch. Such engines set
+`compared_words = 1`; then only the first word of greedy texts is compared between batches.
 """
 
 import json
@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from deeper.engine import Engine, Prompt, Sampling, ScoreRequest
-from deeper.engine.protocol import FLOOR
+from deeper.engine.protocol import LOG_PROB_FLOOR
 
 SYSTEM = "You are a helpful assistant. Answer briefly."
 PROMPTS = [
@@ -54,9 +54,9 @@ SCHEMA = {
 
 
 def assert_same_scores(one: np.ndarray, other: np.ndarray, tolerance: float) -> None:
-    """Equal within a tolerance (nat), where either probability is above 2 %.
+    """Assert that scores are equal within a tolerance (nat) where either probability is above 2 %.
 
-    Below that an engine that sees only the likeliest tokens may lose sight of a label.
+    Below that, an engine that sees only the most likely tokens may not see a label.
     """
     matters = np.maximum(one, other) > np.log(0.02)
     assert np.abs(one - other)[matters].max(initial=0) <= tolerance
@@ -64,7 +64,7 @@ def assert_same_scores(one: np.ndarray, other: np.ndarray, tolerance: float) -> 
 
 
 def made_by(make: Callable[[], Engine]) -> Any:
-    """The fixture `engine` of a class of tests: what `make` gives, once."""
+    """Return the fixture `engine` for a test class; `make` is called once."""
 
     def engine(cls: type) -> Engine:
         return make()
@@ -73,11 +73,11 @@ def made_by(make: Callable[[], Engine]) -> Any:
 
 
 class EngineContract:
-    """Attributes to override: what an engine is excused from.
+    """The tests. An engine that cannot pass all of them exactly overrides these attributes.
 
-    compared_words: Words of greedy texts that must agree between different batches; None compares all.
+    compared_words: How many words of greedy texts must agree between batches; None compares all.
     repeat_tolerance: Largest difference (nat) between two scorings of the same requests.
-    batch_tolerance: Largest difference (nat) when a continuation is scored alone or with others.
+    batch_tolerance: Largest difference (nat) between scoring a continuation alone and with others.
     """
 
     compared_words: int | None = None
@@ -165,13 +165,13 @@ class EngineContract:
         [scores] = engine.score([ScoreRequest(RATER, QUESTIONS, labels)])
         assert scores.shape == (3, len(labels))
         assert scores.dtype == np.float64
-        # A server shows its likeliest answers only: a row may have no label among them, and is NaN as a whole.
+        # A server shows only its most likely answers. If no label is among them, the whole row is NaN.
         unseen = np.isnan(scores)
         assert (unseen.all(axis=1) == unseen.any(axis=1)).all()
         assert not (labels in (STARS, HALF_STARS) and unseen.any())
         known = scores[~unseen.any(axis=1)]
         assert (known <= 0).all()
-        assert (known >= FLOOR * 2).all()
+        assert (known >= LOG_PROB_FLOOR * 2).all()
         assert (np.exp(known).sum(axis=1) <= 1 + 1e-3).all()
 
     def test_scores_are_deterministic(self, engine: Engine) -> None:

@@ -11,7 +11,7 @@ from contract import HALF_STARS, NASTY, PROMPTS, QUESTIONS, RATER, STARS, SYSTEM
 from tiny_gguf import write_tiny_gguf
 
 from deeper.engine import Prompt, Sampling, ScoreRequest
-from deeper.engine.openvino.embedded import EmbeddedEngine
+from deeper.engine.openvino.engine import EmbeddedEngine
 
 pytestmark = pytest.mark.embedded
 
@@ -67,7 +67,7 @@ def test_control_tokens_in_titles_stay_text(embedded: EmbeddedEngine, text: str)
 @pytest.mark.parametrize("kind", NASTY)
 def test_every_character_reaches_the_model(embedded: EmbeddedEngine, kind: str) -> None:
     decoded = embedded._tokenizer.decode(list(embedded._encode(Prompt("s", NASTY[kind]))), skip_special_tokens=False)
-    assert embedded._plain(NASTY[kind]).strip() in decoded
+    assert embedded._as_text(NASTY[kind]).strip() in decoded
 
 
 def test_generate_is_reproducible_whatever_was_asked_before(embedded: EmbeddedEngine) -> None:

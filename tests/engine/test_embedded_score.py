@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deeper.engine.label_tree import LabelTree, label_tree, split_prefix
-from deeper.engine.openvino.paged_model import BLOCK, Row, blocks_for
+from deeper.engine.openvino.paged_model import BLOCK_TOKENS, Row, blocks_for
 from deeper.engine.openvino.score import Question, score_questions
 
 VOCABULARY = 16
@@ -32,7 +32,7 @@ class FakeModel:
 
     def __init__(self, pool: int) -> None:
         self.pool = pool
-        self.store = np.full((pool, BLOCK), -1)
+        self.store = np.full((pool, BLOCK_TOKENS), -1)
         self.calls: list[int] = []
         """Tokens computed in each call."""
 
@@ -46,9 +46,9 @@ class FakeModel:
         written: set[tuple[int, int]] = set()
         for row in rows:
             assert len(row.tokens) > 0
-            assert len(row.blocks) == -(-(row.past + len(row.tokens)) // BLOCK)
+            assert len(row.blocks) == -(-(row.past + len(row.tokens)) // BLOCK_TOKENS)
             for position, token in enumerate(row.tokens, start=row.past):
-                slot = (row.blocks[position // BLOCK], position % BLOCK)
+                slot = (row.blocks[position // BLOCK_TOKENS], position % BLOCK_TOKENS)
                 assert slot not in written
                 written.add(slot)
                 self.store[slot] = token
@@ -104,15 +104,17 @@ class TestSplitPrefix:
         assert min(map(len, tails)) == 1 or len({tail[0] for tail in tails}) > 1
 
 
-@pytest.mark.parametrize("new", [1, BLOCK - 1, BLOCK, BLOCK + 1])
-@pytest.mark.parametrize("past", [0, 1, BLOCK - 1, BLOCK, 2 * BLOCK + 5])
+@pytest.mark.parametrize("new", [1, BLOCK_TOKENS - 1, BLOCK_TOKENS, BLOCK_TOKENS + 1])
+@pytest.mark.parametrize("past", [0, 1, BLOCK_TOKENS - 1, BLOCK_TOKENS, 2 * BLOCK_TOKENS + 5])
 def test_blocks_behind_a_past(past: int, new: int) -> None:
-    touched = {position // BLOCK for position in range(past, past + new)}
+    touched = {position // BLOCK_TOKENS for position in range(past, past + new)}
     assert blocks_for(past, new) == len(touched)
 
 
-@pytest.mark.parametrize("length", [1, BLOCK - 2, BLOCK - 1, BLOCK, BLOCK + 1, 3 * BLOCK])
-@pytest.mark.parametrize("tail", [1, 2, BLOCK])
+@pytest.mark.parametrize(
+    "length", [1, BLOCK_TOKENS - 2, BLOCK_TOKENS - 1, BLOCK_TOKENS, BLOCK_TOKENS + 1, 3 * BLOCK_TOKENS]
+)
+@pytest.mark.parametrize("tail", [1, 2, BLOCK_TOKENS])
 def test_around_the_edges_of_blocks(length: int, tail: int) -> None:
     assert_scored(AMPLE, [Question(text(length), (text(tail, 1), text(tail, 2)), HALVES)])
 
@@ -137,7 +139,7 @@ def test_nothing_to_score() -> None:
     assert np.isfinite(results[1]).all()
 
 
-@pytest.mark.parametrize("shared", [0, 5, BLOCK, BLOCK + 7])
+@pytest.mark.parametrize("shared", [0, 5, BLOCK_TOKENS, BLOCK_TOKENS + 7])
 def test_what_prefixes_share_is_computed_once(shared: int) -> None:
     own = [20, 1, 45]
     questions = [
@@ -152,7 +154,7 @@ def test_a_prefix_that_is_the_beginning_of_another() -> None:
     assert_scored(AMPLE, [Question(text(n), (text(2, 1), text(3, 2)), HALVES) for n in (40, 70, 40, 32)])
 
 
-@pytest.mark.parametrize("length", [20, BLOCK, BLOCK + 7])
+@pytest.mark.parametrize("length", [20, BLOCK_TOKENS, BLOCK_TOKENS + 7])
 def test_equal_prefixes(length: int) -> None:
     questions = [Question(text(length), (text(2, seed), text(30, seed + 9)), HALVES) for seed in (1, 2, 3)]
     assert assert_scored(AMPLE, questions).calls[0] == length
@@ -164,7 +166,7 @@ def test_questions_of_different_labels() -> None:
 
 
 def test_a_pool_that_is_just_large_enough() -> None:
-    question = Question(text(BLOCK + 1), (text(1, 1),), DIGITS)
+    question = Question(text(BLOCK_TOKENS + 1), (text(1, 1),), DIGITS)
     assert len(assert_scored(3, [question]).calls) == 2
 
 
@@ -179,14 +181,14 @@ def test_a_tiny_pool_takes_more_calls_to_the_same_numbers() -> None:
 
 
 def test_a_continuation_that_does_not_fit_the_pool_is_nan_and_said(caplog: pytest.LogCaptureFixture) -> None:
-    short, long = text(4, 1), text(5 * BLOCK, 2)
-    questions = [Question(text(40), (short, long, short), DIGITS), Question(text(9 * BLOCK), (short,), DIGITS)]
+    short, long = text(4, 1), text(5 * BLOCK_TOKENS, 2)
+    questions = [Question(text(40), (short, long, short), DIGITS), Question(text(9 * BLOCK_TOKENS), (short,), DIGITS)]
     with caplog.at_level(logging.WARNING):
         first, second = score_questions(FakeModel(6), questions, UNLIMITED)
     np.testing.assert_allclose(first[[0, 2]], expected(questions[0])[[0, 2]], atol=1e-4)
     assert np.isnan(first[1]).all()
     assert np.isnan(second).all()
-    assert [record.args for record in caplog.records] == [(40 + 5 * BLOCK,), (9 * BLOCK + 4,)]
+    assert [record.args for record in caplog.records] == [(40 + 5 * BLOCK_TOKENS,), (9 * BLOCK_TOKENS + 4,)]
 
 
 @pytest.mark.parametrize(("tree", "answer"), [(DIGITS, 1), (HALVES, 3)], ids=["digits", "halves"])
@@ -220,4 +222,4 @@ def test_any_packing_gives_the_numbers_of_no_cache(questions: list[Question], po
         for j in np.flatnonzero(~scored):
             length = len(question.prefix) + len(question.tails[j])
             widest = 1 + len(question.tree.branches)
-            assert -(-len(question.prefix) // BLOCK) + widest * (1 + length // BLOCK) > pool
+            assert -(-len(question.prefix) // BLOCK_TOKENS) + widest * (1 + length // BLOCK_TOKENS) > pool

@@ -16,8 +16,8 @@ from loopback import Loopback, Reply, completion, serve
 
 from deeper.engine import Engine, Prompt, Sampling, ScoreRequest
 from deeper.engine.openai import calls as calls
-from deeper.engine.openai.server import OpenAIEngine
-from deeper.engine.protocol import FLOOR
+from deeper.engine.openai.engine import OpenAIEngine
+from deeper.engine.protocol import LOG_PROB_FLOOR
 from deeper.errors import UserError
 
 KEY = "sk-secret-0123456789"
@@ -143,7 +143,7 @@ def test_a_server_that_is_not_there_ends_the_run_at_once(monkeypatch: pytest.Mon
     with pytest.raises(UserError, match=r"http://127.0.0.1:\d+/v1: the server cannot be reached") as caught:
         engine.generate(PROMPTS, PLAIN)
     assert KEY not in str(caught.value)
-    assert "start it" in str(caught.value)
+    assert "start the server" in str(caught.value)
 
 
 def test_a_server_that_goes_away_ends_the_run() -> None:
@@ -298,7 +298,7 @@ def test_scores_are_read_for_each_continuation() -> None:
         engine = engine_on(server)
         requests = [ScoreRequest(RATER, ("? 1", "? 4"), STARS), ScoreRequest(RATER, ("? 5",), STARS)]
         first, second = engine.score(requests)
-    expected = np.full((3, 5), FLOOR)
+    expected = np.full((3, 5), LOG_PROB_FLOOR)
     expected[[0, 1, 2], [0, 3, 4]] = np.log(0.7)
     np.testing.assert_allclose(np.vstack([first, second]), expected)
     body = next(body for body in server.bodies if body["messages"][1]["content"].endswith("? 4"))
@@ -419,4 +419,4 @@ def test_an_answer_that_shows_no_label_is_a_failed_row_at_once(caplog: pytest.Lo
         [scores] = engine_on(server).score([ScoreRequest(RATER, ("? 1",), STARS)])
         assert len(server.bodies) == 1
     assert np.isnan(scores).all()
-    assert "none of the labels" in caplog.text
+    assert "not one of the labels" in caplog.text

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from deeper.engine.openai.logprobs import label_log_probabilities
 from deeper.engine.openai.responses import Alternative, Position
-from deeper.engine.protocol import FLOOR
+from deeper.engine.protocol import LOG_PROB_FLOOR
 
 
 def positions(*shown: dict[str, float]) -> list[Position]:
@@ -25,7 +25,7 @@ def positions(*shown: dict[str, float]) -> list[Position]:
 def read(labels: tuple[str, ...], *shown: dict[str, float]) -> dict[str, float]:
     """Probabilities of the labels that are seen, rounded."""
     logs = label_log_probabilities(positions(*shown), labels)
-    return {label: round(float(np.exp(x)), 6) for label, x in zip(labels, logs, strict=True) if x > FLOOR}
+    return {label: round(float(np.exp(x)), 6) for label, x in zip(labels, logs, strict=True) if x > LOG_PROB_FLOOR}
 
 
 def test_whole_stars_need_the_first_position_only() -> None:
@@ -94,7 +94,7 @@ def test_no_probability_is_made_up(weights: list[dict[str, float]], labels: tupl
     shown = [{token: w / sum(p.values()) * 0.99 for token, w in p.items()} for p in weights]
     logs = label_log_probabilities(positions(*shown), labels)
     assert logs.shape == (len(labels),)
-    assert ((logs >= FLOOR) & (logs <= 0)).all()
+    assert ((logs >= LOG_PROB_FLOOR) & (logs <= 0)).all()
     assert np.exp(logs).sum() <= 1 + 1e-6
 
 

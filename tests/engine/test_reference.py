@@ -6,7 +6,7 @@ from contract import HALF_STARS, NASTY, STARS
 from reference import score
 
 from deeper.engine import Prompt, ScoreRequest
-from deeper.engine.openvino.embedded import EmbeddedEngine
+from deeper.engine.openvino.engine import EmbeddedEngine
 
 transformers_model = pytest.importorskip("deeper.engine.torch.model", exc_type=ImportError)
 

@@ -6,9 +6,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from deeper.engine.openai.server import OpenAIEngine
+from deeper.engine.openai.engine import OpenAIEngine
 from deeper.engine.registry import make_engine
-from deeper.engine.scripted.replay import ScriptedEngine
+from deeper.engine.scripted.engine import ScriptedEngine
 from deeper.errors import UserError
 
 
@@ -37,7 +37,7 @@ def test_embedded_takes_paths(
     monkeypatch: pytest.MonkeyPatch, spec: str, weights: Path | None, adapter: str, folder: Path | None
 ) -> None:
     stub = SimpleNamespace(EmbeddedEngine=lambda weights, adapter: ("embedded", weights, adapter))
-    monkeypatch.setitem(sys.modules, "deeper.engine.openvino.embedded", stub)
+    monkeypatch.setitem(sys.modules, "deeper.engine.openvino.engine", stub)
     assert make_engine(spec, adapter) == ("embedded", weights, folder)
 
 
@@ -58,5 +58,5 @@ def test_what_is_no_engine_is_answered_with_the_kinds(spec: str) -> None:
 def test_importing_the_registry_imports_no_engine() -> None:
     code = "import json, sys, deeper.engine.registry; print(json.dumps(sorted(sys.modules)))"
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    heavy = {"openvino", "openvino_genai", "openai", "deeper.engine.openvino.embedded", "deeper.engine.openai.server"}
+    heavy = {"openvino", "openvino_genai", "openai", "deeper.engine.openvino.engine", "deeper.engine.openai.engine"}
     assert not heavy & set(json.loads(shown))

@@ -6,7 +6,7 @@ import pytest
 from contract import PROMPTS, RATER, STARS, EngineContract, made_by
 
 from deeper.engine import Prompt, Sampling, ScoreRequest
-from deeper.engine.scripted.replay import GenerateCall, ScriptedEngine, ScriptedFailure
+from deeper.engine.scripted.engine import GenerateCall, ScriptedEngine, ScriptedFailure
 
 PLAIN = Sampling(max_tokens=20)
 
@@ -36,7 +36,7 @@ def test_a_queue_of_score_matrices() -> None:
 def test_functions_answer_and_see_the_sample() -> None:
     engine = ScriptedEngine(
         reply=lambda prompt, sample: f"{prompt.user}/{sample}",
-        judge=lambda prompt, continuation, labels: [-float(len(continuation))] * len(labels),
+        scorer=lambda prompt, continuation, labels: [-float(len(continuation))] * len(labels),
     )
     [warm] = engine.generate([Prompt("s", "u")], Sampling(max_tokens=1, temperature=1.0, n=2))
     [cold] = engine.generate([Prompt("s", "u")], Sampling(max_tokens=1, n=2))
@@ -57,7 +57,7 @@ def test_scripted_failures_are_failures_of_one_call() -> None:
             raise ScriptedFailure("no")
         return [-1.0] * 5
 
-    [scores] = ScriptedEngine(judge=judge).score([ScoreRequest(RATER, ("bad", "good"), STARS)])
+    [scores] = ScriptedEngine(scorer=judge).score([ScoreRequest(RATER, ("bad", "good"), STARS)])
     assert np.isnan(scores[0]).all()
     assert np.isfinite(scores[1]).all()
 

@@ -24,11 +24,11 @@ from reference import score  # noqa: E402
 from tiny_llama import write_tiny_llama  # noqa: E402
 from transformers import AutoModelForCausalLM, AutoTokenizer  # noqa: E402
 
-from deeper.engine.torch import transformers_engine  # noqa: E402
+from deeper.engine.torch import engine as torch_engine  # noqa: E402
+from deeper.engine.torch.engine import TransformersEngine  # noqa: E402
+from deeper.engine.torch.generate import BatchLimits, Sample, next_tokens, plan_batches, write_samples  # noqa: E402
 from deeper.engine.torch.model import base_of, encode_chat, encode_label, load_model  # noqa: E402
 from deeper.engine.torch.out_of_memory import in_halves  # noqa: E402
-from deeper.engine.torch.sampling import Room, Row, choose, plan, write_rows  # noqa: E402
-from deeper.engine.torch.transformers_engine import TransformersEngine  # noqa: E402
 
 LONG = "x" * 3000
 """More letters than the tiny model has positions."""
@@ -78,7 +78,7 @@ def greedy(model: Any, prompt: Sequence[int], ends: frozenset[int], tokens: int)
 
 
 class TestGenerate:
-    ROWS = tuple(Row(prompt, sample) for prompt in range(3) for sample in range(2))
+    SAMPLES = tuple(Sample(prompt, sample) for prompt in range(3) for sample in range(2))
 
     @pytest.fixture(scope="class")
     @classmethod
@@ -87,25 +87,28 @@ class TestGenerate:
 
     def test_greedy_answers_are_those_without_cache_and_padding(self, tiny, prompts) -> None:
         assert len({len(prompt) for prompt in prompts}) == 3
-        rows = [Row(prompt, 0) for prompt in range(3)]
-        answers = write_rows(tiny._model, prompts, rows, max_tokens=8, temperature=0, seed=0, ends=tiny._ends)
-        assert answers == [greedy(tiny._model, prompt, tiny._ends, 8) for prompt in prompts]
+        rows = [Sample(prompt, 0) for prompt in range(3)]
+        answers = write_samples(
+            tiny._model, prompts, rows, max_tokens=8, temperature=0, seed=0, end_tokens=tiny._end_tokens
+        )
+        assert answers == [greedy(tiny._model, prompt, tiny._end_tokens, 8) for prompt in prompts]
 
     def test_a_sample_is_decided_by_seed_prompt_and_number_alone(self, tiny, prompts) -> None:
         """Neither neighbours nor the rows that end earlier change it."""
-        options: dict[str, Any] = {"max_tokens": 30, "temperature": 1.0, "seed": 4, "ends": frozenset(range(3, 90))}
-        together = write_rows(tiny._model, prompts, self.ROWS, **options)
+        end_tokens = frozenset(range(3, 90))
+        options: dict[str, Any] = {"max_tokens": 30, "temperature": 1.0, "seed": 4, "end_tokens": end_tokens}
+        together = write_samples(tiny._model, prompts, self.SAMPLES, **options)
         assert len({len(answer) for answer in together}) > 2
-        assert len(set(map(tuple, together))) == len(self.ROWS)
-        assert together == [write_rows(tiny._model, prompts, [row], **options)[0] for row in self.ROWS]
+        assert len(set(map(tuple, together))) == len(self.SAMPLES)
+        assert together == [write_samples(tiny._model, prompts, [row], **options)[0] for row in self.SAMPLES]
         for answer in together:
-            assert not options["ends"] & set(answer[:-1])
-            assert len(answer) == 30 or answer[-1] in options["ends"]
+            assert not end_tokens & set(answer[:-1])
+            assert len(answer) == 30 or answer[-1] in end_tokens
 
-    def test_a_small_room_changes_nothing(self, tiny, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_small_batches_change_nothing(self, tiny, monkeypatch: pytest.MonkeyPatch) -> None:
         sampling = Sampling(max_tokens=6, temperature=1.0, n=3, seed=2)
         ample = tiny.generate(PROMPTS, sampling)
-        monkeypatch.setattr(tiny, "_room", Room(200, 2))
+        monkeypatch.setattr(tiny, "_limits", BatchLimits(200, 2))
         assert tiny.generate(PROMPTS, sampling) == ample
 
     def test_a_schema_leaves_no_room_for_blanks(self, tiny) -> None:
@@ -123,11 +126,11 @@ class TestGenerate:
     tokens=st.integers(1, 300),
     rows=st.integers(1, 9),
 )
-def test_batches_hold_every_row_once_and_what_fits(lengths: list[int], n: int, tokens: int, rows: int) -> None:
-    batches = plan(lengths, n, 10, Room(tokens, rows))
+def test_batches_hold_every_sample_once_within_the_limits(lengths: list[int], n: int, tokens: int, rows: int) -> None:
+    batches = plan_batches(lengths, n, 10, BatchLimits(tokens, rows))
     planned = [row for batch in batches for row in batch]
-    assert sorted(planned, key=lambda row: (row.prompt, row.sample)) == [
-        Row(i, j) for i in range(len(lengths)) for j in range(n)
+    assert sorted(planned, key=lambda row: (row.prompt, row.number)) == [
+        Sample(i, j) for i in range(len(lengths)) for j in range(n)
     ]
     for batch in batches:
         longest = max(lengths[row.prompt] for row in batch)
@@ -135,26 +138,26 @@ def test_batches_hold_every_row_once_and_what_fits(lengths: list[int], n: int, t
 
 
 def test_samples_of_a_prompt_stay_together() -> None:
-    batches = plan([10, 30, 20], 4, 10, Room(320, 100))
+    batches = plan_batches([10, 30, 20], 4, 10, BatchLimits(320, 100))
     assert [{row.prompt for row in batch} for batch in batches] == [{1, 2}, {0}]
 
 
-class TestChoose:
+class TestNextTokens:
     LOGITS = torch.tensor([[0.0, 2.0, 1.0, float("-inf")]])
 
     def test_temperature_0_takes_the_likeliest(self) -> None:
-        assert choose(self.LOGITS, 0, torch.tensor([0.99], dtype=torch.float64)).tolist() == [1]
+        assert next_tokens(self.LOGITS, 0, torch.tensor([0.99], dtype=torch.float64)).tolist() == [1]
 
     def test_draws_fall_where_the_probabilities_say(self) -> None:
         draws = (torch.arange(1000, dtype=torch.float64) + 0.5) / 1000
-        chosen = choose(self.LOGITS.expand(1000, -1), 0.5, draws)
+        chosen = next_tokens(self.LOGITS.expand(1000, -1), 0.5, draws)
         shares = torch.bincount(chosen, minlength=4) / 1000
         torch.testing.assert_close(shares, (self.LOGITS[0] / 0.5).softmax(dim=0), atol=2e-3, rtol=0)
 
     def test_what_is_impossible_is_never_chosen(self) -> None:
         logits = torch.tensor([[float("-inf"), 0.0, float("-inf")]] * 2)
         draws = torch.tensor([0.0, np.nextafter(1.0, 0.0)], dtype=torch.float64)
-        assert choose(logits, 1.0, draws).tolist() == [1, 1]
+        assert next_tokens(logits, 1.0, draws).tolist() == [1, 1]
 
 
 class TestScore:
@@ -174,7 +177,7 @@ class TestScore:
 
     def test_small_batches_change_nothing(self, tiny, monkeypatch: pytest.MonkeyPatch) -> None:
         ample = tiny.score(self.REQUESTS)
-        monkeypatch.setitem(transformers_engine.SCORED_TOKENS, "cpu", 300)
+        monkeypatch.setitem(torch_engine.SCORE_BATCH_TOKENS, "cpu", 300)
         for one, other in zip(tiny.score(self.REQUESTS), ample, strict=True):
             np.testing.assert_allclose(one, other, rtol=0, atol=1e-3)
 
@@ -205,7 +208,7 @@ class TestTooLong:
         assert np.isnan(first[1]).all()
         assert second.shape == (1, 5)
         assert np.isnan(second).all()
-        assert [record.name for record in caplog.records] == ["deeper.engine.torch.transformers_engine"] * 2
+        assert [record.name for record in caplog.records] == ["deeper.engine.torch.engine"] * 2
 
 
 @pytest.mark.parametrize("text", [NASTY["control"], "<|endoftext|>", "<<|im_end|>|im_end|>"])
@@ -235,7 +238,7 @@ class TestOutOfMemory:
         def work(batch: Sequence[int]) -> list[int]:
             raise torch.OutOfMemoryError
 
-        with pytest.raises(UserError, match="memory does not suffice for a single prompt"):
+        with pytest.raises(UserError, match="too little memory for a single prompt"):
             in_halves(work, [1, 2])
 
 
@@ -301,7 +304,7 @@ class TestNoModel:
             make_engine("transformers:no such/name here")
 
     def test_without_torch_the_extra_is_named(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setitem(sys.modules, "deeper.engine.torch.transformers_engine", None)
-        with pytest.raises(UserError, match="needs more than is installed") as caught:
+        monkeypatch.setitem(sys.modules, "deeper.engine.torch.engine", None)
+        with pytest.raises(UserError, match="needs a package that is not installed") as caught:
             make_engine("transformers")
         assert "deeper-persona[train]" in str(caught.value)

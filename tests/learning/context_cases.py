@@ -11,7 +11,7 @@ from deeper.behaviour.planted.plant import PLANTED, plant_users
 from deeper.behaviour.windows import to_windows
 from deeper.domains import Domain, Scale
 from deeper.engine import Engine, Prompt
-from deeper.engine.scripted.replay import ScriptedEngine
+from deeper.engine.scripted.engine import ScriptedEngine
 from deeper.evaluation.planted_predictor import planted_persona
 from deeper.learning.preferences.directions import Sampler, sample
 from deeper.learning.preferences.rewards import candidate_rows, old_rows
@@ -68,7 +68,7 @@ def said_points(points: Mapping[str, Mapping[str, float]]) -> ScriptedEngine:
                 return [0.0 if float(label) == wanted else -np.inf for label in labels]
         return [0.0 if label == "3" else -np.inf for label in labels]
 
-    return ScriptedEngine(judge=judge)
+    return ScriptedEngine(scorer=judge)
 
 
 def read(contexts: pa.Table, directions: pa.Table, engine: Engine) -> pa.Table:

@@ -351,7 +351,7 @@ class TestAdaptersWithoutACard:
         return tmp_path / "a"
 
     def test_one_that_fits_is_used(self, tiny_base: Path, adapter: Path) -> None:
-        from deeper.engine.torch.transformers_engine import TransformersEngine
+        from deeper.engine.torch.engine import TransformersEngine
 
         with_adapter = TransformersEngine(str(tiny_base), adapter, "cpu").fingerprint
         assert load_adapter(adapter, needs_card=False).digest[:12] in with_adapter
@@ -359,7 +359,7 @@ class TestAdaptersWithoutACard:
     def test_one_of_a_larger_model_is_refused(self, tiny_base: Path, adapter: Path) -> None:
         from safetensors.numpy import load_file, save_file
 
-        from deeper.engine.torch.transformers_engine import TransformersEngine
+        from deeper.engine.torch.engine import TransformersEngine
 
         path = adapter / "adapter_model.safetensors"
         tensors = load_file(path)

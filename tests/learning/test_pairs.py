@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from deeper.behaviour.splits import part
 from deeper.engine import Prompt
-from deeper.engine.scripted.replay import ScriptedEngine
+from deeper.engine.scripted.engine import ScriptedEngine
 from deeper.errors import UserError
 from deeper.learning.preferences.choose_pairs import PairRule, check_split, pairs, split
 from deeper.learning.preferences.directions import refine_prompt

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from deeper.domains import Domain, Scale
-from deeper.engine.torch.transformers_engine import TransformersEngine
+from deeper.engine.torch.engine import TransformersEngine
 from deeper.learning.examples.readings import Reading
 from deeper.learning.training.predictor import Encoder, Example, judge, losses, swapped
 from deeper.measure.metrics import weighted_median

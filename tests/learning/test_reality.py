@@ -6,7 +6,7 @@ import pytest
 from context_cases import DOMAINS, context, directions_of, planted_directions, read, said_points, table, window
 
 from deeper.behaviour.planted.plant import PLANTED
-from deeper.engine.scripted.replay import ScriptedEngine
+from deeper.engine.scripted.engine import ScriptedEngine
 from deeper.evaluation.planted_predictor import planted_predictor
 from deeper.learning.preferences.gains import MEASURES, gains
 from deeper.learning.preferences.reality import MIN_USERS, is_trustworthy, reality
@@ -22,7 +22,7 @@ def planted() -> tuple[Any, ...]:
 @pytest.fixture(scope="module")
 def read_truths(planted: tuple[Any, ...]) -> pa.Table:
     """Predictions of a reader that understands the planted words."""
-    return read(planted[0], planted[1], ScriptedEngine(judge=planted_predictor(PLANTED.scale)))
+    return read(planted[0], planted[1], ScriptedEngine(scorer=planted_predictor(PLANTED.scale)))
 
 
 def described(planted: tuple[Any, ...], predictions: pa.Table, measure: Any) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from context_cases import COVES, DOMAINS, OLD, context, directions_of, read, sai
 
 from deeper.behaviour.splits import share_out, user_hash
 from deeper.engine import Prompt, ScoreRequest
-from deeper.engine.scripted.replay import ScriptedEngine, ScriptedFailure, digest_judge
+from deeper.engine.scripted.engine import ScriptedEngine, ScriptedFailure, digest_scores
 from deeper.errors import UserError
 from deeper.learning.preferences.gains import AGAIN, MEASURES, Measure, gains
 from deeper.learning.preferences.rewards import candidate_rows, check_zero, old_rows, reward_table
@@ -85,9 +85,9 @@ def failing(text: str) -> ScriptedEngine:
     def judge(prompt: Prompt, continuation: str, labels: Sequence[str]) -> Any:
         if text in prompt.user:
             raise ScriptedFailure("unread")
-        return digest_judge(prompt, continuation, labels)
+        return digest_scores(prompt, continuation, labels)
 
-    return ScriptedEngine(judge=judge)
+    return ScriptedEngine(scorer=judge)
 
 
 def test_a_text_that_could_not_be_read_has_no_reward() -> None:
@@ -127,7 +127,7 @@ def test_a_predictor_that_answers_otherwise_in_another_batch_is_refused() -> Non
         calls.append(1)
         return np.log(np.full(5, 0.2) + (len(calls) > 6) * np.array([0.0, 0.0, 0.0, 0.0, 0.2]))
 
-    predictions = read(contexts, directions, ScriptedEngine(judge=moody))
+    predictions = read(contexts, directions, ScriptedEngine(scorer=moody))
     with pytest.raises(UserError, match="scored again got rewards of up to"):
         check_zero(gains(contexts, directions, predictions, DOMAINS, "crps"), DOMAINS)
 

@@ -9,7 +9,7 @@ from deeper.behaviour.planted.plant import plant_users
 from deeper.behaviour.splits import part
 from deeper.behaviour.users import choose_users
 from deeper.behaviour.windows import to_windows
-from deeper.engine.scripted.replay import GenerateCall, ScriptedEngine, ScriptedFailure
+from deeper.engine.scripted.engine import GenerateCall, ScriptedEngine, ScriptedFailure
 from deeper.learning.preferences.contexts import contexts
 from deeper.learning.preferences.directions import sample
 from deeper.learning.preferences.schema import CONTEXT, DIRECTION

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pytest
 from persona_cases import DOMAINS, ODD_TITLES
 
-from deeper.engine.scripted.replay import ScriptedEngine
+from deeper.engine.scripted.engine import ScriptedEngine
 from deeper.persona.predict import PREDICT_INPUT, READOUTS, UNKNOWN, Answer
 from deeper.persona.prompts.item_lines import quote
 from deeper.persona.prompts.templates import load_prompts

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from persona_cases import DOMAINS, FOOD, HALVES, STARS
 
 from deeper.engine import Prompt, ScoreRequest
-from deeper.engine.scripted.replay import GenerateCall, ScriptedEngine, ScriptedFailure
+from deeper.engine.scripted.engine import GenerateCall, ScriptedEngine, ScriptedFailure
 from deeper.persona.predict import PREDICT_INPUT, READOUTS, answer_schema, predict, read_answer
 from deeper.persona.prompts.templates import load_prompts
 from deeper.persona.schema import PREDICTION

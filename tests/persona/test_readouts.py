@@ -4,7 +4,7 @@ import numpy as np
 from readout_contract import ReadoutContract
 
 from deeper.engine import Prompt
-from deeper.engine.scripted.replay import ScriptedEngine, ScriptedFailure
+from deeper.engine.scripted.engine import ScriptedEngine, ScriptedFailure
 from deeper.persona.predict import READOUTS
 
 
@@ -16,10 +16,17 @@ def no_rating(prompt: Prompt, sample: int) -> str:
     return "I would say four."
 
 
+def nothing(prompt: Any, title: str, labels: Sequence[str]) -> Any:
+    """No label has a probability."""
+    return np.full(len(labels), -np.inf)
+
+
 class TestDistribution(ReadoutContract):
     name = "distribution"
-    unreadable = staticmethod(lambda: ScriptedEngine(judge=lambda prompt, title, labels: np.full(len(labels), -np.inf)))
-    failing = staticmethod(lambda: ScriptedEngine(judge=fail))
+    unreadable = staticmethod(
+        lambda: ScriptedEngine(scorer=lambda prompt, title, labels: np.full(len(labels), -np.inf))
+    )
+    failing = staticmethod(lambda: ScriptedEngine(scorer=fail))
 
 
 class TestStructured(ReadoutContract):

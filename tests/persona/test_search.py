@@ -6,7 +6,7 @@ import pytest
 from persona_cases import DOMAINS, items
 
 from deeper.engine import Prompt
-from deeper.engine.scripted.replay import GenerateCall, ScriptedEngine, ScriptedFailure
+from deeper.engine.scripted.engine import GenerateCall, ScriptedEngine, ScriptedFailure
 from deeper.persona.predict import PREDICT_INPUT, predict, predict_row
 from deeper.persona.prompts.templates import load_prompts
 from deeper.persona.recipe import RECIPE
@@ -77,7 +77,7 @@ def search(
     rows: Sequence[dict[str, Any]], texts: Sequence[str], n: int, judge: Any = reads
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]], ScriptedEngine]:
     """All steps of a search."""
-    cases, policy, predictor = table(*rows), writer(saying(texts)), ScriptedEngine(judge=judge)
+    cases, policy, predictor = table(*rows), writer(saying(texts)), ScriptedEngine(scorer=judge)
     split = halves(cases, 7, n)
     drawn = draw(split, policy, DOMAINS)
     predictions = predict(questions(cases, split, drawn), predictor, PROMPTS, DOMAINS, "distribution", 1)

@@ -5,7 +5,7 @@ import pytest
 from persona_cases import DOMAINS, items
 
 from deeper.engine import Prompt
-from deeper.engine.scripted.replay import GenerateCall, ScriptedEngine, ScriptedFailure
+from deeper.engine.scripted.engine import GenerateCall, ScriptedEngine, ScriptedFailure
 from deeper.persona.prompts.item_lines import rating_lines
 from deeper.persona.prompts.templates import load_prompts
 from deeper.persona.recipe import RECIPE

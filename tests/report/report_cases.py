@@ -9,7 +9,7 @@ from deeper.commands.evaluate.evaluate import evaluate
 from deeper.commands.evaluate.settings import Settings
 from deeper.commands.execution import engines as engine_choice
 from deeper.engine import Prompt
-from deeper.engine.scripted.replay import ScriptedEngine, ScriptedFailure, digest_judge
+from deeper.engine.scripted.engine import ScriptedEngine, ScriptedFailure, digest_scores
 
 SCRIPT = "</script><img src=x onerror=hacked=1>"
 TITLES = (SCRIPT, "\u202eevoc neddih", "Cove & 'quay' \"end\"", "<b>Bold</b>", "a" * 180, "Plain cove", "入り江", "-->")
@@ -64,13 +64,13 @@ def judge(prompt: Prompt, continuation: str, labels: Sequence[str]) -> object:
     """A prediction; it fails for a few personas."""
     if sum(map(ord, prompt.user)) % 7 == 0:
         raise ScriptedFailure("unreadable <answer>")
-    return digest_judge(prompt, continuation, labels)
+    return digest_scores(prompt, continuation, labels)
 
 
 def hostile_run(folder: Path, windows: Mapping[str, int] = WINDOWS, search_n: int = 2) -> Path:
     """The folder of a finished run, without its report."""
     write_data(folder / "data", windows)
-    engine = ScriptedEngine(reply=answer, judge=judge)  # pyright: ignore[reportArgumentType]
+    engine = ScriptedEngine(reply=answer, scorer=judge)  # pyright: ignore[reportArgumentType]
     original = engine_choice.make_engine
     engine_choice.make_engine = lambda spec, adapter: engine
     try:

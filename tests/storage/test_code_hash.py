@@ -9,7 +9,7 @@ from types import ModuleType
 
 import pytest
 
-from deeper.engine.scripted.replay import ScriptedEngine
+from deeper.engine.scripted.engine import ScriptedEngine
 from deeper.persona.predict import predict
 from deeper.persona.prompts.templates import load_prompts
 from deeper.persona.stages import initialise, update
@@ -94,10 +94,10 @@ def test_what_a_policy_and_a_predictor_do_is_in_their_stages() -> None:
     written = code_modules(partial(update, writer=writer, domains={}), UPDATERS["refine"])
     persona = {f"deeper.persona.{name}" for name in ("write", "leaks", "updaters.refine", "prompts.item_lines")}
     assert {*persona, "deeper.behaviour.levels"} <= written.keys()
-    assert "deeper.engine.scripted.replay" in written
+    assert "deeper.engine.scripted.engine" in written
     assert "deeper.persona.updaters.slide_regeneration" not in written
     read = code_modules(partial(predict, engine=writer.engine, prompts=writer.prompts, domains={}))
-    assert {"deeper.persona.predict", "deeper.measure.metrics", "deeper.engine.scripted.replay"} <= read.keys()
+    assert {"deeper.persona.predict", "deeper.measure.metrics", "deeper.engine.scripted.engine"} <= read.keys()
 
 
 def test_what_only_shows_results_is_in_no_stage() -> None:

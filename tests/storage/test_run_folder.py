@@ -161,7 +161,7 @@ def test_a_damaged_table_is_said_with_what_to_do(folder: RunFolder, damage: str)
     with pytest.raises(UserError, match="damaged") as caught:
         folder.read_table("stage/one.parquet", TABLE.schema)
     assert caught.value.where == str(path)
-    assert "delete it" in caught.value.do
+    assert "delete the file" in caught.value.do
 
 
 def test_numbers_that_json_lacks_are_refused(folder: RunFolder) -> None:

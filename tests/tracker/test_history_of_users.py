@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tracker_cases import COVES, events, rows_of, tracker
 
 from deeper.engine import Prompt
-from deeper.engine.scripted.replay import GenerateCall, ScriptedEngine
+from deeper.engine.scripted.engine import GenerateCall, ScriptedEngine
 from deeper.errors import UserError
 from deeper.tracker import Change
 from deeper.tracker.versions import word_changes
@@ -24,7 +24,7 @@ def telling() -> ScriptedEngine:
     def reply(prompt: Prompt, sample: int) -> str:
         return left.pop(0)
 
-    return ScriptedEngine(reply=reply, judge=lambda prompt, title, labels: [-9.0, -9, -9, -0.1, -9])
+    return ScriptedEngine(reply=reply, scorer=lambda prompt, title, labels: [-9.0, -9, -9, -0.1, -9])
 
 
 def test_each_version_stands_with_what_changed_and_why() -> None:
@@ -80,7 +80,7 @@ def test_a_correction_is_a_version_that_the_next_update_refines() -> None:
     first, corrected, refined = live.history("ann")
     assert (corrected.persona_id, refined.k, refined.method) == (mine.persona_id, 1, "refine")
     assert refined.error is not None and len(refined.discrepancies) == 10
-    assert live._people["ann"].versions[2]["parent"] == mine.persona_id != first.persona_id
+    assert live._users["ann"].versions[2]["parent"] == mine.persona_id != first.persona_id
 
 
 def test_a_correction_that_names_titles_or_ratings_says_so() -> None:
@@ -90,7 +90,7 @@ def test_a_correction_that_names_titles_or_ratings_says_so() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"), [("", "is empty"), (" \u200e\n", "is empty"), ("word " * 200, "999 characters, and 720 can")]
+    ("text", "said"), [("", "is empty"), (" \u200e\n", "is empty"), ("word " * 200, "999 characters; the limit is 720")]
 )
 def test_a_correction_of_no_use_is_refused(text: str, said: str) -> None:
     live = tracker()
@@ -105,7 +105,7 @@ def test_who_is_unknown_is_said() -> None:
     live = tracker()
     live.observe("ann", events(9))
     for call in (live.history, live.behaviour, live.forget, lambda user: live.correct(user, "Kind.")):
-        with pytest.raises(UserError, match="nothing is known of user 'bob'"):
+        with pytest.raises(UserError, match="the tracker does not know the user 'bob'"):
             call("bob")
     with pytest.raises(UserError, match="no persona to correct yet"):
         live.correct("ann", "Kind.")
@@ -131,7 +131,7 @@ def test_someone_without_a_persona_gets_what_the_model_predicts_of_anyone() -> N
     assert found["ann"].points == found["stranger"].points
     assert "Nothing is known." in engine.asked[-1].prompt.user
     assert live.users == ["ann"]
-    with pytest.raises(UserError, match="a user is there twice"):
+    with pytest.raises(UserError, match="a user is given twice"):
         live.predict_all({7: ["Cove 7"], "7": ["Cove 8"]})
 
 
@@ -158,4 +158,4 @@ def test_predictions_are_calibrated_from_the_call_on() -> None:
     assert live.history("u1") == before, "what was shown stays as it was shown"
     live.observe("u1", events(10, first=20))
     assert live.history("u1")[2].error is not None
-    assert [row["calibrated"] for row in live._people["u1"].predictions.values()] == ["off", "domain"]
+    assert [row["calibrated"] for row in live._users["u1"].predictions.values()] == ["off", "domain"]

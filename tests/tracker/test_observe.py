@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 from tracker_cases import COVES, START, events, rows_of, tracker, without_time
 
 from deeper.engine import Prompt
-from deeper.engine.scripted.replay import GenerateCall, ScriptedEngine, ScriptedFailure
+from deeper.engine.scripted.engine import GenerateCall, ScriptedEngine, ScriptedFailure
 from deeper.errors import UserError
 from deeper.tracker import Event, PersonaTracker
 from deeper.tracker.catch_up import ATTEMPTS
 
 
 def versions(found: PersonaTracker, user: str = "ann") -> list[dict[str, Any]]:
-    return without_time(found._people[user].versions)
+    return without_time(found._users[user].versions)
 
 
 def test_a_persona_comes_with_the_tenth_event_and_another_with_the_twentieth() -> None:
@@ -42,7 +42,7 @@ def test_how_a_stream_is_cut_into_calls_does_not_matter(cuts: list[int]) -> None
         parts.observe("ann", stream[start:end])
     assert versions(parts) == versions(whole)
     assert parts.behaviour("ann") == whole.behaviour("ann")
-    assert parts._people["ann"].predictions == whole._people["ann"].predictions
+    assert parts._users["ann"].predictions == whole._users["ann"].predictions
 
 
 @settings(max_examples=15)
@@ -235,7 +235,7 @@ def test_a_prediction_that_fails_is_shown_as_unknown_and_not_asked_for_again() -
     def judge(prompt: Prompt, title: str, labels: Any) -> Any:
         raise ScriptedFailure("no log-probabilities")
 
-    engine, predictor = ScriptedEngine(), ScriptedEngine(judge=judge)
+    engine, predictor = ScriptedEngine(), ScriptedEngine(scorer=judge)
     live = tracker(engine, predictor)
     live.observe("ann", events(20))
     asked = [call.prompt.user for call in engine.asked if isinstance(call, GenerateCall)]
@@ -263,7 +263,7 @@ def test_unrated_events_count_for_windows_but_not_for_errors() -> None:
     live.observe("ann", half)
     second = live.history("ann")[1]
     assert [one.actual is None for one in second.discrepancies] == [bool(n % 2) for n in range(10)]
-    [prediction] = live._people["ann"].predictions.values()
+    [prediction] = live._users["ann"].predictions.values()
     pairs = zip(prediction["points"], second.discrepancies, strict=True)
     rated = [abs(point - one.actual) for point, one in pairs if one.actual is not None]
     assert second.error == pytest.approx(sum(rated) / 5) and len(rated) == 5
@@ -276,5 +276,5 @@ def test_settings_that_do_not_exist_are_named() -> None:
         PersonaTracker(COVES, policy_engine="nothing")
     with pytest.raises(UserError, match="unknown domain 'shells'"):
         PersonaTracker("shells")
-    with pytest.raises(UserError, match="takes no adapter"):
+    with pytest.raises(UserError, match="policy_engine is an object"):
         PersonaTracker(COVES, policy_engine=ScriptedEngine(), policy_adapter="adapters/writer")

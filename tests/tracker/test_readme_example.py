@@ -9,7 +9,7 @@ import pytest
 
 import tracker_example
 from deeper.commands.execution import engines as engine_choice
-from deeper.engine.scripted.replay import ScriptedEngine
+from deeper.engine.scripted.engine import ScriptedEngine
 from deeper.tracker import PersonaTracker
 
 

@@ -15,7 +15,7 @@ from deeper.behaviour.planted.plant import plant_users, write_planted
 from deeper.commands.evaluate.evaluate import evaluate
 from deeper.commands.evaluate.settings import Settings
 from deeper.commands.execution import engines as engine_choice
-from deeper.engine.scripted.replay import ScriptedEngine, ScriptedFailure, digest_judge
+from deeper.engine.scripted.engine import ScriptedEngine, ScriptedFailure, digest_scores
 from deeper.errors import UserError
 from deeper.tracker import PersonaTracker
 
@@ -25,7 +25,7 @@ SETTINGS: dict[str, Any] = {"max_persona_tokens": 40, "seed": 3}
 
 def leaning(prompt: Any, continuation: str, labels: Any) -> Any:
     """Log-probabilities that depend on every word but lean upwards, so that a calibration has something to fit."""
-    return digest_judge(prompt, continuation, labels) + 0.3 * np.arange(len(labels))
+    return digest_scores(prompt, continuation, labels) + 0.3 * np.arange(len(labels))
 
 
 def often_failing(prompt: Any, continuation: str, labels: Any) -> Any:
@@ -42,7 +42,7 @@ def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
     calibration, judge = request.param
     base = tmp_path_factory.mktemp("run")
     write_planted(plant_users(10, WINDOWS, seed=4), base / "data")
-    engine = ScriptedEngine(judge=judge)
+    engine = ScriptedEngine(scorer=judge)
     methods = ("refine", "frozen")
     settings = Settings(data=str(base / "data"), rounds=ROUNDS, methods=methods, calibration=calibration, **SETTINGS)
     with pytest.MonkeyPatch.context() as patch:
@@ -142,7 +142,7 @@ def test_a_calibration_of_something_else_is_refused(
     if change == "readout":
         settings["readout"] = "structured"
     if change == "engine":
-        settings["predictor_engine"] = ScriptedEngine(judge=lambda prompt, title, labels: [-1.0] * len(labels))
+        settings["predictor_engine"] = ScriptedEngine(scorer=lambda prompt, title, labels: [-1.0] * len(labels))
     if change == "unfinished":
         settings["calibration"] = tmp_path
     if change == "scale":

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from tracker_cases import COVES, events, rows_of, tracker
 
-from deeper.engine.scripted.replay import ScriptedEngine, ScriptedFailure
+from deeper.engine.scripted.engine import ScriptedEngine, ScriptedFailure
 from deeper.errors import UserError
 from deeper.storage import run_folder
 from deeper.storage.atomic import write_atomically
@@ -28,7 +28,7 @@ def filled(**settings: Any) -> PersonaTracker:
 
 
 def state(live: PersonaTracker) -> Any:
-    return live._people, live._reader.calibration, live._settings, live._reader.domain
+    return live._users, live._reader.calibration, live._settings, live._reader.domain
 
 
 def tables(folder: Path) -> dict[str, list[dict[str, Any]]]:
@@ -77,7 +77,7 @@ def test_what_waits_is_saved_with_its_attempts(tmp_path: Path) -> None:
     live.save(tmp_path / "kept")
     live.close()
     with PersonaTracker.load(tmp_path / "kept", policy_engine="scripted", predictor_engine="scripted") as again:
-        assert again.waiting() == {"ann": "no power"} and again._people["ann"].attempts == 1
+        assert again.waiting() == {"ann": "no power"} and again._users["ann"].attempts == 1
         assert len(again.behaviour("ann")) == 15
         assert len(again.update()["ann"].versions) == 1 and again.waiting() == {}
 
@@ -124,7 +124,7 @@ def test_a_tracker_never_overwrites_another(tmp_path: Path) -> None:
 
 def test_saving_elsewhere_moves_the_tracker_there(tmp_path: Path) -> None:
     live = filled()
-    with pytest.raises(UserError, match="in no folder yet"):
+    with pytest.raises(UserError, match="has no folder yet"):
         live.save()
     live.save(tmp_path / "one")
     live.save(tmp_path / "two")
@@ -145,7 +145,7 @@ def test_a_save_that_is_killed_at_any_write_leaves_the_one_before(
         again = PersonaTracker.load(tmp_path / "kept")
         assert state(again) == before
         again.observe("ann", events(20, first=24))
-        again._people.pop("bob")
+        again._users.pop("bob")
         count = 0
 
         def killed(path: Path, content: bytes, at: int = at) -> None:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from deeper.domains import Domain, Scale
-from deeper.engine.scripted.replay import ScriptedEngine
+from deeper.engine.scripted.engine import ScriptedEngine
 from deeper.tracker import PersonaTracker
 
 COVES = Domain("coves", "Coves", "cove", Scale(1, 5, 1), unrated=(0.0,))
@@ -29,6 +29,6 @@ def without_time(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{name: value for name, value in row.items() if name != "time"} for row in rows]
 
 
-def rows_of(people: Mapping[Any, Iterable[dict[str, Any]]]) -> list[dict[str, Any]]:
+def rows_of(users: Mapping[Any, Iterable[dict[str, Any]]]) -> list[dict[str, Any]]:
     """Events with their users, one user's after the other's."""
-    return [{"user": user, **event} for user, own in people.items() for event in own]
+    return [{"user": user, **event} for user, events in users.items() for event in events]

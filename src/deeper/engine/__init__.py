@@ -1,4 +1,17 @@
-"""The only place that talks to a language model: one protocol, one module per engine."""
+"""Language models behind one protocol. No other room of the package talks to a model.
+
+    protocol.py    `Engine` (its two verbs are `generate` and `score`), and what they take and return
+    registry.py    makes an engine from its name: `make_engine("transformers:NAME")`
+    openvino/ torch/ openai/ scripted/    one folder for each kind of engine; its class is in `engine.py`
+
+To add a kind of engine, add a folder. Its `__init__.py` defines two names:
+
+    SPECS                  how users name the engine, for instance ("mine", "mine:MODEL")
+    make(rest, adapter)    returns the engine; `rest` is the text after the colon
+
+Import heavy libraries inside `make`. The registry finds the folder by itself, so every command can use the engine.
+Then let a test class inherit `EngineContract` of `tests/engine/contract.py`. `docs/extend.md` has a complete example.
+"""
 
 from deeper.engine.protocol import Completion, Engine, Prompt, Sampling, ScoreRequest, Usage
 

@@ -1,4 +1,4 @@
-"""What engines that run a model themselves do alike: refuse prompts that do not fit, read the samples, count."""
+"""Shared by engines that run a model themselves: refuse prompts that are too long, collect samples, count tokens."""
 
 from collections.abc import Callable, Sequence
 
@@ -8,32 +8,36 @@ Tokens = Sequence[int]
 
 
 def complete(
-    sequences: Sequence[Tokens],
+    prompts: Sequence[Tokens],
     context_tokens: int,
     sampling: Sampling,
-    answers: Callable[[Sequence[Tokens], Sampling], Sequence[Sequence[Tokens]]],
+    generate_tokens: Callable[[Sequence[Tokens], Sampling], Sequence[Sequence[Tokens]]],
     decode: Callable[[Tokens], str],
     usage: Usage,
 ) -> list[Completion]:
-    """Answer prompts that are already tokens.
+    """Answer prompts that are already tokenised.
 
     Args:
-        sequences: The prompts' tokens.
-        context_tokens: Longest sequence that the model reads, its answer included.
+        prompts: The tokens of each prompt.
+        context_tokens: The longest sequence that the model reads, answer included.
         sampling: How to generate.
-        answers: Gives the tokens of `sampling.n` samples for each of the prompts that fit.
-        decode: Text of a sample's tokens.
-        usage: Is added to.
+        generate_tokens: Returns the tokens of `sampling.n` samples for each prompt.
+        decode: Returns the text of a sample's tokens.
+        usage: The counts to add to.
+
+    Returns:
+        One completion for each prompt; a failure where the prompt is too long or all answers are empty.
     """
-    room = context_tokens - sampling.max_tokens
-    fitting = [i for i, sequence in enumerate(sequences) if len(sequence) <= room]
-    completions = [Completion((), failure=f"the prompt has more than the {room} tokens that fit")] * len(sequences)
-    for i, samples in zip(fitting, answers([sequences[i] for i in fitting], sampling), strict=True):
+    longest = context_tokens - sampling.max_tokens
+    fitting = [i for i, prompt in enumerate(prompts) if len(prompt) <= longest]
+    too_long = Completion((), failure=f"the prompt has more than the {longest} tokens that fit")
+    completions = [too_long] * len(prompts)
+    for i, samples in zip(fitting, generate_tokens([prompts[i] for i in fitting], sampling), strict=True):
         texts = tuple(decode(sample).strip() for sample in samples)
-        # One empty sample among others is the caller's to judge: it must not cost the others.
-        empty = "" if len(texts) == sampling.n and any(texts) else "the model gave an empty answer"
-        completions[i] = Completion(() if empty else texts, tuple(map(len, samples)), empty)
+        # The caller deals with one empty sample among others; the other samples are still good.
+        failure = "" if len(texts) == sampling.n and any(texts) else "the model gave an empty answer"
+        completions[i] = Completion(() if failure else texts, tuple(map(len, samples)), failure)
         usage.calls += 1
-        usage.tokens_prompt += len(sequences[i])
+        usage.tokens_prompt += len(prompts[i])
         usage.tokens_generated += sum(map(len, samples))
     return completions

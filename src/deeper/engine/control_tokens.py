@@ -1,14 +1,14 @@
-"""Text of users must never reach a model as control tokens (the end of a turn, another role)."""
+"""Keeps control tokens (end of a turn, another role) out of text that comes from users."""
 
 from collections.abc import Sequence
 
 
 def as_text(text: str, control_tokens: Sequence[str]) -> str:
-    """Write what looks like a control token so that the tokeniser reads it as text: `<|im_end|>` as `< |im_end|>`.
+    """Split everything that looks like a control token, so the tokeniser reads `<|im_end|>` as `< |im_end|>`.
 
     Args:
         text: Any text.
-        control_tokens: Texts that the tokeniser reads as control tokens.
+        control_tokens: The strings that the tokeniser reads as control tokens.
     """
     for token in control_tokens:
         if token in text:

@@ -1,4 +1,4 @@
-"""Labels as a tree of tokens: what must be computed to tell the labels apart, and nothing more."""
+"""A tree of the labels' tokens: the least that must be computed to tell the labels apart."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,29 +12,29 @@ Tokens = tuple[int, ...]
 
 @dataclass(frozen=True)
 class LabelTree:
-    """How labels branch.
+    """How the labels branch.
 
     Attributes:
-        paths: For each label the tokens up to the first that no other label shares (see `Engine.score`).
-        branches: Token sequences to run behind a continuation, each as long as possible; their logits at every
-            position, with those behind the continuation itself, decide all labels.
+        paths: For each label, its tokens up to the first one that no other label shares (see `Engine.score`).
+        branches: Token sequences to run after a continuation, each as long as possible. The logits after the
+            continuation and after each of these tokens decide all labels.
     """
 
     paths: tuple[Tokens, ...]
     branches: tuple[Tokens, ...]
 
 
-def label_tree(labels: Sequence[Sequence[int]], end: int) -> LabelTree:
+def label_tree(labels: Sequence[Sequence[int]], end_token: int) -> LabelTree:
     """Build the tree.
 
     Args:
-        labels: Token ids of each label, all different.
-        end: The token that ends an answer.
+        labels: Token ids of each label; no two labels are equal.
+        end_token: The token that ends an answer.
     """
-    closed = [(*label, end) for label in labels]
+    ended = [(*label, end_token) for label in labels]
     paths: list[Tokens] = []
-    for j, label in enumerate(closed):
-        shared = max((_common(label, other) for i, other in enumerate(closed) if i != j), default=0)
+    for j, label in enumerate(ended):
+        shared = max((_common_length(label, other) for i, other in enumerate(ended) if i != j), default=0)
         paths.append(label[: shared + 1])
     inner = {path[:length] for path in paths for length in range(1, len(path))}
     branches = sorted(node for node in inner if not any(other[: len(node)] == node for other in inner - {node}))
@@ -44,7 +44,7 @@ def label_tree(labels: Sequence[Sequence[int]], end: int) -> LabelTree:
 def split_prefix(
     sequences: Sequence[tuple[int, ...]],
 ) -> tuple[tuple[int, ...], tuple[tuple[int, ...], ...]]:
-    """The longest common beginning of token sequences that leaves each at least one token, and the rests."""
+    """Split sequences into their longest common prefix and the rest of each; each rest has at least one token."""
     first, last = min(sequences), max(sequences)
     limit = min(map(len, sequences)) - 1
     shared = 0
@@ -53,20 +53,20 @@ def split_prefix(
     return first[:shared], tuple(sequence[shared:] for sequence in sequences)
 
 
-def _common(one: Tokens, other: Tokens) -> int:
+def _common_length(one: Tokens, other: Tokens) -> int:
     length = 0
     while length < min(len(one), len(other)) and one[length] == other[length]:
         length += 1
     return length
 
 
-def combine(tree: LabelTree, root: Floats, behind: Sequence[Floats]) -> Floats:
-    """Log-probabilities of the labels of one continuation.
+def combine(tree: LabelTree, root: Floats, after_branch: Sequence[Floats]) -> Floats:
+    """Sum log-probabilities of tokens into log-probabilities of labels, for one continuation.
 
     Args:
-        tree: The labels' tree.
-        root: Log-probabilities of the vocabulary behind the continuation; shape (vocabulary,).
-        behind: For each branch, log-probabilities behind each of its tokens; shape (tokens, vocabulary).
+        tree: The tree of the labels.
+        root: Log-probabilities of the vocabulary after the continuation; shape (vocabulary,).
+        after_branch: For each branch, log-probabilities after each of its tokens; shape (tokens, vocabulary).
 
     Returns:
         Shape (labels,).
@@ -76,5 +76,5 @@ def combine(tree: LabelTree, root: Floats, behind: Sequence[Floats]) -> Floats:
         scores[j] = root[path[0]]
         for depth in range(1, len(path)):
             b = next(b for b, branch in enumerate(tree.branches) if branch[:depth] == path[:depth])
-            scores[j] += behind[b][depth - 1, path[depth]]
+            scores[j] += after_branch[b][depth - 1, path[depth]]
     return scores

@@ -1,4 +1,4 @@
-"""The engine protocol: two verbs, `generate` and `score`, over chat prompts."""
+"""The engine protocol: `generate` and `score` for chat prompts."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
-FLOOR = -20.0
-"""Natural log-probability given to a label that an engine cannot see (an API shows at most 20 alternatives)."""
+LOG_PROB_FLOOR = -20.0
+"""Natural log of the probability given to a label that a server does not show (APIs show at most 20 alternatives)."""
 
 
 @dataclass(frozen=True)
 class Prompt:
-    """One turn of chat: a system message and a user message."""
+    """A chat of a system message and a user message."""
 
     system: str
     user: str
@@ -26,11 +26,11 @@ class Sampling:
     """How to generate.
 
     Attributes:
-        max_tokens: Upper bound of the answer's length, in tokens.
-        temperature: 0 is greedy; above 0 samples.
-        n: Samples for each prompt; the prompt is computed once.
-        seed: Seed of the samples; sample i of a prompt is reproducible for the same engine fingerprint and batch.
-        json_schema: Constrains the answer to JSON of this schema.
+        max_tokens: The longest answer, in tokens.
+        temperature: 0 decodes greedily; above 0 draws samples.
+        n: Samples for each prompt. The prompt itself is computed once.
+        seed: The same seed, engine fingerprint and batch give the same samples.
+        json_schema: If given, the answer is JSON that follows this schema.
     """
 
     max_tokens: int
@@ -46,7 +46,7 @@ class Completion:
 
     Attributes:
         texts: `n` answers; empty if the call failed.
-        tokens: Generated tokens of each answer.
+        tokens: The number of tokens of each answer.
         failure: Why there is no answer, in one line; empty if there is one.
     """
 
@@ -57,11 +57,11 @@ class Completion:
 
 @dataclass(frozen=True)
 class ScoreRequest:
-    """Continuations of one prompt to be scored against the same labels.
+    """Continuations of one prompt to score against the same labels.
 
     Attributes:
-        prompt: What all continuations share; engines that can, compute it once.
-        continuations: Texts appended to the user message, one question each.
+        prompt: What all continuations share. Engines compute it once where they can.
+        continuations: Texts appended to the user message; each asks one question.
         labels: The possible answers.
     """
 
@@ -72,7 +72,7 @@ class ScoreRequest:
 
 @dataclass
 class Usage:
-    """What an engine has spent since it was made."""
+    """Calls and tokens that an engine has used since it was made."""
 
     calls: int = 0
     tokens_prompt: int = 0
@@ -80,26 +80,26 @@ class Usage:
     tokens_generated: int = 0
 
     def __sub__(self, other: "Usage") -> "Usage":
-        """What was spent since `other`."""
+        """Return what was used since `other`."""
         return Usage(**{f.name: getattr(self, f.name) - getattr(other, f.name) for f in fields(self)})
 
 
 class Engine(Protocol):
-    """A language model behind two verbs.
+    """A language model that can generate and score.
 
-    Both keep the order of their requests and answer each of them: a call that fails for good after retries is a
-    `Completion.failure` or a row of NaN, never an exception and never a missing row. An engine that cannot work
-    at all (no server, no weights) raises `UserError`.
+    Both methods answer every request, in order. A call that still fails after retries gives a `Completion.failure`
+    or a row of NaN, never an exception or a missing row. An engine that cannot work at all (no server, no weights)
+    raises `UserError`.
     """
 
     @property
     def fingerprint(self) -> str:
-        """Runtime, weights and settings that decide the answers, in one line."""
+        """One line that changes when answers may change: runtime, weights, adapter, settings."""
         ...
 
     @property
     def usage(self) -> Usage:
-        """What has been spent so far (a copy)."""
+        """A copy of the counts so far."""
         ...
 
     def generate(self, prompts: Sequence[Prompt], sampling: Sampling) -> list[Completion]:
@@ -107,13 +107,13 @@ class Engine(Protocol):
         ...
 
     def score(self, requests: Sequence[ScoreRequest]) -> list[Floats]:
-        """Log-probabilities of labels as answers.
+        """Return log-probabilities of labels as answers.
+
+        Only as much of a label is scored as tells it from the others: its tokens up to the first one that no other
+        label shares. A label that begins another one ("3" and "3.5") is scored whole, with the end of the answer.
 
         Returns:
-            For each request a matrix (continuations, labels): the natural log of the probability that the answer
-            begins as only this label can, that is with the label up to its first token that no other label
-            shares, or, where the label is the beginning of another ("3" of "3.5"), with the whole label and the
-            end of the answer. Rows are not normalised. A label that the engine cannot see gets `FLOOR`; a row
-            that failed, or of which no label can be seen, is NaN.
+            For each request a matrix (continuations, labels) of natural logs. Rows are not normalised. A label that
+            the engine cannot see gets `LOG_PROB_FLOOR`. A row is NaN if its call failed or it shows no label.
         """
         ...

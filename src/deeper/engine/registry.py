@@ -1,8 +1,7 @@
-"""Engines by name; nothing heavy is imported before an engine is made.
+"""Makes engines from their names.
 
-Each folder of `deeper.engine` holds one kind of engine. Its `__init__.py` has `SPECS`, the ways to name its engines
-("NAME", "NAME:WHAT"), and a function `make(rest, adapter)`, where `rest` stands behind the colon ("" without one) and
-`adapter` is "" without one. A folder that you add is an engine of every command.
+Each folder of `deeper.engine` is one kind of engine; `deeper/engine/__init__.py` says what a folder needs. A kind's own
+module and its libraries are imported when an engine is made, not before.
 """
 
 from collections.abc import Mapping
@@ -14,23 +13,26 @@ from deeper import engine
 from deeper.engine.protocol import Engine
 from deeper.errors import UserError
 
-_kinds = [import_module(f"{engine.__name__}.{found.name}") for found in iter_modules(engine.__path__) if found.ispkg]
-KINDS: Mapping[str, Any] = {kind.SPECS[0].partition(":")[0]: kind for kind in _kinds}
-"""The module of each kind, by the name before the colon."""
+_folders = [import_module(f"{engine.__name__}.{found.name}") for found in iter_modules(engine.__path__) if found.ispkg]
+KINDS: Mapping[str, Any] = {folder.SPECS[0].partition(":")[0]: folder for folder in _folders}
+"""The package of each kind, by the part of its name before the colon."""
 
 
 def make_engine(spec: str, adapter: str = "") -> Engine:
     """Make an engine.
 
     Args:
-        spec: `embedded` (the small model), `embedded:PATH.gguf` (your own model file), `transformers` (the small model
-            on torch, on a GPU if there is one), `transformers:FOLDER_OR_NAME` (a folder in the format of Hugging Face,
-            or a name on its hub), `openai:MODEL` (a server that speaks the OpenAI API; address and key come from
-            OPENAI_BASE_URL and OPENAI_API_KEY), or `scripted` (deterministic nonsense, for tests).
-        adapter: A trained adapter to use with it: a folder, or on a server the name of a LoRA.
+        spec: One of
+            `embedded` (the small model);
+            `embedded:PATH.gguf` (your own model file);
+            `transformers` (the small model on PyTorch, on a GPU if there is one);
+            `transformers:FOLDER_OR_NAME` (a folder in Hugging Face format, or a name on its hub);
+            `openai:MODEL` (a server with the OpenAI API, at OPENAI_BASE_URL with the key OPENAI_API_KEY);
+            `scripted` (deterministic nonsense, for tests).
+        adapter: A trained adapter: its folder, or on a server the name of the LoRA. Empty for none.
 
     Raises:
-        UserError: There is no such engine, it cannot be made, or the adapter does not fit it.
+        UserError: No engine has this name, the engine cannot be made, or the adapter does not fit it.
     """
     name, colon, rest = spec.partition(":")
     kind = KINDS.get(name)

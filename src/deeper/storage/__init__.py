@@ -1,1 +1,1 @@
-"""Files and runs: atomic writes, Parquet, the run folder, stages, and where a result comes from."""
+"""Files and runs: atomic writes, Parquet, the run folder and its settings, stages, and provenance of results."""

@@ -1,4 +1,4 @@
-"""Files that are whole, absent or as before, whatever happens while they are written."""
+"""Write files atomically: after a crash a file is complete, absent or unchanged."""
 
 import os
 from collections.abc import Generator
@@ -9,14 +9,14 @@ from deeper.errors import UserError
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file through a temporary name, fsync and rename: after a crash it is whole, absent or as before.
+    """Write a file atomically, through a temporary name, fsync and rename.
 
     Args:
         path: The file, in a folder that exists.
-        content: All of it.
+        content: The whole content.
 
     Raises:
-        OSError: It cannot be written; nothing is left behind.
+        OSError: The file cannot be written; the temporary file is deleted.
     """
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
@@ -32,12 +32,12 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 @contextmanager
 def disk_errors(path: Path) -> Generator[None]:
-    """Turn errors of the file system into messages that say what to do."""
+    """Turn errors of the file system into a `UserError` about `path`."""
     try:
         yield
     except OSError as error:
         raise UserError(
             f"cannot be written ({error.strerror or error})",
             where=str(path),
-            do="free space or choose another folder (--out); a run continues where it was",
+            do="free space, or choose another --out; the same command continues where it stopped",
         ) from error

@@ -1,4 +1,4 @@
-"""What lies on the Hugging Face hub, by name; a folder of this machine always comes first."""
+"""Find folders by path, or fetch them from the Hugging Face hub by name. An existing path always comes first."""
 
 import re
 from collections.abc import Sequence
@@ -13,37 +13,37 @@ _NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
 
 def is_hub_name(source: str) -> bool:
-    """Whether text can only be a name on the hub, "owner/name", and no path of this machine.
+    """Whether text is a hub name, "owner/name", and not a path on this machine.
 
-    A path whose first folder exists here is one of this machine, even where its end is missing.
+    If the first folder of the text exists here, it is a path, even if the rest is missing.
     """
     return bool(_NAME.fullmatch(source)) and not Path(source).exists() and not Path(source).parent.exists()
 
 
 def folder_of(source: str, what: What, patterns: Sequence[str]) -> Path:
-    """The folder that `source` names on this machine or, where it can be no path, on the hub; see `fetch`."""
+    """Return the folder that `source` names: a hub name is fetched (see `fetch`), anything else is a path."""
     return fetch(source, what, patterns) if is_hub_name(source) else Path(source)
 
 
 def fetch(name: str, what: What, patterns: Sequence[str]) -> Path:
-    """The folder of something on the hub, fetched unless it is in the hub's cache; HF_HUB_OFFLINE takes only that.
+    """Return the folder of a repository on the hub, fetched unless it is cached. HF_HUB_OFFLINE allows the cache only.
 
     Args:
-        name: On the hub.
-        what: What it is.
-        patterns: Which files; others are not fetched.
+        name: The repository's name on the hub.
+        what: What the repository holds.
+        patterns: The files to fetch, as glob patterns.
 
     Raises:
-        UserError: It cannot be had.
+        UserError: The repository cannot be fetched, or huggingface_hub is not installed.
     """
     try:
         from huggingface_hub import snapshot_download
         from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
     except ImportError as error:
         raise UserError(
-            "names on the hub need a package that is not installed (huggingface_hub)",
+            "names on the hub need the package huggingface_hub, which is not installed",
             where=name,
-            do="pip install huggingface_hub, or give a folder",
+            do="run pip install huggingface_hub, or give a folder",
         ) from error
     kind = "dataset" if what == "data set" else "model"
     try:

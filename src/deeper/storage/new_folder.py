@@ -1,4 +1,4 @@
-"""Writing a new folder whole or not at all."""
+"""Write a new folder completely or not at all."""
 
 import os
 import shutil
@@ -11,19 +11,19 @@ from deeper.errors import UserError
 
 @contextmanager
 def new_folder(folder: Path) -> Generator[Path]:
-    """Give a staging folder beside `folder`, which takes its place, synced to the disk, when the block ends well.
+    """Give a temporary folder that becomes `folder`, synced to the disk, when the block ends without an error.
 
     Args:
-        folder: A folder that is empty or not there yet.
+        folder: A folder that is empty or does not exist.
 
     Raises:
-        UserError: The folder holds something, or cannot be written (read-only, disk full).
+        UserError: The folder is not empty, or cannot be written (read-only, disk full).
     """
     folder = folder.resolve()
     staging = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
     try:
         if folder.exists() and any(folder.iterdir()):
-            raise UserError("the folder is not empty", where=str(folder), do="choose another, or empty it")
+            raise UserError("the folder is not empty", where=str(folder), do="choose another folder, or empty this one")
         try:
             staging.mkdir(parents=True)
             yield staging
@@ -39,6 +39,6 @@ def new_folder(folder: Path) -> Generator[Path]:
 
 
 def not_written(path: Path, error: OSError) -> UserError:
-    """The message of a file or folder that cannot be written."""
-    do = "free space or choose another place, and give the same command again"
+    """Return the error for a file or folder that cannot be written."""
+    do = "free space or choose another place, then repeat the command"
     return UserError(f"cannot be written ({error.strerror or error})", where=str(path), do=do)

@@ -1,7 +1,6 @@
-"""Reading a Parquet file in one thread.
+"""Read Parquet files in one thread.
 
-`pyarrow.parquet.read_table` leaves the work to threads, and waits for ever where none can be started for want of
-memory.
+`pyarrow.parquet.read_table` starts threads. If there is too little memory to start one, it waits forever.
 """
 
 from pathlib import Path
@@ -11,11 +10,11 @@ import pyarrow.parquet as pq
 
 
 def read_parquet(path: Path) -> pa.Table:
-    """The table of a Parquet file; checksums of its pages are looked at where it has them.
+    """Read a Parquet file, and check the checksums of its pages if it has them.
 
     Raises:
         OSError: The file cannot be read.
-        ValueError: It is no Parquet.
+        ValueError: The file is not Parquet.
     """
     with pq.ParquetFile(path, page_checksum_verification=True) as file:
         return file.read(use_threads=False)

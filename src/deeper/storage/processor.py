@@ -1,17 +1,18 @@
-"""What this machine's processor is and can do."""
+"""The name and the abilities of this machine's processor."""
 
 import platform
 from pathlib import Path
 
 CPU_INFO = Path("/proc/cpuinfo")
 INT8_FLAGS = {"avx512_vnni", "avx_vnni", "amx_int8"}
+"""Flags of x86 processors that multiply 8-bit integers."""
 
 
 def computes_in_int8() -> bool:
-    """Whether matrices of 8-bit integers are multiplied as they are; without it each step unpacks them to floats.
+    """Whether the processor multiplies 8-bit integers directly; if not, each step converts them to floats.
 
-    Where the system does not say (no `/proc/cpuinfo`, or one without x86 flags) the answer is yes: 8-bit weights need
-    a quarter of the memory.
+    True if the system does not say (no `/proc/cpuinfo`, or no x86 flags in it), because 8-bit weights need a quarter of
+    the memory.
     """
     lines = CPU_INFO.read_text("utf-8").splitlines() if CPU_INFO.exists() else []
     flags = next((line.partition(":")[2].split() for line in lines if line.startswith("flags")), None)
@@ -19,7 +20,7 @@ def computes_in_int8() -> bool:
 
 
 def name_of_processor() -> str:
-    """The processor's name as the system tells it."""
+    """Return the processor's name."""
     lines = CPU_INFO.read_text("utf-8", "replace").splitlines() if CPU_INFO.exists() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.processor() or platform.machine()

@@ -1,4 +1,4 @@
-"""Where a result comes from: commit, versions and machine."""
+"""Record where a result comes from: commit, versions and machine."""
 
 import os
 import platform
@@ -12,10 +12,11 @@ from deeper.storage.processor import name_of_processor
 
 PACKAGES = ("deeper-persona", "openvino", "openvino-genai", "openai", "numpy", "pyarrow", "gguf", "myfm", "duckdb",
             "torch", "transformers", "peft", "trl")  # fmt: skip
+"""Packages whose versions are recorded, if they are installed."""
 
 
 def provenance() -> dict[str, Any]:
-    """The commit ("+changes" if the checkout differs from it; None outside a checkout), versions, machine."""
+    """Return commit, versions and machine. The commit ends in "+changes" if files differ from it; None outside git."""
     return {
         "commit": _commit(),
         "versions": {"python": platform.python_version(), **_versions()},
@@ -35,7 +36,7 @@ def _versions() -> dict[str, str]:
 
 def _machine() -> dict[str, Any]:
     machine = {"system": platform.platform(), "processor": name_of_processor(), "cores": os.cpu_count()}
-    # Whoever has used a GPU has imported torch; nobody else waits for it.
+    # A run that used a GPU has imported torch already. Other runs do not wait for the import.
     torch: Any = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_available():
         machine["accelerator"] = torch.cuda.get_device_name()
@@ -43,7 +44,7 @@ def _machine() -> dict[str, Any]:
 
 
 def _commit() -> str | None:
-    """The commit of the checkout that this package is run from."""
+    """Return the commit of the git checkout that this package runs from."""
     root = Path(__file__).resolve().parents[3]
     if not (root / ".git").exists():
         return None

@@ -1,4 +1,4 @@
-"""The run folder: resolved settings, shards written atomically, tables, manifest and results."""
+"""The run folder: settings, shards, tables, manifest and results, all written atomically."""
 
 import hashlib
 import json
@@ -19,18 +19,18 @@ from deeper.storage.layout import CONFIG
 from deeper.storage.parquet import read_parquet
 from deeper.storage.settings import RunSettings
 
-ROW_GROUP = 10_000
-"""Rows that are put into a file at once; a writer holds all of them."""
+ROWS_PER_GROUP = 10_000
+"""Rows in a row group of a Parquet file; the writer holds a whole group in memory."""
 
 
 class RunFolder:
-    """A folder that a run can be killed in and started again in."""
+    """The folder of a run. A killed run can be continued in it."""
 
     def __init__(self, path: Path, settings: RunSettings) -> None:
         """Open or create the folder.
 
         Raises:
-            UserError: It cannot be written, is no run folder, or holds a run of other settings.
+            UserError: The folder cannot be written, holds something else, or holds a run with other settings.
         """
         self.path = path
         config = path / CONFIG
@@ -38,7 +38,7 @@ class RunFolder:
             if config.exists():
                 _check_same(config, settings)
             elif path.exists() and (not path.is_dir() or any(p for p in path.iterdir() if p.name[0] != ".")):
-                do = "choose another folder (--out)"
+                do = "choose an empty or new folder (--out)"
                 raise UserError("the folder is not empty and holds no run", where=str(path), do=do)
             else:
                 path.mkdir(parents=True, exist_ok=True)
@@ -46,10 +46,10 @@ class RunFolder:
 
     @contextmanager
     def held(self) -> Generator[None]:
-        """Keep other processes out, and sweep up what a killed one has left half-written.
+        """Lock the folder, and delete half-written files of a killed process.
 
         Raises:
-            UserError: Another process holds the folder.
+            UserError: Another process has locked the folder.
         """
         lock = FileLock(self.path / ".lock", timeout=0)
         with disk_errors(self.path):
@@ -59,7 +59,7 @@ class RunFolder:
                 raise UserError(
                     "another process is running in this folder",
                     where=str(self.path),
-                    do="wait for it, or choose another folder (--out)",
+                    do="wait until it ends, or choose another folder (--out)",
                 ) from error
         try:
             with disk_errors(self.path):
@@ -70,14 +70,14 @@ class RunFolder:
             lock.release()
 
     def has(self, name: str) -> bool:
-        """Whether a file is there, whole."""
+        """Whether a file exists; files are written atomically, so it is complete."""
         return (self.path / name).exists()
 
     def read_table(self, name: str, schema: pa.Schema) -> pa.Table:
-        """Read a Parquet file of a schema.
+        """Read a Parquet file that has this schema.
 
         Raises:
-            UserError: It is damaged, or holds something else.
+            UserError: The file is damaged, or has another schema.
         """
         path = self.path / name
         try:
@@ -95,7 +95,7 @@ class RunFolder:
         """Read a JSON file that holds an object.
 
         Raises:
-            UserError: It is damaged.
+            UserError: The file is damaged.
         """
         path = self.path / name
         try:
@@ -109,22 +109,22 @@ class RunFolder:
     def write_table(self, name: str, table: pa.Table) -> None:
         """Write a Parquet file atomically."""
         sink = pa.BufferOutputStream()
-        pq.write_table(table, sink, row_group_size=ROW_GROUP, compression="zstd", write_page_checksum=True)
+        pq.write_table(table, sink, row_group_size=ROWS_PER_GROUP, compression="zstd", write_page_checksum=True)
         self._write(name, sink.getvalue().to_pybytes())
 
     def write_json(self, name: str, value: Mapping[str, Any]) -> None:
-        """Write JSON atomically; NaN is refused."""
+        """Write JSON atomically; raise ValueError for NaN."""
         self.write_text(name, json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
 
     def seal(self, name: str, value: Mapping[str, Any], files: Sequence[str]) -> None:
-        """Write the JSON that ends a run: with the SHA-256 of files of the folder, and of itself.
+        """Write the JSON file that ends a run, with the SHA-256 of other files and of itself.
 
         Args:
             name: The file's name.
             value: Its content.
-            files: The files that belong to it, all written before.
+            files: The files of the folder that belong to it; they exist already.
         """
-        digests = {one: hashlib.sha256((self.path / one).read_bytes()).hexdigest() for one in files}
+        digests = {file: hashlib.sha256((self.path / file).read_bytes()).hexdigest() for file in files}
         sealed = {**value, "files": digests}
         self.write_json(name, {**sealed, "sha256": _sha256(sealed)})
 
@@ -133,7 +133,7 @@ class RunFolder:
         self._write(name, text.encode())
 
     def remove(self, name: str) -> None:
-        """Delete a folder with all that is in it."""
+        """Delete a folder and everything in it."""
         with disk_errors(self.path / name):
             shutil.rmtree(self.path / name)
 
@@ -145,7 +145,7 @@ class RunFolder:
 
 
 def is_sealed(value: Mapping[str, Any]) -> bool:
-    """Whether what `RunFolder.seal` has written is as it was."""
+    """Whether the content of a file that `RunFolder.seal` wrote is unchanged."""
     return value.get("sha256") == _sha256({name: part for name, part in value.items() if name != "sha256"})
 
 
@@ -154,12 +154,14 @@ def _sha256(value: Mapping[str, Any]) -> str:
 
 
 def _damaged(path: Path) -> UserError:
-    """A file of a run folder is not what a command has written there."""
-    return UserError("the file is damaged", where=str(path), do="delete it and start again; the rest is kept")
+    """Return the error for a file that is not as the command wrote it."""
+    return UserError(
+        "the file is damaged", where=str(path), do="delete the file and repeat the command; everything else is kept"
+    )
 
 
 def _check_same(config: Path, settings: RunSettings) -> None:
-    do = "choose another --out, or delete the folder to start anew"
+    do = "choose another --out, or delete the folder and start again"
     try:
         old = tomllib.loads(config.read_text("utf-8"))
     except (ValueError, RecursionError) as error:

@@ -11,20 +11,20 @@ from deeper.errors import UserError
 
 
 class RunSettings(BaseModel):
-    """Settings that belong to a run folder. Descriptions are the help texts of flags and of the configuration file."""
+    """Settings of a run folder. Each description is the help text of a flag and a comment of the configuration file."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     command: ClassVar[str]
-    """The command whose --help explains them."""
+    """The command whose --help explains the settings."""
 
     def to_toml(self, comments: bool = False) -> str:
-        """All settings as TOML, with their descriptions as comments if asked for."""
+        """Return all settings as TOML, with their descriptions if `comments` is true."""
         lines: list[str] = []
         for name, field in type(self).model_fields.items():
             if comments:
                 lines += ["", f"# {field.description}"]
             value: Any = getattr(self, name)
-            # TOML's strings are JSON's, but for the delete character, which JSON leaves as it is.
+            # A JSON string is a TOML string, except that JSON does not escape the delete character.
             lines.append(f"{name} = {json.dumps(value, ensure_ascii=False)}".replace("\x7f", "\\u007f"))
         return "\n".join(lines).strip() + "\n"
 
@@ -35,16 +35,16 @@ AnySettings = TypeVar("AnySettings", bound=RunSettings)
 def resolve(
     kind: type[AnySettings], config: Path | None, flags: dict[str, Any], preset: dict[str, Any] | None = None
 ) -> AnySettings:
-    """Settings from defaults < preset < configuration file < flags.
+    """Resolve settings; flags override the configuration file, which overrides the preset and the defaults.
 
     Args:
         kind: The settings' class.
         config: A TOML file, or None.
-        flags: Flags that were given.
-        preset: Defaults of the command.
+        flags: The flags that were given.
+        preset: Values of the command that replace the class's defaults.
 
     Raises:
-        UserError: The file cannot be read, or a value is not valid; the message names each bad setting.
+        UserError: The file cannot be read, or a value is not valid. The message names each bad setting.
     """
     try:
         stored = tomllib.loads(config.read_text("utf-8")) if config is not None else {}
@@ -53,8 +53,8 @@ def resolve(
             "there is no such configuration file", where=str(config), do="write one with deeper init-config"
         ) from error
     except (ValueError, RecursionError, OSError) as error:
-        do = "correct it, or write a new one with deeper init-config"
-        raise UserError(f"not a TOML file that can be read ({error})", where=str(config), do=do) from error
+        do = "correct the file, or write a new one with deeper init-config"
+        raise UserError(f"this is not a TOML file that can be read ({error})", where=str(config), do=do) from error
     try:
         return kind(**{**(preset or {}), **stored, **flags})
     except ValidationError as error:
@@ -63,5 +63,5 @@ def resolve(
             name = ".".join(str(part) for part in problem["loc"])
             origin = f"{config}: {name}" if name.split(".")[0] in stored.keys() - flags.keys() else name
             problems.append(f"{origin}: {problem['msg'].removeprefix('Value error, ')}")
-        do = f"correct it; deeper {kind.command} --help explains each setting"
+        do = f"correct the value; deeper {kind.command} --help explains each setting"
         raise UserError("; ".join(problems), do=do) from error

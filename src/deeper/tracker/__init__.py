@@ -1,4 +1,7 @@
-"""Live personas from Python: observe behaviour, predict, look back, save; the run's own stages, user by user."""
+"""Live personas from Python: observe behaviour, predict, look back, save.
+
+`PersonaTracker` in `tracker.py` is the entry. It runs the same stages as `deeper evaluate`, for users that come and go.
+"""
 
 from deeper.tracker.answers import Observed, Prediction
 from deeper.tracker.events import Event

@@ -1,4 +1,4 @@
-"""What a tracker answers: what observing has led to, and predictions."""
+"""What a tracker returns: the result of observing events, and predictions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from deeper.domains import Domain
 from deeper.persona.predict import predict_row
 from deeper.tracker.catch_up import Reader
-from deeper.tracker.tracked_user import Person
+from deeper.tracker.tracked_user import TrackedUser
 from deeper.tracker.versions import Version, versions_of
 
 Floats = NDArray[np.float64]
@@ -17,13 +17,13 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Observed:
-    """What observing some events of a user has led to.
+    """The result of observing events of a user.
 
     Attributes:
         versions: New versions of the persona, in order.
-        repeated: Events that were known already, and left out.
-        waiting: Events that wait for their window to be whole.
-        failure: Why a whole window could not be read; it is tried again. Empty if all were.
+        repeated: The number of events that were known already and left out.
+        waiting: The number of events that wait for their window to be full.
+        failure: Why a full window gave no persona; the next call tries again. Empty if there is no such window.
     """
 
     versions: tuple[Version, ...]
@@ -37,11 +37,11 @@ class Prediction:
     """Ratings predicted from a user's current persona.
 
     Attributes:
-        titles: Of the items.
-        points: Predicted ratings, the medians; shape (items,); empty where the prediction failed.
+        titles: The items' titles.
+        points: Predicted ratings, the medians; shape (items,). Empty if the prediction failed.
         distribution: Probabilities of the scale's values; shape (items, values).
         values: The scale's values, ascending; shape (values,).
-        calibrated: "domain", "pooled" or "off", as in a run.
+        calibrated: The calibration that was applied, as in a run: "domain", "pooled" or "off".
         failure: Why there is no prediction; empty if there is one.
     """
 
@@ -53,35 +53,35 @@ class Prediction:
     failure: str
 
 
-def observed(person: Person, known: int, repeated: int, domain: Domain) -> Observed:
-    """What has come of a call: the versions behind the `known` first ones, and what waits."""
-    return Observed(tuple(versions_of(person, domain, known)), repeated, person.in_window, person.failure)
+def observed(tracked: TrackedUser, known: int, repeated: int, domain: Domain) -> Observed:
+    """Return the versions after the first `known` ones, and how many events wait."""
+    return Observed(tuple(versions_of(tracked, domain, known)), repeated, tracked.in_window, tracked.failure)
 
 
-def predict_titles(people: Sequence[Person], titles: Sequence[Sequence[str]], reader: Reader) -> list[Prediction]:
-    """Predict titles of each user; one without a persona gets what the model predicts of anyone.
+def predict_titles(users: Sequence[TrackedUser], titles: Sequence[Sequence[str]], reader: Reader) -> list[Prediction]:
+    """Predict ratings for titles of each user. Without a persona, the model predicts from an empty one.
 
     Args:
-        people: The users.
-        titles: Of each, cleaned.
+        users: The users.
+        titles: Cleaned titles for each user.
         reader: The predictor.
     """
     rows = [
         predict_row(
-            {"id": "", "text": "", **(person.current or {}), "user": person.user, "domain": reader.domain.id},
-            {person.next_k: [{"title": title} for title in wanted]},
+            {"id": "", "text": "", **(tracked.current or {}), "user": tracked.user, "domain": reader.domain.id},
+            {tracked.next_k: [{"title": title} for title in its_titles]},
         )
-        for person, wanted in zip(people, titles, strict=True)
+        for tracked, its_titles in zip(users, titles, strict=True)
     ]
     values = reader.domain.scale.values
     return [
         Prediction(
-            titles=tuple(wanted),
+            titles=tuple(its_titles),
             points=np.array(row["points"], np.float64),
             distribution=np.array(row["distribution"], np.float64).reshape(len(row["points"]), len(values)),
             values=values,
             calibrated=row["calibrated"],
             failure=row["failure"],
         )
-        for wanted, row in zip(titles, reader.read(rows), strict=True)
+        for its_titles, row in zip(titles, reader.read(rows), strict=True)
     ]

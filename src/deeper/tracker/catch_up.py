@@ -20,7 +20,7 @@ from deeper.persona.schema import PREDICTION
 from deeper.persona.stages import WRITE_ROWS, initialise, update
 from deeper.persona.update_input import UPDATE_INPUT, update_row
 from deeper.persona.write import Writer
-from deeper.tracker.tracked_user import Person
+from deeper.tracker.tracked_user import TrackedUser
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +62,7 @@ class Reader:
         return pa.concat_tables([PREDICTION.empty_table(), *tables])
 
 
-def catch_up(people: Sequence[Person], reader: Reader) -> None:
+def catch_up(people: Sequence[TrackedUser], reader: Reader) -> None:
     """Read every whole window that has not been read, for all users round by round.
 
     A window whose persona cannot be written waits, with what comes behind it, for the next call; after `ATTEMPTS` calls
@@ -92,14 +92,16 @@ def shards(rows: Sequence[T], size: int) -> Iterator[list[T]]:
         yield list(rows[start : start + size])
 
 
-def _predict(people: Sequence[Person], reader: Reader) -> None:
+def _predict(people: Sequence[TrackedUser], reader: Reader) -> None:
     rows = [predict_row(p.versions[-1], {p.next_k: p.windows[p.next_k]}) for p in people]
     for person, row in zip(people, reader.read(rows), strict=True):
         person.predictions[row["persona_id"], row["k"]] = row
 
 
 def _write(
-    people: Sequence[Person], function: Callable[[pa.Table, Writer, Mapping[str, Domain]], pa.Table], reader: Reader
+    people: Sequence[TrackedUser],
+    function: Callable[[pa.Table, Writer, Mapping[str, Domain]], pa.Table],
+    reader: Reader,
 ) -> None:
     domain = reader.domain
     method = "initialise" if function is initialise else "refine"

@@ -1,4 +1,4 @@
-"""Personas in the user's own words."""
+"""Replace a persona by the user's own words."""
 
 from datetime import UTC, datetime
 
@@ -7,40 +7,40 @@ from deeper.errors import UserError
 from deeper.persona.leaks import find_leaks
 from deeper.persona.write import persona_id
 from deeper.tracker.catch_up import Reader
-from deeper.tracker.tracked_user import Person, Row
+from deeper.tracker.tracked_user import Row, TrackedUser
 from deeper.tracker.versions import BY_USER
 
-CHARACTERS_PER_TOKEN = 6
-"""Of a correction, at most: more than English words have."""
+MAX_CHARACTERS_PER_TOKEN = 6
+"""Limits a correction to this many characters for each token that a persona may have; English needs fewer."""
 
 
-def corrected(person: Person, text: str, reader: Reader) -> Row:
-    """The version that a user's correction makes; it has seen what the version before has seen.
+def corrected(tracked: TrackedUser, text: str, reader: Reader) -> Row:
+    """Return the version that a user's correction makes. It has seen the same windows as the version before.
 
     Args:
-        person: The user.
-        text: The persona in the user's words; hidden characters and needless blanks are removed.
-        reader: Gives domain and length limit.
+        tracked: The user.
+        text: The persona in the user's words. Hidden characters and extra white space are removed.
+        reader: The predictor; gives the domain and the length limit.
 
     Raises:
         UserError: The user has no persona yet, or the text is empty or too long.
     """
-    where, before = f"user {person.user!r}", person.current
+    where, before = f"user {tracked.user!r}", tracked.current
     if before is None:
-        raise UserError("there is no persona to correct yet", where=where, do="wait for the first whole window")
+        raise UserError("there is no persona to correct yet", where=where, do="observe ten events of this user first")
     clean = " ".join(remove_hidden(text).split())
-    limit = CHARACTERS_PER_TOKEN * reader.writer.max_tokens
+    limit = MAX_CHARACTERS_PER_TOKEN * reader.writer.max_tokens
     if not clean:
-        raise UserError("the correction is empty", where=where, do="write a text, or forget the user")
+        raise UserError("the correction is empty", where=where, do="write a text; to erase a user, call forget()")
     if len(clean) > limit:
         raise UserError(
-            f"the correction has {len(clean)} characters, and {limit} can be read",
+            f"the correction has {len(clean)} characters; the limit is {limit}",
             where=where,
-            do="write less, or start with a higher max_persona_tokens",
+            do="shorten it, or make the tracker with a higher max_persona_tokens",
         )
-    titles = {event["title"] for event in person.events}
+    titles = {event["title"] for event in tracked.events}
     row: Row = {
-        "user": person.user,
+        "user": tracked.user,
         "domain": reader.domain.id,
         "method": BY_USER,
         "k": before["k"],

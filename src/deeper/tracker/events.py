@@ -1,4 +1,4 @@
-"""Behaviour from a program: single events checked, put in order, and repeats left out."""
+"""Check events that a program observes, sort them by time, and leave out repeats."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,10 +21,10 @@ class Event:
     """One rating.
 
     Attributes:
-        title: The item's title, as a reader sees it.
-        rating: On the domain's scale, or a value that means "no rating".
-        time: When; UTC where no zone is named. ISO 8601 text, Unix seconds and milliseconds are understood, too.
-        item: The item's id; the title if there is none.
+        title: The item's title.
+        rating: A value of the domain's scale, or one that means "no rating".
+        time: A datetime, ISO 8601 text, or Unix seconds or milliseconds. Without a zone it is UTC.
+        item: The item's id; the title if empty.
     """
 
     title: str
@@ -34,10 +34,10 @@ class Event:
 
 
 class Added(NamedTuple):
-    """A user's events with new ones among them.
+    """A user's events after new ones were added.
 
     Attributes:
-        events: All of them, in time order.
+        events: All events, in time order.
         repeated: How many of the new ones were known already.
     """
 
@@ -46,27 +46,27 @@ class Added(NamedTuple):
 
 
 def parse_user(user: object) -> str:
-    """A user's id: text or a whole number.
+    """Return a user's id as text.
 
     Raises:
-        UserError: It is empty or something else.
+        UserError: The id is empty, or neither text nor a whole number.
     """
     try:
         return parse_text(user)
     except ValueError as error:
-        raise UserError(f"the user {error}", do="give the user's id") from error
+        raise UserError(f"the user {error}", do="give the user's id, text or a whole number") from error
 
 
 def parse_events(user: str, events: Iterable[Event | Mapping[str, Any]], domain: Domain) -> list[Row]:
-    """Read events as own files are read: the same columns, the same rules; what else they hold is ignored.
+    """Read events by the same rules as the columns of a ratings file. Other fields are ignored.
 
     Args:
-        user: For messages.
-        events: In any order.
-        domain: Gives the scale.
+        user: The user's id, for messages.
+        events: The events, in any order.
+        domain: The domain that they belong to.
 
     Raises:
-        UserError: One lacks a title, rating or time, or has one that cannot be read.
+        UserError: An event has no title, rating or time, or one that cannot be read.
     """
     return [_parse(event, domain, f"user {user!r}, event {number}") for number, event in enumerate(events, 1)]
 
@@ -75,7 +75,7 @@ def parse_stream(stream: Iterable[Mapping[str, Any]], domain: Domain) -> dict[st
     """Read events that name their user.
 
     Returns:
-        By user.
+        The rows of each user.
 
     Raises:
         UserError: As for `parse_user` and `parse_events`.
@@ -87,10 +87,10 @@ def parse_stream(stream: Iterable[Mapping[str, Any]], domain: Domain) -> dict[st
 
 
 def parse_titles(user: str, titles: Sequence[str]) -> list[str]:
-    """Titles to predict, cleaned as those of events are.
+    """Return titles to predict, cleaned like those of events.
 
     Raises:
-        UserError: There is none, or one is empty.
+        UserError: The list is empty, or one of its titles is.
     """
     if isinstance(titles, str) or not titles:
         raise UserError("there is no list of titles", where=f"user {user!r}", do='write ["One title", "Another"]')
@@ -103,24 +103,25 @@ def parse_titles(user: str, titles: Sequence[str]) -> list[str]:
     return cleaned
 
 
-def add_events(user: str, known: Sequence[Row], new: Iterable[Row], size: int) -> Added:
-    """Put new events among a user's known ones.
+def add_events(user: str, known: Sequence[Row], new: Iterable[Row], window_size: int) -> Added:
+    """Add new events to a user's known ones.
 
-    Whole windows stay as they are. What waits for its window to be full and what is new are put in time order; those of
-    the same time keep the order in which they came. An event that equals a known one in item, rating and time is a
-    repeat (a stream that delivers twice) and is left out.
+    Full windows do not change. Waiting and new events are sorted by time; those of the same time keep their order of
+    arrival. An event that equals a known one in item, rating and time is a repeat (a stream delivered it twice) and is
+    left out.
 
     Args:
-        user: For messages.
+        user: The user's id, for messages.
         known: The user's events so far.
         new: Parsed events.
-        size: Events in a window.
+        window_size: Events in a window.
 
     Raises:
-        UserError: An event is earlier than the last one of a whole window.
+        UserError: An event is earlier than the last one of a full window.
     """
-    whole = len(known) // size * size
-    waiting = list(known[whole:])
+    in_full_windows = len(known) // window_size * window_size
+    last_time = known[in_full_windows - 1]["time"] if in_full_windows else None
+    waiting = list(known[in_full_windows:])
     seen = {_identity(event) for event in known}
     repeated = 0
     for event in new:
@@ -128,33 +129,33 @@ def add_events(user: str, known: Sequence[Row], new: Iterable[Row], size: int) -
         if identity in seen:
             repeated += 1
             continue
-        if whole and event["time"] < known[whole - 1]["time"]:
+        if last_time is not None and event["time"] < last_time:
             raise UserError(
-                f"an event of {event['time']} comes too late: the windows up to {known[whole - 1]['time']} are whole",
+                f"an event of {event['time']} comes too late: the windows up to {last_time} are full",
                 where=f"user {user!r}, {event['title']!r}",
-                do="leave it out, or give events nearer to their order in time",
+                do="leave it out, and observe events in about the order of their times",
             )
         seen.add(identity)
         waiting.append(event)
-    return Added([*known[:whole], *sorted(waiting, key=lambda event: event["time"])], repeated)
+    return Added([*known[:in_full_windows], *sorted(waiting, key=lambda event: event["time"])], repeated)
 
 
 def _parse(event: Event | Mapping[str, Any], domain: Domain, where: str) -> Row:
     values = vars(event) if isinstance(event, Event) else event
     if missing := [name for name in ("title", "rating", "time") if name not in values]:
-        raise UserError(f"there is no {', '.join(missing)}", where=where, do="give title, rating and time")
+        raise UserError(f"there is no {', '.join(missing)}", where=where, do="give the event's title, rating and time")
     name = "title"
     try:
         title = parse_text(clean_title(parse_text(values[name])))
         name = "rating"
-        # Tables hold ratings in single precision: so a tracker that was loaded goes on as the one that was saved.
+        # Saved tables hold ratings in single precision. Rounding here keeps a loaded tracker equal to the saved one.
         rating = float(np.float32(parse_rating(values[name], domain)))
         name = "time"
         time = parse_time(values[name])
         name = "item"
         item = title if values.get(name) in (None, "") else parse_text(values[name])
     except ValueError as error:
-        raise UserError(f"the {name} {error}", where=where, do="mend it or leave it out") from error
+        raise UserError(f"the {name} {error}", where=where, do="correct the event, or leave it out") from error
     return {"item": item, "title": title, "rating": rating, "time": time}
 
 

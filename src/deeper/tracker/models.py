@@ -1,4 +1,4 @@
-"""The models of a tracker, and whether a calibration is theirs."""
+"""Make a tracker's policy and predictor, and read or fit the calibration of the predictor."""
 
 import json
 from collections.abc import Mapping
@@ -19,16 +19,17 @@ from deeper.persona.write import Writer
 from deeper.storage.layout import CALIBRATION, MANIFEST
 from deeper.tracker.catch_up import Reader
 from deeper.tracker.settings import GIVEN, TrackerSettings
-from deeper.tracker.tracked_user import Person
+from deeper.tracker.tracked_user import TrackedUser
 
-AGAIN = "give the folder of a finished run of deeper evaluate"
+NEEDS_RUN = "give the folder of a finished run of deeper evaluate"
+"""What to do if a folder holds no calibration of use."""
 
 
 def as_domain(domain: Domain | str | Path) -> Domain:
-    """The domain of a name, of a file, or as it is.
+    """Return the domain of an id or of a TOML file; a `Domain` is returned unchanged.
 
     Raises:
-        UserError: There is none of that name, or the file does not describe one.
+        UserError: No domain has this id, or the file does not describe one.
     """
     if isinstance(domain, Domain):
         return domain
@@ -36,32 +37,32 @@ def as_domain(domain: Domain | str | Path) -> Domain:
 
 
 def make_reader(settings: TrackerSettings, domain: Domain, policy: Engine | str, predictor: Engine | str) -> Reader:
-    """The predictor, with the policy beside it; not calibrated.
+    """Make the predictor and the policy; they are not calibrated.
 
     Args:
-        settings: What to ask, and how.
-        domain: Of all users.
-        policy: Writes personas; an engine, or what `make_engine` makes one of.
-        predictor: Reads them.
+        settings: The tracker's settings.
+        domain: The domain of all users.
+        policy: Writes personas; an engine, or its name for `make_engine`.
+        predictor: Reads personas; the same choices.
 
     Raises:
-        UserError: An engine cannot be made, or an adapter does not fit.
+        UserError: An engine cannot be made, or an adapter does not fit it.
     """
     prompts = load_prompts(Path(settings.prompts) if settings.prompts else None)
-    asked = {"policy": (policy, settings.policy_adapter), "predictor": (predictor, settings.predictor_adapter)}
-    for role, (engine, adapter) in asked.items():
+    roles = {"policy": (policy, settings.policy_adapter), "predictor": (predictor, settings.predictor_adapter)}
+    for role, (engine, adapter) in roles.items():
         if adapter and not isinstance(engine, str):
-            do = "make the engine with it"
-            raise UserError(f"the {role}_engine is made already and takes no adapter", where=adapter, do=do)
-    specs = {role: (engine, adapter) for role, (engine, adapter) in asked.items() if isinstance(engine, str)}
-    engines = {role: engine for role, (engine, _) in asked.items() if not isinstance(engine, str)}
+            do = f"pass the adapter when you make the engine, or give {role}_engine by name"
+            raise UserError(f"{role}_engine is an object, so {role}_adapter cannot be applied", where=adapter, do=do)
+    specs = {role: (engine, adapter) for role, (engine, adapter) in roles.items() if isinstance(engine, str)}
+    engines = {role: engine for role, (engine, _) in roles.items() if not isinstance(engine, str)}
     engines |= make_engines(cast(Any, specs), prompts)
     writer = Writer(engines["policy"], prompts, settings.max_persona_tokens, settings.seed)
     return Reader(engines["predictor"], writer, settings.readout, Calibration({}, None), domain)
 
 
 def identity(settings: TrackerSettings, reader: Reader) -> str:
-    """What a calibration belongs to: predictor, readout and prompts; the same on another machine."""
+    """Return what a calibration belongs to: predictor, readout and prompts. It is the same on another machine."""
     engine = reader.engine.fingerprint if settings.predictor_engine == GIVEN else settings.predictor_engine
     return json.dumps(
         [engine, settings.predictor_adapter, settings.readout, reader.writer.prompts.hashes_for("predictor")]
@@ -69,62 +70,72 @@ def identity(settings: TrackerSettings, reader: Reader) -> str:
 
 
 def read_calibration(run: Path, settings: TrackerSettings, reader: Reader) -> Calibration:
-    """The calibration that a run of `deeper evaluate` has fitted.
+    """Read the calibration that a run of `deeper evaluate` fitted.
 
     Args:
-        run: Its folder.
-        settings: The tracker's.
-        reader: The predictor that is to be calibrated.
+        run: The run's folder.
+        settings: The tracker's settings.
+        reader: The predictor to calibrate.
 
     Raises:
-        UserError: The run is not finished, was not calibrated, or had another predictor, readout or prompts.
+        UserError: The run is not finished, is not calibrated, or has another predictor, readout or prompts.
     """
     given = settings.predictor_engine == GIVEN
     try:
         manifest = json.loads((run / MANIFEST).read_bytes())
         calibration = TypeAdapter(Calibration).validate_json((run / CALIBRATION).read_bytes())
-        theirs = {
+        of_run = {
             "predictor": manifest["engines"]["predictor"] if given else manifest["config"]["predictor_engine"],
             "predictor_adapter": manifest["config"]["predictor_adapter"],
             "readout": manifest["config"]["readout"],
             "prompts": manifest["prompt_version"],
         }
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(f"there is no calibration that can be read ({error})", where=str(run), do=AGAIN) from error
-    ours = {
+        raise UserError(
+            f"the folder has no calibration that can be read ({error})", where=str(run), do=NEEDS_RUN
+        ) from error
+    of_tracker = {
         "predictor": reader.engine.fingerprint if given else settings.predictor_engine,
         "predictor_adapter": settings.predictor_adapter,
         "readout": settings.readout,
         "prompts": reader.writer.prompts.version,
     }
-    if other := [f"{name} = {theirs[name]!r} (here {ours[name]!r})" for name in ours if theirs[name] != ours[name]]:
-        do = "use the same, or call calibrate() once users have two windows"
+    if other := [
+        f"{name} = {of_run[name]!r} (here {of_tracker[name]!r})"
+        for name in of_tracker
+        if of_run[name] != of_tracker[name]
+    ]:
+        do = "make the tracker with the run's settings, or call calibrate() once some users have two windows"
         raise UserError(f"the run was made with another predictor: {'; '.join(other)}", where=str(run), do=do)
     found = calibration.domains.get(reader.domain.id)
     if found is None and calibration.pooled is None:
-        raise UserError("the run was not calibrated", where=str(run), do="give a run with --calibration on")
+        raise UserError("the run is not calibrated", where=str(run), do="give a run with --calibration on")
     if found is not None and len(found.base) != len(reader.domain.scale.values):
-        raise UserError(f"the run's {reader.domain.id} has another scale", where=str(run), do=AGAIN)
+        raise UserError(f"the run's domain {reader.domain.id} has another scale", where=str(run), do=NEEDS_RUN)
     return calibration
 
 
-def fitted(reader: Reader, people: Mapping[str, Person], users: int) -> Calibration:
-    """The calibration on users of one's own: how their S_0 predict their W_1.
+def fitted(reader: Reader, users: Mapping[str, TrackedUser], max_users: int) -> Calibration:
+    """Fit the calibration on how the tracker's own users' S_0 predict their W_1.
 
     Args:
         reader: The predictor.
-        people: By user.
-        users: At most; chosen by a hash of the id.
+        users: All users by id.
+        max_users: How many to use at most; a hash of the id chooses them.
 
     Raises:
         UserError: No user has two windows and a first persona, or no prediction can be read.
     """
     domain = reader.domain
-    able = {(domain.id, p.user): p.windows for p in people.values() if p.versions and len(p.windows) > 1}
-    chosen = some_of_each_domain(able, users)
-    rows = [predict_row(people[user].versions[0], {1: able[domain.id, user][1]}) for _, user in chosen]
-    maps = fit_calibration(reader.read_raw(rows), able, {domain.id: domain})
+    with_two_windows = {
+        (domain.id, tracked.user): tracked.windows
+        for tracked in users.values()
+        if tracked.versions and len(tracked.windows) > 1
+    }
+    chosen = some_of_each_domain(with_two_windows, max_users)
+    rows = [predict_row(users[user].versions[0], {1: with_two_windows[domain.id, user][1]}) for _, user in chosen]
+    maps = fit_calibration(reader.read_raw(rows), with_two_windows, {domain.id: domain})
     if maps.pooled is None:
-        what = "no user has two windows whose prediction can be read"
-        raise UserError(what, do="observe twenty events of some users first")
+        what = "no user has two windows with a prediction that can be read"
+        raise UserError(what, do="observe at least twenty events of some users first")
     return maps

@@ -1,4 +1,4 @@
-"""The settings of a tracker: names and meanings are those of `deeper evaluate`."""
+"""The settings of a tracker; names and meanings are those of `deeper evaluate`."""
 
 from typing import ClassVar
 
@@ -15,11 +15,11 @@ from deeper.commands.execution.shared_settings import (
 from deeper.storage.settings import RunSettings
 
 GIVEN = "given"
-"""Stands in the place of an engine that was given as an object, which no file can hold."""
+"""Saved instead of an engine's name if the engine was an object, which no file can hold."""
 
 
 class TrackerSettings(RunSettings):
-    """What a `PersonaTracker` asks, and how."""
+    """The models, prompts and limits of a `PersonaTracker`."""
 
     command: ClassVar[str] = "evaluate"
 

@@ -1,11 +1,11 @@
-"""A tracker's folder: each save is a new generation of tables, and one small file says which is the valid one.
+"""A tracker's folder: each save writes a new generation of tables, and one small file names the valid generation.
 
     config.toml     settings
     tracker.json    domain, calibration, and the number of the generation; written last
     000007/         behaviour, versions, predictions, waiting, in Parquet
 
-A save that is killed leaves the generation before it valid. The older one is deleted, so that nothing of a user that
-was forgotten stays behind.
+If a save is killed, the generation before it stays valid. A complete save deletes older generations, so nothing of a
+forgotten user stays on the disk.
 """
 
 from contextlib import ExitStack
@@ -25,18 +25,19 @@ from deeper.tracker.tracked_user import SCHEMAS
 
 CARD = "tracker.json"
 LAYOUT = 1
+"""Raise it when a saved tracker cannot be read by older code; it is stored in `tracker.json`."""
 Tables = dict[str, pa.Table]
-"""By the names of `people.SCHEMAS`."""
+"""Tables by the names in `tracked_user.SCHEMAS`."""
 
 
 class Card(BaseModel):
-    """What a tracker knows besides its tables.
+    """What a tracker saves besides its tables.
 
     Attributes:
-        layout: Of the folder.
-        domain: Of all users.
-        calibration: The maps.
-        predictor: What the maps were fitted for (`models.identity`).
+        layout: The folder's layout, `LAYOUT`.
+        domain: The domain of all users.
+        calibration: The calibration maps.
+        predictor: The predictor that they were fitted for (`models.identity`).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -48,19 +49,19 @@ class Card(BaseModel):
 
 
 class SavedCard(Card):
-    """The same, with the valid generation."""
+    """A card with the number of the valid generation."""
 
     generation: int
 
 
 class Store:
-    """The folder that a tracker is kept in; no other process can open it until it is closed."""
+    """The folder of a tracker. No other process can open it until it is closed."""
 
     def __init__(self, path: Path, settings: TrackerSettings) -> None:
-        """Open or make the folder, and hold it.
+        """Open or make the folder, and lock it.
 
         Raises:
-            UserError: It cannot be written, holds something else, or another process holds it.
+            UserError: The folder cannot be written, holds something else, or is locked by another process.
         """
         self.path = path
         self._folder = RunFolder(path, settings)
@@ -69,14 +70,14 @@ class Store:
 
     @property
     def holds_tracker(self) -> bool:
-        """Whether a tracker was saved here."""
+        """Whether the folder has a saved tracker."""
         return self._folder.has(CARD)
 
     def write(self, settings: TrackerSettings, card: Card, tables: Tables) -> None:
-        """Write a new generation, and delete the others.
+        """Write a new generation, then delete the others.
 
         Raises:
-            UserError: The disk does not allow it; the generation before is valid, then.
+            UserError: The files cannot be written; then the generation before stays valid.
         """
         generation = max((int(path.name) for path in self._generations()), default=0) + 1
         for name, table in tables.items():
@@ -86,16 +87,16 @@ class Store:
         self._sweep(generation)
 
     def read(self) -> tuple[Card, Tables]:
-        """Read the valid generation, and delete what a killed save has left.
+        """Read the valid generation, and delete what a killed save left.
 
         Raises:
-            UserError: A file is damaged, or of another version.
+            UserError: A file is damaged, or was saved in another layout.
         """
         path = self.path / CARD
         try:
             card = SavedCard.model_validate_json(path.read_bytes())
         except (OSError, ValidationError) as error:
-            do = "take the folder from a backup"
+            do = "restore the folder from a backup"
             raise UserError(f"the file is damaged ({error})", where=str(path), do=do) from error
         if card.layout != LAYOUT:
             do = "use the version of deeper that saved it"
@@ -108,7 +109,7 @@ class Store:
         return card, tables
 
     def close(self) -> None:
-        """Let others open the folder."""
+        """Unlock the folder."""
         self._held.close()
 
     def _sweep(self, generation: int) -> None:
@@ -121,38 +122,38 @@ class Store:
 
 
 def new_store(path: Path, settings: TrackerSettings) -> Store:
-    """A folder that holds no tracker yet.
+    """Open a folder for a tracker that was not saved in it yet.
 
     Raises:
-        UserError: It holds one, or something else, or cannot be written.
+        UserError: The folder holds a tracker or something else, or cannot be written.
     """
     store = Store(path, settings)
     if store.holds_tracker:
         store.close()
-        do = "go on with it (PersonaTracker.load), or choose another folder"
+        do = "load it with PersonaTracker.load, or choose another folder"
         raise UserError("the folder holds a tracker already", where=str(path), do=do)
     return store
 
 
 def saved_in(store: Store | None, path: Path | None, settings: TrackerSettings, card: Card, tables: Tables) -> Store:
-    """Save a tracker where it is kept, or in another folder, which it is kept in from then on.
+    """Save a tracker in its folder, or move it to another one.
 
     Args:
-        store: Where it is kept; None if nowhere yet.
-        path: The folder; where it is kept by default.
-        settings: The tracker's.
-        card: What it knows besides its tables.
-        tables: By name.
+        store: The tracker's folder; None if it has none yet.
+        path: The folder to save in; None takes the tracker's own.
+        settings: The tracker's settings.
+        card: What is saved besides the tables.
+        tables: The tables by name.
 
     Returns:
-        Where it is kept now; the other is closed.
+        The tracker's folder from now on. The former one is closed.
 
     Raises:
-        UserError: There is no folder, it holds something else or is held, or it cannot be written.
+        UserError: No folder was named, it holds something else, it is locked, or it cannot be written.
     """
     if path is None or (store and path.resolve() == store.path.resolve()):
         if store is None:
-            raise UserError("the tracker is in no folder yet", do="name one: tracker.save(folder)")
+            raise UserError("the tracker has no folder yet", do="name one: tracker.save(folder)")
         store.write(settings, card, tables)
         return store
     moved = new_store(path, settings)
@@ -167,23 +168,25 @@ def saved_in(store: Store | None, path: Path | None, settings: TrackerSettings, 
 
 
 def given_or_saved(name: str, given: Engine | str | None, saved: str) -> Engine | str:
-    """The engine to go on with.
+    """Return the given engine, or else the saved one.
 
     Raises:
-        UserError: The saved one was an object, and none is given.
+        UserError: The saved engine was an object, and none is given.
     """
     if given is None and saved == GIVEN:
         do = f"give it again: PersonaTracker.load(folder, {name}=…)"
-        raise UserError("the saved engine was an object, which no file holds", where=name, do=do)
+        raise UserError("the saved engine was an object, which no file can hold", where=name, do=do)
     return given if given is not None else saved
 
 
 def saved_settings(path: Path) -> TrackerSettings:
-    """The settings of a saved tracker.
+    """Return the settings of a saved tracker.
 
     Raises:
-        UserError: There is none, or they cannot be read.
+        UserError: The folder has no saved tracker, or its settings cannot be read.
     """
     if not (path / CARD).is_file():
-        raise UserError("there is no saved tracker", where=str(path), do="give the folder of one, or save one first")
+        raise UserError(
+            "there is no saved tracker", where=str(path), do="give the folder of a saved tracker, or save one first"
+        )
     return resolve(TrackerSettings, path / "config.toml", {})

@@ -1,4 +1,4 @@
-"""What a tracker knows: each user's events, persona versions, predictions, and the window that waits."""
+"""A tracked user: events, persona versions and predictions, in memory and as tables."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -13,8 +13,8 @@ from deeper.persona.schema import PERSONA, PREDICTION
 Row = dict[str, Any]
 
 VERSION = pa.schema([*PERSONA, pa.field("time", TIME, nullable=False)])
-"""A version of a persona, and when it was written. `method` is "user" for a correction by the user; `k` is the last
-window that it has seen. A user's rows are in the order of the versions."""
+"""A version of a persona, and when it was written. `method` is "user" for a correction by the user. `k` is the last
+window that the version has seen. The rows of a user are in the order of the versions."""
 
 WAITING = pa.schema(
     [
@@ -23,7 +23,7 @@ WAITING = pa.schema(
         pa.field("failure", pa.string(), nullable=False),
     ]
 )
-"""Users whose next window was tried `attempts` times in vain, and the last `failure`."""
+"""Users whose next window failed `attempts` times, and the last `failure`."""
 
 SCHEMAS: Mapping[str, pa.Schema] = {
     "behaviour": BEHAVIOUR,
@@ -35,16 +35,16 @@ SCHEMAS: Mapping[str, pa.Schema] = {
 
 
 @dataclass
-class Person:
-    """One user.
+class TrackedUser:
+    """A user with all that a tracker keeps of it.
 
     Attributes:
         user: The id.
-        events: In time order, rows of `behaviour.schema.ITEM`; ten of them make a window.
-        versions: Of the persona, rows of `VERSION`.
-        predictions: Calibrated `PREDICTION` rows by persona and window.
-        attempts: How often the next window was tried in vain.
-        failure: Why, the last time.
+        events: Rows of `behaviour.schema.ITEM` in time order; ten of them make a window.
+        versions: The persona's versions, rows of `VERSION`.
+        predictions: Calibrated `PREDICTION` rows by persona id and window number.
+        attempts: How often the next window has failed.
+        failure: Why it failed the last time.
     """
 
     user: str
@@ -56,57 +56,57 @@ class Person:
 
     @property
     def windows(self) -> list[list[Row]]:
-        """The whole windows, from W_0 on."""
+        """The full windows, from W_0 on."""
         return [self.events[k * WINDOW_SIZE : (k + 1) * WINDOW_SIZE] for k in range(len(self.events) // WINDOW_SIZE)]
 
     @property
     def current(self) -> Row | None:
-        """The last version; None before the first window is whole."""
+        """The last version; None before the first window is full."""
         return self.versions[-1] if self.versions else None
 
     @property
     def next_k(self) -> int:
-        """The window to read next."""
+        """The number of the window to process next."""
         return self.versions[-1]["k"] + 1 if self.versions else 0
 
     @property
     def is_due(self) -> bool:
-        """Whether that window is whole."""
+        """Whether that window is full."""
         return len(self.events) >= (self.next_k + 1) * WINDOW_SIZE
 
     @property
     def in_window(self) -> int:
-        """Events that wait for their window to be whole."""
+        """The number of events that wait for their window to be full."""
         return len(self.events) % WINDOW_SIZE
 
     def prediction(self) -> Row | None:
-        """The prediction of the next window from the current persona, if it was made."""
+        """Return the prediction of the next window from the current persona, if there is one."""
         return self.predictions.get((self.versions[-1]["id"], self.next_k)) if self.versions else None
 
 
-def to_tables(people: Iterable[Person], domain: str) -> dict[str, pa.Table]:
-    """All that is known, as tables of `SCHEMAS`."""
+def to_tables(users: Iterable[TrackedUser], domain: str) -> dict[str, pa.Table]:
+    """Return all users as tables of `SCHEMAS`."""
     rows: dict[str, list[Row]] = {name: [] for name in SCHEMAS}
-    for person in people:
-        keys = {"user": person.user, "domain": domain}
-        rows["behaviour"] += [{**keys, **event, "position": i} for i, event in enumerate(person.events)]
-        rows["versions"] += person.versions
-        rows["predictions"] += person.predictions.values()
-        if person.attempts:
-            rows["waiting"].append({"user": person.user, "attempts": person.attempts, "failure": person.failure})
+    for tracked in users:
+        keys = {"user": tracked.user, "domain": domain}
+        rows["behaviour"] += [{**keys, **event, "position": i} for i, event in enumerate(tracked.events)]
+        rows["versions"] += tracked.versions
+        rows["predictions"] += tracked.predictions.values()
+        if tracked.attempts:
+            rows["waiting"].append({"user": tracked.user, "attempts": tracked.attempts, "failure": tracked.failure})
     return {name: pa.Table.from_pylist(rows[name], schema=schema) for name, schema in SCHEMAS.items()}
 
 
-def from_tables(tables: Mapping[str, pa.Table]) -> dict[str, Person]:
-    """What `to_tables` was given, by user."""
-    people: dict[str, Person] = {}
+def from_tables(tables: Mapping[str, pa.Table]) -> dict[str, TrackedUser]:
+    """Return the users that `to_tables` wrote, by id."""
+    users: dict[str, TrackedUser] = {}
     for row in tables["behaviour"].to_pylist():
-        person = people.setdefault(row["user"], Person(row["user"]))
-        person.events.append({name: row[name] for name in ("item", "title", "rating", "time")})
+        tracked = users.setdefault(row["user"], TrackedUser(row["user"]))
+        tracked.events.append({name: row[name] for name in ("item", "title", "rating", "time")})
     for row in tables["versions"].to_pylist():
-        people[row["user"]].versions.append(row)
+        users[row["user"]].versions.append(row)
     for row in tables["predictions"].to_pylist():
-        people[row["user"]].predictions[row["persona_id"], row["k"]] = row
+        users[row["user"]].predictions[row["persona_id"], row["k"]] = row
     for row in tables["waiting"].to_pylist():
-        people[row["user"]].attempts, people[row["user"]].failure = row["attempts"], row["failure"]
-    return people
+        users[row["user"]].attempts, users[row["user"]].failure = row["attempts"], row["failure"]
+    return users

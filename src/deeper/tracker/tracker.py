@@ -1,8 +1,7 @@
-"""`PersonaTracker`: the personas of one's own users, kept live from a stream of behaviour.
+"""`PersonaTracker`: live personas of your own users, from a stream of behaviour.
 
-It is the online half of the method (`commands.evaluate.online`) with users that come and go. A tracker lives in memory,
-is used by one thread at a time, and keeps everything together: the events, each version of a persona, and the
-discrepancies that it was changed for.
+It runs the online half of the method for users that come and go. A tracker lives in memory. It keeps the events, each
+version of a persona, and the discrepancies behind each change. Use it from one thread at a time.
 """
 
 import logging
@@ -24,7 +23,7 @@ from deeper.tracker.events import Event, add_events, parse_events, parse_stream,
 from deeper.tracker.models import as_domain, fitted, identity, make_reader, read_calibration
 from deeper.tracker.settings import GIVEN, TrackerSettings
 from deeper.tracker.store import Card, Store, given_or_saved, saved_in, saved_settings
-from deeper.tracker.tracked_user import Person, Row, from_tables, to_tables
+from deeper.tracker.tracked_user import Row, TrackedUser, from_tables, to_tables
 from deeper.tracker.versions import Version, versions_of
 
 log = logging.getLogger(__name__)
@@ -42,19 +41,19 @@ class PersonaTracker:
         calibration: str | Path = "",
         **settings: Any,
     ) -> None:
-        """Start without users.
+        """Make a tracker without users.
 
         Args:
-            domain: What is rated: a built-in domain's id, the path of a domain's TOML file, or a `Domain`.
-            policy_engine: Writes personas: as for `deeper evaluate`, or an engine that is made already.
-            predictor_engine: Reads them.
-            calibration: Folder of a finished run of `deeper evaluate` whose calibration is to be used. Without one,
-                predictions are not calibrated until `calibrate` is called.
+            domain: A built-in domain's id, the path of a domain's TOML file, or a `Domain`.
+            policy_engine: Writes personas: an engine's name as for `deeper evaluate`, or an `Engine`.
+            predictor_engine: Reads personas and predicts ratings; the same choices.
+            calibration: Folder of a finished run of `deeper evaluate`, to use its calibration. Without one,
+                predictions are not calibrated until you call `calibrate`.
             settings: `policy_adapter`, `predictor_adapter`, `readout`, `max_persona_tokens`, `prompts` and `seed`, as
                 for `deeper evaluate`.
 
         Raises:
-            UserError: The domain, a setting, an engine or the calibration is of no use.
+            UserError: The domain, a setting, an engine or the calibration cannot be used.
         """
         engines = {"policy_engine": policy_engine, "predictor_engine": predictor_engine}
         specs = {name: engine if isinstance(engine, str) else GIVEN for name, engine in engines.items()}
@@ -63,7 +62,7 @@ class PersonaTracker:
         if calibration:
             maps = read_calibration(Path(calibration), self._settings, self._reader)
             self._reader = replace(self._reader, calibration=maps)
-        self._people: dict[str, Person] = {}
+        self._users: dict[str, TrackedUser] = {}
         self._store: Store | None = None
 
     @classmethod
@@ -75,17 +74,17 @@ class PersonaTracker:
         predictor_engine: Engine | str | None = None,
         **settings: Any,
     ) -> Self:
-        """Go on with a saved tracker; its folder is held until `close`.
+        """Load a saved tracker. Its folder is locked until `close`.
 
         Args:
-            folder: Where it was saved.
-            policy_engine: In place of the saved one.
-            predictor_engine: The same. A calibration that was fitted for another predictor is left out, with a warning.
-            settings: In place of the saved ones.
+            folder: The folder of the tracker.
+            policy_engine: Replaces the saved one.
+            predictor_engine: Replaces the saved one. A calibration for another predictor is dropped with a warning.
+            settings: Replace the saved ones.
 
         Raises:
-            UserError: There is no tracker, a file is damaged, another process holds the folder, or an engine that was
-                given as an object is not given again.
+            UserError: The folder has no tracker, a file is damaged, another process has locked the folder, or an engine
+                that was an object is not given again.
         """
         saved = saved_settings(Path(folder))
         store = Store(Path(folder), saved)
@@ -100,47 +99,49 @@ class PersonaTracker:
         except BaseException:
             store.close()
             raise
-        tracker._store, tracker._people = store, from_tables(tables)
+        tracker._store, tracker._users = store, from_tables(tables)
         if card.calibration.pooled is not None:
             if card.predictor == identity(tracker._settings, tracker._reader):
                 tracker._reader = replace(tracker._reader, calibration=card.calibration)
             else:
-                log.warning("%s: the calibration was for another predictor: call calibrate() to fit it anew", folder)
+                log.warning(
+                    "%s: the saved calibration is for another predictor; call calibrate() to fit a new one", folder
+                )
         return tracker
 
     @property
     def users(self) -> list[str]:
-        """Everyone of whom an event is known."""
-        return list(self._people)
+        """The ids of all users with at least one event."""
+        return list(self._users)
 
     @property
     def calibration(self) -> Calibration:
-        """The maps that are applied to predictions; none until they are given or fitted."""
+        """The maps that are applied to predictions; empty until they are read or fitted."""
         return self._reader.calibration
 
     def observe(self, user: str, events: Iterable[Event | Mapping[str, Any]]) -> Observed:
-        """Take in a user's new events; each time a window of ten is whole, the persona is written or refined.
+        """Add a user's new events. Each full window of ten events writes or refines the persona.
 
         Args:
-            user: The id.
-            events: `Event` objects, or mappings with title, rating, time and perhaps item, in any order; not earlier
-                than the last one of the last whole window. Repeats of known events are left out.
+            user: The user's id.
+            events: `Event` objects, or mappings with title, rating, time and optionally item, in any order. None may
+                be earlier than the end of the last full window. Repeats of known events are left out.
 
         Raises:
-            UserError: An event cannot be read or comes too late (then nothing of the call is kept); or an engine cannot
-                work at all (then the events are kept, and whole windows are read with the next call).
+            UserError: An event cannot be read or is too early; then nothing of the call is kept. Or an engine cannot
+                work at all; then the events are kept, and the next call processes the full windows.
         """
         name = parse_user(user)
         return self._observe({name: parse_events(name, events, self._reader.domain)})[name]
 
     def observe_all(self, stream: Iterable[Mapping[str, Any]]) -> dict[str, Observed]:
-        """Take in new events of many users, whose windows the engine reads together.
+        """Add new events of many users. The engines process their windows in common batches.
 
         Args:
-            stream: Mappings as for `observe` that name their user, too: rows of a file, a table or a queue.
+            stream: Mappings as for `observe`, with the key user: rows of a file, a table or a queue.
 
         Returns:
-            By user.
+            The result for each user.
 
         Raises:
             UserError: As for `observe`.
@@ -148,147 +149,152 @@ class PersonaTracker:
         return self._observe(parse_stream(stream, self._reader.domain))
 
     def update(self) -> dict[str, Observed]:
-        """Try all whole windows again that could not be read.
+        """Try again all full windows that have no persona yet.
 
         Returns:
-            What has come of it, by user.
+            The result for each of their users.
         """
-        due = [person for person in self._people.values() if person.is_due]
-        return self._catch_up(due, {person.user: 0 for person in due})
+        due = [tracked for tracked in self._users.values() if tracked.is_due]
+        return self._catch_up(due, {tracked.user: 0 for tracked in due})
 
     def waiting(self) -> dict[str, str]:
-        """Users with a whole window that is not read yet, and why; the reason is empty where it was not tried."""
-        return {person.user: person.failure for person in self._people.values() if person.is_due}
+        """Return users with a full window that has no persona yet, and why; the reason is empty if it was not tried."""
+        return {tracked.user: tracked.failure for tracked in self._users.values() if tracked.is_due}
 
     def persona(self, user: str) -> str | None:
-        """The user's current persona; None before the first window is whole."""
-        current = self._people.get(parse_user(user), Person("")).current
+        """Return the user's current persona; None before the first window is full."""
+        current = self._users.get(parse_user(user), TrackedUser("")).current
         return current["text"] if current else None
 
     def history(self, user: str) -> list[Version]:
-        """All versions of a user's persona, with what changed and the discrepancies behind it.
+        """Return all versions of a user's persona, with the changes and the discrepancies behind them.
 
         Raises:
-            UserError: Nothing is known of the user.
+            UserError: The tracker does not know the user.
         """
         return versions_of(self._known(user), self._reader.domain)
 
     def behaviour(self, user: str) -> list[Event]:
-        """All events of a user, in time order.
+        """Return all events of a user, in time order.
 
         Raises:
-            UserError: Nothing is known of the user.
+            UserError: The tracker does not know the user.
         """
         return [Event(**event) for event in self._known(user).events]
 
     def predict(self, user: str, titles: Sequence[str]) -> Prediction:
-        """Predict ratings from a user's current persona; of one without a persona, what is predicted of anyone.
+        """Predict ratings from a user's current persona, or from an empty one if there is none yet.
 
         Args:
-            user: The id.
-            titles: Of the items.
+            user: The user's id.
+            titles: The items' titles.
 
         Raises:
-            UserError: There is no title, or one is empty; or the engine cannot work at all.
+            UserError: There is no title, a title is empty, or the engine cannot work at all.
         """
         return self.predict_all({user: titles})[parse_user(user)]
 
     def predict_all(self, titles: Mapping[str, Sequence[str]]) -> dict[str, Prediction]:
-        """Predict ratings of many users, together.
+        """Predict ratings of many users in common batches.
 
         Args:
-            titles: Of each user.
+            titles: The items' titles for each user.
 
         Returns:
-            By user.
+            The prediction for each user.
 
         Raises:
             UserError: As for `predict`.
         """
-        wanted = {parse_user(user): parse_titles(user, some) for user, some in titles.items()}
-        if len(wanted) < len(titles):
-            raise UserError("a user is there twice", where=", ".join(wanted), do="put that user's titles together")
-        people = [self._people.get(user, Person(user)) for user in wanted]
-        found = predict_titles(people, list(wanted.values()), self._reader)
-        return dict(zip(wanted, found, strict=True))
+        titles_by_user = {parse_user(user): parse_titles(user, of_user) for user, of_user in titles.items()}
+        if len(titles_by_user) < len(titles):
+            raise UserError(
+                "a user is given twice", where=", ".join(titles_by_user), do="put all titles of that user into one list"
+            )
+        users = [self._users.get(user, TrackedUser(user)) for user in titles_by_user]
+        predictions = predict_titles(users, list(titles_by_user.values()), self._reader)
+        return dict(zip(titles_by_user, predictions, strict=True))
 
     def correct(self, user: str, text: str) -> Version:
-        """Put the user's own words in the place of the persona; what comes next refines them.
+        """Replace the persona by the user's own words. Later windows refine them.
 
         Raises:
             UserError: There is no persona yet, or the text is empty or too long.
         """
-        person = self._known(user)
-        person.versions.append(corrected(person, text, self._reader))
-        return versions_of(person, self._reader.domain)[-1]
+        tracked = self._known(user)
+        tracked.versions.append(corrected(tracked, text, self._reader))
+        return versions_of(tracked, self._reader.domain)[-1]
 
     def forget(self, user: str) -> None:
-        """Erase all that is known of a user, at once also in the folder that the tracker is kept in.
+        """Erase a user from memory and, at once, from the tracker's folder if it has one.
 
         Raises:
-            UserError: Nothing is known of the user, or the folder cannot be written.
+            UserError: The tracker does not know the user, or the folder cannot be written.
         """
-        del self._people[self._known(user).user]
+        del self._users[self._known(user).user]
         if self._store:
             self.save()
 
     def calibrate(self, users: int = 32) -> None:
-        """Fit the calibration on how the first personas predict the second windows; it holds from the next call on.
+        """Fit the calibration on how first personas predict second windows. It applies from the next call on.
 
         Args:
-            users: At most; chosen by a hash of the id.
+            users: How many users to use at most; a hash of the id chooses them.
 
         Raises:
-            UserError: No user has two windows that were read, or no prediction of them can be read.
+            UserError: No user has a first persona and two windows, or no prediction can be read.
         """
-        self._reader = replace(self._reader, calibration=fitted(self._reader, self._people, users))
+        self._reader = replace(self._reader, calibration=fitted(self._reader, self._users, users))
 
     def save(self, folder: str | Path | None = None) -> None:
-        """Write everything into a folder, whole or not at all; from then on the tracker is kept in it.
+        """Save the tracker in a folder, completely or not at all. The folder is the tracker's own from then on.
 
         Args:
-            folder: A new or empty one, or the tracker's own; the tracker's own by default.
+            folder: A new or empty folder; None takes the tracker's own.
 
         Raises:
-            UserError: The folder holds something else, another process holds it, or it cannot be written.
+            UserError: The folder holds something else, is locked by another process, or cannot be written.
         """
         reader, path = self._reader, None if folder is None else Path(folder)
         card = Card(domain=reader.domain, calibration=reader.calibration, predictor=identity(self._settings, reader))
-        tables = to_tables(self._people.values(), reader.domain.id)
+        tables = to_tables(self._users.values(), reader.domain.id)
         self._store = saved_in(self._store, path, self._settings, card, tables)
 
     def close(self) -> None:
-        """Let others open the folder; nothing is saved by it."""
+        """Unlock the folder. This saves nothing."""
         if self._store:
             self._store.close()
             self._store = None
 
     def __enter__(self) -> Self:
-        """The tracker; it is closed at the end of the block."""
+        """Return the tracker; the end of the block closes it."""
         return self
 
     def __exit__(self, *_: object) -> None:
         """Close it."""
         self.close()
 
-    def _known(self, user: str) -> Person:
+    def _known(self, user: str) -> TrackedUser:
         name = parse_user(user)
-        if name not in self._people:
-            raise UserError(f"nothing is known of user {name!r}", do="observe events of that user first")
-        return self._people[name]
+        if name not in self._users:
+            raise UserError(f"the tracker does not know the user {name!r}", do="observe events of that user first")
+        return self._users[name]
 
     def _observe(self, new: Mapping[str, Sequence[Row]]) -> dict[str, Observed]:
-        known: dict[str, Person] = {}
+        known: dict[str, TrackedUser] = {}
         repeated: dict[str, int] = {}
         for user, events in new.items():
-            person = self._people.get(user, Person(user))
-            all_events, repeated[user] = add_events(user, person.events, events, WINDOW_SIZE)
-            known[user] = replace(person, events=all_events)
-        self._people |= {user: person for user, person in known.items() if person.events}
+            tracked = self._users.get(user, TrackedUser(user))
+            all_events, repeated[user] = add_events(user, tracked.events, events, WINDOW_SIZE)
+            known[user] = replace(tracked, events=all_events)
+        self._users |= {user: tracked for user, tracked in known.items() if tracked.events}
         return self._catch_up(list(known.values()), repeated)
 
-    def _catch_up(self, people: Sequence[Person], repeated: Mapping[str, int]) -> dict[str, Observed]:
-        before = [len(person.versions) for person in people]
-        catch_up(people, self._reader)
+    def _catch_up(self, users: Sequence[TrackedUser], repeated: Mapping[str, int]) -> dict[str, Observed]:
+        before = [len(tracked.versions) for tracked in users]
+        catch_up(users, self._reader)
         domain = self._reader.domain
-        return {p.user: observed(p, known, repeated[p.user], domain) for p, known in zip(people, before, strict=True)}
+        return {
+            tracked.user: observed(tracked, known, repeated[tracked.user], domain)
+            for tracked, known in zip(users, before, strict=True)
+        }

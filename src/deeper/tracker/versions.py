@@ -1,4 +1,4 @@
-"""A persona's history: each version with what changed in it, and the discrepancies that it was changed for."""
+"""A persona's history: each version with the words that changed, and the discrepancies behind the change."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,19 +9,19 @@ import numpy as np
 
 from deeper.domains import Domain
 from deeper.measure.metrics import mean_absolute_error
-from deeper.tracker.tracked_user import Person
+from deeper.tracker.tracked_user import TrackedUser
 
 Row = dict[str, Any]
 BY_USER = "user"
-"""The method of a version that the user has written."""
+"""The method of a version that the user wrote."""
 
 
 @dataclass(frozen=True)
 class Change:
-    """A run of words of a version that was kept, put in, or taken out.
+    """A run of words that a version keeps, inserts or deletes.
 
     Attributes:
-        kind: What was done with them.
+        kind: What happened to the words.
         text: The words.
     """
 
@@ -31,13 +31,13 @@ class Change:
 
 @dataclass(frozen=True)
 class Discrepancy:
-    """One item of the window that a version has read, as its writer was shown it.
+    """One item of the window that a version was written from, as the policy saw it.
 
     Attributes:
-        title: The item's.
-        actual: The user's rating; None where there is none.
-        predicted: The calibrated prediction from the version before, rounded to the scale; None where it failed, and of
-            the first window, which nothing predicts.
+        title: The item's title.
+        actual: The user's rating; None if there is none.
+        predicted: The calibrated prediction from the version before, rounded to the scale. None if it failed, and in
+            the first window, which has no prediction.
     """
 
     title: str
@@ -55,15 +55,14 @@ class Version:
         method: "initialise", "refine", or "user" for a correction by the user.
         k: The last window that it has seen, W_k.
         time: When it was written.
-        changes: Word by word against the version before.
+        changes: The changes from the version before, word by word.
         discrepancies: The items of W_k that it was written from; none for a correction.
-        error: Mean absolute error, over the rated items of W_k, of what the version before predicted of it; None where
-            nothing was predicted.
+        error: Mean absolute error of the version before on the rated items of W_k; None without a prediction.
         leaks: Titles and ratings found in the text.
-        failure: Why there is no new text (then it is the version before's); empty if there is one.
-        persona_id: Content hash.
+        failure: Why there is no new text; then the text is that of the version before. Empty if there is one.
+        persona_id: A hash of the content.
         engine: Fingerprint of the engine that wrote it; empty for a correction.
-        prompt_version: Of the prompts.
+        prompt_version: The version of the prompts; empty for a correction.
     """
 
     number: int
@@ -82,13 +81,13 @@ class Version:
 
     @property
     def marked(self) -> str:
-        """The changes in one line: [-taken out-] {+put in+}."""
+        """The changes in one line: [-deleted-] {+inserted+}."""
         forms = {"kept": "{}", "inserted": "{{+{}+}}", "deleted": "[-{}-]"}
         return " ".join(forms[change.kind].format(change.text) for change in self.changes)
 
 
 def word_changes(old: str, new: str) -> tuple[Change, ...]:
-    """What was done to the words of a text to give another; words are what blanks separate."""
+    """Return the changes that turn one text into another; words are separated by white space."""
     before, after = old.split(), new.split()
     found: list[Change] = []
     for what, i, j, k, m in SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
@@ -102,16 +101,16 @@ def word_changes(old: str, new: str) -> tuple[Change, ...]:
     return tuple(found)
 
 
-def versions_of(person: Person, domain: Domain, first: int = 0) -> list[Version]:
-    """The versions of a user's persona from number `first` on."""
-    windows = person.windows
-    return [_version(person, number, windows, domain) for number in range(first, len(person.versions))]
+def versions_of(tracked: TrackedUser, domain: Domain, first: int = 0) -> list[Version]:
+    """Return the versions of a user's persona from number `first` on."""
+    windows = tracked.windows
+    return [_version(tracked, number, windows, domain) for number in range(first, len(tracked.versions))]
 
 
-def _version(person: Person, number: int, windows: list[list[Row]], domain: Domain) -> Version:
-    row = person.versions[number]
-    before = person.versions[number - 1] if number else None
-    prediction = person.predictions.get((before["id"], row["k"])) if before else None
+def _version(tracked: TrackedUser, number: int, windows: list[list[Row]], domain: Domain) -> Version:
+    row = tracked.versions[number]
+    before = tracked.versions[number - 1] if number else None
+    prediction = tracked.predictions.get((before["id"], row["k"])) if before else None
     window = windows[row["k"]] if row["method"] != BY_USER else []
     ratings = np.array([item["rating"] for item in window], np.float64)
     rated = domain.is_rated(ratings)

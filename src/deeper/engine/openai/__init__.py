@@ -1,4 +1,4 @@
-"""`openai:MODEL`: a server that speaks the OpenAI API; address and key from OPENAI_BASE_URL and OPENAI_API_KEY."""
+"""The engine `openai:MODEL` calls a server with the OpenAI API, at OPENAI_BASE_URL with the key OPENAI_API_KEY."""
 
 import os
 
@@ -8,8 +8,8 @@ SPECS = ("openai:MODEL",)
 
 
 def make(rest: str, adapter: str) -> Engine:
-    """Make one; the adapter is the name of a LoRA on the server."""
-    from deeper.engine.openai.server import OpenAIEngine
+    """Make the engine; `rest` is a model's name and `adapter` a LoRA's name on the server."""
+    from deeper.engine.openai.engine import OpenAIEngine
 
     address, key = os.environ.get("OPENAI_BASE_URL"), os.environ.get("OPENAI_API_KEY")
     return OpenAIEngine(rest, address, key, adapter=adapter)

@@ -1,4 +1,4 @@
-"""One call to an OpenAI-compatible server: what is retried, what fails, and what ends the run."""
+"""Call an OpenAI-compatible server: which errors are retried, which fail one call, and which end the run."""
 
 import asyncio
 import email.utils
@@ -31,23 +31,25 @@ LONGEST_WAIT_SECONDS = 30.0
 LONGEST_RETRY_AFTER_SECONDS = 300.0
 LONGEST_CONNECT_SECONDS = 10.0
 
-PASSING_STATUS = frozenset({408, 409, 425, 429})
-REFUSING_STATUS = {
+TRANSIENT_STATUS = frozenset({408, 409, 425, 429})
+"""HTTP statuses below 500 that are retried."""
+REFUSAL_ADVICE = {
     401: "set OPENAI_API_KEY to a key of this server",
-    403: "use a key that may use this model",
-    404: "check the model's name, and that OPENAI_BASE_URL ends as the server wants it (mostly in /v1)",
+    403: "use a key that has access to this model",
+    404: "check the model's name and the end of OPENAI_BASE_URL (most servers want /v1)",
 }
+"""What the user can do about HTTP statuses that end the run."""
 
 
-class UselessAnswer(Exception):
-    """The server answered, but not what was asked for; another try may help."""
+class UnusableAnswer(Exception):
+    """The server's answer lacks what was asked for; another try may help."""
 
 
 class CallFailed(Exception):
-    """A call failed for good; the message says why in one line, without the key."""
+    """A call failed after all retries; the message says why in one line, without the key."""
 
     def __init__(self, reason: str, *, is_refused: bool = False) -> None:
-        """Keep the reason, and whether the request itself was refused (another form of it may pass)."""
+        """Keep the reason, and whether the server refused the request (it may accept another form of it)."""
         super().__init__(reason)
         self.is_refused = is_refused
 
@@ -57,12 +59,12 @@ class Server:
     """A server and how to call it.
 
     Attributes:
-        base_url: Address that ends where `/chat/completions` begins.
+        base_url: The address without `/chat/completions`.
         api_key: Never shown anywhere.
-        timeout_seconds: Bound of one try, from connecting to the last byte.
+        timeout_seconds: The longest time for one try, from connecting to the last byte.
         retries: Tries after the first.
-        usage: What has been spent.
-        has_answered: Whether there ever was an HTTP response, of any status.
+        usage: Counts of calls and tokens.
+        has_answered: Whether the server ever gave an HTTP response, of any status.
     """
 
     base_url: str
@@ -73,10 +75,10 @@ class Server:
     has_answered: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse an address or a key that no request can be sent with."""
+        """Refuse an address or a key that cannot be used in a request."""
         self.api_key = self.api_key.strip()
         if not (self.api_key.isascii() and self.api_key.isprintable() and " " not in self.api_key):
-            raise UserError("the key holds characters that no key has", where="OPENAI_API_KEY", do="copy it again")
+            raise UserError("the key has characters that keys cannot have", where="OPENAI_API_KEY", do="copy it again")
         try:
             parts = urlsplit(self.base_url)
             is_address = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
@@ -101,15 +103,15 @@ class Server:
         return f"{parts.scheme}://{self.host}{parts.path}"
 
     def redact(self, text: str) -> str:
-        """One line of at most 200 characters in which the key does not occur."""
+        """Return one line of at most 200 characters, without the key."""
         line = " ".join(text.split())
         return line.replace(self.api_key, "***")[:200] if self.api_key else line[:200]
 
     def client(self) -> openai.AsyncOpenAI:
-        """A client for one event loop; retries are ours."""
+        """Make a client for one event loop. It does not retry: `retrying` does."""
         connect = min(self.timeout_seconds / 2, LONGEST_CONNECT_SECONDS)
         timeout = openai.Timeout(self.timeout_seconds, connect=connect)
-        key = self.api_key or "none"  # the client insists on one; a server without keys ignores it
+        key = self.api_key or "none"  # the client requires a key; servers without keys ignore it
         return openai.AsyncOpenAI(base_url=self.base_url, api_key=key, max_retries=0, timeout=timeout)
 
     async def ask(self, client: openai.AsyncOpenAI, body: dict[str, Any]) -> Answer:
@@ -117,7 +119,7 @@ class Server:
 
         Raises:
             UserError: The server cannot be reached, or refuses the key or the model.
-            Exception: Anything else that went wrong; `retrying` knows what to make of it.
+            Exception: Anything else; `retrying` decides about it.
         """
         self.usage.calls += 1
         try:
@@ -125,9 +127,9 @@ class Server:
                 response = await client.chat.completions.with_raw_response.create(**body)
         except openai.APIStatusError as error:
             self.has_answered = True
-            if error.status_code in REFUSING_STATUS:
-                what = f"the server refuses {body['model']!r}: {self.describe(error)}"
-                raise UserError(what, where=self.address, do=REFUSING_STATUS[error.status_code]) from None
+            if error.status_code in REFUSAL_ADVICE:
+                what = f"the server refuses {body['model']!r}: {self.reason(error)}"
+                raise UserError(what, where=self.address, do=REFUSAL_ADVICE[error.status_code]) from None
             raise
         except openai.APIConnectionError as error:
             if _is_unreachable(error) and not self.has_answered:
@@ -143,16 +145,16 @@ class Server:
         return answer
 
     async def retrying(self, attempt: Callable[[], Awaitable[T]]) -> T:
-        """Try, and try again what may pass, with growing random waits and never before `Retry-After`.
+        """Run `attempt`, and retry transient errors after growing random waits, never before `Retry-After`.
 
         Raises:
-            UserError: The server cannot be reached (any more), or refuses the key or the model.
-            CallFailed: The last try failed too, or another try cannot help.
+            UserError: The server cannot be reached, or refuses the key or the model.
+            CallFailed: The last try failed, or another try cannot help.
         """
         policy = AsyncRetrying(
             stop=stop_after_attempt(self.retries + 1),
             wait=_wait,
-            retry=retry_if_exception(_may_pass),
+            retry=retry_if_exception(_is_transient),
             reraise=True,
         )
         try:
@@ -160,21 +162,21 @@ class Server:
         except openai.APIConnectionError as error:
             if _is_unreachable(error):
                 raise self.unreachable() from None
-            raise CallFailed(self.describe(error)) from None
-        except (openai.OpenAIError, ValidationError, TimeoutError, UselessAnswer) as error:
+            raise CallFailed(self.reason(error)) from None
+        except (openai.OpenAIError, ValidationError, TimeoutError, UnusableAnswer) as error:
             is_refused = isinstance(error, openai.BadRequestError | openai.UnprocessableEntityError)
-            raise CallFailed(self.describe(error), is_refused=is_refused) from None
+            raise CallFailed(self.reason(error), is_refused=is_refused) from None
 
     def unreachable(self) -> UserError:
-        """Nobody listens at the address."""
+        """Return the error for an address where no server listens."""
         return UserError(
             "the server cannot be reached",
             where=self.address,
-            do="start it, or set OPENAI_BASE_URL to the address of one that runs",
+            do="start the server, or set OPENAI_BASE_URL to the address of a running one",
         )
 
-    def describe(self, error: Exception) -> str:
-        """What happened, in one line without the key."""
+    def reason(self, error: Exception) -> str:
+        """Say what happened, in one line without the key."""
         match error:
             case TimeoutError() | openai.APITimeoutError():
                 return f"no answer within {self.timeout_seconds:g} s"
@@ -196,25 +198,25 @@ def _server_message(error: openai.APIStatusError) -> str:
 
 
 def _is_unreachable(error: openai.APIConnectionError) -> bool:
-    # By name: the client's HTTP library is its own affair and has changed between its versions.
+    # Compared by name, because the client has changed its HTTP library between versions.
     return type(error.__cause__).__name__ in {"ConnectError", "ConnectTimeout"}
 
 
-def _may_pass(error: BaseException) -> bool:
+def _is_transient(error: BaseException) -> bool:
     if isinstance(error, openai.APIStatusError):
-        return error.status_code in PASSING_STATUS or error.status_code >= 500
-    return isinstance(error, openai.APIConnectionError | ValidationError | TimeoutError | UselessAnswer)
+        return error.status_code in TRANSIENT_STATUS or error.status_code >= 500
+    return isinstance(error, openai.APIConnectionError | ValidationError | TimeoutError | UnusableAnswer)
 
 
 def _wait(state: RetryCallState) -> float:
     backoff = wait_random_exponential(multiplier=FIRST_WAIT_SECONDS, max=LONGEST_WAIT_SECONDS)(state)
     error = state.outcome.exception() if state.outcome else None
-    asked = _retry_after(error) if isinstance(error, openai.APIStatusError) else 0.0
-    return max(backoff, min(asked, LONGEST_RETRY_AFTER_SECONDS))
+    requested = _retry_after(error) if isinstance(error, openai.APIStatusError) else 0.0
+    return max(backoff, min(requested, LONGEST_RETRY_AFTER_SECONDS))
 
 
 def _retry_after(error: openai.APIStatusError) -> float:
-    """Seconds that the server asks to wait, as a number or a date; 0 if it asks for nothing readable."""
+    """Return the seconds that the server asks to wait (as a number or a date); 0 if it gives neither."""
     value = error.response.headers.get("retry-after", "")
     try:
         return max(0.0, float(value))
@@ -222,5 +224,5 @@ def _retry_after(error: openai.APIStatusError) -> float:
         try:
             date = email.utils.parsedate_tz(value)
             return max(0.0, email.utils.mktime_tz(date) - time.time()) if date else 0.0
-        except (ValueError, OverflowError, IndexError):  # a day that no calendar has
+        except (ValueError, OverflowError, IndexError):  # no such date
             return 0.0

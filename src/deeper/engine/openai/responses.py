@@ -1,22 +1,22 @@
-"""What the OpenAI engine needs of a chat completion, checked: servers differ in everything else."""
+"""The parts of a chat completion that the OpenAI engine reads, validated. Servers differ in all other parts."""
 
 from typing import Annotated
 
 from pydantic import BaseModel, Field, FiniteFloat
 
 Tokens = Annotated[int, Field(ge=0, lt=2**31)]
-"""A count of tokens; one that no table of costs can hold is no count."""
+"""A count of tokens that fits into 32 bits."""
 
 
 class Alternative(BaseModel):
-    """A token that could stand at a position, with its natural log-probability there."""
+    """A possible token at a position, with the natural log of its probability."""
 
     token: str
     logprob: FiniteFloat = Field(le=1e-3)
 
 
 class Position(Alternative):
-    """The token that was generated at a position, and the likeliest that could have been."""
+    """The generated token at a position, and the most likely alternatives."""
 
     top_logprobs: list[Alternative] = []
 
@@ -42,23 +42,23 @@ class Choice(BaseModel):
 
     @property
     def text(self) -> str:
-        """The answer without blanks around it; empty if there is none."""
+        """The answer without surrounding white space; empty if there is none."""
         return (self.message.content or "").strip()
 
     @property
     def positions(self) -> list[Position]:
-        """Its log-probabilities; empty if the server gave none."""
+        """The tokens with their log-probabilities; empty if the server gave none."""
         return (self.logprobs.content if self.logprobs else None) or []
 
 
 class CachedTokens(BaseModel):
-    """How much of a prompt the server had computed before."""
+    """How many tokens of the prompt came from the server's cache."""
 
     cached_tokens: Tokens | None = None
 
 
 class TokenUsage(BaseModel):
-    """Tokens that one call has cost."""
+    """Tokens that one call used."""
 
     prompt_tokens: Tokens = 0
     completion_tokens: Tokens = 0

@@ -1,4 +1,4 @@
-"""`embedded` (the small model on OpenVINO) and `embedded:PATH.gguf` (a model file of your own)."""
+"""The embedded engine: `embedded` (the small model on OpenVINO) and `embedded:PATH.gguf` (your own model file)."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ SPECS = ("embedded", "embedded:PATH.gguf")
 
 
 def make(rest: str, adapter: str) -> Engine:
-    """Make one; the adapter is a folder."""
-    from deeper.engine.openvino.embedded import EmbeddedEngine
+    """Make the engine; `rest` is the path of a model file, and `adapter` is a folder."""
+    from deeper.engine.openvino.engine import EmbeddedEngine
 
     return EmbeddedEngine(Path(rest) if rest else None, Path(adapter) if adapter else None)

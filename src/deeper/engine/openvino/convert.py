@@ -1,4 +1,4 @@
-"""GGUF in, Q8_0 GGUF and OpenVINO files out."""
+"""Convert a GGUF file to what the embedded engine reads: a Q8_0 GGUF file and OpenVINO files."""
 
 import os
 import shutil
@@ -15,24 +15,25 @@ from gguf.quants import dequantize, quantize
 from numpy.typing import NDArray
 from openvino.passes import ConstantFolding, Manager
 
-EXACT = {GGMLQuantizationType.Q8_0, GGMLQuantizationType.F16}
-"""Types of matrices that OpenVINO reads and does not spoil (Q8_0: within .06 nat of the dequantised weights).
+FAITHFUL_TYPES = {GGMLQuantizationType.Q8_0, GGMLQuantizationType.F16}
+"""Matrix types that OpenVINO reads correctly (Q8_0: within 0.06 nat of the dequantised weights).
 
-Q4_1 gives wrong logits, F32 and BF16 are refused.
+It gives wrong logits for Q4_1, and refuses F32 and BF16.
 """
-UNPACKED_LIMIT = 512 << 20
-"""Bytes of 8-bit weights above which they stay packed: as floats they would take too much memory."""
-REWRITTEN = {"general.architecture", "general.file_type", "general.quantization_version"}
+MAX_UNPACKED_BYTES = 512 << 20
+"""Larger 8-bit weights stay packed: as 32-bit floats they would need too much memory."""
+REWRITTEN_FIELDS = {"general.architecture", "general.file_type", "general.quantization_version"}
+"""Metadata that `write_gguf` sets itself instead of copying."""
 
 
 def requantise(source: Path, target: Path) -> None:
-    """Write `source` with all matrices in Q8_0 and all vectors in F32; a file that OpenVINO reads as it is is linked.
+    """Write `source` with all matrices in Q8_0 and all vectors in F32; link it if OpenVINO reads it unchanged.
 
     Raises:
         ValueError: `source` is not a GGUF file.
     """
     reader = GGUFReader(source)
-    if all(tensor.tensor_type in EXACT for tensor in reader.tensors if len(tensor.shape) > 1):
+    if all(tensor.tensor_type in FAITHFUL_TYPES for tensor in reader.tensors if len(tensor.shape) > 1):
         try:
             os.symlink(source.resolve(), target)
         except OSError:
@@ -54,17 +55,17 @@ def write_gguf(
     change: Callable[[ReaderTensor], tuple[NDArray[Any], GGMLQuantizationType]],
     file_type: int,
 ) -> None:
-    """Write a GGUF file with the facts of another one and changed tensors.
+    """Copy a GGUF file with changed tensors.
 
     Args:
-        reader: The other file.
+        reader: The file to copy.
         target: The file to write.
-        change: Gives the data of a tensor, packed as the type beside it says.
-        file_type: What most matrices are, as a `LlamaFileType`.
+        change: Returns the new data of a tensor, and the type in which it is packed.
+        file_type: The `LlamaFileType` of most matrices.
     """
     writer = GGUFWriter(target, reader.fields["general.architecture"].contents())
     for name, field in reader.fields.items():
-        if not name.startswith("GGUF.") and name not in REWRITTEN:
+        if not name.startswith("GGUF.") and name not in REWRITTEN_FIELDS:
             kind = field.types[0]
             element = field.types[-1] if kind == GGUFValueType.ARRAY else None
             writer.add_key_value(name, field.contents(), kind, sub_type=element)
@@ -80,10 +81,10 @@ def write_gguf(
 
 
 def read_facts(path: Path) -> dict[str, Any]:
-    """The control tokens and the context length that a GGUF file declares.
+    """Read the control tokens and the context length of a GGUF file.
 
     Raises:
-        KeyError: The file has no tokeniser or no context length.
+        KeyError: The file declares no tokeniser or no context length.
     """
     fields = GGUFReader(path).fields
     kinds: list[int] = fields["tokenizer.ggml.token_type"].contents()
@@ -100,7 +101,7 @@ def write_openvino(path: Path, *, unpacked: bool) -> None:
 
     Args:
         path: The GGUF file.
-        unpacked: Keep the matrices of a small model as 32-bit floats (four times the disk), not as 8-bit integers.
+        unpacked: Store a small model's matrices as 32-bit floats (four times the disk space), not 8-bit integers.
 
     Raises:
         RuntimeError: OpenVINO does not support the model.
@@ -114,18 +115,18 @@ def write_openvino(path: Path, *, unpacked: bool) -> None:
         if "iostream error" in str(error):
             raise OSError(f"OpenVINO could not write its files: {error}") from error
         raise
-    if unpacked and path.with_name("openvino_model.bin").stat().st_size <= UNPACKED_LIMIT:
+    if unpacked and path.with_name("openvino_model.bin").stat().st_size <= MAX_UNPACKED_BYTES:
         _unpack(path.with_name("openvino_model.xml"))
 
 
 def _unpack(path: Path) -> None:
-    """Compute once what every decoding step would compute again: the floats behind the 8-bit matrices."""
+    """Store the 8-bit matrices as floats; otherwise every decoding step would convert them again."""
     model = openvino.Core().read_model(path)
     passes = Manager()
     passes.register_pass(ConstantFolding())
     passes.run_passes(model)
     unpacked = path.with_stem("unpacked")
     openvino.save_model(model, unpacked, compress_to_fp16=False)
-    del model  # which maps the file that is replaced
+    del model  # it maps the file that is replaced next
     for suffix in (".bin", ".xml"):
         unpacked.with_suffix(suffix).replace(path.with_suffix(suffix))

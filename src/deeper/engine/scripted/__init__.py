@@ -1,4 +1,4 @@
-"""`scripted`: deterministic nonsense, for tests and dry runs."""
+"""The engine `scripted` gives deterministic nonsense, for tests and dry runs."""
 
 from deeper.engine.protocol import Engine
 from deeper.errors import UserError
@@ -7,13 +7,13 @@ SPECS = ("scripted",)
 
 
 def make(rest: str, adapter: str) -> Engine:
-    """Make one.
+    """Make the engine; it takes neither `rest` nor an adapter.
 
     Raises:
-        UserError: An adapter was named.
+        UserError: An adapter was given.
     """
     if adapter:
         raise UserError("the engine scripted takes no adapter", where=adapter, do="leave the adapter out")
-    from deeper.engine.scripted.replay import ScriptedEngine
+    from deeper.engine.scripted.engine import ScriptedEngine
 
     return ScriptedEngine()

@@ -1,6 +1,6 @@
-"""`transformers` (the small model on torch, with a GPU if there is one) and `transformers:FOLDER_OR_NAME`.
+"""The engine `transformers` runs the small model on PyTorch, on a GPU if there is one.
 
-The latter is a folder in the format of Hugging Face, or a name on its hub.
+`transformers:FOLDER_OR_NAME` runs a model in Hugging Face format from a folder or from the hub.
 """
 
 from pathlib import Path
@@ -12,16 +12,16 @@ SPECS = ("transformers", "transformers:FOLDER_OR_NAME")
 
 
 def make(rest: str, adapter: str) -> Engine:
-    """Make one; the adapter is a folder.
+    """Make the engine; `rest` is a model's folder or hub name, and `adapter` is a folder.
 
     Raises:
-        UserError: Torch or the extra is not installed.
+        UserError: PyTorch or the extra [train] is not installed.
     """
     try:
-        from deeper.engine.torch.transformers_engine import TransformersEngine
+        from deeper.engine.torch.engine import TransformersEngine
     except ImportError as error:
         raise UserError(
-            f"the engine transformers needs more than is installed ({error})",
+            f"the engine transformers needs a package that is not installed ({error})",
             do='install PyTorch, then the extra: pip install "deeper-persona[train]"',
         ) from error
     return TransformersEngine(rest or None, Path(adapter) if adapter else None)

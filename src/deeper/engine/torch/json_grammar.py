@@ -1,4 +1,4 @@
-"""Answers that must be JSON of a schema: which tokens may come next, by llguidance."""
+"""Which tokens may come next in an answer that must be JSON of a schema (by llguidance)."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -11,14 +11,14 @@ import torch
 
 
 class JsonGrammar:
-    """Grammars over one tokeniser's vocabulary."""
+    """Makes grammars over one tokeniser's vocabulary."""
 
     def __init__(self, tokenizer: Any, vocabulary: int, ends: Sequence[int]) -> None:
-        """Keep what is needed; the vocabulary is read at the first use, which takes a second.
+        """Keep the arguments. The vocabulary is read at the first use, which takes a second.
 
         Args:
             tokenizer: A fast tokeniser of transformers.
-            vocabulary: Number of the model's logits.
+            vocabulary: The number of the model's logits.
             ends: Tokens that end an answer.
         """
         self._tokenizer, self._vocabulary, self._ends = tokenizer, vocabulary, list(ends)
@@ -30,12 +30,12 @@ class JsonGrammar:
         return from_tokenizer(self._tokenizer, self._vocabulary, self._ends)
 
     def state(self, schema: Mapping[str, Any]) -> "JsonState":
-        """The beginning of an answer.
+        """Return the state at the beginning of an answer.
 
         Raises:
-            ValueError: The schema is not one that can be followed.
+            ValueError: llguidance cannot follow the schema.
         """
-        # Blanks at will would only use up tokens, and a model that likes them never comes to an end.
+        # Free white space would waste tokens, and some models would write it without end.
         grammar = llguidance.LLMatcher.grammar_from_json_schema(
             json.dumps(schema),
             defaults={"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "},
@@ -47,18 +47,22 @@ class JsonGrammar:
 
 
 class JsonState:
-    """How far one answer has come."""
+    """The grammar's state within one answer."""
 
     def __init__(self, matcher: llguidance.LLMatcher, vocabulary: int) -> None:
-        """Begin; made by `JsonGrammar.state`."""
+        """Start an answer; use `JsonGrammar.state`."""
         self._matcher, self._vocabulary = matcher, vocabulary
 
     def allowed(self) -> torch.Tensor:
-        """Which tokens may come next; boolean, shape (vocabulary,)."""
+        """Return which tokens may come next; boolean, shape (vocabulary,)."""
         bits = np.unpackbits(np.frombuffer(self._matcher.compute_bitmask(), np.uint8), bitorder="little")
         return torch.from_numpy(bits[: self._vocabulary].astype(np.bool_))
 
     def take(self, token: int) -> None:
-        """Go on with a token that was allowed."""
+        """Add an allowed token to the answer.
+
+        Raises:
+            ValueError: The token was not allowed.
+        """
         if not self._matcher.consume_token(token):
             raise ValueError(f"the token {token} was not allowed: {self._matcher.get_error()}")

@@ -1,4 +1,4 @@
-"""A batch that is too large for the GPU's memory is done in halves."""
+"""Split a batch in halves when the GPU runs out of memory."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -15,24 +15,24 @@ log = logging.getLogger(__name__)
 
 
 def in_halves(work: Callable[[Sequence[Member]], list[Result]], batch: Sequence[Member]) -> list[Result]:
-    """Do a batch; where memory does not suffice, each half of it for itself.
+    """Run a batch; if memory runs out, run each half separately.
 
     Args:
-        work: Does a batch, with one result for each member; without effects that a second try would repeat.
-        batch: What is to be done.
+        work: Returns one result for each member of a batch. It may run again on the same members.
+        batch: The members.
 
     Raises:
-        UserError: Not even one member fits.
+        UserError: Not even one member fits into memory.
     """
     try:
         return work(batch)
     except torch.OutOfMemoryError as error:
         if len(batch) < 2:
             raise UserError(
-                "the GPU's memory does not suffice for a single prompt",
+                "the GPU has too little memory for a single prompt",
                 do="free the GPU (see nvidia-smi), or choose a smaller model or shorter prompts",
             ) from error
-    log.warning("the GPU's memory does not suffice for a batch of %d: it is done in halves", len(batch))
+    log.warning("the GPU has too little memory for a batch of %d; running it in halves", len(batch))
     torch.cuda.empty_cache()
     middle = len(batch) // 2
     return in_halves(work, batch[:middle]) + in_halves(work, batch[middle:])

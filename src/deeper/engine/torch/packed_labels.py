@@ -1,8 +1,8 @@
-"""Labels of many items behind one prompt in one forward pass of a torch model.
+"""Score the labels of many items of one prompt in one forward pass of a torch model.
 
-The prompt's beginning that all items share is computed once: it, the items' own ends and the branches of the labels
-lie in one sequence, and a mask lets each token see only what stands before it in its own prompt. So ten items cost
-little more than one, and gradients flow through all of them.
+One sequence holds the prefix that all items share, each item's own tail, and the branches of the labels. A mask lets
+each token see only what precedes it in its own prompt. The prefix is computed once, so ten items cost little more than
+one, and gradients flow through all of them.
 """
 
 from collections.abc import Sequence
@@ -24,8 +24,8 @@ class Packed:
         tokens: Token ids; shape (length,).
         positions: Position of each token in its own prompt; shape (length,).
         visible: Which tokens (columns) each token (row) sees; shape (length, length).
-        nodes: Where the log-probabilities are read, item after item; shape (items × nodes of the tree,).
-        steps: Which node and which token make up which label: rows (node of an item, token, label).
+        nodes: Positions where log-probabilities are read, item by item; shape (items × nodes of the tree,).
+        steps: Which token at which node belongs to which label; rows (node of an item, token, label).
         items: Number of items.
         labels: Number of labels.
     """
@@ -40,24 +40,24 @@ class Packed:
 
 
 def pack(prefix: Sequence[int], tails: Sequence[Sequence[int]], tree: LabelTree) -> Packed:
-    """Lay out one prompt's items.
+    """Lay out the items of one prompt in one sequence.
 
     Args:
         prefix: Tokens that all items share.
-        tails: Each item's own tokens up to where the answer begins, at least one.
-        tree: The labels' tree.
+        tails: The remaining tokens of each item, up to where the answer begins; at least one.
+        tree: The tree of the labels.
     """
-    # A segment is a run of tokens that sees its ancestors: the prefix, or the prefix and its item.
+    # A segment is a run of tokens with the segments it sees: the prefix, or the prefix and its item's tail.
     segments: list[tuple[Sequence[int], int, tuple[int, ...]]] = [(prefix, 0, ())]
     nodes: list[int] = []
     length = len(prefix)
     for tail in tails:
-        own = len(segments)
+        tail_index = len(segments)
         segments.append((tail, len(prefix), (0,)))
         length += len(tail)
         nodes.append(length - 1)
         for branch in tree.branches:
-            segments.append((branch, len(prefix) + len(tail), (0, own)))
+            segments.append((branch, len(prefix) + len(tail), (0, tail_index)))
             nodes += range(length, length + len(branch))
             length += len(branch)
     sees = torch.eye(len(segments), dtype=torch.bool)
@@ -78,10 +78,10 @@ def pack(prefix: Sequence[int], tails: Sequence[Sequence[int]], tree: LabelTree)
 
 
 def label_log_probs(model: Any, batch: Sequence[Packed]) -> list[Tensor]:
-    """Log-probabilities of the labels (see `Engine.score`), in one forward pass; differentiable.
+    """Return log-probabilities of the labels (see `Engine.score`) in one forward pass; differentiable.
 
     Args:
-        model: A causal language model of transformers, with or without PEFT's adapter layers in it.
+        model: A causal language model of transformers, with or without PEFT's adapter layers.
         batch: Packed sequences; shorter ones are padded.
 
     Returns:
@@ -92,7 +92,7 @@ def label_log_probs(model: Any, batch: Sequence[Packed]) -> list[Tensor]:
     length = max(len(packed.tokens) for packed in batch)
     tokens = torch.zeros(len(batch), length, dtype=torch.long)
     positions = torch.zeros(len(batch), length, dtype=torch.long)
-    # Padding sees itself: a row that sees nothing would be NaN.
+    # Padding sees itself, because a row that sees nothing would be NaN.
     visible = torch.eye(length, dtype=torch.bool).repeat(len(batch), 1, 1)
     for row, packed in enumerate(batch):
         size = len(packed.tokens)
@@ -109,7 +109,7 @@ def label_log_probs(model: Any, batch: Sequence[Packed]) -> list[Tensor]:
     wanted = torch.cat([hidden[row, packed.nodes.to(device)] for row, packed in enumerate(batch)])
     head = causal.get_output_embeddings()
     bias = None if head.bias is None else head.bias.float()
-    # A head that computes in bfloat16 rounds logits to sixteenths, and labels differ by less.
+    # In bfloat16 the head would round logits to sixteenths; labels differ by less than that.
     with torch.autocast(device.type, enabled=False):
         log_probs = functional.linear(wanted.float(), head.weight.float(), bias).log_softmax(dim=-1)
     parts = log_probs.split([len(packed.nodes) for packed in batch])
@@ -117,7 +117,7 @@ def label_log_probs(model: Any, batch: Sequence[Packed]) -> list[Tensor]:
 
 
 def _labels(packed: Packed, log_probs: Tensor) -> Tensor:
-    """Sum the steps of each label; `log_probs` has the shape (nodes, vocabulary)."""
+    """Sum the log-probabilities of each label's steps; `log_probs` has the shape (nodes, vocabulary)."""
     node, token, label = packed.steps.to(log_probs.device).unbind(dim=1)
     by_item = log_probs.reshape(packed.items, -1, log_probs.shape[-1])
     scores = torch.zeros(packed.items, packed.labels, device=log_probs.device)
@@ -125,7 +125,7 @@ def _labels(packed: Packed, log_probs: Tensor) -> Tensor:
 
 
 def _steps(tree: LabelTree) -> list[tuple[int, int, int]]:
-    """(node, token, label) of every step; node 0 lies behind the item, the others behind the branches' tokens."""
+    """Return (node, token, label) of every step. Node 0 follows the item; the others follow the branches' tokens."""
     first = [1]
     for branch in tree.branches:
         first.append(first[-1] + len(branch))

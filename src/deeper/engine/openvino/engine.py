@@ -1,9 +1,9 @@
-"""The embedded engine: a small model on this machine's CPU through OpenVINO, no key and no network.
+"""The embedded engine: a small model on this machine's CPU through OpenVINO, without a key or a network.
 
-`generate` runs on OpenVINO GenAI's continuous-batching pipeline (n samples cost one prompt, JSON schema), without its
-prefix cache: what a cache holds depends on what was asked before, it changes the last digits of the logits, and so a
-continued run would write other texts than an undisturbed one. `score` runs the same model with a paged cache of our own
-(`paged.py`), because the pipeline returns the log-probability of the sampled token only.
+`generate` uses OpenVINO GenAI's continuous-batching pipeline: n samples compute the prompt once, and JSON schemas work.
+The pipeline's prefix cache is off. Its content depends on earlier requests and changes the last digits of the logits,
+so a resumed run would write other texts than an uninterrupted one. `score` runs the same model with our own paged cache
+(`paged_model.py`), because the pipeline returns the log-probability of the sampled token only.
 """
 
 import json
@@ -29,28 +29,31 @@ from deeper.engine.protocol import Completion, Prompt, Sampling, ScoreRequest, U
 Floats = NDArray[np.float64]
 
 CACHE_GIB = 2
+"""Memory for keys and values in `generate`."""
 MAX_SEQUENCES = 64
+"""Answers that `generate` writes side by side."""
 MAX_BATCHED_TOKENS = 2048
-TOKENISER_LIMIT = 8192
-"""OpenVINO's tokeniser cuts longer texts without a word; a sequence of this length may be one that was cut."""
+"""Tokens that `generate` computes in one step."""
+TOKENISER_MAX_TOKENS = 8192
+"""OpenVINO's tokeniser silently cuts longer texts; a sequence of this length may have been cut."""
 
 
 class EmbeddedEngine:
     """A GGUF model on OpenVINO."""
 
     def __init__(self, weights: Path | None = None, adapter: Path | None = None) -> None:
-        """Prepare the weights (once) and load the tokeniser; the two models are compiled at their first use.
+        """Prepare the weights (once) and load the tokeniser. The two models are compiled when they are first used.
 
         Args:
             weights: A GGUF file; None takes the small model SmolLM2-135M-Instruct.
             adapter: Folder of an adapter to merge into the weights.
 
         Raises:
-            UserError: The weights cannot be had, or the adapter does not fit them.
+            UserError: The weights cannot be fetched or read, or the adapter does not fit them.
         """
         self._weights = prepare_weights(weights, adapter)
         self._tokenizer = genai.Tokenizer(self._weights.gguf)
-        self._context_tokens = min(self._weights.context_tokens, TOKENISER_LIMIT)
+        self._context_tokens = min(self._weights.context_tokens, TOKENISER_MAX_TOKENS)
         self._usage = Usage()
         self._label_tree = lru_cache(maxsize=64)(self._build_label_tree)
 
@@ -59,11 +62,11 @@ class EmbeddedEngine:
         """Weights, adapter, runtime and processor: they decide the last digits of the logits, and so the texts."""
         processor = openvino.Core().get_property("CPU", "FULL_DEVICE_NAME")
         runtime = genai.get_version().split("-")[0]
-        return f"embedded:{self._weights.digest}:openvino-genai-{runtime}:{processor} x{os.cpu_count()}"
+        return f"embedded:{self._weights.identity}:openvino-genai-{runtime}:{processor} x{os.cpu_count()}"
 
     @property
     def usage(self) -> Usage:
-        """What has been spent so far (a copy)."""
+        """A copy of the counts so far."""
         return replace(self._usage)
 
     @cached_property
@@ -73,7 +76,7 @@ class EmbeddedEngine:
         scheduler.cache_size = CACHE_GIB
         scheduler.max_num_seqs = MAX_SEQUENCES
         scheduler.max_num_batched_tokens = MAX_BATCHED_TOKENS
-        # Processors with bfloat16 would otherwise round more coarsely than the others.
+        # Without f32, processors with bfloat16 would round more coarsely than others.
         return genai.ContinuousBatchingPipeline(
             self._weights.folder, self._tokenizer, scheduler, "CPU", INFERENCE_PRECISION_HINT="f32"
         )
@@ -88,40 +91,40 @@ class EmbeddedEngine:
             [self._encode(prompt) for prompt in prompts],
             self._context_tokens,
             sampling,
-            self._answers,
+            self._generate_tokens,
             lambda sample: self._tokenizer.decode(list(sample), skip_special_tokens=True),
             self._usage,
         )
 
     def score(self, requests: Sequence[ScoreRequest]) -> list[Floats]:
-        """Log-probabilities of labels as answers; see `Engine.score`."""
+        """Return log-probabilities of labels as answers; see `Engine.score`."""
         questions: list[Question] = []
         for request in requests:
-            whole = [
+            prompts = [
                 self._encode(Prompt(request.prompt.system, request.prompt.user + continuation))
                 for continuation in request.continuations
             ]
-            prefix, tails = split_prefix(whole) if whole else ((), ())
+            prefix, tails = split_prefix(prompts) if prompts else ((), ())
             questions.append(Question(prefix, tails, self._label_tree(request.labels)))
             self._usage.calls += 1
-            self._usage.tokens_prompt += sum(map(len, whole))
+            self._usage.tokens_prompt += sum(map(len, prompts))
             self._usage.tokens_cached += len(prefix) * max(0, len(tails) - 1)
         return score_questions(self._paged, questions, self._context_tokens)
 
-    def _answers(self, sequences: Sequence[Sequence[int]], sampling: Sampling) -> list[list[list[int]]]:
-        """Token ids of the samples of each sequence."""
-        if not sequences:  # which the pipeline cannot answer
+    def _generate_tokens(self, sequences: Sequence[Sequence[int]], sampling: Sampling) -> list[list[list[int]]]:
+        """Return the token ids of the samples of each sequence."""
+        if not sequences:  # the pipeline refuses an empty batch
             return []
         n = 1 if sampling.temperature == 0 else sampling.n
-        # The samples of one request share one state of the grammar, and so break it: each gets a request of its own.
-        apart = n if sampling.json_schema is not None else 1
-        asked = [sequence for sequence in sequences for _ in range(apart)]
+        # Samples of one request would share one grammar state and break it, so each gets a request of its own.
+        requests_per_prompt = n if sampling.json_schema is not None else 1
+        requests = [sequence for sequence in sequences for _ in range(requests_per_prompt)]
         answers = self._pipeline.generate(
-            [openvino.Tensor(np.array([sequence], np.int64)) for sequence in asked],
-            [self._generation_config(sampling, n // apart, index) for index in range(len(asked))],
+            [openvino.Tensor(np.array([sequence], np.int64)) for sequence in requests],
+            [self._generation_config(sampling, n // requests_per_prompt, index) for index in range(len(requests))],
         )
-        groups = [answers[at : at + apart] for at in range(0, len(answers), apart)]
-        # Greedy samples are all the same.
+        groups = [answers[at : at + requests_per_prompt] for at in range(0, len(answers), requests_per_prompt)]
+        # Greedy samples are all equal: one is generated and repeated.
         return [[ids for answer in group for ids in answer.m_generation_ids] * (sampling.n // n) for group in groups]
 
     def _generation_config(self, sampling: Sampling, n: int, index: int) -> genai.GenerationConfig:
@@ -139,15 +142,15 @@ class EmbeddedEngine:
         return config
 
     def _encode(self, prompt: Prompt) -> tuple[int, ...]:
-        """Tokens of the chat up to where the answer begins; text that looks like a control token stays text."""
+        """Return the tokens of the chat up to where the answer begins. Control tokens in the messages stay text."""
         messages = [
-            {"role": "system", "content": self._plain(prompt.system)},
-            {"role": "user", "content": self._plain(prompt.user)},
+            {"role": "system", "content": self._as_text(prompt.system)},
+            {"role": "user", "content": self._as_text(prompt.user)},
         ]
         text = self._tokenizer.apply_chat_template(messages, add_generation_prompt=True)
         return self._tokens(text)
 
-    def _plain(self, text: str) -> str:
+    def _as_text(self, text: str) -> str:
         return as_text(text, self._weights.control_tokens)
 
     def _tokens(self, text: str) -> tuple[int, ...]:

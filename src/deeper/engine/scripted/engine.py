@@ -1,4 +1,4 @@
-"""The scripted engine, for tests: it replays answers, calls functions, or answers by a digest."""
+"""The scripted engine for tests: it replays queued answers, calls functions, or answers by a hash of the question."""
 
 import hashlib
 import json
@@ -14,7 +14,7 @@ from deeper.engine.protocol import Completion, Prompt, Sampling, ScoreRequest, U
 Floats = NDArray[np.float64]
 T = TypeVar("T")
 Reply = Callable[[Prompt, int], str]
-Judge = Callable[[Prompt, str, Sequence[str]], Sequence[float] | Floats]
+Scorer = Callable[[Prompt, str, Sequence[str]], Sequence[float] | Floats]
 
 OPENINGS = ("This person", "The user", "This reader of people and things", "A patient observer who")
 TASTES = ("enjoys", "returns to", "is moved by", "is quickly bored by", "distrusts", "rewards", "forgives")
@@ -31,12 +31,12 @@ VERDICTS = ("and judges warmly", "and judges strictly", "and is seldom impressed
 
 
 class ScriptedFailure(Exception):
-    """Raised by a reply or judge function, or queued in place of an answer: this call fails."""
+    """Makes a call fail: raise it in a `reply` or `scorer` function, or queue it instead of an answer."""
 
 
 @dataclass(frozen=True)
 class GenerateCall:
-    """One prompt that was asked for, and how."""
+    """A prompt that was sent to `generate`, and its sampling."""
 
     prompt: Prompt
     sampling: Sampling
@@ -45,13 +45,13 @@ class GenerateCall:
 class ScriptedEngine:
     """An engine without a model.
 
-    A queue, where one is given, is replayed in order and verbatim, one text for each sample and one matrix
-    for each score request; `LookupError` says when it is exhausted. Otherwise the functions answer. The
-    default of both is a deterministic digest of the question: a persona-like sentence without digits, an
-    instance of the JSON schema, random-looking log-probabilities. Tokens are words.
+    A queue is replayed in order and verbatim: one text for each sample, one matrix for each score request. An exhausted
+    queue raises `LookupError`. Without a queue the functions answer. Without functions, a hash of the question decides:
+    it gives a persona-like sentence without digits, an instance of the JSON schema, or random-looking
+    log-probabilities. Words count as tokens.
 
     Attributes:
-        asked: Everything that was asked, in order: `GenerateCall` for each prompt, `ScoreRequest`.
+        asked: All requests in order: a `GenerateCall` for each prompt, and each `ScoreRequest`.
     """
 
     def __init__(
@@ -60,27 +60,27 @@ class ScriptedEngine:
         texts: Iterable[str | ScriptedFailure] | None = None,
         scores: Iterable[Floats] | None = None,
         reply: Reply | None = None,
-        judge: Judge | None = None,
+        scorer: Scorer | None = None,
     ) -> None:
-        """Write the script.
+        """Set the answers.
 
         Args:
-            texts: Queue of answers; a `ScriptedFailure` makes the whole prompt fail.
+            texts: Queue of answers; a `ScriptedFailure` makes its whole prompt fail.
             scores: Queue of matrices (continuations, labels).
-            reply: Answers (prompt, sample) where there is no queue; at temperature 0 every sample is 0.
-            judge: Log-probabilities (labels,) for (prompt, continuation, labels) where there is no queue.
+            reply: Returns the answer to (prompt, sample number) if there is no queue. At temperature 0 the number is 0.
+            scorer: Returns log-probabilities (labels,) of (prompt, continuation, labels) if there is no queue.
         """
         self._texts = None if texts is None else list(texts)
         self._scores = None if scores is None else [np.asarray(matrix, np.float64) for matrix in scores]
-        self._reply, self._judge = reply, judge
+        self._reply, self._scorer = reply, scorer
         self._usage = Usage()
         self.asked: list[GenerateCall | ScoreRequest] = []
         queues = [None if queue is None else [str(entry) for entry in queue] for queue in (self._texts, self._scores)]
-        self.fingerprint = f"scripted:{_digest(queues, _name(reply), _name(judge)).hex()[:12]}"
+        self.fingerprint = f"scripted:{_digest(queues, _name(reply), _name(scorer)).hex()[:12]}"
 
     @property
     def usage(self) -> Usage:
-        """What has been spent so far (a copy)."""
+        """A copy of the counts so far."""
         return replace(self._usage)
 
     def generate(self, prompts: Sequence[Prompt], sampling: Sampling) -> list[Completion]:
@@ -88,7 +88,7 @@ class ScriptedEngine:
         return [self._complete(prompt, sampling) for prompt in prompts]
 
     def score(self, requests: Sequence[ScoreRequest]) -> list[Floats]:
-        """Log-probabilities of labels as answers; see `Engine.score`."""
+        """Return log-probabilities of labels as answers; see `Engine.score`."""
         return [self._rows(request) for request in requests]
 
     def _complete(self, prompt: Prompt, sampling: Sampling) -> Completion:
@@ -132,14 +132,14 @@ class ScriptedEngine:
         rows = np.full(shape, np.nan)
         for row, continuation in zip(rows, request.continuations, strict=True):
             try:
-                row[:] = (self._judge or digest_judge)(request.prompt, continuation, request.labels)
+                row[:] = (self._scorer or digest_scores)(request.prompt, continuation, request.labels)
             except ScriptedFailure:
-                continue  # the row stays NaN, as the protocol says of a failed row
+                continue  # a failed row is NaN
         return rows
 
 
-def digest_judge(prompt: Prompt, continuation: str, labels: Sequence[str]) -> Floats:
-    """Log-probabilities that only a digest of the question decides; their probabilities sum to .9."""
+def digest_scores(prompt: Prompt, continuation: str, labels: Sequence[str]) -> Floats:
+    """Return log-probabilities that depend on a hash of the question alone; their probabilities sum to 0.9."""
     digests = [_digest(prompt.system, prompt.user, continuation, label) for label in labels]
     logits = np.array([3 * int.from_bytes(digest[:4]) / 2**32 for digest in digests])
     return logits - np.log(np.exp(logits).sum()) + np.log(0.9)
@@ -151,7 +151,7 @@ def _sentence(digest: bytes) -> str:
 
 
 def _instance(schema: Mapping[str, Any], digest: bytes) -> Any:
-    """An instance of a schema of objects, arrays of fixed length, enumerations and plain values."""
+    """Return an instance of a schema of objects, arrays of fixed length, enumerations and plain values."""
     if "enum" in schema:
         return schema["enum"][digest[0] % len(schema["enum"])]
     match schema.get("type"):

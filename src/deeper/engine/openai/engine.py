@@ -1,4 +1,4 @@
-"""An engine on any server that speaks the OpenAI API: vLLM, SGLang, llama-server, Ollama, OpenAI itself."""
+"""The engine `openai`: any server with the OpenAI API (vLLM, SGLang, llama-server, Ollama, OpenAI)."""
 
 import asyncio
 import hashlib
@@ -13,10 +13,10 @@ import numpy as np
 import openai
 from numpy.typing import NDArray
 
-from deeper.engine.openai.calls import OFFICIAL_URL, CallFailed, Server, UselessAnswer
+from deeper.engine.openai.calls import OFFICIAL_URL, CallFailed, Server, UnusableAnswer
 from deeper.engine.openai.logprobs import label_log_probabilities
 from deeper.engine.openai.responses import Answer, Choice, Position
-from deeper.engine.protocol import FLOOR, Completion, Prompt, Sampling, ScoreRequest, Usage
+from deeper.engine.protocol import LOG_PROB_FLOOR, Completion, Prompt, Sampling, ScoreRequest, Usage
 from deeper.errors import UserError
 
 Floats = NDArray[np.float64]
@@ -24,12 +24,14 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 TOP_LOGPROBS = 20
+"""Alternatives to ask for at each position: the most that the API allows."""
 CONTROL_TOKEN = re.compile(r"<(\|[^<>|\s]+\||/?s|(?:start|end)_of_turn)>|\[(/?INST)\]")
+"""Control tokens of common chat templates. The server's own tokeniser is not known here."""
 
 
 @dataclass(frozen=True)
 class _Session:
-    """What the requests of one `generate` or `score` share."""
+    """What the requests of one `generate` or `score` call share."""
 
     client: openai.AsyncOpenAI
     limit: asyncio.Semaphore
@@ -49,19 +51,19 @@ class OpenAIEngine:
         timeout_seconds: float = 60,
         retries: int = 4,
     ) -> None:
-        """Describe the server; nothing is sent before the first request.
+        """Set up the engine; nothing is sent yet.
 
         Args:
             model: The model's name on the server.
-            base_url: Address that ends where `/chat/completions` begins; None is OpenAI's own.
+            base_url: The address without `/chat/completions`; None is OpenAI's own.
             api_key: None for servers without keys.
-            adapter: Name of a LoRA adapter on the server; requests name it in the model's place.
-            concurrency: Most requests in flight at once.
-            timeout_seconds: Bound of one try.
+            adapter: Name of a LoRA adapter on the server; requests name it instead of the model.
+            concurrency: The most requests in flight at once.
+            timeout_seconds: The longest time for one try.
             retries: Tries after the first.
 
         Raises:
-            UserError: The address is not one.
+            UserError: The address or the key cannot be used.
         """
         self._model = adapter or model
         self._name = f"{model}+{adapter}" if adapter else model
@@ -76,16 +78,15 @@ class OpenAIEngine:
 
     @property
     def usage(self) -> Usage:
-        """What has been spent so far (a copy), as the server counts it; a call is one try."""
+        """A copy of the counts so far, as the server gives them. Each try is a call."""
         return replace(self._server.usage)
 
     def generate(self, prompts: Sequence[Prompt], sampling: Sampling) -> list[Completion]:
         """Answer each prompt `sampling.n` times; see `Engine.generate`.
 
-        At temperature 0 a prompt is asked once and the answer repeated. Where a server returns fewer choices
-        than asked for, or refuses to give several, the rest is asked for one by one, each with a seed of its
-        own. With several choices in one response the server counts their tokens together; they are shared out
-        by length.
+        At temperature 0 each prompt is sent once and its answer repeated. If a server refuses several choices or
+        returns too few, the rest is requested one by one, each with its own seed. A server counts the tokens of
+        all choices of a response together; they are divided among the choices by length.
 
         Raises:
             UserError: The server cannot be reached, or refuses the key or the model.
@@ -93,13 +94,13 @@ class OpenAIEngine:
         return self._run(lambda session: [self._complete(session, prompt, sampling) for prompt in prompts])
 
     def score(self, requests: Sequence[ScoreRequest]) -> list[Floats]:
-        """Log-probabilities of labels as answers; see `Engine.score`.
+        """Return log-probabilities of labels as answers; see `Engine.score`.
 
-        One call for each continuation; a server shows the 20 likeliest alternatives at each position of one
-        greedy answer. How labels are read from them: `label_log_probabilities`.
+        Each continuation is one call. The server shows the 20 most likely alternatives at each position of a greedy
+        answer; `label_log_probabilities` reads the labels from them.
 
         Raises:
-            UserError: The server cannot be reached, refuses the key or model, or gives no log-probabilities.
+            UserError: The server cannot be reached, refuses the key or the model, or gives no log-probabilities.
         """
         rows = self._run(
             lambda session: [
@@ -115,21 +116,21 @@ class OpenAIEngine:
         ]
 
     async def _complete(self, session: _Session, prompt: Prompt, sampling: Sampling) -> Completion:
-        wanted = sampling.n if sampling.temperature > 0 else 1
+        samples = sampling.n if sampling.temperature > 0 else 1
         try:
-            answers = await self._answers(session, prompt, sampling, 0, wanted)
-            rest = range(len(answers), wanted)
-            more = await _together([self._answers(session, prompt, sampling, sample, 1) for sample in rest])
+            answers = await self._answers(session, prompt, sampling, 0, samples)
+            missing = range(len(answers), samples)
+            more = await _together([self._answers(session, prompt, sampling, sample, 1) for sample in missing])
         except CallFailed as failure:
             return Completion((), failure=str(failure))
         answers += [answer for single in more for answer in single]
-        texts, tokens = zip(*answers * (sampling.n // wanted), strict=True)
+        texts, tokens = zip(*answers * (sampling.n // samples), strict=True)
         return Completion(texts, tokens)
 
     async def _answers(
         self, session: _Session, prompt: Prompt, sampling: Sampling, first: int, count: int
     ) -> list[tuple[str, int]]:
-        """Texts and tokens of one to `count` samples from `first` on; none if several are refused."""
+        """Ask for samples from number `first` on; return texts and token counts, none if several are refused."""
         empty_answers = 0
 
         async def attempt() -> list[tuple[str, int]]:
@@ -145,7 +146,7 @@ class OpenAIEngine:
             found = _texts_and_tokens(answer)[:count]
             if not found:
                 empty_answers += 1
-                raise UselessAnswer("the answer is empty")
+                raise UnusableAnswer("the answer is empty")
             return found
 
         async with session.limit:
@@ -157,17 +158,17 @@ class OpenAIEngine:
                 raise
 
     async def _row(self, session: _Session, prompt: Prompt, labels: Sequence[str]) -> Floats:
-        # One token more than the longest label can have, so that the path shows where it ends.
+        # One token more than the longest label can have, to see where the label ends.
         body = self._body(prompt, max(map(len, labels)) + 1, 0.0)
         body |= {"logprobs": True, "top_logprobs": TOP_LOGPROBS}
 
         async def attempt() -> Floats:
             answer = await self._server.ask(session.client, body)
             scores = label_log_probabilities(self._positions(answer.choices[0]), labels)
-            if (scores > FLOOR).any():
+            if (scores > LOG_PROB_FLOOR).any():
                 return scores
-            # Greedy, so another try would say the same.
-            log.warning("a row could not be scored: the answer is none of the labels")
+            # The answer is greedy, so another try would give the same.
+            log.warning("a row could not be scored: the answer is not one of the labels")
             return np.full(len(labels), np.nan)
 
         async with session.limit:
@@ -185,17 +186,19 @@ class OpenAIEngine:
             return choice.positions
         if choice.text and not self._has_given_logprobs:
             raise self._no_logprobs()
-        raise UselessAnswer("the answer has no log-probabilities")
+        raise UnusableAnswer("the answer has no log-probabilities")
 
     def _no_logprobs(self) -> UserError:
         return UserError(
-            "the server gives no log-probabilities", where=self._server.address, do="use --readout structured"
+            "the server gives no log-probabilities",
+            where=self._server.address,
+            do="use --readout structured, or a server that supports logprobs",
         )
 
     def _body(self, prompt: Prompt, max_tokens: int, temperature: float) -> dict[str, Any]:
         messages = [
-            {"role": "system", "content": _plain(prompt.system)},
-            {"role": "user", "content": _plain(prompt.user)},
+            {"role": "system", "content": _as_text(prompt.system)},
+            {"role": "user", "content": _as_text(prompt.user)},
         ]
         return {
             "model": self._model,
@@ -205,7 +208,7 @@ class OpenAIEngine:
         }
 
     def _run(self, jobs: Callable[[_Session], list[Coroutine[Any, Any, T]]]) -> list[T]:
-        """Do the jobs of a session, in an event loop of our own even where one runs already (a notebook)."""
+        """Run the jobs of a session in an event loop of our own, even if one is running already (a notebook)."""
 
         async def session() -> list[T]:
             async with self._server.client() as client:
@@ -220,7 +223,7 @@ class OpenAIEngine:
 
 
 async def _together(jobs: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
-    """Results in the order of the jobs; the first error cancels the others and is raised as it is."""
+    """Return results in the order of the jobs. The first error cancels the others and is raised unchanged."""
     try:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(job) for job in jobs]
@@ -230,7 +233,7 @@ async def _together(jobs: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
 
 
 def _texts_and_tokens(answer: Answer) -> list[tuple[str, int]]:
-    """The texts that are not empty, in order; tokens counted together are shared out by length."""
+    """Return the texts that are not empty, in order, with the token count divided by length."""
     choices = sorted(answer.choices, key=lambda choice: choice.index)
     tokens = answer.usage.completion_tokens if answer.usage else 0
     characters = sum(len(choice.text) for choice in choices)
@@ -238,11 +241,11 @@ def _texts_and_tokens(answer: Answer) -> list[tuple[str, int]]:
 
 
 def _server_seed(seed: int, sample: int, empty_answers: int) -> int:
-    """A seed for one request: servers add the sample's number, so neighbouring seeds would share samples."""
+    """Return a seed for one request. Servers add the sample's number, so neighbouring seeds would share samples."""
     digest = hashlib.sha256(f"{seed} {sample} {empty_answers}".encode()).digest()
     return int.from_bytes(digest[:4]) >> 1
 
 
-def _plain(text: str) -> str:
-    """Text in which nothing reads as a control token of a chat template: a server would obey it."""
+def _as_text(text: str) -> str:
+    """Split everything that looks like a control token of a chat template; a server would obey it."""
     return CONTROL_TOKEN.sub(lambda match: f"{match[0][0]} {match[0][1:]}", text)
