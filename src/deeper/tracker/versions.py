@@ -2,31 +2,18 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from difflib import SequenceMatcher
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from deeper.domains import Domain
 from deeper.measure.metrics import mean_absolute_error
+from deeper.measure.word_changes import Change, marked, word_changes
 from deeper.tracker.tracked_user import Person
 
 Row = dict[str, Any]
 BY_USER = "user"
 """The method of a version that the user has written."""
-
-
-@dataclass(frozen=True)
-class Change:
-    """A run of words of a version that was kept, put in, or taken out.
-
-    Attributes:
-        kind: What was done with them.
-        text: The words.
-    """
-
-    kind: Literal["kept", "inserted", "deleted"]
-    text: str
 
 
 @dataclass(frozen=True)
@@ -82,24 +69,8 @@ class Version:
 
     @property
     def marked(self) -> str:
-        """The changes in one line: [-taken out-] {+put in+}."""
-        forms = {"kept": "{}", "inserted": "{{+{}+}}", "deleted": "[-{}-]"}
-        return " ".join(forms[change.kind].format(change.text) for change in self.changes)
-
-
-def word_changes(old: str, new: str) -> tuple[Change, ...]:
-    """What was done to the words of a text to give another; words are what blanks separate."""
-    before, after = old.split(), new.split()
-    found: list[Change] = []
-    for what, i, j, k, m in SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
-        if what == "equal":
-            found.append(Change("kept", " ".join(before[i:j])))
-            continue
-        if i < j:
-            found.append(Change("deleted", " ".join(before[i:j])))
-        if k < m:
-            found.append(Change("inserted", " ".join(after[k:m])))
-    return tuple(found)
+        """The changes in one line: [-removed-] {+added+}."""
+        return marked(self.changes)
 
 
 def versions_of(person: Person, domain: Domain, first: int = 0) -> list[Version]:
