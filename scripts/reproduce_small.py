@@ -248,12 +248,12 @@ class Chain:
         """Judge on validation users, as learning does; with the package's own engine if `engines` is empty."""
         engines = self.engines if engines is None else engines
         self.deeper("evaluate", *self.data, *VALIDATION, "--split", "validation", "--users", users, "--roles", "future",
-                    "--methods", "refine,frozen,user_median", *engines, *flags, "--out", out)  # fmt: skip
+                    "--methods", "refine,frozen,user_median", "--untuned", *engines, *flags, "--out", out)  # fmt: skip
 
     def evaluate(self, out: Path, *flags: str) -> None:
         """Judge on eval users of all domains."""
         self.deeper("evaluate", "--data", ",".join(self.everything), *TOKENS, "--users", EVAL_USERS,
-                    "--roles", "future", *flags, "--out", out)  # fmt: skip
+                    "--roles", "future", "--untuned", *flags, "--out", out)  # fmt: skip
 
     def train(self, command: str, out: Path, *words: str | Path) -> None:
         """Train an adapter, unless it is there: a training may be done elsewhere, in other batches."""

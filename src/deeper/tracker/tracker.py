@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from deeper.behaviour.windows import WINDOW_SIZE
+from deeper.commands.execution.shipped import licence_note, with_shipped
 from deeper.domains import Domain
 from deeper.engine import Engine
 from deeper.errors import UserError
@@ -37,19 +38,24 @@ class PersonaTracker:
         self,
         domain: Domain | str | Path,
         *,
-        policy_engine: Engine | str = "embedded",
-        predictor_engine: Engine | str = "embedded",
+        policy_engine: Engine | str | None = None,
+        predictor_engine: Engine | str | None = None,
         calibration: str | Path = "",
+        untuned: bool = False,
         **settings: Any,
     ) -> None:
         """Start without users.
 
         Args:
             domain: What is rated: a built-in domain's id, the path of a domain's TOML file, or a `Domain`.
-            policy_engine: Writes personas: as for `deeper evaluate`, or an engine that is made already.
-            predictor_engine: Reads them.
+            policy_engine: Writes personas: as for `deeper evaluate`, or an engine object. The default is the embedded
+                small model.
+            predictor_engine: Reads personas; the same choices.
             calibration: Folder of a finished run of `deeper evaluate` whose calibration is to be used. Without one,
                 predictions are not calibrated until `calibrate` is called.
+            untuned: Use the small model as it is. By default, a role for which you choose no engine, adapter or prompts
+                takes the package's adapter (CC BY-NC 4.0, for research use only), and with the policy's adapter
+                `max_persona_tokens` is 72 unless you set it.
             settings: `policy_adapter`, `predictor_adapter`, `readout`, `max_persona_tokens`, `prompts` and `seed`, as
                 for `deeper evaluate`.
 
@@ -57,9 +63,14 @@ class PersonaTracker:
             UserError: The domain, a setting, an engine or the calibration is of no use.
         """
         engines = {"policy_engine": policy_engine, "predictor_engine": predictor_engine}
-        specs = {name: engine if isinstance(engine, str) else GIVEN for name, engine in engines.items()}
-        self._settings = resolve(TrackerSettings, None, {**settings, **specs})
-        self._reader = make_reader(self._settings, as_domain(domain), policy_engine, predictor_engine)
+        given = {name: engine for name, engine in engines.items() if engine is not None}
+        specs = {name: engine if isinstance(engine, str) else GIVEN for name, engine in given.items()}
+        chosen = with_shipped(resolve(TrackerSettings, None, {**settings, **specs}), untuned)
+        if note := licence_note(chosen):
+            log.info(note)
+        used = {name: given.get(name, getattr(chosen, name)) for name in engines}
+        self._settings = chosen
+        self._reader = make_reader(chosen, as_domain(domain), used["policy_engine"], used["predictor_engine"])
         if calibration:
             maps = read_calibration(Path(calibration), self._settings, self._reader)
             self._reader = replace(self._reader, calibration=maps)

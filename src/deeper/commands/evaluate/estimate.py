@@ -1,8 +1,8 @@
-"""How long a run will take: a rehearsal counts what it asks, and a few real calls say how long one takes here.
+"""Estimates how long a run will take.
 
-The rehearsal is the run itself on a few of its users, with the scripted engine and nothing written: so no setting can
-be forgotten. It counts personas written and windows predicted, and the counts grow with the users. A call's time is
-measured on the first users of the plan, all at once, after a first call that loads the model.
+A rehearsal counts the calls: it is the run itself, on a few of its users, with the scripted engine and nothing written.
+So no setting can be forgotten. The counts then grow with the number of users. The time of a call is measured on the
+first users of the plan, in one batch, after a first call that loads the model.
 """
 
 import time
@@ -31,10 +31,10 @@ SCRIPTED = "scripted"
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a run will do, and how long that will take.
+    """What a run will do, and how long it will take.
 
     Attributes:
-        personas: Personas to write, short-term ones and candidates too.
+        personas: Personas to write, including short-term ones and candidates.
         windows: Windows to predict.
         seconds_per_persona: Measured.
         seconds_per_window: Measured.
@@ -47,25 +47,25 @@ class Estimate:
 
     @property
     def seconds(self) -> float:
-        """The whole run."""
+        """Seconds of the whole run."""
         return self.personas * self.seconds_per_persona + self.windows * self.seconds_per_window
 
 
 def estimate(plan: Plan) -> Estimate:
-    """Rehearse a run and measure its engines; takes a few seconds of real work, none of which is kept."""
+    """Rehearse a run and measure its engines. Takes a few seconds; keeps nothing."""
     personas, windows = rehearse(plan)
     return Estimate(personas, windows, *_measure(plan))
 
 
 def rehearse(plan: Plan) -> tuple[int, int]:
-    """How many personas a run writes, and how many windows it predicts."""
-    people = plan.population
-    few = Population(_first(people.eval), _first(people.calibration), people.table)
+    """How many personas a run writes, and how many windows it predicts; a close estimate for many users."""
+    population = plan.population
+    few = Population(_first(population.eval), _first(population.calibration), population.table)
     counter = _Counter(few)
     engine = make_engine(SCRIPTED)
     loop = OnlineLoop(plan.settings, counter, engine, engine, plan.prompts, plan.loaded.domains)
     loop.run(few)
-    shares = (len(people.eval) / len(few.eval), len(people.calibration) / max(1, len(few.calibration)))
+    shares = (len(population.eval) / len(few.eval), len(population.calibration) / max(1, len(few.calibration)))
     personas, windows = (
         round(sum(count * share for count, share in zip(counts, shares, strict=True)))
         for counts in (counter.personas, counter.windows)
@@ -75,7 +75,7 @@ def rehearse(plan: Plan) -> tuple[int, int]:
 
 @dataclass
 class _Counter:
-    """Runs stages in memory, and counts what comes out: of judged users, and of those who calibrate."""
+    """Runs stages in memory and counts their rows: first those of judged users, then those of calibration users."""
 
     population: Population
 
@@ -91,18 +91,18 @@ class _Counter:
 
 
 def _measure(plan: Plan) -> tuple[float, float]:
-    """Seconds of writing a persona and of predicting a window, in a batch of a few."""
+    """Seconds to write a persona and to predict a window, in a small batch."""
     settings, domains, users = plan.settings, plan.loaded.domains, _first(plan.population.eval, MEASURED_USERS)
     policy, predictor = plan.engines["policy"], plan.engines["predictor"]
     policy.generate([Prompt("You are brief.", "Name a colour.")], Sampling(1))
     predictor.score([ScoreRequest(Prompt("You judge.", "Is water wet?"), ("",), ("yes", "no"))])
-    cases = [
+    rows = [
         {**_named(key), "method": "initialise", "k": 0, "parent": None, "persona": "", "windows": own[:1]}
         for key, own in users.items()
     ]
     writer = Writer(policy, plan.prompts, settings.max_persona_tokens, settings.seed)
     began = time.monotonic()
-    written = initialise(pa.Table.from_pylist(cases, schema=UPDATE_INPUT), writer, domains).to_pylist()
+    written = initialise(pa.Table.from_pylist(rows, schema=UPDATE_INPUT), writer, domains).to_pylist()
     writing = time.monotonic() - began
     targets = [[{"k": 1, "titles": [item["title"] for item in own[1]]}] for own in users.values()]
     asked = [

@@ -1,0 +1,83 @@
+"""One user before a run: a persona, what it predicts, and its first refinement.
+
+It is computed apart and never stored: in another batch, the same calls may differ in the last digits. Predictions are
+not calibrated.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from deeper.commands.evaluate.plan import Plan
+from deeper.domains import Domain
+from deeper.measure.word_changes import Change, word_changes
+from deeper.persona.predict import PREDICT_INPUT, predict, predict_row
+from deeper.persona.stages import UPDATE_INPUT, initialise, update, update_row
+from deeper.persona.write import Writer
+
+Item = Mapping[str, Any]
+WritingStage = Callable[[pa.Table, Writer, Mapping[str, Domain]], pa.Table]
+
+
+@dataclass(frozen=True)
+class Preview:
+    """One user's first two windows and personas.
+
+    Attributes:
+        user: The user's id.
+        domain: The user's domain.
+        first: W_0, which the persona was written from.
+        second: W_1, which the persona predicts and the refinement reads.
+        persona: S_0; empty if it could not be written.
+        predicted: Ratings of `second` predicted from S_0, rounded to the scale; None if the prediction failed.
+        changes: How S_1 differs from S_0, word by word; empty if either could not be written.
+        will_calibrate: Whether the run will calibrate its predictions; those here are not calibrated.
+    """
+
+    user: str
+    domain: Domain
+    first: Sequence[Item]
+    second: Sequence[Item]
+    persona: str
+    predicted: Sequence[float] | None
+    changes: tuple[Change, ...]
+    will_calibrate: bool
+
+
+def preview(plan: Plan) -> Preview:
+    """Write, predict and refine the persona of the plan's first user.
+
+    Raises:
+        UserError: An engine cannot work.
+    """
+    settings, domains = plan.settings, plan.loaded.domains
+    key, windows = next((key, own) for key, own in plan.population.eval.items() if len(own) > 1)
+    writer = Writer(plan.engines["policy"], plan.prompts, settings.max_persona_tokens, settings.seed)
+
+    first = _written(initialise, update_row(key, "initialise", 0, None, windows, None), writer, domains)
+    asked = pa.Table.from_pylist([predict_row(first, {1: windows[1]})], schema=PREDICT_INPUT)
+    predictor, readout = plan.engines["predictor"], settings.readout
+    [prediction] = predict(asked, predictor, plan.prompts, domains, readout, settings.seed).to_pylist()
+    points = None if prediction["failure"] else prediction["points"]
+    refined = _written(update, update_row(key, "refine", 1, first, windows, points), writer, domains)
+
+    domain = domains[key[0]]
+    is_whole = not first["failure"] and not refined["failure"]
+    return Preview(
+        user=key[1],
+        domain=domain,
+        first=windows[0],
+        second=windows[1],
+        persona=first["text"],
+        predicted=None if points is None else domain.scale.round(np.array(points)).tolist(),
+        changes=word_changes(first["text"], refined["text"]) if is_whole else (),
+        will_calibrate=settings.calibrates,
+    )
+
+
+def _written(stage: WritingStage, row: Mapping[str, Any], writer: Writer, domains: Mapping[str, Domain]) -> dict[str, Any]:
+    [persona] = stage(pa.Table.from_pylist([row], schema=UPDATE_INPUT), writer, domains).to_pylist()
+    return persona
