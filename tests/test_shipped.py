@@ -8,8 +8,8 @@ import pytest
 
 from deeper.behaviour.fingerprints import FINGERPRINTS, fingerprints
 from deeper.behaviour.load import load_windows
-from deeper.cli.demo import with_shipped
 from deeper.commands.evaluate.settings import Settings
+from deeper.commands.execution.shipped import with_shipped
 from deeper.engine.adapter import CARD, SHIPPED, TENSORS, load_adapter
 from deeper.engine.openvino.weights import WHEEL_SHA256
 from deeper.errors import UserError

@@ -16,7 +16,8 @@ from deeper.cli import demo, evaluate
 from deeper.cli.main import COMMANDS, cli
 from deeper.cli.options.from_settings import given
 from deeper.commands.evaluate.evaluate import evaluate as evaluate_function
-from deeper.commands.evaluate.settings import Settings
+from deeper.commands.evaluate.settings import Settings, resolve_settings
+from deeper.commands.execution.shipped import DECIDING, with_shipped
 
 HELP = {
     (): ("Start here:\n", "deeper demo  ", "deeper evaluate --help  "),
@@ -65,9 +66,9 @@ def test_help_is_there_for_every_command() -> None:
 
 
 def test_flags_keys_and_arguments_have_the_same_names() -> None:
-    for command, more in ((evaluate.command, set[str]()), (demo.command, {"untuned"})):
+    for command in (evaluate.command, demo.command):
         options = {option.name: option.opts for option in command.params if isinstance(option, click.Option)}
-        assert options.keys() == Settings.model_fields.keys() | {"config", "out", "yes"} | more
+        assert options.keys() == Settings.model_fields.keys() | {"config", "out", "yes", "untuned", "full"}
         for name in Settings.model_fields:
             assert options[name] == [f"--{name.replace('_', '-')}"]
     assert "settings" in inspect.signature(evaluate_function).parameters
@@ -114,7 +115,7 @@ def test_users_of_planted_taste_can_be_evaluated(deeper: CommandLine) -> None:
     made = deeper("synth", "users", "--out", "planted", "--users", "6", "--windows", "4")
     assert (made.code, made.err) == (0, "")
     assert "deeper evaluate --data planted" in made.out
-    result = deeper("evaluate", "--data", "planted", "--rounds", "2", *SCRIPTED)
+    result = deeper("evaluate", "--data", "planted", "--rounds", "2", "--full", *SCRIPTED)
     assert result.code == 0
     assert "user_median" in result.out
     assert "refine" in result.out
@@ -141,7 +142,7 @@ def test_repeating_a_run_costs_nothing_and_changes_nothing(deeper: CommandLine, 
 
 
 def test_the_structured_readout_runs(deeper: CommandLine, data: Path) -> None:
-    result = deeper("evaluate", "--data", str(data), "--rounds", "1", "--readout", "structured", *SCRIPTED)
+    result = deeper("evaluate", "--data", str(data), "--rounds", "1", "--readout", "structured", "--full", *SCRIPTED)
     assert result.code == 0
     assert "Predictions that could not be read: none" in result.out
 
@@ -239,3 +240,12 @@ def test_messages_survive_a_terminal_of_ascii(tmp_path: Path) -> None:
         assert done.returncode == code, done.stderr
         assert "Traceback" not in done.stderr
         assert "bug of ours" not in done.stderr
+
+
+def test_a_written_configuration_leaves_the_package_s_adapters_to_the_command(deeper: CommandLine) -> None:
+    assert deeper("init-config", "mine.toml").code == 0
+    text = Path("mine.toml").read_text("utf-8")
+    assert resolve_settings(Path("mine.toml"), {}).model_fields_set == Settings.model_fields.keys() - {*DECIDING}
+    assert all(f"\n# {name} = " in text for name in DECIDING)
+    written = tomllib.loads(text.replace("\n# policy_engine = ", "\npolicy_engine = "))
+    assert with_shipped(Settings(**written)).policy_adapter == ""

@@ -29,11 +29,17 @@ def command(path: Path | None, domain: bool, item: str, scale: str, force: bool)
     from deeper.behaviour.own.ratings_file import own_domain
     from deeper.behaviour.own.scale import parse_scale
     from deeper.commands.evaluate.settings import Settings
+    from deeper.commands.execution.shipped import DECIDING
     from deeper.domains.toml_text import domain_toml
     from deeper.storage.atomic import write_atomically
 
     path = path or Path(DOMAIN if domain else "deeper.toml")
-    text = domain_toml(own_domain(item, parse_scale(scale)), comments=True) if domain else Settings().to_toml(True)
+    if domain:
+        text = domain_toml(own_domain(item, parse_scale(scale)), comments=True)
+    else:
+        text = Settings().to_toml(comments=True)
+        for name in DECIDING:  # to set one of them, even to its default, is to choose
+            text = text.replace(f"\n{name} = ", f"\n# {name} = ")
     if path.exists() and not force:
         raise UserError("the file exists", where=str(path), do="choose another path or give --force")
     try:

@@ -40,6 +40,21 @@ class Stage:
     shard_rows: int
 
 
+@dataclass(frozen=True)
+class PlannedStage:
+    """A stage that a run will come to.
+
+    Attributes:
+        name: As `Stage.name`.
+        kind: What it does with a row, such as "write" or "predict"; rows of one kind take about equally long.
+        rows: How many rows it will read.
+    """
+
+    name: str
+    kind: str
+    rows: int
+
+
 class Rows(Protocol):
     """What a stage reads shard by shard: a table, or rows that are made when they are read."""
 

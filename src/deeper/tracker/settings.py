@@ -20,10 +20,18 @@ class TrackerSettings(RunSettings):
     policy_adapter: str = Field(
         default="", description="Trained adapter of the policy: its folder, small-policy, or on a server its name."
     )
-    predictor_adapter: str = Field(default="", description="Trained adapter of the predictor: its folder, small-predictor, or on a server its name.")
+    predictor_adapter: str = Field(
+        default="",
+        description="Trained adapter of the predictor: its folder, small-predictor, or on a server its name.",
+    )
     readout: Literal["distribution", "structured"] = Field(
         default="distribution", description="How a prediction is read; as for deeper evaluate."
     )
-    max_persona_tokens: int = Field(default=120, ge=8, le=4096, description="Longest persona, in tokens; 72 with the package's policy adapter, unless you set it.")
+    max_persona_tokens: int = Field(
+        default=120,
+        ge=8,
+        le=4096,
+        description="Longest persona, in tokens; 72 with the package's policy adapter, unless you set it.",
+    )
     prompts: str = Field(default="", description="Folder of own prompts that replace built-in ones of the same name.")
     seed: int = Field(default=1, ge=0, lt=2**31, description="Seed of everything random.")

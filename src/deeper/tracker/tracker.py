@@ -62,15 +62,15 @@ class PersonaTracker:
         Raises:
             UserError: The domain, a setting, an engine or the calibration is of no use.
         """
-        engines = {"policy_engine": policy_engine, "predictor_engine": predictor_engine}
-        given = {name: engine for name, engine in engines.items() if engine is not None}
-        specs = {name: engine if isinstance(engine, str) else GIVEN for name, engine in given.items()}
-        chosen = with_shipped(resolve(TrackerSettings, None, {**settings, **specs}), untuned)
-        if note := licence_note(chosen):
+        named = {"policy_engine": policy_engine, "predictor_engine": predictor_engine}
+        engines = {name: engine for name, engine in named.items() if engine is not None}
+        specs = {name: engine if isinstance(engine, str) else GIVEN for name, engine in engines.items()}
+        self._settings = with_shipped(resolve(TrackerSettings, None, {**settings, **specs}), untuned)
+        if note := licence_note(self._settings):
             log.info(note)
-        used = {name: given.get(name, getattr(chosen, name)) for name in engines}
-        self._settings = chosen
-        self._reader = make_reader(chosen, as_domain(domain), used["policy_engine"], used["predictor_engine"])
+        policy = engines.get("policy_engine", self._settings.policy_engine)
+        predictor = engines.get("predictor_engine", self._settings.predictor_engine)
+        self._reader = make_reader(self._settings, as_domain(domain), policy, predictor)
         if calibration:
             maps = read_calibration(Path(calibration), self._settings, self._reader)
             self._reader = replace(self._reader, calibration=maps)

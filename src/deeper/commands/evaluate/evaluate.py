@@ -62,7 +62,6 @@ def _evaluate(plan: Plan, folder: RunFolder, console: Console) -> dict[str, Any]
     progress = RunProgress(console)
     executor = LocalExecutor(folder, progress, plan.engines)
     loop = OnlineLoop(settings, executor, policy, predictor, prompts, loaded.domains)
-    progress.stages = loop.stages(population)
     outcome = loop.run(population)
     domains, rounds, seed = loaded.domains, settings.rounds, settings.seed
     history = combined = None

@@ -83,7 +83,9 @@ def _load(settings: Settings) -> tuple[Loaded, Look | None]:
     own = read_ratings(Path(settings.ratings), settings.item, settings.scale, settings.columns)
     if unknown := [name for name in settings.domains if name != own.domain.id]:
         raise UserError(
-            f"the ratings have no domain {', '.join(unknown)}", where="domains", do=f"use {own.domain.id} or leave it out"
+            f"the ratings have no domain {', '.join(unknown)}",
+            where="domains",
+            do=f"use {own.domain.id} or leave it out",
         )
     return Loaded(own.windows, {own.domain.id: own.domain}, own.notes, settings.ratings), own.look
 

@@ -78,6 +78,8 @@ def preview(plan: Plan) -> Preview:
     )
 
 
-def _written(stage: WritingStage, row: Mapping[str, Any], writer: Writer, domains: Mapping[str, Domain]) -> dict[str, Any]:
+def _written(
+    stage: WritingStage, row: Mapping[str, Any], writer: Writer, domains: Mapping[str, Domain]
+) -> dict[str, Any]:
     [persona] = stage(pa.Table.from_pylist([row], schema=UPDATE_INPUT), writer, domains).to_pylist()
     return persona

@@ -14,6 +14,11 @@ ADAPTERS = {"policy": "small-policy", "predictor": "small-predictor"}
 """The shipped adapter of each role."""
 POLICY_TOKENS = 72
 """The length of the personas that the shipped policy learnt to write."""
+DECIDING = (
+    *("policy_engine", "policy_adapter", "predictor_engine", "predictor_adapter"),
+    *("prompts", "max_persona_tokens"),
+)
+"""Settings that count as chosen once they are given."""
 LICENCE = "CC BY-NC 4.0, for research use only"
 
 

@@ -84,7 +84,6 @@ def _reward(
     console: Console,
 ) -> dict[str, Any]:
     progress = RunProgress(console)
-    progress.stages = 2 * len(readers.engines)
     executor = LocalExecutor(folder, progress, {str(i): engine for i, engine in enumerate(readers.engines)})
     domains, seed = readers.domains, sampled.seed
     old = readers.read(executor, "reward-old", old_rows(contexts))

@@ -83,7 +83,6 @@ def _sample(
     console: Console,
 ) -> dict[str, Any]:
     progress = RunProgress(console)
-    progress.stages = 1 + settings.refinements * (1 + len(readers.engines))
     used = {"policy": policy, **{f"predictor {i}": engine for i, engine in enumerate(readers.engines)}}
     executor = LocalExecutor(folder, progress, used)
     domains, seed = loaded.domains, settings.seed

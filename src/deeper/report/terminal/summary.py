@@ -50,16 +50,16 @@ def _table(view: Overview) -> list[str]:
         rounds = [0, *rounds[-(MOST_ROUNDS - 1) :]]
     count = _users(view)
     if not shown:
-        return []
+        return ["The summary shows the user median, frozen and refine, and none was chosen. --full prints all methods."]
     where = "mean over domains" if domain == "mean" else domain
     lines = [f"Error on the next ratings (MAE, lower is better): {where}, {count:,} user{'s' * (count != 1)}"]
-    heads = "".join(f"{f'round {t}':>9}" for t in rounds)
-    lines.append(f" {'':20}{heads}  95 % interval")
+    heads = "".join(f"{t:9}" for t in rounds)
+    lines.append(f" {'round':20}{heads}  95 % range")
     for name, label in shown.items():
         of_round = {entry["round"]: entry for entry in errors[name]}
         cells = "".join(f"{of_round[t]['mae']:9.3f}" if t in of_round else f"{'-':>9}" for t in rounds)
         low, high = of_round[last]["ci"] if last in of_round else (None, None)
-        lines.append(f" {label:20}{cells}" + (f"  {low:.3f} to {high:.3f}" if low is not None else ""))
+        lines.append(f" {label:20}{cells}" + (f"  {low:.3f}-{high:.3f}" if low is not None else ""))
     return [*lines, " "]
 
 
@@ -86,7 +86,7 @@ def _differences(view: Overview) -> list[str]:
             if found:
                 lines.append(f"{word} than {label}: {_named(found)}.")
         if entries and not clear:
-            lines.append(f"Not measurably different from {label}: {'all' if len(entries) > 1 else 'the'} personas.")
+            lines.append(f"Not measurably different from {label}: {_named(entries)}.")
     if is_compared and not any(line.startswith(("Better", "Worse")) for line in lines):
         count = _users(view)
         return [f"{count:,} user{'s are' if count != 1 else ' is'} too few to tell the methods apart."]
