@@ -37,6 +37,8 @@ def test_a_role_that_nobody_chose_takes_its_adapter(
 ) -> None:
     settings = with_shipped(kind(**given))
     assert (settings.policy_adapter, settings.predictor_adapter, settings.max_persona_tokens) == expected
+    if isinstance(settings, Settings):
+        assert settings.calibrates == (not expected[1])
     plain = with_shipped(kind(**given), untuned=True)
     assert plain == kind(**given)
 

@@ -27,6 +27,7 @@ def print_preview(preview: Preview, console: Console) -> None:
     console.print(Padding(_text(preview.persona or "none: the model gave no text"), INDENT))
     console.print(_text(f"What the persona predicts of the next {len(preview.second)}, and what the user gave:"))
     console.print(_predictions(preview))
+    console.print(Padding(_text(_error(preview), "dim"), INDENT))
     has_colour = bool(console.is_terminal and console.color_system) and not console.no_color
     key = "removed and added words are coloured" if has_colour else "[-removed-] {+added+}"
     console.print(_text(f"The persona refined by these errors ({key}):"))
@@ -48,24 +49,27 @@ def _by_rating(items: Sequence[Item], domain: Domain) -> Table:
 
 
 def _predictions(preview: Preview) -> Table:
-    domain, points = preview.domain, preview.predicted
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
-    table.add_column("  predicted", justify="right", no_wrap=True)
-    table.add_column("given", justify="right", no_wrap=True)
+    table.add_column("  predicted", justify="right", min_width=11)
+    table.add_column("given", justify="right", min_width=5)
     table.add_column("", no_wrap=True, overflow="ellipsis")
     for i, item in enumerate(preview.second):
-        predicted = "-" if points is None else f"{points[i]:g}"
-        table.add_row(predicted, _rating(item["rating"], domain), _text(item["title"]))
+        predicted = "-" if preview.predicted is None else f"{preview.predicted[i]:g}"
+        table.add_row(predicted, _rating(item["rating"], preview.domain), _text(item["title"]))
+    return table
+
+
+def _error(preview: Preview) -> str:
+    """The mean error of the predictions, or why there is none."""
+    points, domain = preview.predicted, preview.domain
     if points is None:
-        table.add_row("", "", "no prediction: the model's answer could not be read")
-        return table
+        return "No prediction: the model's answer could not be read."
     given = [item["rating"] for item in preview.second]
     rated = [i for i, rating in enumerate(given) if rating not in domain.unrated]
-    if rated:
-        error = mean_absolute_error([points[i] for i in rated], [given[i] for i in rated])
-        later = "; not calibrated here, but in the run" if preview.will_calibrate else ""
-        table.add_row("", "", _text(f"mean error {error:.2f}{later}", "dim"))
-    return table
+    if not rated:
+        return "The user rated none of these."
+    error = mean_absolute_error([points[i] for i in rated], [given[i] for i in rated])
+    return f"Mean error {error:.2f}" + (", not calibrated here, but in the run." if preview.will_calibrate else ".")
 
 
 def _changes(changes: Sequence[Change], has_colour: bool) -> Text:

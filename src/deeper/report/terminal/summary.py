@@ -54,12 +54,12 @@ def _table(view: Overview) -> list[str]:
     where = "mean over domains" if domain == "mean" else domain
     lines = [f"Error on the next ratings (MAE, lower is better): {where}, {count:,} user{'s' * (count != 1)}"]
     heads = "".join(f"{t:9}" for t in rounds)
-    lines.append(f" {'round':20}{heads}  95 % range")
+    lines.append(f" {'round':19}{heads}  95 % interval")
     for name, label in shown.items():
         of_round = {entry["round"]: entry for entry in errors[name]}
         cells = "".join(f"{of_round[t]['mae']:9.3f}" if t in of_round else f"{'-':>9}" for t in rounds)
         low, high = of_round[last]["ci"] if last in of_round else (None, None)
-        lines.append(f" {label:20}{cells}" + (f"  {low:.3f}-{high:.3f}" if low is not None else ""))
+        lines.append(f" {label:19}{cells}" + (f"  {low:.3f}-{high:.3f}" if low is not None else ""))
     return [*lines, " "]
 
 
