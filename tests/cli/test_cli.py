@@ -21,8 +21,24 @@ from deeper.commands.execution.shipped import DECIDING, with_shipped
 
 HELP = {
     (): ("Start here:\n", "deeper demo  ", "deeper evaluate --help  "),
-    ("demo",): ("Examples:\n", "  deeper demo --ratings ratings.csv --item movie", "[default: 16]", "about"),
-    ("evaluate",): ("Examples:\n", "  deeper evaluate --users 16 --methods", "[default: 100]", "slide_regeneration"),
+    ("demo",): (
+        "Show a persona within a minute",
+        "Examples:\n",
+        "--untuned",
+        "--full",
+        "  deeper demo --ratings ratings.csv --item movie",
+        "[default: 16]",
+        "about",
+    ),
+    ("evaluate",): (
+        "CC BY-NC 4.0",
+        "Examples:\n",
+        "--untuned",
+        "--full",
+        "  deeper evaluate --users 16 --methods",
+        "[default: 100]",
+        "slide_regeneration",
+    ),
     ("report",): ("Examples:\n", "  deeper report runs/mine", "report.html"),
     ("train",): ("predictor", "coldstart", "dpo"),
     ("train", "predictor"): ("Examples:\n", "[default: 0.001]", "--preset", "deeper.json"),
@@ -39,7 +55,7 @@ HELP = {
     ("inspect",): ("Examples:\n", "  deeper inspect data/movielens_20m", "--html"),
     ("synth",): ("users", "raw"),
     ("synth", "raw"): ("Examples:\n", "[default: 200000;", "truth.json"),
-    ("synth", "users"): ("[default: 100;", "[required]", "deeper evaluate --data"),
+    ("synth", "users"): ("Examples:\n", "[default: 100;", "[required]", "deeper evaluate --data"),
     ("doctor",): ("Exit code 0",),
     ("init-config",): ("deeper evaluate --config deeper.toml", "--domain my-ratings/domain.toml", "[default: 1:5:1]"),
 }
@@ -168,7 +184,7 @@ def test_a_bug_is_ours_and_its_details_are_kept(
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     result = deeper("evaluate")
     assert result.code == 1
-    assert result.err.startswith("deeper: a bug of ours: ZeroDivisionError: nine divided by nothing.")
+    assert result.err.startswith("deeper: a bug in deeper: ZeroDivisionError: nine divided by nothing.")
     assert "Traceback" not in result.err
     [details] = tmp_path.glob("deeper-bug-*.txt")
     assert str(details) in result.err
@@ -239,7 +255,7 @@ def test_messages_survive_a_terminal_of_ascii(tmp_path: Path) -> None:
         )
         assert done.returncode == code, done.stderr
         assert "Traceback" not in done.stderr
-        assert "bug of ours" not in done.stderr
+        assert "bug in deeper" not in done.stderr
 
 
 def test_a_written_configuration_leaves_the_package_s_adapters_to_the_command(deeper: CommandLine) -> None:

@@ -5,9 +5,10 @@ import click
 
 @click.command("doctor")
 def command() -> None:
-    """Say what works on this machine: engines, extras, weights, disk, and a short self-test.
+    """Check what works on this machine, and how to fix the rest.
 
-    Exit code 0 if the embedded engine works, 2 if not.
+    Looks at disk, weights, engines and extras, and runs a short self-test. Exit code 0 if the embedded engine works, 2
+    if not.
     """
     from rich.console import Console
     from rich.table import Table

@@ -15,7 +15,7 @@ from deeper.commands.sample.settings import RewardSettings
 @settings_options({}, RewardSettings)
 @CONFIG
 def command(run: Path, config: Path | None, **flags: Any) -> None:
-    """Reward the directions in RUN, a run folder of deeper sample, and say whether the reward is real.
+    """Reward sampled refinements, and test whether the rewards are real.
 
     \b
     Examples:
@@ -23,9 +23,9 @@ def command(run: Path, config: Path | None, **flags: Any) -> None:
       deeper reward runs/directions --reward crps --weights 0,1,1
       deeper reward runs/directions --predictor-adapter readers/a,readers/b
 
-    A direction is rewarded by how much better than the old persona it predicts the previous, the current and the
-    future window. Writes rewards.parquet, reward.json and reward.html into RUN; another reward or other weights call no
-    model again.
+    RUN is a run folder of deeper sample. A direction's reward is how much better than the old persona it predicts the
+    previous, current and future windows. Writes rewards.parquet, reward.json and reward.html into RUN. Calling it again
+    with another reward or other weights calls no model.
     """  # noqa: D301 (click wants the character)
     from rich.console import Console
 

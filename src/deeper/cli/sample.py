@@ -16,15 +16,16 @@ from deeper.commands.sample.settings import SampleSettings
 @CONFIG
 @OUT
 def command(config: Path | None, out: Path | None, **flags: Any) -> None:
-    """Sample refinements (directions) of train users' first personas, to be rewarded and learnt from.
+    """Sample refinements of train users' personas, to learn from.
 
     \b
     Examples:
       deeper sample --users 16 --directions 8 --max-persona-tokens 48 --out runs/directions
       deeper reward runs/directions
 
-    The run folder holds contexts and directions as Parquet. Failures stay as rows; leaks and duplicates are marked. A
-    killed run continues where it was, and a finished one calls no model when it is repeated.
+    Each sampled refinement is a direction; deeper reward comes next. The run folder holds contexts and directions as
+    Parquet. Failures stay as rows; leaks and duplicates are marked. Stop it at any time: the same command resumes.
+    Repeating a finished run calls no model.
     """  # noqa: D301 (click wants the character)
     from rich.console import Console
 
