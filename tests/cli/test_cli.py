@@ -21,24 +21,8 @@ from deeper.commands.execution.shipped import DECIDING, with_shipped
 
 HELP = {
     (): ("Start here:\n", "deeper demo  ", "deeper evaluate --help  "),
-    ("demo",): (
-        "Show a persona within a minute",
-        "Examples:\n",
-        "--untuned",
-        "--full",
-        "  deeper demo --ratings ratings.csv --item movie",
-        "[default: 16]",
-        "about",
-    ),
-    ("evaluate",): (
-        "CC BY-NC 4.0",
-        "Examples:\n",
-        "--untuned",
-        "--full",
-        "  deeper evaluate --users 16 --methods",
-        "[default: 100]",
-        "slide_regeneration",
-    ),
+    ("demo",): ("Show a persona", "Examples:\n", "--untuned", "  deeper demo --ratings ratings.csv", "[default: 16]"),
+    ("evaluate",): ("CC BY-NC 4.0", "  deeper evaluate --users 16 --methods", "--full", "slide_regeneration"),
     ("report",): ("Examples:\n", "  deeper report runs/mine", "report.html"),
     ("train",): ("predictor", "coldstart", "dpo"),
     ("train", "predictor"): ("Examples:\n", "[default: 0.001]", "--preset", "deeper.json"),

@@ -7,8 +7,9 @@ import click
 def command() -> None:
     """Check what works on this machine, and how to fix the rest.
 
-    Looks at disk, weights, engines and extras, and runs a short self-test. Exit code 0 if the embedded engine works, 2
-    if not.
+    Looks at disk, weights, engines and extras, and runs a short self-test.
+
+    Exit code 0 if the embedded engine works, 2 if not.
     """
     from rich.console import Console
     from rich.table import Table

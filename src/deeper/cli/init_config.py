@@ -13,7 +13,7 @@ DOMAIN = "domain.toml"
 @click.argument("path", type=click.Path(path_type=Path, dir_okay=False), required=False)
 @click.option("--domain", is_flag=True, help="Write a description of your own domain instead.")
 @click.option("--item", default="movie", show_default=True, help="With --domain: what an item is called.")
-@click.option("--scale", default="1:5:1", show_default=True, help="With --domain: the rating scale as MIN:MAX:STEP.")
+@click.option("--scale", default="1:5:1", show_default=True, help="With --domain: the scale as MIN:MAX:STEP.")
 @click.option("--force", is_flag=True, help="Overwrite an existing file.")
 def command(path: Path | None, domain: bool, item: str, scale: str, force: bool) -> None:
     """Write a configuration file that explains every setting.
