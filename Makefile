@@ -10,8 +10,8 @@ PIP := -m pip install --quiet --disable-pip-version-check --no-compile
 
 install: $(VENV)/.demo ## the command deeper, in .venv/bin
 
-# make demo RATINGS=ratings.csv ITEM=movie SCALE=0.5:5:0.5 uses your own ratings.
-demo: $(VENV)/.demo
+# make demo RATINGS=ratings.csv ITEM=movie SCALE=0.5:5:0.5 uses your own ratings; DEMO adds flags, such as DEMO=--full.
+demo: $(VENV)/.demo ## a persona within a minute, then a comparison of 16 users over four rounds
 	$(BIN)/deeper demo $(if $(RATINGS),--ratings "$(RATINGS)") $(if $(ITEM),--item "$(ITEM)") $(if $(SCALE),--scale "$(SCALE)") $(DEMO)
 
 test: $(VENV)/.dev

@@ -1,9 +1,11 @@
 """Tables of the benchmarks and the demo; those of the small model are in `docs_small`."""
 
 import io
+from collections.abc import Callable
 
 from rich.console import Console
 
+from deeper.report.terminal.summary import print_summary
 from deeper.report.terminal.tables import print_results
 from docs_cells import Results, cells, interval, origin, table
 
@@ -11,12 +13,21 @@ COLUMNS = 100
 
 
 def demo(results: Results) -> str:
-    """The tables that `deeper demo` prints, at 100 columns and without colour."""
+    """The tables that `deeper demo --full` prints, at 100 columns and without colour."""
+    return _printed(results, print_results)
+
+
+def demo_summary(results: Results) -> str:
+    """The summary that `deeper demo` prints."""
+    return _printed(results, print_summary)
+
+
+def _printed(results: Results, show: Callable[[Results, Console], None]) -> str:
     screen = io.StringIO()
-    print_results(results, Console(file=screen, width=COLUMNS, color_system=None, force_terminal=False))
-    tables = "\n".join(line.rstrip() for line in screen.getvalue().splitlines()).strip()
+    show(results, Console(file=screen, width=COLUMNS, color_system=None, force_terminal=False))
+    printed = "\n".join(line.rstrip() for line in screen.getvalue().splitlines()).strip()
     seconds = results["cost"]["total"]["seconds"]
-    return f"```text\n{tables}\n```\n\n{origin(results, f'{seconds:.0f} s in the stages')}"
+    return f"```text\n{printed}\n```\n\n{origin(results, f'{seconds:.0f} s in the stages')}"
 
 
 def readers(results: Results) -> str:

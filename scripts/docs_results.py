@@ -31,6 +31,7 @@ RENDERERS: Mapping[str, Callable[[Results], str]] = {
     "small": docs_small.small,
     "small_details": docs_small.small_details,
     "demo": docs_figures.demo,
+    "demo_summary": docs_figures.demo_summary,
     "untuned": docs_small.untuned,
     "readers": docs_figures.readers,
     "ceiling": docs_figures.ceiling,

@@ -273,14 +273,14 @@ def evaluate_on_validation_users(run: Reproduction, out: Path, flags: tuple[str,
                                  users: str = VALIDATION_USERS_COMPARED) -> None:  # fmt: skip
     """Evaluate as `deeper learn` validates a policy."""
     run.deeper("evaluate", *run.training_data, *VALIDATION, "--split", "validation", "--users", users,
-               "--roles", "future", "--methods", "refine,frozen,user_median", *engines, *flags,
+               "--roles", "future", "--methods", "refine,frozen,user_median", "--untuned", *engines, *flags,
                "--out", out)  # fmt: skip
 
 
 def final_evaluation(run: Reproduction, out: Path, *flags: str) -> None:
     """Evaluate on eval users of all domains."""
     run.deeper("evaluate", "--data", ",".join(run.all_data), *PERSONA_LENGTH, "--users", EVAL_USERS,
-               "--roles", "future", *flags, "--out", out)  # fmt: skip
+               "--roles", "future", "--untuned", *flags, "--out", out)  # fmt: skip
 
 
 def left_out_folder(run: Reproduction, domain: str) -> Path:

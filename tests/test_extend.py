@@ -72,7 +72,7 @@ def test_the_main_job_runs_with_them(copy: Path) -> None:
     domain = load_domain(copy / "my-films" / "domain.toml")
     write_planted(plant_users(8, windows=4, domain=domain), copy / "planted")
     shutil.copy(copy / "planted" / "behaviour.parquet", copy / "my-films")
-    words = ["--methods", "two_windows,refine,frozen,user_median", "--roles", "future", "--rounds", "2"]
+    words = ["--methods", "two_windows,refine,frozen,user_median", "--roles", "future", "--rounds", "2", "--full"]
     engines = ["--policy-engine", "journal:scripted", "--predictor-engine", "scripted"]
     said = python(
         copy, "-m", "deeper.cli.main", "evaluate", "--data", "my-films", *words, *engines, "--out", "runs/mine"

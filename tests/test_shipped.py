@@ -1,15 +1,12 @@
-"""The adapters that the package brings: what their cards and licence say, and who uses them."""
+"""The adapters that the package brings: what their cards and licence say."""
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from deeper.behaviour.fingerprints import FINGERPRINTS, fingerprints
 from deeper.behaviour.load import load_windows
-from deeper.cli.demo import with_shipped
-from deeper.commands.evaluate.settings import Settings
 from deeper.engine.adapter import CARD, SHIPPED, TENSORS, load_adapter
 from deeper.engine.openvino.weights import WHEEL_SHA256
 from deeper.errors import UserError
@@ -83,20 +80,3 @@ def test_their_licence_stands_beside_them() -> None:
     text = (SHIPPED / "LICENSE").read_text("utf-8")
     assert "CC BY-NC 4.0" in text
     assert "10.1145/2827872" in text
-
-
-CHOSEN: list[tuple[dict[str, Any], tuple[str, str]]] = [
-    ({}, ("small-policy", "small-predictor")),
-    ({"users": 3}, ("small-policy", "small-predictor")),
-    ({"policy_engine": "scripted"}, ("", "small-predictor")),
-    ({"predictor_adapter": "mine"}, ("small-policy", "mine")),
-    ({"policy_adapter": ""}, ("", "small-predictor")),
-    ({"prompts": "own"}, ("", "")),
-]
-
-
-@pytest.mark.parametrize(("given", "expected"), CHOSEN)
-def test_the_demo_takes_them_where_nobody_chose(given: dict[str, Any], expected: tuple[str, str]) -> None:
-    settings = with_shipped(Settings(**given))
-    assert (settings.policy_adapter, settings.predictor_adapter) == expected
-    assert settings.calibrates == (not expected[1])

@@ -202,12 +202,12 @@ def test_a_disk_that_fills_up_during_a_run_keeps_what_is_whole(
 @pytest.mark.parametrize(
     ("error", "said"),
     [
-        (MemoryError(), "the memory does not suffice"),
-        (ImportError("x.so: failed to map segment from shared object"), "the memory does not suffice"),
-        (RuntimeError("can't start new thread"), "the memory does not suffice"),
+        (MemoryError(), "there is not enough memory"),
+        (ImportError("x.so: failed to map segment from shared object"), "there is not enough memory"),
+        (RuntimeError("can't start new thread"), "there is not enough memory"),
         (
             OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "place"),
-            "place: the disk cannot be written to (No space left",
+            "place: the disk cannot be written (No space left",
         ),
     ],
 )

@@ -16,12 +16,13 @@ from deeper.cli import demo, evaluate
 from deeper.cli.main import COMMANDS, cli
 from deeper.cli.options.from_settings import given
 from deeper.commands.evaluate.evaluate import evaluate as evaluate_function
-from deeper.commands.evaluate.settings import Settings
+from deeper.commands.evaluate.settings import Settings, resolve_settings
+from deeper.commands.execution.shipped import DECIDING, with_shipped
 
 HELP = {
     (): ("Start here:\n", "deeper demo  ", "deeper evaluate --help  "),
-    ("demo",): ("Examples:\n", "  deeper demo --ratings ratings.csv --item movie", "[default: 16]", "about"),
-    ("evaluate",): ("Examples:\n", "  deeper evaluate --users 16 --methods", "[default: 100]", "slide_regeneration"),
+    ("demo",): ("Show a persona", "Examples:\n", "--untuned", "  deeper demo --ratings ratings.csv", "[default: 16]"),
+    ("evaluate",): ("CC BY-NC 4.0", "  deeper evaluate --users 16 --methods", "--full", "slide_regeneration"),
     ("report",): ("Examples:\n", "  deeper report runs/mine", "report.html"),
     ("train",): ("predictor", "coldstart", "dpo"),
     ("train", "predictor"): ("Examples:\n", "[default: 0.001]", "--preset", "deeper.json"),
@@ -38,7 +39,7 @@ HELP = {
     ("inspect",): ("Examples:\n", "  deeper inspect data/movielens_20m", "--html"),
     ("synth",): ("users", "raw"),
     ("synth", "raw"): ("Examples:\n", "[default: 200000;", "truth.json"),
-    ("synth", "users"): ("[default: 100;", "[required]", "deeper evaluate --data"),
+    ("synth", "users"): ("Examples:\n", "[default: 100;", "[required]", "deeper evaluate --data"),
     ("doctor",): ("Exit code 0",),
     ("init-config",): ("deeper evaluate --config deeper.toml", "--domain my-ratings/domain.toml", "[default: 1:5:1]"),
 }
@@ -65,9 +66,9 @@ def test_help_is_there_for_every_command() -> None:
 
 
 def test_flags_keys_and_arguments_have_the_same_names() -> None:
-    for command, more in ((evaluate.command, set[str]()), (demo.command, {"untuned"})):
+    for command in (evaluate.command, demo.command):
         options = {option.name: option.opts for option in command.params if isinstance(option, click.Option)}
-        assert options.keys() == Settings.model_fields.keys() | {"config", "out", "yes"} | more
+        assert options.keys() == Settings.model_fields.keys() | {"config", "out", "yes", "untuned", "full"}
         for name in Settings.model_fields:
             assert options[name] == [f"--{name.replace('_', '-')}"]
     assert "settings" in inspect.signature(evaluate_function).parameters
@@ -114,7 +115,7 @@ def test_users_of_planted_taste_can_be_evaluated(deeper: CommandLine) -> None:
     made = deeper("synth", "users", "--out", "planted", "--users", "6", "--windows", "4")
     assert (made.code, made.err) == (0, "")
     assert "deeper evaluate --data planted" in made.out
-    result = deeper("evaluate", "--data", "planted", "--rounds", "2", *SCRIPTED)
+    result = deeper("evaluate", "--data", "planted", "--rounds", "2", "--full", *SCRIPTED)
     assert result.code == 0
     assert "user_median" in result.out
     assert "refine" in result.out
@@ -141,7 +142,7 @@ def test_repeating_a_run_costs_nothing_and_changes_nothing(deeper: CommandLine, 
 
 
 def test_the_structured_readout_runs(deeper: CommandLine, data: Path) -> None:
-    result = deeper("evaluate", "--data", str(data), "--rounds", "1", "--readout", "structured", *SCRIPTED)
+    result = deeper("evaluate", "--data", str(data), "--rounds", "1", "--readout", "structured", "--full", *SCRIPTED)
     assert result.code == 0
     assert "Predictions that could not be read: none" in result.out
 
@@ -167,7 +168,7 @@ def test_a_bug_is_ours_and_its_details_are_kept(
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     result = deeper("evaluate")
     assert result.code == 1
-    assert result.err.startswith("deeper: a bug of ours: ZeroDivisionError: nine divided by nothing.")
+    assert result.err.startswith("deeper: a bug in deeper: ZeroDivisionError: nine divided by nothing.")
     assert "Traceback" not in result.err
     [details] = tmp_path.glob("deeper-bug-*.txt")
     assert str(details) in result.err
@@ -238,4 +239,13 @@ def test_messages_survive_a_terminal_of_ascii(tmp_path: Path) -> None:
         )
         assert done.returncode == code, done.stderr
         assert "Traceback" not in done.stderr
-        assert "bug of ours" not in done.stderr
+        assert "bug in deeper" not in done.stderr
+
+
+def test_a_written_configuration_leaves_the_package_s_adapters_to_the_command(deeper: CommandLine) -> None:
+    assert deeper("init-config", "mine.toml").code == 0
+    text = Path("mine.toml").read_text("utf-8")
+    assert resolve_settings(Path("mine.toml"), {}).model_fields_set == Settings.model_fields.keys() - {*DECIDING}
+    assert all(f"\n# {name} = " in text for name in DECIDING)
+    written = tomllib.loads(text.replace("\n# policy_engine = ", "\npolicy_engine = "))
+    assert with_shipped(Settings(**written)).policy_adapter == ""

@@ -79,7 +79,7 @@ def test_errors_between_the_values_are_against_what_was_given(deeper: CommandLin
 
 
 def test_one_user_is_enough_and_is_not_calibrated(deeper: CommandLine) -> None:
-    result = deeper("demo", "--ratings", ratings("a.csv", lambda i: 1 + i % 5, users=1), *ONE_ROUND)
+    result = deeper("demo", "--ratings", ratings("a.csv", lambda i: 1 + i % 5, users=1), "--full", *ONE_ROUND)
     assert result.code == 0, result.err
     note = "calibration: off, since there is no prediction for another user to fit it on"
     assert note in results()["notes"] and "Calibration: item: off." in result.out

@@ -280,7 +280,7 @@ def test_only_validation_users_are_nothing_to_learn_from(deeper: CommandLine, pl
 def test_without_validation_users_it_is_said(deeper: CommandLine, planted: Path, tmp_path: Path) -> None:
     run = rewarded(tmp_path / "run", planted, parts=("b",))
     made = deeper("pairs", str(run), "--out", "made", *ALL)
-    assert made.code == 0 and "No pair is for validation" in made.out
+    assert made.code == 0 and "There are no validation pairs" in made.out
     assert Path("made/validation.jsonl").read_bytes() == b""
     assert pq.read_table("made/validation.parquet").schema == PAIR
 

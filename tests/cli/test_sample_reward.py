@@ -85,7 +85,7 @@ def test_another_reward_calls_no_model_again(deeper: CommandLine, planted: Path)
     before = table(Path("run/rewards.parquet"))
     again = deeper("reward", "run", "--reward", "crps", "--weights", "0,0,1")
     assert first.code == again.code == 0
-    for line in re.findall(r"reward-(?:old|candidates): .*", again.err):
+    for line in re.findall(r"reward-(?:old|candidates): \d+ rows .*", again.err):
         [(count, reused)] = re.findall(r"(\d+) rows .* (\d+) of them from an earlier run", line)
         assert count == reused
     rewards = table(Path("run/rewards.parquet"))
@@ -132,10 +132,10 @@ class Interrupted(ScriptedEngine):
         return super().score(requests)
 
 
-def use(monkeypatch: pytest.MonkeyPatch, *predictors: ScriptedEngine) -> None:
+def use(monkeypatch: pytest.MonkeyPatch, *engines: ScriptedEngine) -> None:
     """Scripted engines in the place of those that the settings name."""
-    left = list(predictors)
-    monkeypatch.setattr(sample, "make_engines", lambda roles, _: {"policy": predictors[0]})
+    left = list(engines)
+    monkeypatch.setattr(sample, "make_engines", lambda roles, _: {"policy": engines[0]})
     monkeypatch.setattr(made_engines, "make_engines", lambda roles, _: {"predictor": left.pop(0)})
 
 

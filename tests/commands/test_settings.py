@@ -45,7 +45,7 @@ def test_lists_have_one_order_and_no_repeats() -> None:
         ('users = "many"', "users: Input should be a valid integer"),
         ("users = 2.5", "users: Input should be a valid integer"),
         ('methods = ["refine", "magic"]', "methods: unknown method magic; choose from refine"),
-        ("methods = []", "methods: no method is left"),
+        ("methods = []", "methods: no method is given"),
         ('methods = "refine"', "methods: Input should be a valid tuple"),
         ('roles = ["past"]', "roles: unknown role past; choose from future, current, previous"),
         ('readout = "tarot"', "readout: Input should be 'distribution' or 'structured'"),

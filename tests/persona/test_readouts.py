@@ -1,5 +1,8 @@
 """The contract of every readout; one that is added stands here too."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 from readout_contract import ReadoutContract
 
@@ -23,9 +26,7 @@ def nothing(prompt: Any, title: str, labels: Sequence[str]) -> Any:
 
 class TestDistribution(ReadoutContract):
     name = "distribution"
-    unreadable = staticmethod(
-        lambda: ScriptedEngine(scorer=lambda prompt, title, labels: np.full(len(labels), -np.inf))
-    )
+    unreadable = staticmethod(lambda: ScriptedEngine(scorer=nothing))
     failing = staticmethod(lambda: ScriptedEngine(scorer=fail))
 
 

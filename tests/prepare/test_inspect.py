@@ -73,7 +73,7 @@ def test_all_with_a_damaged_file_prepares_the_others_and_ends_as_an_error(tmp_pa
 def test_all_without_any_file_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no domain could be prepared"):
         invoke("prepare", "--all", "--raw", str(tmp_path), "--out", str(tmp_path / "out"))
-    with pytest.raises(UserError, match="name a domain, or give --all"):
+    with pytest.raises(UserError, match="give either a domain or --all"):
         invoke("prepare", "--raw", str(tmp_path), "--out", str(tmp_path / "out"))
     with pytest.raises(UserError, match="no raw data is known for 'x'"):
         invoke("prepare", "x", "--raw", str(tmp_path), "--out", str(tmp_path / "out"))

@@ -39,4 +39,4 @@ def test_a_file_whose_reading_is_interrupted_is_read_anew(
 def test_errors_that_cause_each_other_are_looked_at_once() -> None:
     one, other = ValueError("one"), ValueError("other")
     one.__cause__, other.__cause__ = other, one
-    assert command_line._of_the_machine(one) is None
+    assert command_line._full_machine(one) is None

@@ -11,8 +11,8 @@ from tracker_cases import COVES, events, rows_of, tracker
 from deeper.engine import Prompt
 from deeper.engine.scripted.engine import GenerateCall, ScriptedEngine
 from deeper.errors import UserError
+from deeper.measure.word_changes import word_changes
 from deeper.tracker import Change
-from deeper.tracker.versions import word_changes
 
 TEXTS = ["Fond of quiet coves, strict.", "Fond of loud coves, strict with sand.", "Fond of loud coves."]
 

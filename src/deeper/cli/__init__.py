@@ -1,1 +1,1 @@
-"""The command line: parse, call one function, print."""
+"""The command line: each command parses its flags, calls one function and prints."""

@@ -5,9 +5,9 @@ from typing import Any
 
 import click
 
-from deeper.cli.evaluate import CONFIG, OUT, YES, run
+from deeper.cli.evaluate import CONFIG, FULL, OUT, REUSE_SHARDS, UNTUNED, YES, Command, run
 from deeper.cli.options.from_settings import given, settings_options
-from deeper.commands.evaluate.settings import Settings, resolve_settings
+from deeper.commands.evaluate.settings import resolve_settings
 
 PRESET: dict[str, Any] = {
     "users": 16,
@@ -15,40 +15,39 @@ PRESET: dict[str, Any] = {
     "max_persona_tokens": 72,
     "roles": ("future",),
 }
-OWN: dict[str, Any] = {"split": "all", "calibration": "on"}
-"""More defaults with own ratings: whoever brings them wants to see all of their users, and no training knows how they
-are distributed, perhaps on another scale."""
+WITH_RATINGS: dict[str, Any] = {"split": "all", "calibration": "on"}
+"""More defaults with --ratings: users with their own file want to see all of their users, and no adapter was trained on
+ratings that are distributed like theirs."""
 
 
 @click.command("demo")
 @settings_options(PRESET)
-@click.option("--untuned", is_flag=True, help="The small model as it is, without the adapters that the package brings.")
 @CONFIG
 @OUT
+@UNTUNED
+@FULL
+@REUSE_SHARDS
 @YES
-def command(config: Path | None, out: Path | None, untuned: bool, yes: bool, **flags: Any) -> None:
-    """Refine personas of 16 real MovieLens users, or of your own, for four rounds with the embedded model.
+def command(
+    config: Path | None, out: Path | None, untuned: bool, full: bool, reuse_shards: bool, yes: bool, **flags: Any
+) -> None:
+    """Show a persona within a minute, then compare ways to update it.
 
     \b
     Examples:
       deeper demo
-      deeper demo --untuned
+      deeper demo --users 4 --rounds 1
       deeper demo --ratings ratings.csv --item movie --scale 0.5:5:0.5
 
-    The same as deeper evaluate with smaller defaults: about twelve minutes on two older cores. The first call
-    fetches the model (93 MB) into your cache. Personas are written and read with small-policy and small-predictor,
-    adapters that the package brings, where you choose no engine, adapter or prompts. With your own ratings, a first
-    look tells what was read, what will be skipped and why, and how long it will take; all users are judged (--split
-    all), at most --users of them, and predictions are calibrated on others of them (--calibration on).
+    First you see one user: ten ratings, the persona written from them, its predictions of the next ten ratings, and
+    the refined persona. Then the demo compares all methods on 16 MovieLens users for four rounds. That takes about
+    twelve minutes on two older cores. The first call downloads the small model (93 MB).
+
+    It is deeper evaluate with smaller defaults. With --ratings, it first shows what it read, what it skips and how long
+    the run will take. It then judges all users in your file (--split all), at most --users of them, and calibrates each
+    user's predictions on the others (--calibration on).
     """  # noqa: D301 (click wants the character)
     settings = resolve_settings(config, given(flags), PRESET)
     if settings.ratings:
-        settings = resolve_settings(config, given(flags), {**PRESET, **OWN})
-    run("demo", settings if untuned else with_shipped(settings), out, yes)
-
-
-def with_shipped(settings: Settings) -> Settings:
-    """The settings with the package's own adapter for each role whose engine, adapter and prompts nobody chose."""
-    chosen = settings.model_fields_set
-    roles = [role for role in ("policy", "predictor") if not chosen & {"prompts", f"{role}_engine", f"{role}_adapter"}]
-    return settings.model_copy(update={f"{role}_adapter": f"small-{role}" for role in roles})
+        settings = resolve_settings(config, given(flags), {**PRESET, **WITH_RATINGS})
+    run(settings, out, Command("demo", untuned, full, yes, reuse_shards, has_preview=True))

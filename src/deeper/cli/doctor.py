@@ -5,7 +5,9 @@ import click
 
 @click.command("doctor")
 def command() -> None:
-    """Say what works on this machine: engines, extras, weights, disk, and a short self-test.
+    """Check what works on this machine, and how to fix the rest.
+
+    Looks at disk, weights, engines and extras, and runs a short self-test.
 
     Exit code 0 if the embedded engine works, 2 if not.
     """

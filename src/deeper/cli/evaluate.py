@@ -2,7 +2,7 @@
 
 import hashlib
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 
@@ -12,23 +12,53 @@ from deeper.commands.evaluate.settings import Settings, resolve_settings
 OUT = click.option(
     "--out",
     type=click.Path(path_type=Path),
-    help="Run folder; an interrupted run continues in it. Default: runs/NAME-HASH, where HASH is of the settings.",
+    help="Run folder. An interrupted run resumes in it. Default: runs/NAME-HASH; HASH depends on the settings.",
 )
 CONFIG = click.option(
     "--config",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="TOML file of settings; flags win. Write one with deeper init-config.",
+    help="TOML file with settings. Flags override it. deeper init-config writes one.",
 )
-YES = click.option("--yes", is_flag=True, help="With ratings: do not ask before a long run, nor for a column.")
+YES = click.option(
+    "--yes", is_flag=True, help="With --ratings: do not ask which column is which, or before a long run."
+)
+UNTUNED = click.option(
+    "--untuned",
+    is_flag=True,
+    help="Use the small model without the package's adapters. By default, they serve each role (policy, predictor) for "
+    "which you choose no engine, adapter or prompts.",
+)
+REUSE_SHARDS = click.option(
+    "--reuse-shards",
+    is_flag=True,
+    help="When you continue a run after a change of the code, keep the shards that the old code made.",
+)
+FULL = click.option("--full", is_flag=True, help="Print all tables instead of the summary.")
+
+
+class Command(NamedTuple):
+    """What the command line asks of a run besides its settings."""
+
+    name: str
+    untuned: bool
+    full: bool
+    yes: bool
+    reuse_shards: bool
+    has_preview: bool = False
 
 
 @click.command("evaluate")
 @settings_options({})
 @CONFIG
 @OUT
+@UNTUNED
+@FULL
+@REUSE_SHARDS
 @YES
-def command(config: Path | None, out: Path | None, yes: bool, **flags: Any) -> None:
-    """Refine personas of eval users round after round and judge each by the next, held-out window.
+def command(
+    config: Path | None, out: Path | None, untuned: bool, full: bool, reuse_shards: bool, yes: bool, **flags: Any
+) -> None:
+    """Refine personas round by round and measure how well they predict.
 
     \b
     Examples:
@@ -36,33 +66,49 @@ def command(config: Path | None, out: Path | None, yes: bool, **flags: Any) -> N
       deeper evaluate --ratings ratings.csv --item movie --rounds 2 --out runs/mine
       deeper evaluate --policy-engine openai:gpt-4o-mini --predictor-engine openai:gpt-4o-mini --readout structured
 
-    Prints a table; lower errors are better. The run folder holds a page to look at, report.html, figures, the personas,
-    predictions and errors as Parquet, and results.json. A killed run continues where it was, and a finished one calls
-    no model when it is repeated.
+    Each persona is judged on the user's next ten ratings, which it has not seen. Lower errors are better.
+
+    The small model uses adapters from the package (CC BY-NC 4.0, for research use only); --untuned turns them off.
+
+    Prints a summary; --full prints all tables. The run folder holds report.html, figures, results.json, and the
+    personas, predictions and errors as Parquet. Stop a run at any time: the same command resumes it. Repeating a
+    finished run calls no model.
     """  # noqa: D301 (click wants the character)
-    run("evaluate", resolve_settings(config, given(flags)), out, yes)
+    run(resolve_settings(config, given(flags)), out, Command("evaluate", untuned, full, yes, reuse_shards))
 
 
-def run(name: str, settings: Settings, out: Path | None, yes: bool) -> None:
-    """Look at own ratings first, evaluate, print, write the report."""
+def run(settings: Settings, out: Path | None, asked: Command) -> None:
+    """Evaluate, print the results and write the report; before that, show what is known already."""
     from rich.console import Console
 
     from deeper.cli.options.own_ratings import ask_for_columns, is_asking, look_first
     from deeper.commands.evaluate.evaluate import evaluate
     from deeper.commands.evaluate.plan import make_plan
+    from deeper.commands.evaluate.preview import preview
+    from deeper.commands.execution.shipped import licence_note, with_shipped
+    from deeper.report.terminal.preview import print_preview
+    from deeper.report.terminal.summary import print_summary
     from deeper.report.terminal.tables import print_results
     from deeper.report.write_report import write_report
 
     console = Console(stderr=True)
-    if settings.ratings and is_asking(yes):
+    settings = with_shipped(settings, asked.untuned)
+    if settings.ratings and is_asking(asked.yes):
         settings = ask_for_columns(settings)
+    if note := licence_note(settings):
+        click.echo(note, err=True)
     digest = hashlib.blake2b(settings.to_toml().encode(), digest_size=4).hexdigest()
-    folder = out or Path("runs") / f"{name}-{digest}"
+    folder = out or Path("runs") / f"{asked.name}-{digest}"
     plan = make_plan(settings)
     if not (folder / "config.toml").exists():
-        look_first(plan, console, is_asking(yes))
-    results = evaluate(settings, folder, console, plan)
-    print_results(results.as_json(), Console())
+        look_first(plan, console, is_asking(asked.yes))
+        if asked.has_preview:
+            print_preview(preview(plan), console)
+    results = evaluate(settings, folder, console, plan, reuse_shards=asked.reuse_shards)
+    if asked.full:
+        print_results(results.as_json(), Console())
+    else:
+        print_summary(results, Console())
     page = write_report(folder)
-    click.echo(f"Run folder: {folder} (results.json, personas.parquet, predictions.parquet, errors.parquet)")
-    click.echo(f"Report: {page} (deeper report --open {folder}; figures in {folder / 'figures'})")
+    click.echo(f"Report: {page}")
+    click.echo(f"Run folder: {folder}" + ("" if asked.full else " (--full prints all tables)"))

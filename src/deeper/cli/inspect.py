@@ -7,16 +7,17 @@ import click
 
 @click.command("inspect")
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
-@click.option("--html", "page_file", type=click.Path(path_type=Path, dir_okay=False), help="Page with plots to write.")
+@click.option("--html", "page_file", type=click.Path(path_type=Path, dir_okay=False), help="Write a page with plots.")
 def command(folder: Path, page_file: Path | None) -> None:
-    """Look at FOLDER: counts, histograms, lengths, odd titles, time span (needs the extra [prepare]).
+    """Show what a data folder contains.
 
     \b
     Examples:
       deeper inspect data/movielens_20m
       deeper inspect data/books --html books.html
 
-    FOLDER is one that deeper prepare or deeper synth users has made, or your own with behaviour.parquet.
+    Shows counts, histograms, lengths, odd titles and the time span. FOLDER comes from deeper prepare or deeper synth
+    users, or is your own with behaviour.parquet. Needs the extra [prepare].
     """  # noqa: D301 (click wants the character)
     from rich.console import Console
 
@@ -29,7 +30,7 @@ def command(folder: Path, page_file: Path | None) -> None:
         from deeper.prepare.inspect import inspect
     except ImportError as error:
         raise UserError(
-            f"looking at data needs packages that are not installed ({error.name})",
+            f"deeper inspect needs packages that are not installed ({error.name})",
             do='install the extra: pip install "deeper-persona[prepare]"',
         ) from error
     found = inspect(folder)

@@ -16,27 +16,27 @@ from deeper.commands.learn.settings import PRESETS, LearnSettings
 @settings_options({}, LearnSettings)
 @preset_option(
     PRESETS,
-    "small learns with the small model, smoke with a tiny random one in a minute; paper has the published settings, "
-    "for GPUs.",
+    "small uses the small model; smoke a tiny random model, in a minute; paper the published settings, on GPUs.",
 )
 @CONFIG
-@click.option("--force", is_flag=True, help="Learn although deeper reward says that the reward is not to be trusted.")
+@click.option("--force", is_flag=True, help="Learn even if deeper reward finds that its rewards are not reliable.")
 @click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
     required=True,
-    help="Folder of the adapters and the report; an interrupted run continues in it.",
+    help="Folder for the adapters and the report. An interrupted run resumes in it.",
 )
 def command(out: Path, force: bool, preset: str, config: Path | None, **flags: Any) -> None:
-    """Teach the policy by its own refinements, in two iterations of sampling, rewarding, pairing and DPO.
+    """Train the policy on its own refinements, in two iterations.
 
     \b
     Examples:
       deeper learn --policy-adapter adapters/writer --predictor-adapter adapters/reader --out runs/learnt
       deeper learn --preset smoke --force --out runs/smoke
 
-    Judges the policy on validation users before and after each iteration. Writes the adapters 1/policy and 2/policy,
-    learn.json and report.html, which can be read while learning goes on. A killed run continues where it was.
+    Each iteration samples refinements, rewards them, pairs good with bad ones, and trains on the pairs (DPO). It judges
+    the policy on validation users before and after. Writes the adapters 1/policy and 2/policy, learn.json and
+    report.html, which you can open while it runs. Stop it at any time: the same command resumes.
     """  # noqa: D301 (click wants the character)
     from rich.console import Console
 
@@ -53,7 +53,7 @@ def command(out: Path, force: bool, preset: str, config: Path | None, **flags: A
 
 
 def _write_pages(folder: Path, report: Mapping[str, Any]) -> None:
-    """The report, and that of each reward."""
+    """Write the page of the run, and one for each reward."""
     from deeper.report.pages.learning import page
     from deeper.report.pages.reality import page as reality
     from deeper.storage.atomic import write_atomically

@@ -1,6 +1,6 @@
-"""Entry point: finds commands lazily and turns errors into one message and an exit code.
+"""Entry point: loads commands on demand, and turns errors into one message and an exit code.
 
-What --help does not need is imported where it is used: half of its time went into that.
+Imports that --help does not need stand where they are used; they took half of its time.
 """
 
 import errno
@@ -13,20 +13,20 @@ import click
 from deeper.errors import UserError
 
 COMMANDS = {
-    "demo": "Refine personas of real users on this machine, in minutes.",
-    "evaluate": "Refine personas and judge them by what the users did next.",
-    "report": "Write a run's report: one page and figures.",
-    "train": "Train the models that read and write personas.",
-    "sample": "Sample refinements of train users' personas.",
-    "reward": "Reward them, and say whether the reward is real.",
-    "pairs": "Make preference pairs of them.",
-    "learn": "All of that twice, with trainings between: a better policy.",
-    "export": "Write pairs for LLaMA-Factory, data sets and adapters for the hub.",
-    "prepare": "Make windows and contexts of the ten domains' raw files.",
-    "inspect": "Look at a data folder: counts, lengths, odd titles.",
-    "synth": "Make users whose taste is known, or raw files.",
-    "doctor": "Say what works on this machine.",
-    "init-config": "Write a configuration file with every setting explained.",
+    "demo": "Show a persona within a minute, then compare ways to update it.",
+    "evaluate": "Refine personas round by round and measure how well they predict.",
+    "report": "Write a run's report again: one page, and figures.",
+    "train": "Train the models that write and read personas.",
+    "sample": "Sample refinements of personas, to learn from.",
+    "reward": "Reward them, and test whether the rewards are real.",
+    "pairs": "Pair good with bad refinements, to train on.",
+    "learn": "Do all of this twice, with training: a better policy.",
+    "export": "Write files for LLaMA-Factory or the hub.",
+    "prepare": "Turn raw files of ten public domains into windows.",
+    "inspect": "Show what a data folder contains.",
+    "synth": "Make synthetic users with known taste, or raw files.",
+    "doctor": "Check what works on this machine.",
+    "init-config": "Write a configuration file that explains every setting.",
 }
 
 
@@ -35,7 +35,7 @@ OUT_OF_MEMORY = ("cannot allocate memory", "failed to map segment", "can't start
 
 
 class LazyGroup(click.Group):
-    """A group whose commands are imported when they are used, so that --help is quick."""
+    """A group that imports a command when it is used, which keeps --help fast."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Names of all commands."""
@@ -57,11 +57,11 @@ class LazyGroup(click.Group):
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(package_name="deeper-persona", prog_name="deeper")
 def cli() -> None:
-    """Keep a readable persona of every user, refine it from prediction errors, and measure whether it got better.
+    """Write readable personas of users, refine them from prediction errors, and measure whether they get better.
 
     \b
     Start here:
-      deeper demo                 16 users, four rounds, about twelve minutes on two older cores
+      deeper demo                 a persona within a minute, results in about twelve (two older cores)
       deeper evaluate --help      every setting, with its default
       deeper doctor               what works on this machine
     """  # noqa: D301 (click wants the character)
@@ -72,7 +72,7 @@ def cli() -> None:
 
 
 def main() -> None:
-    """Run the command line. Exit code 2 for errors that the user can mend, 1 for ours."""
+    """Run the command line. Exit code 2 for errors that the user can fix, 1 for bugs."""
     sys.exit(_run())
 
 
@@ -88,30 +88,30 @@ def _run() -> int:
         error.show()
         return 2
     except (KeyboardInterrupt, click.Abort):
-        click.echo("deeper: interrupted; the same command continues where it was.", err=True)
+        click.echo("deeper: interrupted. The same command continues where it was.", err=True)
         return 130
-    except Exception as error:  # the last resort: whatever reaches this line is a bug of ours
+    except Exception as error:  # the last resort: whatever reaches this line is a bug
         if os.environ.get("DEEPER_DEBUG"):
             raise
-        if told := _of_the_machine(error):
-            click.echo(f"deeper: {told}", err=True)
+        if message := _full_machine(error):
+            click.echo(f"deeper: {message}", err=True)
             return 2
-        click.echo(f"deeper: a bug of ours: {type(error).__name__}: {error}.\n  → {_keep_details()}", err=True)
+        click.echo(f"deeper: a bug in deeper: {type(error).__name__}: {error}.\n  → {_keep_details()}", err=True)
         return 1
 
 
-def _of_the_machine(error: BaseException) -> UserError | None:
-    """What to say where the disk or the memory was full in a place that has no words of its own for it."""
+def _full_machine(error: BaseException) -> UserError | None:
+    """The message if a full disk or memory caused the error; None if neither did."""
     again = "the same command continues where it was"
     seen: set[int] = set()
     while id(error) not in seen:
         seen.add(id(error))
         if isinstance(error, OSError) and error.errno in DISK_FULL:
-            what = f"the disk cannot be written to ({error.strerror})"
+            what = f"the disk cannot be written ({error.strerror})"
             return UserError(what, where=str(error.filename or ""), do=f"free space; {again}")
-        # Libraries that find no memory say so in many ways.
+        # Libraries report a lack of memory in many ways.
         if isinstance(error, MemoryError) or any(words in str(error).lower() for words in OUT_OF_MEMORY):
-            return UserError("the memory does not suffice", do=f"close other programs, or take fewer users; {again}")
+            return UserError("there is not enough memory", do=f"close other programs, or use fewer users; {again}")
         error = error.__cause__ or error.__context__ or error
     return None
 

@@ -15,10 +15,10 @@ from deeper.commands.pairs.settings import PairSettings
 @settings_options({}, PairSettings)
 @CONFIG
 @click.option(
-    "--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="Folder of the pairs; a new one."
+    "--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="New folder for the pairs."
 )
 def command(runs: tuple[Path, ...], config: Path | None, out: Path, **flags: Any) -> None:
-    """Make preference pairs of the directions in each RUN, a run folder of deeper sample and deeper reward.
+    """Pair good with bad refinements, to train a policy on.
 
     \b
     Examples:
@@ -26,10 +26,12 @@ def command(runs: tuple[Path, ...], config: Path | None, out: Path, **flags: Any
       deeper pairs runs/directions runs/second --iteration 2 --out runs/pairs-2
       deeper pairs runs/directions --tau-plus 0.2 --tau-minus -0.1 --margin 0.4 --margin-kind absolute --out runs/p
 
-    A chosen direction has a reward of at least τ⁺ and no leak, a rejected one at most τ⁻. Writes train and validation
-    pairs as Parquet, with their rewards, and as the JSON lines that TRL reads, and pairs.json.
+    Each RUN is a run folder of deeper sample and deeper reward. A chosen direction has a reward of at least τ⁺ and no
+    leak; a rejected one has a reward of at most τ⁻. Writes train and validation pairs as Parquet (with rewards) and as
+    JSON lines for TRL, and pairs.json.
 
-    A RUN may also be a file of published pairs (LLaMA-Factory's alpaca or sharegpt form); they are taken as they are.
+    A RUN may also be a file of published pairs, in LLaMA-Factory's alpaca or sharegpt format. These are used as they
+    are.
     """  # noqa: D301 (click wants the character)
     from deeper.commands.pairs.pairs import make_pairs
     from deeper.commands.pairs.published_pairs import take_published
@@ -39,16 +41,16 @@ def command(runs: tuple[Path, ...], config: Path | None, out: Path, **flags: Any
     settings = resolve(PairSettings, config, given(flags, PairSettings))
     are_files = [run.is_file() for run in runs]
     if any(are_files) and not all(are_files):
-        raise UserError("pairs of runs and published pairs cannot be mixed", do="make a folder of each")
+        raise UserError("run folders and files of published pairs cannot be mixed", do="call it once for each")
     report = take_published(settings, runs, out) if all(are_files) else make_pairs(settings, runs, out)
     train, held = report["counts"]["train"], report["counts"]["validation"]
     click.echo(
-        f"{train['pairs']} pairs of {train['users']} {'prompts' if all(are_files) else 'users'} to learn from, "
-        f"{held['pairs']} of {held['users']} others to judge by."
+        f"{train['pairs']} pairs of {train['users']} {'prompts' if all(are_files) else 'users'} for training, "
+        f"{held['pairs']} of {held['users']} others for validation."
     )
     click.echo(_left_out(report))
     if not held["pairs"]:
-        click.echo("No pair is for validation: nothing will tell whether learning helps.")
+        click.echo("There are no validation pairs, so nothing will show whether training helps.")
     click.echo(f"Pairs: {out} (train.parquet, train.jsonl, validation.parquet, validation.jsonl, pairs.json)")
     click.echo(f"Next: deeper train dpo --pairs {out}")
 
@@ -61,6 +63,6 @@ def _left_out(report: dict[str, Any]) -> str:
     return (
         f"{counts['contexts_paired']} of {counts['contexts']} contexts have a pair; margin {margins}.\n"
         f"Directions: {counts['directions']} with a reward, {counts['positives']} good enough to choose, "
-        f"{counts['negatives']} bad enough to reject; left out: {counts['leaking']} good ones that leak, "
+        f"{counts['negatives']} bad enough to reject. Left out: {counts['leaking']} good ones that leak, "
         f"{counts['duplicate']} duplicates, {counts['failed']} failed, {counts['unrewarded']} without a reward."
     )

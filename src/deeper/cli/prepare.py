@@ -12,27 +12,27 @@ from deeper.prepare.settings import PrepareSettings
 
 @click.command("prepare")
 @click.argument("domain_name", metavar="[DOMAIN]", required=False)
-@click.option("--all", "is_all", is_flag=True, help="All ten domains whose files are found below the raw folder.")
+@click.option("--all", "is_all", is_flag=True, help="Prepare every domain whose raw files are found.")
 @settings_options({}, PrepareSettings)
 @CONFIG
 @click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
     required=True,
-    help="Folder to write; an interrupted run continues in it. With --all, a folder of each domain's.",
+    help="Folder to write. An interrupted run resumes in it. With --all, it holds a folder for each domain.",
 )
 @click.option(
     "--key-file",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Secret key of the new user ids, outside of --out; made if it is not there. Default: OUT.key beside OUT.",
+    help="Secret key for the new user ids, outside --out. Created if missing. Default: OUT.key beside OUT.",
 )
-@click.option("--published", is_flag=True, help="Write the published layouts, too.")
+@click.option("--published", is_flag=True, help="Also write the published layouts.")
 @click.option(
     "--max-rejects",
     type=click.FloatRange(0, 1),
     default=0.001,
     show_default=True,
-    help="Share of a file's lines that may be bad; more stop the run. Ten never do, unless it is 0.",
+    help="Share of bad lines in a file that stops the run. Ten bad lines are always accepted, unless this is 0.",
 )
 @click.option(
     "--memory",
@@ -40,13 +40,13 @@ from deeper.prepare.settings import PrepareSettings
     default=2.0,
     show_default=True,
     metavar="GIB",
-    help="Memory of the database in GiB; beyond it, it writes to the disk of --out.",
+    help="Memory for the database in GiB. Beyond it, the database uses the disk of --out.",
 )
 def command(
     domain_name: str | None, is_all: bool, config: Path | None, out: Path, key_file: Path | None, published: bool,
     max_rejects: float, memory: float, **flags: Any,
 ) -> None:  # fmt: skip
-    """Make behaviour, windows and contexts of a domain's public raw files (needs the extra [prepare]).
+    """Turn a domain's public raw files into windows and contexts.
 
     \b
     Examples:
@@ -55,9 +55,9 @@ def command(
       deeper prepare food_com --raw downloads --train-users 100 --eval-users 50 --windows 5 --out data/recipes
       deeper prepare --all --raw downloads --out data
 
-    docs/domains.md says where each file is to be had, its terms, and what to cite. Bad lines go to rejects.parquet with
-    the reason. Users are sampled by a hash of their raw id, and get new ids by a secret key. The folder that comes
-    out is for deeper evaluate --data.
+    docs/domains.md says where to download the files, their terms, and what to cite. Bad lines go to rejects.parquet
+    with a reason. Users are sampled by a hash of their raw id, and a secret key gives them new ids. Use the folder with
+    deeper evaluate --data. Needs the extra [prepare].
     """  # noqa: D301 (click wants the character)
     from rich.console import Console
 
@@ -67,16 +67,16 @@ def command(
     preset = {"domain": domain_name} if domain_name else {}
     settings = resolve(PrepareSettings, config, {**given(flags, PrepareSettings), **preset})
     if is_all == bool(settings.domain):
-        raise UserError("name a domain, or give --all", do="deeper prepare --help shows examples of both")
+        raise UserError("give either a domain or --all", do="deeper prepare --help shows examples of both")
     if is_all and (settings.ratings or settings.meta):
-        raise UserError("--ratings and --meta are of one domain", do="leave out --all, or give --raw alone")
+        raise UserError("--ratings and --meta belong to one domain", do="leave out --all, or give only --raw")
     try:
         from deeper.prepare.all_domains import HEADS, prepare_all, rows
         from deeper.prepare.one_domain import Options, prepare
         from deeper.prepare.raw.find import NoRawFile
     except ImportError as error:
         raise UserError(
-            f"preparing raw data needs packages that are not installed ({error.name})",
+            f"deeper prepare needs packages that are not installed ({error.name})",
             do='install the extra: pip install "deeper-persona[prepare]"',
         ) from error
     key = key_file or out.with_name(f"{out.resolve().name}.key")
@@ -95,22 +95,22 @@ def command(
         Console().print(table)
         failed = [name for name, why in found.items() if isinstance(why, UserError) and not isinstance(why, NoRawFile)]
         if failed:
-            do = "mend what the table says; the same command continues with them"
-            raise UserError(f"could not be prepared: {', '.join(failed)}", where=settings.raw, do=do)
+            do = "fix what the table says; the same command prepares the rest"
+            raise UserError(f"these domains could not be prepared: {', '.join(failed)}", where=settings.raw, do=do)
     else:
-        _told(prepare(settings, out, options, console))
+        _print_counts(prepare(settings, out, options, console))
     if key.exists():
-        click.echo(f"Key of the user ids: {key}. Keep it apart from the data, or delete it for good.")
+        click.echo(f"Key of the user ids: {key}. Keep it away from the data, or delete it.")
     click.echo(f"Next: deeper inspect {out / 'DOMAIN' if is_all else out}")
 
 
-def _told(report: dict[str, Any]) -> None:
+def _print_counts(report: dict[str, Any]) -> None:
     ratings, sampled = report["ratings"], report["sampled"]
     click.echo(
         f"{report['lines']:,} lines: {report['rejected']:,} bad, {ratings['repeats']:,} repeats merged, "
-        f"{ratings['untitled']:,} without a title left out, {ratings['short']:,} of users that are too short.\n"
+        f"{ratings['untitled']:,} without a title left out, {ratings['short']:,} of users with too few ratings.\n"
         f"{ratings['users_long']:,} of {ratings['users']:,} users fill {report['windows']} windows; sampled: "
-        f"{sampled['train']:,} train, {sampled['eval']:,} eval (wanted: {report['wanted']['train']:,} and "
+        f"{sampled['train']:,} train, {sampled['eval']:,} eval (wanted {report['wanted']['train']:,} and "
         f"{report['wanted']['eval']:,}).\n"
         f"{report['tables']['behaviour']:,} ratings, {report['tables']['windows']:,} windows, "
         f"{report['tables']['contexts']:,} contexts."

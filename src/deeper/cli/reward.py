@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from deeper.cli.evaluate import CONFIG
+from deeper.cli.evaluate import CONFIG, REUSE_SHARDS
 from deeper.cli.options.from_settings import given, settings_options
 from deeper.commands.sample.settings import RewardSettings
 
@@ -14,8 +14,9 @@ from deeper.commands.sample.settings import RewardSettings
 @click.argument("run", type=click.Path(path_type=Path, file_okay=False))
 @settings_options({}, RewardSettings)
 @CONFIG
-def command(run: Path, config: Path | None, **flags: Any) -> None:
-    """Reward the directions in RUN, a run folder of deeper sample, and say whether the reward is real.
+@REUSE_SHARDS
+def command(run: Path, config: Path | None, reuse_shards: bool, **flags: Any) -> None:
+    """Reward sampled refinements, and test whether the rewards are real.
 
     \b
     Examples:
@@ -23,9 +24,9 @@ def command(run: Path, config: Path | None, **flags: Any) -> None:
       deeper reward runs/directions --reward crps --weights 0,1,1
       deeper reward runs/directions --predictor-adapter readers/a,readers/b
 
-    A direction is rewarded by how much better than the old persona it predicts the previous, the current and the
-    future window. Writes rewards.parquet, reward.json and reward.html into RUN; another reward or other weights call no
-    model again.
+    RUN is a run folder of deeper sample. A direction's reward is how much better than the old persona it predicts the
+    previous, current and future windows. Writes rewards.parquet, reward.json and reward.html into RUN. Calling it again
+    with another reward or other weights calls no model.
     """  # noqa: D301 (click wants the character)
     from rich.console import Console
 
@@ -35,7 +36,7 @@ def command(run: Path, config: Path | None, **flags: Any) -> None:
     from deeper.storage.settings import resolve
 
     settings = resolve(RewardSettings, config, given(flags, RewardSettings))
-    report = reward_directions(settings, run, Console(stderr=True))
+    report = reward_directions(settings, run, Console(stderr=True), reuse_shards=reuse_shards)
     write_atomically(run / "reward.html", page(report).encode())
     print_reality(report, Console())
     click.echo(f"Run folder: {run} (rewards.parquet, reward-predictions.parquet, reward.json, reward.html)")

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from deeper.cli.evaluate import CONFIG, OUT
+from deeper.cli.evaluate import CONFIG, OUT, REUSE_SHARDS
 from deeper.cli.options.from_settings import given, settings_options
 from deeper.commands.sample.settings import SampleSettings
 
@@ -15,16 +15,18 @@ from deeper.commands.sample.settings import SampleSettings
 @settings_options({}, SampleSettings)
 @CONFIG
 @OUT
-def command(config: Path | None, out: Path | None, **flags: Any) -> None:
-    """Sample refinements (directions) of train users' first personas, to be rewarded and learnt from.
+@REUSE_SHARDS
+def command(config: Path | None, out: Path | None, reuse_shards: bool, **flags: Any) -> None:
+    """Sample refinements of train users' personas, to learn from.
 
     \b
     Examples:
       deeper sample --users 16 --directions 8 --max-persona-tokens 48 --out runs/directions
       deeper reward runs/directions
 
-    The run folder holds contexts and directions as Parquet. Failures stay as rows; leaks and duplicates are marked. A
-    killed run continues where it was, and a finished one calls no model when it is repeated.
+    Each sampled refinement is a direction; deeper reward comes next. The run folder holds contexts and directions as
+    Parquet. Failures stay as rows; leaks and duplicates are marked. Stop it at any time: the same command resumes.
+    Repeating a finished run calls no model.
     """  # noqa: D301 (click wants the character)
     from rich.console import Console
 
@@ -34,7 +36,7 @@ def command(config: Path | None, out: Path | None, **flags: Any) -> None:
     settings = resolve(SampleSettings, config, given(flags, SampleSettings))
     digest = hashlib.blake2b(settings.to_toml().encode(), digest_size=4).hexdigest()
     folder = out or Path("runs") / f"sample-{digest}"
-    counts = sample_directions(settings, folder, Console(stderr=True))["counts"]
+    counts = sample_directions(settings, folder, Console(stderr=True), reuse_shards=reuse_shards)["counts"]
     click.echo(
         f"{counts['directions']} directions for {counts['contexts']} contexts of {counts['users']} users: "
         f"{counts['failed']} failed, {counts['duplicates']} duplicates, {counts['leaking']} with a title or rating."

@@ -17,19 +17,19 @@ OUT = click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
     required=True,
-    help="Folder of the adapter; a killed training continues in it.",
+    help="Folder for the adapter. An interrupted training resumes in it.",
 )
-PRESET = preset_option(PRESETS, "small trains the small model, smoke a tiny random one in seconds.")
+PRESET = preset_option(PRESETS, "small trains the small model; smoke a tiny random model, in seconds.")
 DPO_PRESET = preset_option(
     DPO_PRESETS,
-    "small trains the small model, paper the published one with the published settings, smoke a tiny random one in "
-    "seconds.",
+    "small trains the small model; paper the published model with the published settings; smoke a tiny random model, "
+    "in seconds.",
 )
 
 
 @click.group("train")
 def command() -> None:
-    """Train the models that read and write personas (needs the extra [train])."""
+    """Train the models that write and read personas. Needs the extra [train]."""
 
 
 @command.command("predictor")
@@ -38,7 +38,7 @@ def command() -> None:
 @CONFIG
 @OUT
 def predictor(out: Path, config: Path | None, preset: str, **flags: Any) -> None:
-    """Train a model to predict ratings from personas.
+    """Train a predictor to predict ratings from personas.
 
     \b
     Examples:
@@ -66,13 +66,14 @@ def predictor(out: Path, config: Path | None, preset: str, **flags: Any) -> None
 @CONFIG
 @OUT
 def coldstart(out: Path, config: Path | None, preset: str, **flags: Any) -> None:
-    """Train a model to write personas as the describer does.
+    """Train a policy to write personas as the describer does.
 
     \b
     Example:
       deeper train coldstart --fold all --out adapters/writer
 
-    Writes a LoRA adapter (PEFT), deeper.json and metrics.json.
+    The describer is a set of rules that puts a user's ratings into words. Writes a LoRA adapter (PEFT), deeper.json and
+    metrics.json.
     """  # noqa: D301 (click wants the character)
     from rich.console import Console
 
@@ -91,7 +92,7 @@ def coldstart(out: Path, config: Path | None, preset: str, **flags: Any) -> None
 @CONFIG
 @OUT
 def dpo(out: Path, config: Path | None, preset: str, **flags: Any) -> None:
-    """Train a policy on preference pairs.
+    """Train a policy on preference pairs (DPO).
 
     \b
     Examples:
@@ -118,7 +119,7 @@ def dpo(out: Path, config: Path | None, preset: str, **flags: Any) -> None:
 
 
 def print_summary(console: "Console", out: Path, metrics: dict[str, Any], judged: dict[str, float]) -> None:
-    """A line on how it went, and one on where the adapter is."""
+    """Print how the training went, and where the adapter is."""
     figures = ", ".join(f"{name} {value:.4f}" for name, value in judged.items())
     validation = f" On validation users: {figures}." if judged else " There were no validation users."
     console.print(

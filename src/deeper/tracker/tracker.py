@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from deeper.behaviour.windows import WINDOW_SIZE
+from deeper.commands.execution.shipped import licence_note, with_shipped
 from deeper.domains import Domain
 from deeper.engine import Engine
 from deeper.errors import UserError
@@ -36,29 +37,39 @@ class PersonaTracker:
         self,
         domain: Domain | str | Path,
         *,
-        policy_engine: Engine | str = "embedded",
-        predictor_engine: Engine | str = "embedded",
+        policy_engine: Engine | str | None = None,
+        predictor_engine: Engine | str | None = None,
         calibration: str | Path = "",
+        untuned: bool = False,
         **settings: Any,
     ) -> None:
         """Make a tracker without users.
 
         Args:
             domain: A built-in domain's id, the path of a domain's TOML file, or a `Domain`.
-            policy_engine: Writes personas: an engine's name as for `deeper evaluate`, or an `Engine`.
+            policy_engine: Writes personas: an engine's name as for `deeper evaluate`, or an `Engine`. By default the
+                embedded small model.
             predictor_engine: Reads personas and predicts ratings; the same choices.
             calibration: Folder of a finished run of `deeper evaluate`, to use its calibration. Without one,
                 predictions are not calibrated until you call `calibrate`.
+            untuned: Use the small model as it is. By default, a role for which you choose no engine, adapter or prompts
+                takes the package's adapter (CC BY-NC 4.0, for research use only). With the policy's adapter,
+                `max_persona_tokens` is 72 unless you set it.
             settings: `policy_adapter`, `predictor_adapter`, `readout`, `max_persona_tokens`, `prompts` and `seed`, as
                 for `deeper evaluate`.
 
         Raises:
             UserError: The domain, a setting, an engine or the calibration cannot be used.
         """
-        engines = {"policy_engine": policy_engine, "predictor_engine": predictor_engine}
+        named = {"policy_engine": policy_engine, "predictor_engine": predictor_engine}
+        engines = {name: engine for name, engine in named.items() if engine is not None}
         specs = {name: engine if isinstance(engine, str) else GIVEN for name, engine in engines.items()}
-        self._settings = resolve(TrackerSettings, None, {**settings, **specs})
-        self._reader = make_reader(self._settings, as_domain(domain), policy_engine, predictor_engine)
+        self._settings = with_shipped(resolve(TrackerSettings, None, {**settings, **specs}), untuned)
+        if note := licence_note(self._settings):
+            log.info(note)
+        policy = engines.get("policy_engine", self._settings.policy_engine)
+        predictor = engines.get("predictor_engine", self._settings.predictor_engine)
+        self._reader = make_reader(self._settings, as_domain(domain), policy, predictor)
         if calibration:
             maps = read_calibration(Path(calibration), self._settings, self._reader)
             self._reader = replace(self._reader, calibration=maps)

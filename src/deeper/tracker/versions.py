@@ -2,31 +2,18 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from difflib import SequenceMatcher
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from deeper.domains import Domain
 from deeper.measure.metrics import mean_absolute_error
+from deeper.measure.word_changes import Change, marked, word_changes
 from deeper.tracker.tracked_user import TrackedUser
 
 Row = dict[str, Any]
 BY_USER = "user"
 """The method of a version that the user wrote."""
-
-
-@dataclass(frozen=True)
-class Change:
-    """A run of words that a version keeps, inserts or deletes.
-
-    Attributes:
-        kind: What happened to the words.
-        text: The words.
-    """
-
-    kind: Literal["kept", "inserted", "deleted"]
-    text: str
 
 
 @dataclass(frozen=True)
@@ -82,23 +69,7 @@ class Version:
     @property
     def marked(self) -> str:
         """The changes in one line: [-deleted-] {+inserted+}."""
-        forms = {"kept": "{}", "inserted": "{{+{}+}}", "deleted": "[-{}-]"}
-        return " ".join(forms[change.kind].format(change.text) for change in self.changes)
-
-
-def word_changes(old: str, new: str) -> tuple[Change, ...]:
-    """Return the changes that turn one text into another; words are separated by white space."""
-    before, after = old.split(), new.split()
-    found: list[Change] = []
-    for what, i, j, k, m in SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
-        if what == "equal":
-            found.append(Change("kept", " ".join(before[i:j])))
-            continue
-        if i < j:
-            found.append(Change("deleted", " ".join(before[i:j])))
-        if k < m:
-            found.append(Change("inserted", " ".join(after[k:m])))
-    return tuple(found)
+        return marked(self.changes)
 
 
 def versions_of(tracked: TrackedUser, domain: Domain, first: int = 0) -> list[Version]:

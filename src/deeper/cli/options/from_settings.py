@@ -1,4 +1,4 @@
-"""Flags made from the settings, so that flag, configuration key and Python argument have one spelling and one text."""
+"""Flags made from settings: flag, configuration key and Python argument share name and help text."""
 
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar, get_args, get_origin
@@ -15,7 +15,7 @@ def settings_options(preset: dict[str, Any], kind: type[RunSettings] = Settings)
     """Add one option for each setting.
 
     Args:
-        preset: Defaults of the command that differ from the settings' own; shown in its help.
+        preset: The command's own defaults, which its help shows in place of the settings'.
         kind: The settings' class.
     """
 
@@ -43,13 +43,13 @@ def settings_options(preset: dict[str, Any], kind: type[RunSettings] = Settings)
 
 
 def preset_option(presets: Iterable[str], about: str) -> Callable[[F], F]:
-    """Add the option that chooses among sets of other defaults; `about` says what each is for."""
+    """Add an option that chooses a set of defaults; `about` explains each."""
     choice = click.Choice(list(presets))
-    return click.option("--preset", type=choice, default="small", show_default=True, help=f"Other defaults: {about}")
+    return click.option("--preset", type=choice, default="small", show_default=True, help=f"Set of defaults: {about}")
 
 
 def given(flags: dict[str, Any], kind: type[RunSettings] = Settings) -> dict[str, Any]:
-    """The flags that were given, lists split at commas."""
+    """The flags that the user gave, with lists split at commas."""
     found: dict[str, Any] = {}
     for name, value in flags.items():
         if value is not None:

@@ -1,4 +1,4 @@
-"""Own ratings on the command line: what is not clear is asked for, and a long run begins after a first look."""
+"""The user's own ratings: questions about unclear columns, and a first look before a run."""
 
 import sys
 from pathlib import Path
@@ -12,16 +12,16 @@ from deeper.commands.evaluate.plan import Plan
 from deeper.commands.evaluate.settings import Settings
 
 LONG_SECONDS = 120
-"""Longer runs are asked about on a terminal."""
+"""On a terminal, a run that takes longer needs the user's consent."""
 
 
 def is_asking(yes: bool) -> bool:
-    """Whether somebody is there to answer."""
+    """Whether a user can answer questions."""
     return not yes and sys.stdin.isatty() and sys.stderr.isatty()
 
 
 def ask_for_columns(settings: Settings) -> Settings:
-    """The settings with the columns that their names do not tell, as the user answers."""
+    """The settings with the user's answers on columns whose names do not tell what they hold."""
     source = open_table(Path(settings.ratings))
     found = find_columns(source.columns, read_given(settings.columns), settings.item)
     answers: list[str] = []
@@ -29,7 +29,7 @@ def ask_for_columns(settings: Settings) -> Settings:
         named = {pair.partition("=")[2] for pair in (*settings.columns, *answers)}
         free = [name for name in names or source.columns if name and name not in (*found.of.values(), *named)]
         if not free:
-            break  # the reader says what is missing
+            break  # the reader will report what is missing
         click.echo(f"Which column holds the {field}?", err=True)
         for number, name in enumerate(free, 1):
             click.echo(f"  {number}  {name[:60] if name.isprintable() else repr(name)[:60]}", err=True)
@@ -39,10 +39,10 @@ def ask_for_columns(settings: Settings) -> Settings:
 
 
 def look_first(plan: Plan, console: Console, is_asking: bool) -> None:
-    """Show a first look, and on a terminal ask before a long run.
+    """Show a first look at the ratings; on a terminal, ask before a long run.
 
     Raises:
-        click.exceptions.Exit: The user does not want it.
+        click.exceptions.Exit: The user declines.
     """
     from deeper.commands.evaluate.estimate import estimate
     from deeper.report.terminal.first_look import print_first_look

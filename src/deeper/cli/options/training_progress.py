@@ -1,4 +1,4 @@
-"""Progress of a training on the terminal: a bar with loss, speed and time left; elsewhere a line now and then."""
+"""Progress of a training: on a terminal a bar with loss, speed and time left, elsewhere a line every few steps."""
 
 from typing import TYPE_CHECKING, Self
 
@@ -9,8 +9,8 @@ from rich.progress import Progress as Bars
 if TYPE_CHECKING:
     from deeper.learning.training.trainer import Progress
 
-EVERY = 10
-"""Steps from line to line where there is no terminal."""
+STEPS_PER_LINE = 10
+"""Where there is no terminal."""
 
 
 class TrainingProgress:
@@ -31,18 +31,18 @@ class TrainingProgress:
         self._task = self._bars.add_task("training", total=None, facts="")
 
     def __enter__(self) -> Self:
-        """Begin to show."""
+        """Show the bar."""
         self._bars.start()
         return self
 
     def __exit__(self, *error: object) -> None:
-        """Take the bar away."""
+        """Remove the bar."""
         self._bars.stop()
 
     def show(self, progress: "Progress") -> None:
         """Show a step."""
         if progress.task == "reference":
-            facts = "pairs, read by the reference"
+            facts = "pairs scored by the reference"
             self._bars.update(self._task, completed=progress.step, total=progress.steps, facts=facts)
             if not self._console.is_terminal:
                 self._say(f"reference: {progress.step}/{progress.steps} pairs")
@@ -52,7 +52,9 @@ class TrainingProgress:
                 f"{progress.seconds_left / 60:.0f} min left"
             )
             self._bars.update(self._task, completed=progress.step, total=progress.steps, facts=facts)
-            if not self._console.is_terminal and (progress.step % EVERY == 0 or progress.step == progress.steps):
+            if not self._console.is_terminal and (
+                progress.step % STEPS_PER_LINE == 0 or progress.step == progress.steps
+            ):
                 self._say(f"step {progress.step}/{progress.steps}: {facts}")
         if progress.validation:
             shown = ("loss", "accuracy", "margin", "kl", "mae", "user_median", "policy_mae")

@@ -1,8 +1,8 @@
-"""How long a run will take: a rehearsal counts what it asks, and a few real calls say how long one takes here.
+"""Estimates how long a run will take.
 
-The rehearsal is the run itself on a few of its users, with the scripted engine and nothing written: so no setting can
-be forgotten. It counts personas written and windows predicted, and the counts grow with the users. A call's time is
-measured on the first users of the plan, all at once, after a first call that loads the model.
+A rehearsal counts the calls: it is the run itself, on a few of its users, with the scripted engine and nothing written.
+So no setting can be forgotten. The counts then grow with the number of users. The time of a call is measured on the
+first users of the plan, in one batch, after a first call that loads the model.
 """
 
 import time
@@ -29,10 +29,10 @@ SCRIPTED = "scripted"
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a run will do, and how long that will take.
+    """What a run will do, and how long it will take.
 
     Attributes:
-        personas: Personas to write, short-term ones and candidates too.
+        personas: Personas to write, including short-term ones and candidates.
         windows: Windows to predict.
         seconds_per_persona: Measured.
         seconds_per_window: Measured.
@@ -45,18 +45,18 @@ class Estimate:
 
     @property
     def seconds(self) -> float:
-        """The whole run."""
+        """Seconds of the whole run."""
         return self.personas * self.seconds_per_persona + self.windows * self.seconds_per_window
 
 
 def estimate(plan: Plan) -> Estimate:
-    """Rehearse a run and measure its engines; takes a few seconds of real work, none of which is kept."""
+    """Rehearse a run and measure its engines. Takes a few seconds; keeps nothing."""
     personas, windows = rehearse(plan)
     return Estimate(personas, windows, *_measure(plan))
 
 
 def rehearse(plan: Plan) -> tuple[int, int]:
-    """How many personas a run writes, and how many windows it predicts."""
+    """How many personas a run writes, and how many windows it predicts; a close estimate for many users."""
     everyone = plan.population
     few = Population(_first(everyone.eval), _first(everyone.calibration), everyone.table)
     counter, engine = _Counter(few), make_engine(SCRIPTED)

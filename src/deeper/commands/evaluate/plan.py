@@ -1,4 +1,4 @@
-"""What a run will work on: the data, who of it is judged, and the engines, all looked at before anything is done."""
+"""A run's data, users and engines, all checked before it starts."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -26,13 +26,13 @@ class Plan:
     """A run before it starts.
 
     Attributes:
-        settings: The run's settings; `rounds` are at most what the data has windows for.
+        settings: The run's settings, with `rounds` lowered to what the data has windows for.
         prompts: The templates.
         loaded: The data.
-        look: With own ratings, what was read of their file.
-        population: Who is judged, and who calibrates.
+        look: What was read from the file of ratings; None without one.
+        population: The judged users and the calibration users.
         engines: By role.
-        notes: What readers of the results must know of the data.
+        notes: What readers of the results must know about the data.
     """
 
     settings: Settings
@@ -57,7 +57,7 @@ def make_plan(settings: Settings) -> Plan:
     """Read the data, choose the users and make the engines.
 
     Raises:
-        UserError: The data, the settings or an engine do not allow the run.
+        UserError: The data, the settings or an engine cannot be used.
     """
     prompts = load_prompts(Path(settings.prompts) if settings.prompts else None)
     loaded, look = _load(settings)
@@ -72,9 +72,9 @@ def make_plan(settings: Settings) -> Plan:
     possible = max((len(windows) for windows in population.eval.values()), default=0) - 2
     if possible < 0:
         raise UserError(
-            f"there is no {settings.split} user with two windows",
+            f"no {settings.split} user has two windows (20 ratings)",
             where=settings.ratings or settings.data,
-            do=f"choose data or domains with {settings.split} users",
+            do=f"choose data or domains with {settings.split} users, or another --split",
         )
     notes = list(loaded.notes)
     if possible < settings.rounds:
@@ -96,20 +96,22 @@ def _load(settings: Settings) -> tuple[Loaded, Look | None]:
     own = read_ratings(Path(settings.ratings), settings.item, settings.scale, settings.columns)
     if unknown := [name for name in settings.domains if name != own.domain.id]:
         raise UserError(
-            f"the ratings have no domain {', '.join(unknown)}", where="domains", do=f"leave it out ({own.domain.id})"
+            f"the ratings have no domain {', '.join(unknown)}",
+            where="domains",
+            do=f"use {own.domain.id} or leave it out",
         )
     return Loaded(own.windows, {own.domain.id: own.domain}, own.notes, settings.ratings), own.look
 
 
 def _trained_on(engine: str, adapter: str) -> frozenset[str]:
-    """Hashes of the users that an adapter was trained on; of one on a server, or without a card, nothing is known."""
+    """Hashes of the users that an adapter was trained on; unknown, so none, on a server or without a card."""
     if not adapter or engine.startswith("openai:"):
         return frozenset()
     return load_adapter(Path(adapter), needs_card=False).users
 
 
 def _check_unseen(judged: Iterable[Key], settings: Settings) -> None:
-    """Refuse to judge users whose ratings an adapter has learnt."""
+    """Refuse to judge users that an adapter was trained on."""
     for role, engine, adapter in (
         ("policy", settings.policy_engine, settings.policy_adapter),
         ("predictor", settings.predictor_engine, settings.predictor_adapter),
@@ -117,7 +119,7 @@ def _check_unseen(judged: Iterable[Key], settings: Settings) -> None:
         seen = _trained_on(engine, adapter)
         if count := sum(user_hash(*key) in seen for key in judged):
             raise UserError(
-                f"the {role}'s adapter was trained on {count} of the users to be judged",
+                f"the {role}'s adapter was trained on {count} of the users to judge",
                 where=adapter,
-                do="judge others, or train again without them",
+                do="judge other users (--split), or use no such adapter (--untuned leaves out the package's)",
             )

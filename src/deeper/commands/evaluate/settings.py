@@ -24,10 +24,9 @@ CHOICES = (*UPDATERS, "frozen", *CONTROLS, *BASELINES)
 
 
 def is_calibrated(calibration: Literal["auto", "on", "off"], predictor_adapter: str | tuple[str, ...]) -> bool:
-    """Whether a predictor is calibrated: with auto, where it has no adapter.
+    """Whether a predictor is calibrated; with `auto`, only one without an adapter.
 
-    On validation users of four domains a map of a few dozen users made the predictions of a trained reader worse
-    (docs/log.md).
+    On validation users of four domains, a map fitted on a few dozen users made a trained predictor worse (docs/log.md).
     """
     return calibration == "on" or (calibration == "auto" and not predictor_adapter)
 
@@ -40,39 +39,41 @@ class Settings(RunSettings):
     data: Data = "movielens_small"
     ratings: str = Field(
         default="",
-        description="A file of own ratings, in place of data: CSV, TSV, JSON lines or Parquet, or .gz of these, with a "
-        "row for each rating: user, title, rating, and perhaps time.",
+        description="Your own ratings in one file, in place of data: CSV, TSV, JSON lines or Parquet, optionally "
+        "gzipped. One rating per row: user, title, rating, and optionally time.",
     )
-    item: str = Field(default="item", description="With ratings: what an item is called, as in movie.")
+    item: str = Field(default="item", description="With ratings: what an item is called, such as movie.")
     scale: str = Field(
         default="",
-        description="With ratings: their scale as MIN:MAX:STEP, as in 0.5:5:0.5; seen in the ratings where that is "
-        "safe. Ratings between its values are kept as they are.",
+        description="With ratings: the rating scale as MIN:MAX:STEP, such as 0.5:5:0.5. Without it, the scale is "
+        "derived from the ratings where that is safe. Ratings between two values are kept as they are.",
     )
     columns: tuple[str, ...] = Field(
         default=(),
-        description="With ratings: the column of user, title, rating, time or item where its name does not tell it, as "
-        "in user=reviewerID,title=name; time= takes the order of the file.",
+        description="With ratings: which columns hold user, title, rating, time and item, where their names do not "
+        "tell: user=reviewerID,title=name. time= (empty) uses the order of the rows.",
     )
     domains: Domains = ()
     split: Literal["eval", "validation", "all"] = Field(
         default="eval",
-        description="Who is judged: eval users, for results; validation users (a fifth of the train users, which no "
-        "training sees), for choices; or all users, each calibrated on others.",
+        description="Whose personas to judge. eval: eval users, for results. validation: a fifth of the train users, "
+        "which no training sees, for choosing settings. all: every user, each calibrated on the others.",
     )
-    users: int = Field(default=100, ge=1, description="Users of each domain that are judged, at most.")
+    users: int = Field(default=100, ge=1, description="Most users to judge in each domain.")
     calibration_users: int = Field(
         default=32,
         ge=1,
-        description="Train users of each domain that calibrate the predictor, or that history is fitted on.",
+        description="Most train users in each domain for fitting the calibration (or history, with prediction = "
+        "history).",
     )
-    rounds: int = Field(default=4, ge=0, le=100, description="Refinements of each persona.")
+    rounds: int = Field(default=4, ge=0, le=100, description="How often each persona is refined.")
     methods: tuple[str, ...] = Field(
         default=CHOICES, description=f"Updaters, controls and baselines to compare: {', '.join(CHOICES)}."
     )
     roles: tuple[str, ...] = Field(
         default=ROLES,
-        description="Windows to judge a persona on: future (held out, always), and in-sample current and previous.",
+        description="Windows to judge a persona on: future (the next window, held out; always included), current and "
+        "previous (in-sample).",
     )
     policy_engine: PolicyEngine = "embedded"
     predictor_engine: PredictorEngine = "embedded"
@@ -81,20 +82,20 @@ class Settings(RunSettings):
     readout: Readout = "distribution"
     calibration: Literal["auto", "on", "off"] = Field(
         default="auto",
-        description="Map the predictor's distribution to real ratings, fitted on train users. auto does so unless the "
-        "predictor has an adapter.",
+        description="Correct the predictor's bias with a map fitted on train users. auto: only if the predictor has no "
+        "adapter.",
     )
     prediction: Literal["persona", "history"] = Field(
         default="persona",
-        description="What predicts: the persona alone, or in addition the persona combined with the user's own past "
-        "ratings, fitted on train users whose personas are updated for it (history).",
+        description="What predictions use: the persona alone, or also the user's own past ratings (history), weighted "
+        "by a fit on train users.",
     )
     search_n: int = Field(
         default=0,
         ge=0,
         le=1000,
-        description="Directions searched for each update: candidates of which the best on ratings that they have not "
-        "read is kept; 0 writes one, greedily.",
+        description="Candidates to write for each update. The one that best predicts ratings that it was not written "
+        "from is kept. 0 writes one persona without a search.",
     )
     max_persona_tokens: MaxPersonaTokens = 120
     prompts: PromptFolder = ""
@@ -102,13 +103,13 @@ class Settings(RunSettings):
 
     @property
     def calibrates(self) -> bool:
-        """Whether a calibration is fitted."""
+        """Whether this run fits a calibration."""
         return is_calibrated(self.calibration, self.predictor_adapter)
 
     @model_validator(mode="after")
     def _one_source(self) -> "Settings":
         if self.ratings and self.data != type(self).model_fields["data"].default:
-            raise ValueError("data and ratings are both given; give one of them")
+            raise ValueError("data and ratings are both given; give only one")
         return self
 
     @field_validator("methods")
@@ -117,7 +118,7 @@ class Settings(RunSettings):
         if unknown := [method for method in methods if method not in CHOICES]:
             raise ValueError(f"unknown method {', '.join(unknown)}; choose from {', '.join(CHOICES)}")
         if not methods:
-            raise ValueError("no method is left; name at least one")
+            raise ValueError("no method is given; name at least one")
         return tuple(choice for choice in CHOICES if choice in methods)
 
     @field_validator("roles")

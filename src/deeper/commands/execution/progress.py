@@ -1,80 +1,169 @@
-"""Progress of a run on the terminal: counts, tokens a second and time left; one line a stage elsewhere."""
+"""Progress of a run: on a terminal one bar for all stages, elsewhere a line at least every 30 seconds.
 
+Each stage ends with a line of its own.
+"""
+
+import time
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from threading import Event, RLock, Thread
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, Task
+from rich.text import Text
 
+from deeper.commands.execution.time_left import Clock, TimeLeft, duration
 from deeper.engine import Usage
 from deeper.errors import printable
 from deeper.storage.stage import PlannedStage
 
+LINE_EVERY_SECONDS = 30.0
+SHORTEST_WAIT_SECONDS = 0.01
+WIDEST_BAR = 40
+TEXT_COLUMNS = 56
+"""Columns that the text beside the bar may take."""
+
 
 class RunProgress:
-    """Shows stages one after another."""
+    """Shows the stages of a run one after another."""
 
-    def __init__(self, console: Console) -> None:
-        """Show progress on `console` (standard error)."""
-        self._console, self._done = console, 0
-        self._stages = 0
+    def __init__(
+        self, console: Console, clock: Clock = time.monotonic, line_every_seconds: float = LINE_EVERY_SECONDS
+    ) -> None:
+        """Show progress on `console` (standard error).
+
+        Args:
+            console: Where to show it.
+            clock: Gives seconds; for tests.
+            line_every_seconds: Longest silence where there is no terminal.
+        """
+        self._console, self._clock, self._every = console, clock, line_every_seconds
+        self._left, self._last_line = TimeLeft(clock), clock() - line_every_seconds
+        # Never held while rich is called: rich calls `state` with a lock of its own.
+        self._lock = RLock()
+        width = max(4, min(WIDEST_BAR, console.width - TEXT_COLUMNS))
         self._bars = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[rate]}"),
-            TimeRemainingColumn(),
-            console=console,
-            transient=True,
-            disable=not console.is_terminal,
+            BarColumn(width), _State(self), console=console, transient=True, disable=not console.is_interactive
         )
+        self._task = self._bars.add_task("", total=None)
 
     def expect(self, stages: Sequence[PlannedStage]) -> None:
-        """Take the stages that will come."""
-        self._stages = len(stages)
+        """Take the stages that the run will come to, in order; without them, no time left is shown."""
+        with self._lock:
+            self._left.expect(stages)
 
     def note(self, text: str) -> None:
-        """Print a line above the bars."""
-        self._console.print(printable(f"note: {text}"), markup=False, highlight=False)
+        """Print a note above the bar."""
+        self._print(printable(f"note: {text}"))
 
     @contextmanager
     def stage(self, name: str, rows: int) -> Generator["StageProgress"]:
         """Show one stage of `rows` rows."""
-        self._done += 1
-        title = f"[{self._done}/{self._stages}] {name}"
-        with self._bars:
-            task = self._bars.add_task(title.replace("[", "\\["), total=rows, rate="")
-            stage = StageProgress(self._bars, task)
+        with self._lock:
+            self._left.begin(name, rows)
+        stage = StageProgress(self)
+        with self._bars, self._lines():
+            self._show()
             yield stage
-            self._bars.remove_task(task)
         reused = f", {stage.reused} of them from an earlier run" if stage.reused else ""
         rate = f", {stage.rate:.0f} tokens/s" if stage.rate else ""
-        self._console.print(
-            f"{title}: {rows} rows in {stage.seconds:.0f} s{rate}{reused}", markup=False, highlight=False
-        )
+        with self._lock:
+            self._last_line = self._clock()
+            line = f"{self._place()}: {rows} rows in {stage.seconds:.0f} s{rate}{reused}"
+        self._print(line)
+
+    def advance(self, rows: int, seconds: float | None) -> None:
+        """Count one shard of the stage; `seconds` is None if it came from an earlier run."""
+        with self._lock:
+            self._left.advance(rows, seconds)
+        self._show()
+
+    @property
+    def state(self) -> str:
+        """Stage, count of stages, and time left, in one line."""
+        with self._lock:
+            of_total = f" of {self._left.total}" if self._left.total else ""
+            return f"stage {self._left.number}{of_total}: {self._left.stage.name}{self._time_left()}"
+
+    def _show(self) -> None:
+        """Move the bar; where there is no terminal, print a line if the last one is old."""
+        with self._lock:
+            completed = self._left.rows_done + self._left.done
+            total = completed + self._left.rows_left
+            is_due = not self._console.is_interactive and self._seconds_to_line() <= 0
+            line = f"{self._place()}: {self._left.done} of {self._left.stage.rows} rows{self._time_left()}"
+            if is_due:
+                self._last_line = self._clock()
+        self._bars.update(self._task, completed=completed, total=total)
+        if is_due:
+            self._print(line)
+
+    def _place(self) -> str:
+        of_total = f"/{self._left.total}" if self._left.total else ""
+        return f"[{self._left.number}{of_total}] {self._left.stage.name}"
+
+    def _time_left(self) -> str:
+        if not self._left.total:
+            return ""
+        seconds = self._left.seconds()
+        return ", time left not known yet" if seconds is None else f", about {duration(seconds)} left"
+
+    def _seconds_to_line(self) -> float:
+        return self._last_line + self._every - self._clock()
+
+    def _print(self, line: str) -> None:
+        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+    @contextmanager
+    def _lines(self) -> Generator[None]:
+        """Where there is no terminal, print lines while the stage runs, even if no shard ends."""
+        if self._console.is_interactive:
+            yield
+            return
+        ended = Event()
+
+        def watch() -> None:
+            while not ended.wait(max(SHORTEST_WAIT_SECONDS, self._seconds_to_line())):
+                self._show()
+
+        thread = Thread(target=watch, name="progress", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join()
 
 
-@dataclass
 class StageProgress:
-    """Counts of one stage; a shard that was there already costs no time and does not enter the rate."""
+    """Counts of one stage; a shard from an earlier run costs no time and does not enter the rate."""
 
-    bars: Progress
-    task: object
-    tokens: int = 0
-    seconds: float = 0.0
-    reused: int = 0
+    def __init__(self, run: RunProgress) -> None:
+        """Count for a run."""
+        self._run = run
+        self.tokens, self.seconds, self.reused = 0, 0.0, 0
 
     @property
     def rate(self) -> float:
-        """Tokens a second, read and generated."""
+        """Tokens per second, read and generated."""
         return self.tokens / self.seconds if self.seconds else 0.0
 
     def advance(self, rows: int, usage: Usage | None, seconds: float) -> None:
-        """Count one shard; `usage` is None if it was there already."""
+        """Count one shard; `usage` is None if it came from an earlier run."""
         self.seconds += seconds
         if usage is None:
             self.reused += rows
         else:
             self.tokens += usage.tokens_prompt - usage.tokens_cached + usage.tokens_generated
-        self.bars.update(self.task, advance=rows, rate=f"{self.rate:.0f} tokens/s" if self.rate else "")  # type: ignore[arg-type]
+        self._run.advance(rows, None if usage is None else seconds)
+
+
+class _State(ProgressColumn):
+    """The run's state beside the bar; the time left counts down between shards."""
+
+    def __init__(self, run: RunProgress) -> None:
+        super().__init__()
+        self._run = run
+
+    def render(self, task: Task) -> Text:
+        return Text(self._run.state, no_wrap=True, overflow="ellipsis")

@@ -10,7 +10,7 @@ from pydantic import Field
 Data = Annotated[
     str,
     Field(
-        description="Whose behaviour: movielens_small (bundled), a folder with behaviour.csv or behaviour.parquet, or "
+        description="Ratings to use: movielens_small (bundled), a folder with behaviour.csv or behaviour.parquet, or "
         "a folder in a published layout. Separate several with commas."
     ),
 ]
@@ -23,29 +23,37 @@ PolicyEngine = Annotated[
         "OPENAI_BASE_URL and OPENAI_API_KEY), transformers, transformers:FOLDER_OR_NAME or scripted."
     ),
 ]
-PredictorEngine = Annotated[str, Field(description="Engine that reads personas; the same choices.")]
+PredictorEngine = Annotated[
+    str, Field(description="Engine that reads personas and predicts ratings; the same choices.")
+]
 PolicyAdapter = Annotated[
     str,
     Field(
-        description="Trained adapter of the engine that writes personas: its folder, small-policy (the package's own), "
+        description="Trained adapter for the policy engine: its folder, small-policy (the package's own), "
         "or its name on a server."
     ),
 ]
 PredictorAdapter = Annotated[
     str,
     Field(
-        description="Trained adapter of the engine that reads personas: its folder, small-predictor (the package's "
+        description="Trained adapter for the predictor engine: its folder, small-predictor (the package's "
         "own), or its name on a server."
     ),
 ]
 Readout = Annotated[
     Literal["distribution", "structured"],
-    Field(description="How a prediction is read: distribution (probabilities of the labels) or structured (JSON)."),
+    Field(description="How to read a prediction: distribution (probabilities of each rating) or structured (JSON)."),
 ]
 MaxPersonaTokens = Annotated[
-    int, Field(ge=8, le=4096, description="Length limit of a persona in tokens, the same for all methods.")
+    int,
+    Field(
+        ge=8,
+        le=4096,
+        description="Longest persona in tokens, for all methods. 72 with the package's policy adapter, unless you set "
+        "it.",
+    ),
 ]
 PromptFolder = Annotated[
     str, Field(description="Folder of your own prompts. Each replaces the built-in prompt of the same name.")
 ]
-Seed = Annotated[int, Field(ge=0, lt=2**31, description="Seed of everything random.")]
+Seed = Annotated[int, Field(ge=0, lt=2**31, description="Seed for everything random.")]

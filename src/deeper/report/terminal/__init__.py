@@ -1,1 +1,1 @@
-"""Results in the terminal."""
+"""What commands print in a terminal: first look, preview, summary, tables."""

@@ -1,6 +1,6 @@
-"""The first look at own ratings in a terminal: what was read, what is skipped and why, and how long the run will take.
+"""The first look at a file of ratings: what was read, what is skipped and why, and how long the run will take.
 
-Plain ASCII, as the tables after the run (`terminal`).
+Plain ASCII, like the tables after the run.
 """
 
 from rich.console import Console
@@ -12,6 +12,7 @@ from deeper.behaviour.own.scale import MANY_LABELS
 from deeper.behaviour.windows import MIN_WINDOWS, WINDOW_SIZE
 from deeper.commands.evaluate.estimate import Estimate
 from deeper.commands.evaluate.plan import Plan
+from deeper.commands.execution.time_left import duration
 from deeper.domains import Domain
 from deeper.errors import printable
 from deeper.report.terminal.tables import BOX
@@ -26,8 +27,8 @@ def print_first_look(look: Look, plan: Plan, estimate: Estimate, console: Consol
 
     Args:
         look: What was read.
-        plan: What will be done with it.
-        estimate: How long that will take.
+        plan: The run.
+        estimate: How long the run will take.
         console: Where to print.
     """
     [domain] = plan.loaded.domains.values()
@@ -41,14 +42,14 @@ def print_first_look(look: Look, plan: Plan, estimate: Estimate, console: Consol
     console.print(_histogram(look))
     if look.skipped:
         console.print(_skipped(look))
-    console.print(_text(f"{told(estimate)}\n"))
+    console.print(_text(f"{expected_time(estimate)}\n"))
 
 
-def told(estimate: Estimate) -> str:
-    """How long a run will take, and why."""
+def expected_time(estimate: Estimate) -> str:
+    """How long a run will take, and how that was estimated."""
     return (
         f"This run writes {estimate.personas:,} personas and predicts {estimate.windows:,} windows of {WINDOW_SIZE}: "
-        f"about {_minutes(estimate.seconds)}. Measured just now: {estimate.seconds_per_persona:.2f} s a persona, "
+        f"about {duration(estimate.seconds)}. Measured just now: {estimate.seconds_per_persona:.2f} s a persona, "
         f"{estimate.seconds_per_window:.2f} s a window."
     )
 
@@ -60,12 +61,12 @@ def _facts(look: Look, plan: Plan, domain: Domain) -> list[tuple[str, str]]:
         who += f", chosen by a hash of the id; --users {look.long_enough} takes all"
     scale = domain.scale
     values = f"{scale.minimum:g} to {scale.maximum:g} by {scale.step:g}"
-    origin = "as given" if look.is_scale_given else "seen in the ratings; --scale MIN:MAX:STEP sets another"
+    origin = "as given" if look.is_scale_given else "derived from the ratings; --scale MIN:MAX:STEP sets another"
     columns = ", ".join(f"{field} = {column[:NAMES_SHOWN]}" for field, column in look.columns.items())
     facts = [
         ("columns", columns),
         ("rows", f"{look.rows:,}, of which {look.rows - look.ratings:,} are skipped"),
-        ("users", f"{look.users:,}; {look.long_enough:,} with the {least} ratings that it takes"),
+        ("users", f"{look.users:,}; {look.long_enough:,} with at least {least} ratings, as a persona needs"),
         ("in this run", f"{who}; {plan.settings.rounds} rounds"),
         (
             f"{domain.item_noun}s" if domain.item_noun == "item" else "items",
@@ -77,11 +78,11 @@ def _facts(look: Look, plan: Plan, domain: Domain) -> list[tuple[str, str]]:
     if look.between:
         facts.append(("between", f"{look.between:,} ratings lie between the scale's values and are kept as they are"))
     if len(scale.values) > MANY_LABELS:
-        facts.append(("", f"{len(scale.values)} values are many: a larger STEP is quicker, and is read better"))
+        facts.append(("", f"{len(scale.values)} values are many: a larger STEP is faster and easier to predict"))
     return facts
 
 
-_NO_TIMES = "none: the order of the file is taken for the order of events"
+_NO_TIMES = "none: the order of the rows is used"
 
 
 def _histogram(look: Look) -> Table:
@@ -104,12 +105,6 @@ def _skipped(look: Look) -> Table:
     for kind, one in look.skipped.items():
         table.add_row(_text(kind), f"{one.rows:,}", _text("\n".join(f" {example}" for example in one.examples)))
     return table
-
-
-def _minutes(seconds: float) -> str:
-    if seconds < 90:
-        return f"{max(1, round(seconds))} s"
-    return f"{seconds / 60:.0f} minutes" if seconds < 5400 else f"{seconds / 3600:.1f} hours"
 
 
 def _text(text: str, style: str = "") -> Text:

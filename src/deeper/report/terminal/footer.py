@@ -1,11 +1,11 @@
-"""The lines under the tables: what failed, leaked, was calibrated, or was not available."""
+"""Lines under the tables: failures, leaks, calibration, and what was not available."""
 
 from collections.abc import Mapping
 from typing import Any
 
 
 def footer(results: Mapping[str, Any]) -> list[str]:
-    """The lines, in plain ASCII."""
+    """The lines, in ASCII."""
     leaks = {method: f"{rate:.0%}" for method, rate in _above_zero(results["leaks"]).items()}
     return [
         "Error: mean over users of the user's mean over ratings; with several domains, mean over domains.",
@@ -40,7 +40,7 @@ def _counted(what: str, values: Mapping[str, Any]) -> str:
 
 
 def _calibration(results: Mapping[str, Any]) -> str:
-    """How each domain's predictions by a model were calibrated."""
+    """How the model's predictions were calibrated in each domain."""
     kinds: dict[str, list[str]] = {}
     for entry in results["errors"]:
         if entry["readout"] != "none" and not entry["domain"].startswith("mean"):
@@ -55,7 +55,7 @@ def _calibration(results: Mapping[str, Any]) -> str:
 
 
 def _history(fits: Mapping[str, Mapping[str, Any]]) -> str:
-    """What predictions with history were combined by, and `history_only` too."""
+    """The weights of the predictions with history, and of `history_only`."""
     said: list[str] = []
     for label, fit in fits.items():
         weights = f"history {fit['history']:g}, persona {fit['persona']:g}, shrinkage {fit['shrinkage']:g} ratings"

@@ -1,4 +1,4 @@
-"""The results as tables in a terminal: plain ASCII, readable at 80 columns and without colour."""
+"""All results as tables in a terminal (`--full`): ASCII, readable at 80 columns and without colour."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -20,7 +20,7 @@ Cells = Mapping[tuple[str, str, int, str], Mapping[str, Any]]
 
 WIDE = 110
 BOX = Box("    \n    \n -  \n    \n -  \n    \n    \n    \n", ascii=True)
-"""A rule under the head and between sections, in ASCII."""
+"""Rules under the head and between sections."""
 SECTIONS = {
     "the user median": BASELINES[:1],
     "numbers only": BASELINES[1:],
@@ -39,14 +39,14 @@ OTHERS = {
 def print_results(results: Results, console: Console | None = None) -> None:
     """Print the tables of a run.
 
-    First the error on the held-out next window by round, the user median on top; then, at the last round,
-    paired differences, other measures, domains, and what is in-sample; then what failed, leaked or was not
-    available. Predictions with history have two tables of their own. With several domains these are of their
-    mean, up to the last round that all of them have.
+    The first table has the error on the held-out next window by round, with the user median on top. Tables of the last
+    round follow: paired differences, other measures, domains, and in-sample errors. Then come failures, leaks, and what
+    was not available. Predictions with history have two tables of their own. With several domains, tables show the mean
+    over domains, up to the last round that all domains have.
 
     Args:
-        results: What `evaluation.results.summarise` gives.
-        console: Where to print; standard output by default.
+        results: What `evaluation.results.summarise` returns.
+        console: Where to print. Default: standard output.
     """
     console = console or Console()
     if not results["errors"]:
@@ -108,13 +108,13 @@ def _shown(cells: Cells) -> tuple[str, int]:
 
 
 def _last_round(cells: Cells, domain: str) -> int:
-    """The last round with an error of the domain, on held-out ratings if it has any such."""
+    """The domain's last round with an error, held-out errors first."""
     own = [(role == "future", t) for name, _, t, role in cells if name == domain]
     return max(own)[1]
 
 
 def _shorter(results: Results) -> str:
-    """A line on the domains whose windows end before the others', and the means with them; else empty."""
+    """A line on domains whose windows end early, which cuts the means short; empty if there are none."""
     cells = _cells(results, "persona", "none")
     domain, last = _shown(cells)
     rounds = {name: _last_round(cells, name) for name, *_ in cells if name in results["users"]}
@@ -207,7 +207,7 @@ def _measures(cells: Cells, reduction: Results, domain: str, last: int) -> Part:
 
 
 def _by_domain(cells: Cells, last: int, width: int) -> list[Part]:
-    """Held-out errors of the last round with the domains as columns, in as many tables as the width needs."""
+    """Held-out errors of the last round, one column for each domain, in as many tables as the width needs."""
     domains = list(dict.fromkeys(key[0] for key in cells))
     parts = math.ceil(len(domains) / max(1, (width - 21) // 11))
     return [_of_domains(cells, [str(name) for name in part], last) for part in np.array_split(domains, parts)]
@@ -249,7 +249,7 @@ def _table() -> Table:
 
 
 def _fill(table: Table, row: Callable[[str], list[str] | None]) -> Table:
-    """Add the rows of all methods, section by section; a method without a row is left out."""
+    """Add the rows of all methods by section; leave out methods without a row."""
     for name, methods in SECTIONS.items():
         rows = {method: values for method in METHODS if method in methods and (values := row(method))}
         if rows:

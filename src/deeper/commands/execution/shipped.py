@@ -1,0 +1,48 @@
+"""The adapters in the package, as the default of commands and trackers.
+
+They were trained for the embedded small model and the built-in prompts. A role takes its adapter only if the user chose
+none of engine, adapter and prompts for it.
+"""
+
+from typing import Any, TypeVar
+
+from deeper.storage.settings import RunSettings
+
+AnySettings = TypeVar("AnySettings", bound=RunSettings)
+
+ADAPTERS = {"policy": "small-policy", "predictor": "small-predictor"}
+"""The shipped adapter of each role."""
+POLICY_TOKENS = 72
+"""The length of the personas that the shipped policy learnt to write."""
+DECIDING = (
+    *("policy_engine", "policy_adapter", "predictor_engine", "predictor_adapter"),
+    *("prompts", "max_persona_tokens"),
+)
+"""Settings that count as chosen once they are given."""
+LICENCE = "CC BY-NC 4.0, for research use only"
+
+
+def with_shipped(settings: AnySettings, untuned: bool = False) -> AnySettings:
+    """The settings with a shipped adapter for each role that the user left alone.
+
+    Args:
+        settings: Has the fields prompts, max_persona_tokens, and an engine and an adapter for each role. A field counts
+            as chosen if it was given to the constructor, even with its default value.
+        untuned: Take no shipped adapter.
+    """
+    chosen = settings.model_fields_set
+    taken: dict[str, Any] = {
+        f"{role}_adapter": adapter
+        for role, adapter in ADAPTERS.items()
+        if not untuned and not chosen & {"prompts", f"{role}_engine", f"{role}_adapter"}
+    }
+    if "policy_adapter" in taken and "max_persona_tokens" not in chosen:
+        taken["max_persona_tokens"] = POLICY_TOKENS
+    return settings.model_copy(update=taken)
+
+
+def licence_note(settings: RunSettings) -> str:
+    """One line on the licence of the shipped adapters that the settings name; empty if they name none."""
+    named = {getattr(settings, f"{role}_adapter") for role in ADAPTERS}
+    used = [adapter for adapter in ADAPTERS.values() if adapter in named]
+    return f"note: adapter {' and '.join(used)} of the package: {LICENCE}" if used else ""

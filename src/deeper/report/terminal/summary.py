@@ -1,0 +1,127 @@
+"""A run's results in at most 18 lines of 80 columns: three methods by round, and the differences the data can show."""
+
+from collections.abc import Sequence
+from textwrap import wrap
+
+from rich.console import Console
+from rich.text import Text
+
+from deeper.errors import printable
+from deeper.evaluation.methods import UPDATERS
+from deeper.evaluation.results_schema import PairedEntry, Results
+from deeper.report.overview import Overview
+
+WIDTH = 79
+MOST_ROUNDS = 5
+MOST_NAMES = 3
+"""Methods that one sentence lists, those with the largest differences first."""
+ROWS = {"user_median": "user median", "frozen": "first persona, kept", "refine": "refine"}
+AGAINST = {"user_median": "the user median", "frozen": "the first persona"}
+
+
+def print_summary(results: Results, console: Console | None = None) -> None:
+    """Print the summary of a run; `print_results` prints all of it.
+
+    With several domains, errors are means over the domains.
+
+    Args:
+        results: The results of the run.
+        console: Where to print. Default: standard output.
+    """
+    console = console or Console()
+    for line in summary_lines(results):
+        for part in wrap(printable(line), WIDTH, subsequent_indent="  ") if line[:1] != " " else [printable(line)]:
+            console.print(Text(part), soft_wrap=True)
+
+
+def summary_lines(results: Results) -> list[str]:
+    """The lines; those that begin with a blank belong to the table and must not be wrapped."""
+    view = Overview(results)
+    if view.domain is None:
+        return ["No prediction could be compared with a rating.", *_failures(results)]
+    return [*_table(view), *_best(view), *_differences(view), *_failures(results)]
+
+
+def _table(view: Overview) -> list[str]:
+    errors, domain, last = view.future(_domain(view)), _domain(view), view.last
+    shown = {name: label for name, label in ROWS.items() if name in errors}
+    rounds = list(range(last + 1))
+    if len(rounds) > MOST_ROUNDS:
+        rounds = [0, *rounds[-(MOST_ROUNDS - 1) :]]
+    count = _users(view)
+    if not shown:
+        return ["The summary shows the user median, frozen and refine, and none was chosen. --full prints all methods."]
+    where = "mean over domains" if domain == "mean" else domain
+    lines = [f"Error on the next ratings (MAE, lower is better): {where}, {count:,} user{'s' * (count != 1)}"]
+    heads = "".join(f"{t:9}" for t in rounds)
+    lines.append(f" {'round':19}{heads}  95 % interval")
+    for name, label in shown.items():
+        of_round = {entry.round: entry for entry in errors[name]}
+        cells = "".join(f"{of_round[t].mae:9.3f}" if t in of_round else f"{'-':>9}" for t in rounds)
+        low, high = of_round[last].ci if last in of_round else (None, None)
+        lines.append(f" {label:19}{cells}" + (f"  {low:.3f}-{high:.3f}" if low is not None else ""))
+    return [*lines, " "]
+
+
+def _best(view: Overview) -> list[str]:
+    """The updater with the lowest error at the last round, if there are several."""
+    errors = view.future(_domain(view))
+    last = {name: entry.mae for name in UPDATERS for entry in errors.get(name, ()) if entry.round == view.last}
+    if len(last) < 2:
+        return []
+    best = min(last, key=lambda name: last[name])
+    return [f"Lowest error of the {len(last)} updaters after round {view.last}: {best} ({last[best]:.3f})."]
+
+
+def _differences(view: Overview) -> list[str]:
+    """What can be told apart: differences at the last round whose interval excludes zero."""
+    lines: list[str] = []
+    is_compared = False
+    for other, label in AGAINST.items():
+        entries = [one for one in view.paired(_domain(view), other) if one.method in ("frozen", *UPDATERS)]
+        is_compared |= bool(entries)
+        clear = [entry for entry in entries if _is_clear(entry)]
+        for sign, word in ((-1, "Better"), (1, "Worse")):
+            found = [entry for entry in clear if entry.difference * sign > 0]
+            if found:
+                lines.append(f"{word} than {label}: {_named(found)}.")
+        if entries and not clear:
+            lines.append(f"Not measurably different from {label}: {_named(entries)}.")
+    if is_compared and not any(line.startswith(("Better", "Worse")) for line in lines):
+        count = _users(view)
+        return [f"{count:,} user{'s are' if count != 1 else ' is'} too few to tell the methods apart."]
+    return lines
+
+
+def _is_clear(entry: PairedEntry) -> bool:
+    """Whether the interval of a difference excludes zero."""
+    low, high = entry.ci
+    return low is not None and high is not None and not low <= 0 <= high
+
+
+def _named(entries: Sequence[PairedEntry]) -> str:
+    largest = sorted(entries, key=lambda entry: -abs(entry.difference))
+    names = ", ".join(f"{entry.method} ({entry.difference:+.3f})" for entry in largest[:MOST_NAMES])
+    more = len(largest) - MOST_NAMES
+    return f"{names} and {more} more" if more > 0 else names
+
+
+def _failures(results: Results) -> list[str]:
+    counts = {
+        "predictions that could not be read": sum(results.failures.values()),
+        "personas that could not be written": sum(results.persona_failures.values()),
+    }
+    failed = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
+    return [f"Failed: {failed}."] if failed else []
+
+
+def _users(view: Overview) -> int:
+    """Users with an error at the last round."""
+    return max(
+        entry.users for entries in view.future(_domain(view)).values() for entry in entries if entry.round == view.last
+    )
+
+
+def _domain(view: Overview) -> str:
+    assert view.domain is not None
+    return view.domain

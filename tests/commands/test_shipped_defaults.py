@@ -1,0 +1,121 @@
+"""Who takes the shipped adapters: evaluate, demo and trackers, for each role that the user left alone."""
+
+import logging
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from deeper.engine.scripted.replay import ScriptedEngine
+
+from deeper.cli.main import cli
+from deeper.commands.evaluate.settings import Settings
+from deeper.commands.execution import engines as engine_choice
+from deeper.commands.execution.shipped import licence_note, with_shipped
+from deeper.tracker import PersonaTracker
+from deeper.tracker.settings import TrackerSettings
+
+POLICY, PREDICTOR = "small-policy", "small-predictor"
+CHOSEN: list[tuple[dict[str, Any], tuple[str, str, int]]] = [
+    ({}, (POLICY, PREDICTOR, 72)),
+    ({"seed": 3}, (POLICY, PREDICTOR, 72)),
+    ({"max_persona_tokens": 120}, (POLICY, PREDICTOR, 120)),
+    ({"policy_engine": "scripted"}, ("", PREDICTOR, 120)),
+    ({"policy_engine": "embedded"}, ("", PREDICTOR, 120)),
+    ({"predictor_engine": "scripted"}, (POLICY, "", 72)),
+    ({"predictor_adapter": "mine"}, (POLICY, "mine", 72)),
+    ({"policy_adapter": ""}, ("", PREDICTOR, 120)),
+    ({"prompts": "own"}, ("", "", 120)),
+]
+
+
+@pytest.mark.parametrize("kind", [Settings, TrackerSettings])
+@pytest.mark.parametrize(("given", "expected"), CHOSEN)
+def test_a_role_that_nobody_chose_takes_its_adapter(
+    kind: type[Settings] | type[TrackerSettings], given: dict[str, Any], expected: tuple[str, str, int]
+) -> None:
+    settings = with_shipped(kind(**given))
+    assert (settings.policy_adapter, settings.predictor_adapter, settings.max_persona_tokens) == expected
+    if isinstance(settings, Settings):
+        assert settings.calibrates == (not expected[1])
+    plain = with_shipped(kind(**given), untuned=True)
+    assert plain == kind(**given)
+
+
+def test_the_licence_of_what_is_used_is_in_one_line() -> None:
+    assert licence_note(Settings()) == ""
+    assert licence_note(with_shipped(Settings())) == (
+        "note: adapter small-policy and small-predictor of the package: CC BY-NC 4.0, for research use only"
+    )
+    assert licence_note(Settings(policy_adapter=POLICY)).startswith("note: adapter small-policy of the package")
+
+
+class Made(list[tuple[str, str]]):
+    """The engines that were asked for; scripted ones in their place."""
+
+    def __call__(self, spec: str, adapter: str) -> ScriptedEngine:
+        self.append((spec, adapter))
+        return ScriptedEngine()
+
+
+@pytest.fixture
+def made(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Made:
+    made = Made()
+    monkeypatch.setattr(engine_choice, "make_engine", made)
+    monkeypatch.chdir(tmp_path)
+    return made
+
+
+COMMANDS: list[tuple[Sequence[str], list[tuple[str, str]], int]] = [
+    (("evaluate",), [("embedded", POLICY), ("embedded", PREDICTOR)], 72),
+    (("evaluate", "--untuned"), [("embedded", "")], 120),
+    (("demo",), [("embedded", POLICY), ("embedded", PREDICTOR)], 72),
+    (("demo", "--untuned"), [("embedded", "")], 72),
+    (("evaluate", "--policy-engine", "openai:m"), [("openai:m", ""), ("embedded", PREDICTOR)], 120),
+]
+
+
+@pytest.mark.parametrize(("words", "engines", "tokens"), COMMANDS, ids=lambda value: str(value)[:40])
+def test_a_run_folder_names_what_was_used_and_the_same_command_continues_in_it(
+    made: Made, capsys: pytest.CaptureFixture[str], words: Sequence[str], engines: list[tuple[str, str]], tokens: int
+) -> None:
+    size = ("--users", "2", "--rounds", "0", "--methods", "frozen,user_median", "--out", "run")
+    for _ in range(2):
+        made.clear()
+        cli.main([*words, *size], standalone_mode=False)
+        assert made == engines
+        used = any(adapter for _, adapter in engines)
+        assert capsys.readouterr().err.count("CC BY-NC 4.0, for research use only") == used
+    config = tomllib.loads(Path("run/config.toml").read_text("utf-8"))
+    assert (config["policy_engine"], config["policy_adapter"]) == engines[0]
+    assert config["predictor_adapter"] == engines[-1][1]
+    assert config["max_persona_tokens"] == tokens
+
+
+def test_a_tracker_takes_them_says_so_and_is_loaded_as_it_was(
+    made: Made, caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    with caplog.at_level(logging.INFO, "deeper"):
+        live = PersonaTracker("movielens_small")
+    assert "CC BY-NC 4.0" in caplog.text
+    assert made == [("embedded", POLICY), ("embedded", PREDICTOR)]
+    live.save(tmp_path / "kept")
+    live.close()
+    made.clear()
+    with PersonaTracker.load(tmp_path / "kept") as again:
+        assert made == [("embedded", POLICY), ("embedded", PREDICTOR)]
+        assert again._settings.max_persona_tokens == 72
+
+
+def test_an_untuned_tracker_stays_untuned_and_one_with_an_engine_takes_the_other_adapter(
+    made: Made, caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    live = PersonaTracker("movielens_small", untuned=True)
+    live.save(tmp_path / "kept")
+    live.close()
+    PersonaTracker.load(tmp_path / "kept").close()
+    assert made == [("embedded", "")] * 2 and "CC BY-NC" not in caplog.text
+    made.clear()
+    assert PersonaTracker("movielens_small", policy_engine=ScriptedEngine())._settings.max_persona_tokens == 120
+    assert made == [("embedded", PREDICTOR)]
