@@ -7,6 +7,7 @@ import pytest
 from rich.console import Console
 
 from deeper.evaluation.methods import HISTORY_ONLY, UPDATERS
+from deeper.evaluation.results_schema import Results, parse_results
 from deeper.report.terminal.summary import print_summary, summary_lines
 
 
