@@ -1,7 +1,7 @@
 """The local executor: runs a stage shard by shard and skips shards that are already there.
 
 The name of a shard is `INDEX-WHAT-CODE`: WHAT is a hash of the stage's name, its settings and the shard's rows, CODE
-one of the code that makes its content. `code.json` beside the shards keeps the modules that each CODE stands for.
+one of the code that makes its content. `_code.json` beside the shards keeps the modules that each CODE stands for.
 """
 
 import hashlib
@@ -18,7 +18,8 @@ from deeper.storage.code_hash import joint_hash
 from deeper.storage.run_folder import RunFolder
 from deeper.storage.stage import COST, PlannedStage, Rows, Stage
 
-CODE = "code.json"
+CODE = "_code.json"
+"""Readers of Parquet folders skip names that begin with an underscore."""
 
 
 class LocalExecutor:
