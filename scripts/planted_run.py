@@ -48,7 +48,7 @@ def planted_run(out: Path, users: int = 24, seed: int = 1, **settings: Any) -> P
         write_planted(planted, data)
         windows = load_windows(str(data)).windows.to_pylist()
         truths = {row["user"]: row for row in planted.truth.to_pylist()}
-        engine = ScriptedEngine(reply=_scripted_policy(windows, truths), judge=planted_predictor(PLANTED.scale))
+        engine = ScriptedEngine(reply=_scripted_policy(windows, truths), scorer=planted_predictor(PLANTED.scale))
         original = engine_choice.make_engine
         engine_choice.make_engine = lambda spec, adapter: engine
         try:

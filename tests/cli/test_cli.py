@@ -68,7 +68,8 @@ def test_help_is_there_for_every_command() -> None:
 def test_flags_keys_and_arguments_have_the_same_names() -> None:
     for command in (evaluate.command, demo.command):
         options = {option.name: option.opts for option in command.params if isinstance(option, click.Option)}
-        assert options.keys() == Settings.model_fields.keys() | {"config", "out", "yes", "untuned", "full", "reuse_shards"}
+        of_a_run = {"config", "out", "yes", "untuned", "full", "reuse_shards"}
+        assert options.keys() == Settings.model_fields.keys() | of_a_run
         for name in Settings.model_fields:
             assert options[name] == [f"--{name.replace('_', '-')}"]
     assert "settings" in inspect.signature(evaluate_function).parameters

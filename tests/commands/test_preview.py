@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from deeper.engine.scripted.replay import ScriptedEngine, ScriptedFailure
 from rich.console import Console
 
 from deeper.behaviour.planted.plant import plant_users, write_planted
@@ -20,6 +19,7 @@ from deeper.commands.evaluate.settings import Settings
 from deeper.commands.execution import engines as engine_choice
 from deeper.commands.execution.shipped import with_shipped
 from deeper.engine import Prompt
+from deeper.engine.scripted.engine import ScriptedEngine, ScriptedFailure
 from deeper.report.terminal.preview import print_preview
 
 QUIET = Console(file=io.StringIO())
@@ -59,7 +59,7 @@ def printed(found: Preview, width: int, **console: Any) -> str:
 
 
 def test_it_holds_windows_predictions_and_changed_words(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    engine = ScriptedEngine(reply=reply, judge=judge)
+    engine = ScriptedEngine(reply=reply, scorer=judge)
     plan = planned(data, engine, monkeypatch)
     found = preview(plan)
     key = next(iter(plan.population.eval))
@@ -91,7 +91,7 @@ def test_a_run_after_it_is_the_run_without_it(data: Path, monkeypatch: pytest.Mo
 def test_it_is_printed_within_the_width_and_without_escape_codes(
     data: Path, monkeypatch: pytest.MonkeyPatch, width: int
 ) -> None:
-    text = printed(preview(planned(data, ScriptedEngine(reply=reply, judge=judge), monkeypatch)), width)
+    text = printed(preview(planned(data, ScriptedEngine(reply=reply, scorer=judge), monkeypatch)), width)
     assert max(len(line.rstrip()) for line in text.splitlines()) <= width
     assert "\x1b" not in text
     assert "Likes [-quiet stories.-] {+loud stories now.+}" in text
@@ -101,7 +101,7 @@ def test_it_is_printed_within_the_width_and_without_escape_codes(
 
 
 def test_in_colour_the_words_themselves_are_marked(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    found = preview(planned(data, ScriptedEngine(reply=reply, judge=judge), monkeypatch))
+    found = preview(planned(data, ScriptedEngine(reply=reply, scorer=judge), monkeypatch))
     text = printed(found, 80, force_terminal=True, color_system="standard")
     assert "Likes \x1b[9;31mquiet stories.\x1b[0m \x1b[1;32mloud stories now.\x1b[0m" in text
     assert "[-" not in text
@@ -109,7 +109,7 @@ def test_in_colour_the_words_themselves_are_marked(data: Path, monkeypatch: pyte
 
 
 def test_a_model_that_says_nothing_is_shown_as_such(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    found = preview(planned(data, ScriptedEngine(reply=silent, judge=silent), monkeypatch))
+    found = preview(planned(data, ScriptedEngine(reply=silent, scorer=silent), monkeypatch))
     assert (found.persona, found.predicted, found.changes) == ("", None, ())
     text = printed(found, 80)
     assert text.count("none: the model gave no text") == 2 and "could not be read" in text
@@ -118,7 +118,7 @@ def test_a_model_that_says_nothing_is_shown_as_such(data: Path, monkeypatch: pyt
 def test_control_characters_of_titles_and_personas_do_not_reach_the_terminal(
     data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    engine = ScriptedEngine(reply=lambda prompt, sample: "Likes \x1b[2J[red]coves", judge=judge)
+    engine = ScriptedEngine(reply=lambda prompt, sample: "Likes \x1b[2J[red]coves", scorer=judge)
     found = preview(planned(data, engine, monkeypatch))
     assert "Likes ?[2J[red]coves (unchanged)" in printed(found, 80)
 

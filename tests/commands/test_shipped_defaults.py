@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from deeper.engine.scripted.replay import ScriptedEngine
 
 from deeper.cli.main import cli
 from deeper.commands.evaluate.settings import Settings
 from deeper.commands.execution import engines as engine_choice
 from deeper.commands.execution.shipped import licence_note, with_shipped
+from deeper.engine.scripted.engine import ScriptedEngine
 from deeper.tracker import PersonaTracker
 from deeper.tracker.settings import TrackerSettings
 
