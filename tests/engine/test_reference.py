@@ -73,7 +73,7 @@ def engine() -> EmbeddedEngine:
 
 
 def test_token_ids_of_nasty_titles(engine, small) -> None:
-    texts = TITLES + [engine._plain(text) for text in NASTY.values()]
+    texts = TITLES + [engine._as_text(text) for text in NASTY.values()]
     theirs = {text: transformers_model.encode_label(small._tokenizer, text) for text in texts}
     assert {text: list(engine._tokens(text)) for text in texts} == theirs
 
