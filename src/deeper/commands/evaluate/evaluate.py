@@ -28,7 +28,7 @@ from deeper.persona.cross_fit import CrossFit
 from deeper.persona.history import History, fit_history, with_history
 from deeper.storage.provenance import provenance
 from deeper.storage.run_folder import RunFolder
-from deeper.storage.stage import COST
+from deeper.storage.stage import COST, PlannedStage
 
 SEALED = ("results.json", "personas.parquet", "predictions.parquet", "errors.parquet", "windows.parquet")
 """What a report is made of; the manifest, written last, tells whether these files are as the run has left them."""
@@ -62,6 +62,7 @@ def _evaluate(plan: Plan, folder: RunFolder, console: Console) -> dict[str, Any]
     progress = RunProgress(console)
     executor = LocalExecutor(folder, progress, plan.engines)
     loop = OnlineLoop(settings, executor, policy, predictor, prompts, loaded.domains)
+    progress.expect([PlannedStage("", "", 0)] * loop.stages(population))  # counts alone: rows are not known yet
     outcome = loop.run(population)
     domains, rounds, seed = loaded.domains, settings.rounds, settings.seed
     history = combined = None
