@@ -1,6 +1,7 @@
 """The models of a tracker, and whether a calibration is theirs."""
 
 import json
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -9,6 +10,7 @@ from pydantic import TypeAdapter
 
 from deeper.behaviour.splits import some_of_each_domain
 from deeper.commands.execution.engines import make_engines
+from deeper.commands.execution.shipped import licence_note, with_shipped
 from deeper.domains import Domain, find_domain, load_domain
 from deeper.engine import Engine
 from deeper.errors import UserError
@@ -16,9 +18,12 @@ from deeper.persona.calibration import Calibration, fit_calibration
 from deeper.persona.predict import predict_row
 from deeper.persona.prompts.templates import load_prompts
 from deeper.persona.write import Writer
+from deeper.storage.settings import resolve
 from deeper.tracker.catch_up import Reader
 from deeper.tracker.settings import GIVEN, TrackerSettings
 from deeper.tracker.tracked_user import Person
+
+log = logging.getLogger(__name__)
 
 AGAIN = "give the folder of a finished run of deeper evaluate"
 
@@ -32,6 +37,28 @@ def as_domain(domain: Domain | str | Path) -> Domain:
     if isinstance(domain, Domain):
         return domain
     return load_domain(Path(domain)) if Path(domain).suffix == ".toml" else find_domain(str(domain))
+
+
+def settings_of(
+    engines: Mapping[str, Engine | str | None], settings: Mapping[str, Any], untuned: bool
+) -> TrackerSettings:
+    """The settings of a tracker, with the package's adapters for roles that the user left alone.
+
+    Args:
+        engines: By setting; None for the default.
+        settings: The other settings that were given.
+        untuned: Take no adapter of the package.
+
+    Raises:
+        UserError: A setting is not valid.
+    """
+    specs = {
+        name: engine if isinstance(engine, str) else GIVEN for name, engine in engines.items() if engine is not None
+    }
+    found = with_shipped(resolve(TrackerSettings, None, {**settings, **specs}), untuned)
+    if note := licence_note(found):
+        log.info(note)
+    return found
 
 
 def make_reader(settings: TrackerSettings, domain: Domain, policy: Engine | str, predictor: Engine | str) -> Reader:

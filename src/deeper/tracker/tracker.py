@@ -12,18 +12,15 @@ from pathlib import Path
 from typing import Any, Self
 
 from deeper.behaviour.windows import WINDOW_SIZE
-from deeper.commands.execution.shipped import licence_note, with_shipped
 from deeper.domains import Domain
 from deeper.engine import Engine
 from deeper.errors import UserError
 from deeper.persona.calibration import Calibration
-from deeper.storage.settings import resolve
 from deeper.tracker.answers import Observed, Prediction, observed, predict_titles
 from deeper.tracker.catch_up import catch_up
 from deeper.tracker.corrections import corrected
 from deeper.tracker.events import Event, add_events, parse_events, parse_stream, parse_titles, parse_user
-from deeper.tracker.models import as_domain, fitted, identity, make_reader, read_calibration
-from deeper.tracker.settings import GIVEN, TrackerSettings
+from deeper.tracker.models import as_domain, fitted, identity, make_reader, read_calibration, settings_of
 from deeper.tracker.store import Card, Store, given_or_saved, saved_in, saved_settings
 from deeper.tracker.tracked_user import Person, Row, from_tables, to_tables
 from deeper.tracker.versions import Version, versions_of
@@ -48,28 +45,22 @@ class PersonaTracker:
 
         Args:
             domain: What is rated: a built-in domain's id, the path of a domain's TOML file, or a `Domain`.
-            policy_engine: Writes personas: as for `deeper evaluate`, or an engine object. The default is the embedded
-                small model.
+            policy_engine: Writes personas: as for `deeper evaluate`, or an engine object. Default: the small model.
             predictor_engine: Reads personas; the same choices.
             calibration: Folder of a finished run of `deeper evaluate` whose calibration is to be used. Without one,
                 predictions are not calibrated until `calibrate` is called.
-            untuned: Use the small model as it is. By default, a role for which you choose no engine, adapter or prompts
-                takes the package's adapter (CC BY-NC 4.0, for research use only), and with the policy's adapter
-                `max_persona_tokens` is 72 unless you set it.
+            untuned: Leave out the package's adapters (CC BY-NC 4.0, for research use only). By default, a role takes
+                its own if you choose no engine, adapter or prompts for it (`with_shipped`).
             settings: `policy_adapter`, `predictor_adapter`, `readout`, `max_persona_tokens`, `prompts` and `seed`, as
                 for `deeper evaluate`.
 
         Raises:
             UserError: The domain, a setting, an engine or the calibration is of no use.
         """
-        named = {"policy_engine": policy_engine, "predictor_engine": predictor_engine}
-        engines = {name: engine for name, engine in named.items() if engine is not None}
-        specs = {name: engine if isinstance(engine, str) else GIVEN for name, engine in engines.items()}
-        self._settings = with_shipped(resolve(TrackerSettings, None, {**settings, **specs}), untuned)
-        if note := licence_note(self._settings):
-            log.info(note)
-        policy = engines.get("policy_engine", self._settings.policy_engine)
-        predictor = engines.get("predictor_engine", self._settings.predictor_engine)
+        engines = {"policy_engine": policy_engine, "predictor_engine": predictor_engine}
+        self._settings = settings_of(engines, settings, untuned)
+        policy = self._settings.policy_engine if policy_engine is None else policy_engine
+        predictor = self._settings.predictor_engine if predictor_engine is None else predictor_engine
         self._reader = make_reader(self._settings, as_domain(domain), policy, predictor)
         if calibration:
             maps = read_calibration(Path(calibration), self._settings, self._reader)
