@@ -83,7 +83,7 @@ def test_a_run_after_it_is_the_run_without_it(data: Path, monkeypatch: pytest.Mo
         out = tmp_path / str(is_shown)
         found = evaluate(plan.settings, out, QUIET, plan)
         files = sorted(path.relative_to(out) for path in out.rglob("*.parquet") if "cost" not in str(path))
-        results.append(({**found, "cost": None}, [(name, (out / name).read_bytes()) for name in files]))
+        results.append(({**found.as_json(), "cost": None}, [(name, (out / name).read_bytes()) for name in files]))
     assert results[0] == results[1]
 
 

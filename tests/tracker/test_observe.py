@@ -12,7 +12,7 @@ from deeper.engine import Prompt
 from deeper.engine.scripted.engine import GenerateCall, ScriptedEngine, ScriptedFailure
 from deeper.errors import UserError
 from deeper.tracker import Event, PersonaTracker
-from deeper.tracker.catch_up import ATTEMPTS
+from deeper.tracker.catch_up import WRITE_ATTEMPTS
 
 
 def versions(found: PersonaTracker, user: str = "ann") -> list[dict[str, Any]]:
@@ -199,9 +199,9 @@ def test_update_tries_again_on_demand() -> None:
 
 
 def test_a_failure_for_good_is_recorded_as_in_a_run_and_blocks_nobody() -> None:
-    live = tracker(failing(ATTEMPTS, "ann"))
+    live = tracker(failing(WRITE_ATTEMPTS, "ann"))
     live.observe("ann", events(30, user="ann"))
-    for _ in range(ATTEMPTS - 2):
+    for _ in range(WRITE_ATTEMPTS - 2):
         assert live.update()["ann"].failure == "no power"
     found = live.update()["ann"]
     assert [(v.k, v.failure, v.text) for v in found.versions] == [

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deeper.domains import Domain
-from deeper.persona.predict import predict_row
-from deeper.tracker.catch_up import Reader
+from deeper.persona.predict import Asked
+from deeper.tracker.models import Models
 from deeper.tracker.tracked_user import TrackedUser
 from deeper.tracker.versions import Version, versions_of
 
@@ -58,22 +58,22 @@ def observed(tracked: TrackedUser, known: int, repeated: int, domain: Domain) ->
     return Observed(tuple(versions_of(tracked, domain, known)), repeated, tracked.in_window, tracked.failure)
 
 
-def predict_titles(users: Sequence[TrackedUser], titles: Sequence[Sequence[str]], reader: Reader) -> list[Prediction]:
+def predict_titles(users: Sequence[TrackedUser], titles: Sequence[Sequence[str]], models: Models) -> list[Prediction]:
     """Predict ratings for titles of each user. Without a persona, the model predicts from an empty one.
 
     Args:
         users: The users.
         titles: Cleaned titles for each user.
-        reader: The predictor.
+        models: Whose predictor answers.
     """
-    rows = [
-        predict_row(
-            {"id": "", "text": "", **(tracked.current or {}), "user": tracked.user, "domain": reader.domain.id},
+    asked: list[Asked] = [
+        (
+            {"id": "", "text": "", **(tracked.current or {}), "user": tracked.user, "domain": models.domain.id},
             {tracked.next_k: [{"title": title} for title in its_titles]},
         )
         for tracked, its_titles in zip(users, titles, strict=True)
     ]
-    values = reader.domain.scale.values
+    values = models.domain.scale.values
     return [
         Prediction(
             titles=tuple(its_titles),
@@ -83,5 +83,5 @@ def predict_titles(users: Sequence[TrackedUser], titles: Sequence[Sequence[str]]
             calibrated=row["calibrated"],
             failure=row["failure"],
         )
-        for its_titles, row in zip(titles, reader.read(rows), strict=True)
+        for its_titles, row in zip(titles, models.predict(asked), strict=True)
     ]

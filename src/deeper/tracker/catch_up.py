@@ -1,124 +1,81 @@
-"""Rounds over many users at once: predict the next whole window, compare, refine, until no whole window is left.
+"""The loop for users that come and go: predict the next full window, compare, refine, until no full window is left.
 
-The stages are those of a run (`persona.stages`, `persona.predict`), so that the same windows and engine give the same
-personas. What a shard has given is kept at once: an interruption loses no more than the shard that runs.
+The stages are those of every run (`persona.rounds`), so the same windows and engines give the same personas. Each batch
+is kept as soon as it is done: an interruption loses no more than the batch that runs.
 """
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from functools import partial
+from typing import TypeVar
 
-import pyarrow as pa
-
-from deeper.domains import Domain
-from deeper.engine import Engine
-from deeper.persona.calibration import Calibration
-from deeper.persona.predict import PREDICT_INPUT, PREDICT_ROWS, predict, predict_row
-from deeper.persona.schema import PREDICTION
-from deeper.persona.stages import WRITE_ROWS, initialise, update
-from deeper.persona.update_input import UPDATE_INPUT, update_row
-from deeper.persona.write import Writer
+from deeper.persona.predict import PREDICT_ROWS
+from deeper.persona.stages import WRITE_ROWS
+from deeper.persona.update_input import update_row
+from deeper.tracker.models import Models
 from deeper.tracker.tracked_user import TrackedUser
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-ATTEMPTS = 3
-"""Calls in which a persona that could not be written is tried, before the old text stays, as in a run."""
+WRITE_ATTEMPTS = 3
+"""Calls that try to write a persona before the old text is kept, as a run keeps it."""
 
 
-@dataclass(frozen=True)
-class Reader:
-    """A predictor: the engine that reads personas, and how.
+def catch_up(users: Sequence[TrackedUser], models: Models) -> None:
+    """Process every full window that is new, for all users round by round.
 
-    Attributes:
-        engine: The engine.
-        writer: Gives prompts and seed.
-        readout: How predictions are read.
-        calibration: The maps.
-        domain: Of all users.
-    """
-
-    engine: Engine
-    writer: Writer
-    readout: str
-    calibration: Calibration
-    domain: Domain
-
-    def read(self, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-        """Calibrated `PREDICTION` rows of `PREDICT_INPUT` rows."""
-        return self.calibration.calibrate(self.read_raw(rows), {self.domain.id: self.domain}).to_pylist()
-
-    def read_raw(self, rows: Sequence[Mapping[str, Any]]) -> pa.Table:
-        """The same, not calibrated."""
-        domains, writer = {self.domain.id: self.domain}, self.writer
-        tables = [
-            predict(pa.Table.from_pylist(shard, schema=PREDICT_INPUT), self.engine, writer.prompts, domains,
-                    self.readout, writer.seed)
-            for shard in shards(rows, PREDICT_ROWS)
-        ]  # fmt: skip
-        return pa.concat_tables([PREDICTION.empty_table(), *tables])
-
-
-def catch_up(people: Sequence[TrackedUser], reader: Reader) -> None:
-    """Read every whole window that has not been read, for all users round by round.
-
-    A window whose persona cannot be written waits, with what comes behind it, for the next call; after `ATTEMPTS` calls
-    the failure is recorded in a version that keeps the old text.
+    If a persona cannot be written, its window and the later ones wait for the next call. After `WRITE_ATTEMPTS` calls a
+    version with the old text records the failure.
 
     Args:
-        people: Users; changed in place.
-        reader: The predictor, with the policy beside it.
+        users: They are changed in place.
+        models: The policy and the predictor.
     """
-    due = [person for person in people if person.is_due]
+    due = [tracked for tracked in users if tracked.is_due]
     while due:
-        unpredicted = [person for person in due if person.versions and person.prediction() is None]
-        for shard in shards(unpredicted, PREDICT_ROWS):
-            _predict(shard, reader)
-        for function, group in (
-            (initialise, [person for person in due if not person.versions]),
-            (update, [person for person in due if person.versions]),
-        ):
-            for shard in shards(group, WRITE_ROWS):
-                _write(shard, function, reader)
-        due = [person for person in due if person.is_due and not person.attempts]
+        for batch in _batches([one for one in due if one.versions and one.prediction() is None], PREDICT_ROWS):
+            _predict(batch, models)
+        for batch in _batches([one for one in due if not one.versions], WRITE_ROWS):
+            _write(batch, "initialise", models)
+        for batch in _batches([one for one in due if one.versions], WRITE_ROWS):
+            _write(batch, "refine", models)
+        due = [tracked for tracked in due if tracked.is_due and not tracked.attempts]
 
 
-def shards(rows: Sequence[T], size: int) -> Iterator[list[T]]:
-    """The rows, `size` at a time."""
+def _batches(rows: Sequence[T], size: int) -> Iterator[Sequence[T]]:
     for start in range(0, len(rows), size):
-        yield list(rows[start : start + size])
+        yield rows[start : start + size]
 
 
-def _predict(people: Sequence[TrackedUser], reader: Reader) -> None:
-    rows = [predict_row(p.versions[-1], {p.next_k: p.windows[p.next_k]}) for p in people]
-    for person, row in zip(people, reader.read(rows), strict=True):
-        person.predictions[row["persona_id"], row["k"]] = row
+def _predict(users: Sequence[TrackedUser], models: Models) -> None:
+    asked = [(one.versions[-1], {one.next_k: one.windows[one.next_k]}) for one in users]
+    for tracked, row in zip(users, models.predict(asked), strict=True):
+        tracked.predictions[row["persona_id"], row["k"]] = row
 
 
-def _write(
-    people: Sequence[TrackedUser],
-    function: Callable[[pa.Table, Writer, Mapping[str, Domain]], pa.Table],
-    reader: Reader,
-) -> None:
-    domain = reader.domain
-    method = "initialise" if function is initialise else "refine"
-    rows: list[dict[str, Any]] = []
-    for person in people:
-        prediction = person.prediction()
-        points = prediction["points"] if prediction and not prediction["failure"] else None
-        key = (domain.id, person.user)
-        rows.append(update_row(key, method, person.next_k, person.current, person.windows, points))
-    written = function(pa.Table.from_pylist(rows, schema=UPDATE_INPUT), reader.writer, {domain.id: domain})
+def _write(users: Sequence[TrackedUser], method: str, models: Models) -> None:
+    rows = [
+        partial(
+            update_row,
+            (models.domain.id, one.user),
+            method,
+            one.next_k,
+            one.current,
+            one.windows,
+            one.predicted_points(),
+        )
+        for one in users
+    ]
+    written = models.loop.write(method, rows, [] if method == "initialise" else [method])
     time = datetime.now(UTC)
-    for person, row in zip(people, written.to_pylist(), strict=True):
+    for tracked, row in zip(users, written.to_pylist(), strict=True):
         if row["failure"]:
-            person.attempts, person.failure = person.attempts + 1, row["failure"]
-            log.warning("W_%d of user %r, attempt %d: %s", row["k"], person.user, person.attempts, row["failure"])
-            if person.attempts < ATTEMPTS:
+            tracked.attempts, tracked.failure = tracked.attempts + 1, row["failure"]
+            log.warning("W_%d of user %r, attempt %d: %s", row["k"], tracked.user, tracked.attempts, row["failure"])
+            if tracked.attempts < WRITE_ATTEMPTS:
                 continue
-        person.versions.append({**row, "time": time})
-        person.attempts, person.failure = 0, ""
-    log.info("%s: personas of %d users", method, len(people))
+        tracked.versions.append({**row, "time": time})
+        tracked.attempts, tracked.failure = 0, ""
+    log.info("%s: personas of %d users", method, len(users))

@@ -6,7 +6,7 @@ from deeper.behaviour.titles import remove_hidden
 from deeper.errors import UserError
 from deeper.persona.leaks import find_leaks
 from deeper.persona.write import persona_id
-from deeper.tracker.catch_up import Reader
+from deeper.tracker.models import Models
 from deeper.tracker.tracked_user import Row, TrackedUser
 from deeper.tracker.versions import BY_USER
 
@@ -14,13 +14,13 @@ MAX_CHARACTERS_PER_TOKEN = 6
 """Limits a correction to this many characters for each token that a persona may have; English needs fewer."""
 
 
-def corrected(tracked: TrackedUser, text: str, reader: Reader) -> Row:
+def corrected(tracked: TrackedUser, text: str, models: Models) -> Row:
     """Return the version that a user's correction makes. It has seen the same windows as the version before.
 
     Args:
         tracked: The user.
         text: The persona in the user's words. Hidden characters and extra white space are removed.
-        reader: The predictor; gives the domain and the length limit.
+        models: Gives the domain and the length limit.
 
     Raises:
         UserError: The user has no persona yet, or the text is empty or too long.
@@ -29,7 +29,7 @@ def corrected(tracked: TrackedUser, text: str, reader: Reader) -> Row:
     if before is None:
         raise UserError("there is no persona to correct yet", where=where, do="observe ten events of this user first")
     clean = " ".join(remove_hidden(text).split())
-    limit = MAX_CHARACTERS_PER_TOKEN * reader.writer.max_tokens
+    limit = MAX_CHARACTERS_PER_TOKEN * models.loop.writer.max_tokens
     if not clean:
         raise UserError("the correction is empty", where=where, do="write a text; to erase a user, call forget()")
     if len(clean) > limit:
@@ -41,7 +41,7 @@ def corrected(tracked: TrackedUser, text: str, reader: Reader) -> Row:
     titles = {event["title"] for event in tracked.events}
     row: Row = {
         "user": tracked.user,
-        "domain": reader.domain.id,
+        "domain": models.domain.id,
         "method": BY_USER,
         "k": before["k"],
         "stage": "final",

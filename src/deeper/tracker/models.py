@@ -1,7 +1,9 @@
 """Make a tracker's policy and predictor, and read or fit the calibration of the predictor."""
 
 import json
-from collections.abc import Mapping
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -9,20 +11,46 @@ from pydantic import TypeAdapter
 
 from deeper.behaviour.splits import some_of_each_domain
 from deeper.commands.execution.engines import make_engines
+from deeper.commands.execution.shipped import licence_note, with_shipped
 from deeper.domains import Domain, find_domain, load_domain
 from deeper.engine import Engine
 from deeper.errors import UserError
-from deeper.persona.calibration import Calibration, fit_calibration
-from deeper.persona.predict import predict_row
+from deeper.persona.calibration import UNCALIBRATED, Calibration, fit_calibration
+from deeper.persona.predict import Asked
+from deeper.persona.predictors import Predictors
 from deeper.persona.prompts.templates import load_prompts
+from deeper.persona.rounds import Loop
 from deeper.persona.write import Writer
 from deeper.storage.layout import CALIBRATION, MANIFEST
-from deeper.tracker.catch_up import Reader
+from deeper.storage.settings import resolve
+from deeper.storage.stage import InMemory
 from deeper.tracker.settings import GIVEN, TrackerSettings
 from deeper.tracker.tracked_user import TrackedUser
 
+log = logging.getLogger(__name__)
+
 NEEDS_RUN = "give the folder of a finished run of deeper evaluate"
 """What to do if a folder holds no calibration of use."""
+
+
+@dataclass(frozen=True)
+class Models:
+    """A tracker's policy and predictor.
+
+    Attributes:
+        loop: Both, with their prompts.
+        calibration: The maps of the predictor.
+        domain: The domain of all users.
+    """
+
+    loop: Loop
+    calibration: Calibration
+    domain: Domain
+
+    def predict(self, asked: Sequence[Asked]) -> list[dict[str, Any]]:
+        """Predict windows from personas: calibrated `PREDICTION` rows."""
+        raw = self.loop.predict("predict", asked)
+        return self.calibration.calibrate(raw, self.loop.domains).to_pylist()
 
 
 def as_domain(domain: Domain | str | Path) -> Domain:
@@ -36,8 +64,30 @@ def as_domain(domain: Domain | str | Path) -> Domain:
     return load_domain(Path(domain)) if Path(domain).suffix == ".toml" else find_domain(str(domain))
 
 
-def make_reader(settings: TrackerSettings, domain: Domain, policy: Engine | str, predictor: Engine | str) -> Reader:
-    """Make the predictor and the policy; they are not calibrated.
+def settings_of(
+    engines: Mapping[str, Engine | str | None], settings: Mapping[str, Any], untuned: bool
+) -> TrackerSettings:
+    """The settings of a tracker, with the package's adapters for roles that the user left alone.
+
+    Args:
+        engines: By setting; None for the default.
+        settings: The other settings that were given.
+        untuned: Take no adapter of the package.
+
+    Raises:
+        UserError: A setting is not valid.
+    """
+    specs = {
+        name: engine if isinstance(engine, str) else GIVEN for name, engine in engines.items() if engine is not None
+    }
+    found = with_shipped(resolve(TrackerSettings, None, {**settings, **specs}), untuned)
+    if note := licence_note(found):
+        log.info(note)
+    return found
+
+
+def make_models(settings: TrackerSettings, domain: Domain, policy: Engine | str, predictor: Engine | str) -> Models:
+    """Make the policy and the predictor, without a calibration.
 
     Args:
         settings: The tracker's settings.
@@ -58,24 +108,30 @@ def make_reader(settings: TrackerSettings, domain: Domain, policy: Engine | str,
     engines = {role: engine for role, (engine, _) in roles.items() if not isinstance(engine, str)}
     engines |= make_engines(cast(Any, specs), prompts)
     writer = Writer(engines["policy"], prompts, settings.max_persona_tokens, settings.seed)
-    return Reader(engines["predictor"], writer, settings.readout, Calibration({}, None), domain)
+    domains = {domain.id: domain}
+    predictors = Predictors([engines["predictor"]], [None], prompts, domains, settings.readout, settings.seed)
+    return Models(Loop(InMemory(), writer, predictors, domains), UNCALIBRATED, domain)
 
 
-def identity(settings: TrackerSettings, reader: Reader) -> str:
+def identity(settings: TrackerSettings, models: Models) -> str:
     """Return what a calibration belongs to: predictor, readout and prompts. It is the same on another machine."""
-    engine = reader.engine.fingerprint if settings.predictor_engine == GIVEN else settings.predictor_engine
+    engine = (
+        models.loop.predictors.engines[0].fingerprint
+        if settings.predictor_engine == GIVEN
+        else settings.predictor_engine
+    )
     return json.dumps(
-        [engine, settings.predictor_adapter, settings.readout, reader.writer.prompts.hashes_for("predictor")]
+        [engine, settings.predictor_adapter, settings.readout, models.loop.writer.prompts.hashes_for("predictor")]
     )
 
 
-def read_calibration(run: Path, settings: TrackerSettings, reader: Reader) -> Calibration:
+def read_calibration(run: Path, settings: TrackerSettings, models: Models) -> Calibration:
     """Read the calibration that a run of `deeper evaluate` fitted.
 
     Args:
         run: The run's folder.
         settings: The tracker's settings.
-        reader: The predictor to calibrate.
+        models: Whose predictor to calibrate.
 
     Raises:
         UserError: The run is not finished, is not calibrated, or has another predictor, readout or prompts.
@@ -95,10 +151,10 @@ def read_calibration(run: Path, settings: TrackerSettings, reader: Reader) -> Ca
             f"the folder has no calibration that can be read ({error})", where=str(run), do=NEEDS_RUN
         ) from error
     of_tracker = {
-        "predictor": reader.engine.fingerprint if given else settings.predictor_engine,
+        "predictor": models.loop.predictors.engines[0].fingerprint if given else settings.predictor_engine,
         "predictor_adapter": settings.predictor_adapter,
         "readout": settings.readout,
-        "prompts": reader.writer.prompts.version,
+        "prompts": models.loop.writer.prompts.version,
     }
     if other := [
         f"{name} = {of_run[name]!r} (here {of_tracker[name]!r})"
@@ -107,34 +163,34 @@ def read_calibration(run: Path, settings: TrackerSettings, reader: Reader) -> Ca
     ]:
         do = "make the tracker with the run's settings, or call calibrate() once some users have two windows"
         raise UserError(f"the run was made with another predictor: {'; '.join(other)}", where=str(run), do=do)
-    found = calibration.domains.get(reader.domain.id)
+    found = calibration.domains.get(models.domain.id)
     if found is None and calibration.pooled is None:
         raise UserError("the run is not calibrated", where=str(run), do="give a run with --calibration on")
-    if found is not None and len(found.base) != len(reader.domain.scale.values):
-        raise UserError(f"the run's domain {reader.domain.id} has another scale", where=str(run), do=NEEDS_RUN)
+    if found is not None and len(found.base) != len(models.domain.scale.values):
+        raise UserError(f"the run's domain {models.domain.id} has another scale", where=str(run), do=NEEDS_RUN)
     return calibration
 
 
-def fitted(reader: Reader, users: Mapping[str, TrackedUser], max_users: int) -> Calibration:
+def fitted(models: Models, users: Mapping[str, TrackedUser], max_users: int) -> Calibration:
     """Fit the calibration on how the tracker's own users' S_0 predict their W_1.
 
     Args:
-        reader: The predictor.
+        models: Whose predictor to calibrate.
         users: All users by id.
         max_users: How many to use at most; a hash of the id chooses them.
 
     Raises:
         UserError: No user has two windows and a first persona, or no prediction can be read.
     """
-    domain = reader.domain
+    domain = models.domain
     with_two_windows = {
         (domain.id, tracked.user): tracked.windows
         for tracked in users.values()
         if tracked.versions and len(tracked.windows) > 1
     }
     chosen = some_of_each_domain(with_two_windows, max_users)
-    rows = [predict_row(users[user].versions[0], {1: with_two_windows[domain.id, user][1]}) for _, user in chosen]
-    maps = fit_calibration(reader.read_raw(rows), with_two_windows, {domain.id: domain})
+    asked = [(users[user].versions[0], {1: with_two_windows[domain.id, user][1]}) for _, user in chosen]
+    maps = fit_calibration(models.loop.predict("predict", asked), with_two_windows, models.loop.domains)
     if maps.pooled is None:
         what = "no user has two windows with a prediction that can be read"
         raise UserError(what, do="observe at least twenty events of some users first")

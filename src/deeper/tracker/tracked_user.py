@@ -79,6 +79,11 @@ class TrackedUser:
         """The number of events that wait for their window to be full."""
         return len(self.events) % WINDOW_SIZE
 
+    def predicted_points(self) -> list[float] | None:
+        """The predicted ratings of the next window; None if there are none or the prediction failed."""
+        prediction = self.prediction()
+        return prediction["points"] if prediction and not prediction["failure"] else None
+
     def prediction(self) -> Row | None:
         """Return the prediction of the next window from the current persona, if there is one."""
         return self.predictions.get((self.versions[-1]["id"], self.next_k)) if self.versions else None

@@ -11,18 +11,15 @@ from pathlib import Path
 from typing import Any, Self
 
 from deeper.behaviour.windows import WINDOW_SIZE
-from deeper.commands.execution.shipped import licence_note, with_shipped
 from deeper.domains import Domain
 from deeper.engine import Engine
 from deeper.errors import UserError
 from deeper.persona.calibration import Calibration
-from deeper.storage.settings import resolve
 from deeper.tracker.answers import Observed, Prediction, observed, predict_titles
 from deeper.tracker.catch_up import catch_up
 from deeper.tracker.corrections import corrected
 from deeper.tracker.events import Event, add_events, parse_events, parse_stream, parse_titles, parse_user
-from deeper.tracker.models import as_domain, fitted, identity, make_reader, read_calibration
-from deeper.tracker.settings import GIVEN, TrackerSettings
+from deeper.tracker.models import as_domain, fitted, identity, make_models, read_calibration, settings_of
 from deeper.tracker.store import Card, Store, given_or_saved, saved_in, saved_settings
 from deeper.tracker.tracked_user import Row, TrackedUser, from_tables, to_tables
 from deeper.tracker.versions import Version, versions_of
@@ -61,18 +58,14 @@ class PersonaTracker:
         Raises:
             UserError: The domain, a setting, an engine or the calibration cannot be used.
         """
-        named = {"policy_engine": policy_engine, "predictor_engine": predictor_engine}
-        engines = {name: engine for name, engine in named.items() if engine is not None}
-        specs = {name: engine if isinstance(engine, str) else GIVEN for name, engine in engines.items()}
-        self._settings = with_shipped(resolve(TrackerSettings, None, {**settings, **specs}), untuned)
-        if note := licence_note(self._settings):
-            log.info(note)
-        policy = engines.get("policy_engine", self._settings.policy_engine)
-        predictor = engines.get("predictor_engine", self._settings.predictor_engine)
-        self._reader = make_reader(self._settings, as_domain(domain), policy, predictor)
+        engines = {"policy_engine": policy_engine, "predictor_engine": predictor_engine}
+        self._settings = settings_of(engines, settings, untuned)
+        policy = self._settings.policy_engine if policy_engine is None else policy_engine
+        predictor = self._settings.predictor_engine if predictor_engine is None else predictor_engine
+        self._models = make_models(self._settings, as_domain(domain), policy, predictor)
         if calibration:
-            maps = read_calibration(Path(calibration), self._settings, self._reader)
-            self._reader = replace(self._reader, calibration=maps)
+            maps = read_calibration(Path(calibration), self._settings, self._models)
+            self._models = replace(self._models, calibration=maps)
         self._users: dict[str, TrackedUser] = {}
         self._store: Store | None = None
 
@@ -112,8 +105,8 @@ class PersonaTracker:
             raise
         tracker._store, tracker._users = store, from_tables(tables)
         if card.calibration.pooled is not None:
-            if card.predictor == identity(tracker._settings, tracker._reader):
-                tracker._reader = replace(tracker._reader, calibration=card.calibration)
+            if card.predictor == identity(tracker._settings, tracker._models):
+                tracker._models = replace(tracker._models, calibration=card.calibration)
             else:
                 log.warning(
                     "%s: the saved calibration is for another predictor; call calibrate() to fit a new one", folder
@@ -128,7 +121,7 @@ class PersonaTracker:
     @property
     def calibration(self) -> Calibration:
         """The maps that are applied to predictions; empty until they are read or fitted."""
-        return self._reader.calibration
+        return self._models.calibration
 
     def observe(self, user: str, events: Iterable[Event | Mapping[str, Any]]) -> Observed:
         """Add a user's new events. Each full window of ten events writes or refines the persona.
@@ -143,7 +136,7 @@ class PersonaTracker:
                 work at all; then the events are kept, and the next call processes the full windows.
         """
         name = parse_user(user)
-        return self._observe({name: parse_events(name, events, self._reader.domain)})[name]
+        return self._observe({name: parse_events(name, events, self._models.domain)})[name]
 
     def observe_all(self, stream: Iterable[Mapping[str, Any]]) -> dict[str, Observed]:
         """Add new events of many users. The engines process their windows in common batches.
@@ -157,7 +150,7 @@ class PersonaTracker:
         Raises:
             UserError: As for `observe`.
         """
-        return self._observe(parse_stream(stream, self._reader.domain))
+        return self._observe(parse_stream(stream, self._models.domain))
 
     def update(self) -> dict[str, Observed]:
         """Try again all full windows that have no persona yet.
@@ -183,7 +176,7 @@ class PersonaTracker:
         Raises:
             UserError: The tracker does not know the user.
         """
-        return versions_of(self._known(user), self._reader.domain)
+        return versions_of(self._known(user), self._models.domain)
 
     def behaviour(self, user: str) -> list[Event]:
         """Return all events of a user, in time order.
@@ -223,7 +216,7 @@ class PersonaTracker:
                 "a user is given twice", where=", ".join(titles_by_user), do="put all titles of that user into one list"
             )
         users = [self._users.get(user, TrackedUser(user)) for user in titles_by_user]
-        predictions = predict_titles(users, list(titles_by_user.values()), self._reader)
+        predictions = predict_titles(users, list(titles_by_user.values()), self._models)
         return dict(zip(titles_by_user, predictions, strict=True))
 
     def correct(self, user: str, text: str) -> Version:
@@ -233,8 +226,8 @@ class PersonaTracker:
             UserError: There is no persona yet, or the text is empty or too long.
         """
         tracked = self._known(user)
-        tracked.versions.append(corrected(tracked, text, self._reader))
-        return versions_of(tracked, self._reader.domain)[-1]
+        tracked.versions.append(corrected(tracked, text, self._models))
+        return versions_of(tracked, self._models.domain)[-1]
 
     def forget(self, user: str) -> None:
         """Erase a user from memory and, at once, from the tracker's folder if it has one.
@@ -255,7 +248,7 @@ class PersonaTracker:
         Raises:
             UserError: No user has a first persona and two windows, or no prediction can be read.
         """
-        self._reader = replace(self._reader, calibration=fitted(self._reader, self._users, users))
+        self._models = replace(self._models, calibration=fitted(self._models, self._users, users))
 
     def save(self, folder: str | Path | None = None) -> None:
         """Save the tracker in a folder, completely or not at all. The folder is the tracker's own from then on.
@@ -266,9 +259,9 @@ class PersonaTracker:
         Raises:
             UserError: The folder holds something else, is locked by another process, or cannot be written.
         """
-        reader, path = self._reader, None if folder is None else Path(folder)
-        card = Card(domain=reader.domain, calibration=reader.calibration, predictor=identity(self._settings, reader))
-        tables = to_tables(self._users.values(), reader.domain.id)
+        models, path = self._models, None if folder is None else Path(folder)
+        card = Card(domain=models.domain, calibration=models.calibration, predictor=identity(self._settings, models))
+        tables = to_tables(self._users.values(), models.domain.id)
         self._store = saved_in(self._store, path, self._settings, card, tables)
 
     def close(self) -> None:
@@ -303,8 +296,8 @@ class PersonaTracker:
 
     def _catch_up(self, users: Sequence[TrackedUser], repeated: Mapping[str, int]) -> dict[str, Observed]:
         before = [len(tracked.versions) for tracked in users]
-        catch_up(users, self._reader)
-        domain = self._reader.domain
+        catch_up(users, self._models)
+        domain = self._models.domain
         return {
             tracked.user: observed(tracked, known, repeated[tracked.user], domain)
             for tracked, known in zip(users, before, strict=True)

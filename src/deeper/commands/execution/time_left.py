@@ -11,9 +11,16 @@ Clock = Callable[[], float]
 
 
 class TimeLeft:
-    """The stages of a run that are still to do, and the seconds per row of each kind of stage.
+    """The stages that are left of a run, and the seconds per row of each kind of stage.
 
     Rows from an earlier run take no time, so they enter no rate.
+
+    Attributes:
+        stage: The current stage.
+        number: Its number, from 1.
+        total: Number of stages; 0 without a plan.
+        done: Rows done in the current stage.
+        rows_done: Rows done in the stages before it.
     """
 
     def __init__(self, clock: Clock = time.monotonic) -> None:
@@ -21,13 +28,9 @@ class TimeLeft:
         self._clock = clock
         self._plan: list[PlannedStage] = []
         self._seconds, self._rows = defaultdict[str, float](float), defaultdict[str, int](int)
-        self.number = self.total = self.rows_done = 0
-        """The stage that runs, counted from 1; all stages, 0 if they are unknown; rows done in finished stages."""
+        self._last_shard = clock()
         self.stage = PlannedStage("", "", 0)
-        """The stage that runs."""
-        self.done = 0
-        """Rows done in it."""
-        self._last = clock()
+        self.number = self.total = self.done = self.rows_done = 0
 
     def expect(self, stages: Sequence[PlannedStage]) -> None:
         """Take the stages that will run, in order."""
@@ -35,19 +38,22 @@ class TimeLeft:
 
     def begin(self, name: str, rows: int) -> None:
         """Begin a stage; planned stages before it are skipped."""
-        names = [planned.name for planned in self._plan]
-        skipped = names.index(name) if name in names else 0
-        planned = self._plan[skipped] if name in names else PlannedStage(name, "", rows)
-        self._plan = self._plan[skipped + (name in names) :]
-        self.number += 1 + skipped
-        self.total = max(self.total, self.number) if self.total else 0
-        self.rows_done, self.stage, self.done = self.rows_done + self.done, replace(planned, rows=rows), 0
-        self._last = self._clock()
+        planned = [stage.name for stage in self._plan]
+        self.rows_done, self.done, self.number = self.rows_done + self.done, 0, self.number + 1
+        if name in planned:
+            place = planned.index(name)
+            self.stage, self._plan = replace(self._plan[place], rows=rows), self._plan[place + 1 :]
+            self.number += place
+        else:
+            self.stage = PlannedStage(name, "", rows)
+        if self.total:
+            self.total = max(self.total, self.number)
+        self._last_shard = self._clock()
 
     def advance(self, rows: int, seconds: float | None) -> None:
         """Count a shard; `seconds` is None if it came from an earlier run."""
         self.done += rows
-        self._last = self._clock()
+        self._last_shard = self._clock()
         if seconds is not None:
             kind = self.stage.kind
             self._seconds[kind], self._rows[kind] = self._seconds[kind] + seconds, self._rows[kind] + rows
@@ -68,7 +74,7 @@ class TimeLeft:
         mean = sum(self._seconds.values()) / measured
         rates = {kind: self._seconds[kind] / rows for kind, rows in self._rows.items() if rows}
         of_this = rates.get(self.stage.kind, mean) * (self.stage.rows - self.done)
-        waited = self._clock() - self._last
+        waited = self._clock() - self._last_shard
         return max(0.0, of_this - waited) + sum(rates.get(stage.kind, mean) * stage.rows for stage in self._plan)
 
 

@@ -29,8 +29,8 @@ def print_summary(results: Results, console: Console | None = None) -> None:
         console: Where to print. Default: standard output.
     """
     console = console or Console()
-    for line in summary_lines(results):
-        for part in wrap(printable(line), WIDTH, subsequent_indent="  ") if line[:1] != " " else [printable(line)]:
+    for line in map(printable, summary_lines(results)):
+        for part in [line] if line.startswith(" ") else wrap(line, WIDTH, subsequent_indent="  "):
             console.print(Text(part), soft_wrap=True)
 
 
@@ -39,16 +39,17 @@ def summary_lines(results: Results) -> list[str]:
     view = Overview(results)
     if view.domain is None:
         return ["No prediction could be compared with a rating.", *_failures(results)]
-    return [*_table(view), *_best(view), *_differences(view), *_failures(results)]
+    domain = view.domain
+    return [*_table(view, domain), *_best(view, domain), *_differences(view, domain), *_failures(results)]
 
 
-def _table(view: Overview) -> list[str]:
-    errors, domain, last = view.future(_domain(view)), _domain(view), view.last
+def _table(view: Overview, domain: str) -> list[str]:
+    errors, last = view.future(domain), view.last
     shown = {name: label for name, label in ROWS.items() if name in errors}
     rounds = list(range(last + 1))
     if len(rounds) > MOST_ROUNDS:
         rounds = [0, *rounds[-(MOST_ROUNDS - 1) :]]
-    count = _users(view)
+    count = _users(view, domain)
     if not shown:
         return ["The summary shows the user median, frozen and refine, and none was chosen. --full prints all methods."]
     where = "mean over domains" if domain == "mean" else domain
@@ -63,9 +64,9 @@ def _table(view: Overview) -> list[str]:
     return [*lines, " "]
 
 
-def _best(view: Overview) -> list[str]:
+def _best(view: Overview, domain: str) -> list[str]:
     """The updater with the lowest error at the last round, if there are several."""
-    errors = view.future(_domain(view))
+    errors = view.future(domain)
     last = {name: entry.mae for name in UPDATERS for entry in errors.get(name, ()) if entry.round == view.last}
     if len(last) < 2:
         return []
@@ -73,12 +74,12 @@ def _best(view: Overview) -> list[str]:
     return [f"Lowest error of the {len(last)} updaters after round {view.last}: {best} ({last[best]:.3f})."]
 
 
-def _differences(view: Overview) -> list[str]:
+def _differences(view: Overview, domain: str) -> list[str]:
     """What can be told apart: differences at the last round whose interval excludes zero."""
     lines: list[str] = []
     is_compared = False
     for other, label in AGAINST.items():
-        entries = [one for one in view.paired(_domain(view), other) if one.method in ("frozen", *UPDATERS)]
+        entries = [one for one in view.paired(domain, other) if one.method in ("frozen", *UPDATERS)]
         is_compared |= bool(entries)
         clear = [entry for entry in entries if _is_clear(entry)]
         for sign, word in ((-1, "Better"), (1, "Worse")):
@@ -88,7 +89,7 @@ def _differences(view: Overview) -> list[str]:
         if entries and not clear:
             lines.append(f"Not measurably different from {label}: {_named(entries)}.")
     if is_compared and not any(line.startswith(("Better", "Worse")) for line in lines):
-        count = _users(view)
+        count = _users(view, domain)
         return [f"{count:,} user{'s are' if count != 1 else ' is'} too few to tell the methods apart."]
     return lines
 
@@ -115,13 +116,6 @@ def _failures(results: Results) -> list[str]:
     return [f"Failed: {failed}."] if failed else []
 
 
-def _users(view: Overview) -> int:
+def _users(view: Overview, domain: str) -> int:
     """Users with an error at the last round."""
-    return max(
-        entry.users for entries in view.future(_domain(view)).values() for entry in entries if entry.round == view.last
-    )
-
-
-def _domain(view: Overview) -> str:
-    assert view.domain is not None
-    return view.domain
+    return max(entry.users for entries in view.future(domain).values() for entry in entries if entry.round == view.last)
