@@ -11,8 +11,8 @@ import fsspec
 import pytest
 
 from deeper.errors import UserError
-from deeper.prepare.raw.all_readers import READERS
 from deeper.prepare.raw.find import NoRawFile
+from deeper.prepare.raw.readers import READERS
 from deeper.prepare.settings import PrepareSettings
 
 Run = Callable[..., dict[str, Any]]
@@ -39,7 +39,7 @@ def test_ratings_alone_need_no_folder(raw: Path, run_prepare: Run, tmp_path: Pat
     ratings = (str(raw / "Books_5.json.gz"),)
     report = run_prepare("amazon_books", "", tmp_path / "out", ratings=ratings, untitled="keep", **SMALL)
     assert report["ratings"]["untitled"] == 0
-    with pytest.raises(UserError, match="nothing says where the raw files are"):
+    with pytest.raises(UserError, match="no raw files are named"):
         run_prepare("amazon_books", "", tmp_path / "other", **SMALL)
 
 
@@ -79,7 +79,7 @@ def test_ratings_in_place_of_titles(raw: Path, run_prepare: Run, tmp_path: Path)
 def test_titles_of_other_items(raw: Path, run_prepare: Run, tmp_path: Path) -> None:
     meta = tmp_path / "meta.json"
     meta.write_text(json.dumps({"asin": "other", "title": "Another Thing"}) + "\n", "utf-8")
-    with pytest.raises(UserError, match="no item that was rated has a title there") as caught:
+    with pytest.raises(UserError, match="title for none of the rated items") as caught:
         run_prepare("amazon_books", raw, tmp_path / "out", meta=(str(meta),), **SMALL)
     assert str(meta) in caught.value.where and "--untitled keep" in caught.value.do
 

@@ -75,7 +75,7 @@ def test_all_without_any_file_is_an_error(tmp_path: Path) -> None:
         invoke("prepare", "--all", "--raw", str(tmp_path), "--out", str(tmp_path / "out"))
     with pytest.raises(UserError, match="name a domain, or give --all"):
         invoke("prepare", "--raw", str(tmp_path), "--out", str(tmp_path / "out"))
-    with pytest.raises(UserError, match="no raw data is known for 'x'"):
+    with pytest.raises(UserError, match="deeper prepare has no domain 'x'"):
         invoke("prepare", "x", "--raw", str(tmp_path), "--out", str(tmp_path / "out"))
 
 

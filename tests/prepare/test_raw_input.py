@@ -88,7 +88,7 @@ def test_no_ratings_and_no_titles(raw: Path, run_prepare: Run, tmp_path: Path) -
 def test_two_files_that_fit(raw: Path, run_prepare: Run, tmp_path: Path) -> None:
     (raw / "old").mkdir()
     shutil.copy(raw / "Books_5.json.gz", raw / "old")
-    with pytest.raises(UserError, match="several files fit"):
+    with pytest.raises(UserError, match="several files match"):
         run_prepare("amazon_books", raw, tmp_path / "out", **SMALL)
 
 

@@ -16,7 +16,7 @@ from deeper.behaviour.load import load_windows
 from deeper.errors import UserError
 from deeper.prepare import one_domain as run_module
 from deeper.prepare import raw_to_parquet as stage_module
-from deeper.prepare.sample_users import choose_users
+from deeper.prepare.sample_users import sample_users
 from deeper.prepare.synth.raw_files import write_raw
 
 Run = Callable[..., dict[str, Any]]
@@ -62,7 +62,7 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return seen
 
 
-@pytest.mark.parametrize("at", ["stage_meta", "write_titles", "merge_bucket", "choose_users", "write_tables"])
+@pytest.mark.parametrize("at", ["stage_meta", "write_titles", "merge_bucket", "sample_users", "write_tables"])
 def test_an_interrupted_run_continues_to_the_same_bytes(
     at: str, again: Callable[[], Any], whole: dict[str, bytes], reads: list[str], tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -86,10 +86,10 @@ def test_a_killed_run_continues(raw: Path, again: Callable[[], Any], whole: dict
         import os
         from pathlib import Path
         from rich.console import Console
-        from deeper.prepare import write
+        from deeper.prepare import tables
         from deeper.prepare.one_domain import Options, prepare
         from deeper.prepare.settings import PrepareSettings
-        write._join = lambda *args: os._exit(9)
+        tables._concatenate = lambda *args: os._exit(9)
         settings = PrepareSettings(domain="amazon_books", raw={str(raw)!r}, **{USERS!r})
         prepare(settings, Path({str(tmp_path / "out")!r}), Options(Path({str(raw.parent / "key")!r})), Console())
     """
@@ -209,7 +209,7 @@ def test_published_layouts_follow_changed_files_and_killed_runs(run_prepare: Run
 
 
 def test_published_layouts_of_too_few_windows_are_refused_at_once(run_prepare: Run, raw: Path, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="hold contexts of 3 windows"):
+    with pytest.raises(UserError, match="a context takes 3 windows"):
         run_prepare("amazon_books", raw, tmp_path / "out", {"published": True}, **{**USERS, "windows": 2})
     assert not (tmp_path / "out").exists()
 
@@ -233,7 +233,7 @@ def test_new_users_move_nobody_between_the_splits() -> None:
     more = [*few, *((f"newcomer {i}", 80) for i in range(60))]
     key = bytes(32)
     before, after = (
-        {row["raw"]: row["split"] for row in choose_users(users, 90, 30, "amazon_books", key).to_pylist()}
+        {row["raw"]: row["split"] for row in sample_users(users, 90, 30, "amazon_books", key).to_pylist()}
         for users in (few, more)
     )
     stayed = before.keys() & after.keys()
@@ -243,5 +243,5 @@ def test_new_users_move_nobody_between_the_splits() -> None:
     assert all(user.startswith("newcomer") for user in came)
     assert len(left) == len(came) < 40
     assert len(before) == 120
-    smaller = choose_users(few, 45, 15, "amazon_books", key).to_pylist()
+    smaller = sample_users(few, 45, 15, "amazon_books", key).to_pylist()
     assert {row["raw"]: row["split"] for row in smaller}.items() <= before.items()
