@@ -34,7 +34,9 @@ def write_ratings(folder: Path, domain: str, rows: Sequence[Row], raw_format: st
     raw = FORMATS[raw_format or SOURCES[domain].formats[0]]
     columns = {name: pa.array([getattr(row, name) for row in rows]) for name in ("user", "item", "rating")}
     times = raw.time(np.array([BEGIN + row.day * DAY for row in rows]))
-    text = raw.ratings_lines({**columns, "time": times, "pick": pa.array([0] * len(rows))})
+    text = raw.ratings_lines(
+        {**columns, "time": times, "pick": pa.array([i * 37_003 % (1 << 20) for i in range(len(rows))])}
+    )
     folder.mkdir(exist_ok=True)
     path = folder / raw.ratings_file.format(SOURCES[domain].category)
     with open_raw(path) as out:

@@ -200,10 +200,6 @@ def test_an_amazon_csv_whose_order_cannot_be_told(run_prepare: Run, tmp_path: Pa
     with pytest.raises(UserError, match="not a ratings file") as caught:
         run_prepare("amazon_books", Path(), tmp_path / "out", **files)
     assert "--format" in caught.value.do
-    path.write_text("".join(f"A0000000000001,{i:010d},5.0,1400000000\n" for i in range(40)))
-    assert run_prepare("amazon_books", Path(), tmp_path / "out", **files)["format"] == "amazon_csv_2014"
-    path.write_text("".join(f"{i:010d},A0000000000001,5.0,1400000000\n" for i in range(40)))
-    assert run_prepare("amazon_books", Path(), tmp_path / "new", **files)["format"] == "amazon_csv"
 
 
 def test_plain_zstd_parts_and_addresses_give_the_same(books: Path, run_prepare: Run, tmp_path: Path) -> None:

@@ -7,15 +7,21 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
 from deeper.behaviour.load import load_windows
+from deeper.domains import BUILTIN
 from deeper.errors import UserError
 from deeper.prepare import one_domain as run_module
 from deeper.prepare import raw_to_parquet as stage_module
+from deeper.prepare.database import database
+from deeper.prepare.raw.readers import READERS
+from deeper.prepare.raw_to_parquet import stage_ratings
 from deeper.prepare.sample_users import sample_users
 from deeper.prepare.synth.raw_files import write_raw
 
@@ -155,6 +161,42 @@ def test_a_finished_run_is_not_repeated_until_its_files_change(
     os.utime(meta, ns=(0, 0))
     run_prepare("amazon_books", tmp_path / "raw", tmp_path / "out", **USERS)
     assert len(reads) == 4
+
+
+def test_an_edited_reader_is_not_served_from_an_old_stage(tmp_path: Path) -> None:
+    path = tmp_path / "ratings.csv"
+    path.write_text("userId,movieId,rating,timestamp,corrected\n1,2,3.0,1000000000,4.5\n", "utf-8")
+    reader = READERS["movielens"]
+    edited = replace(reader, ratings=replace(reader.ratings, names={**reader.ratings.names, "rating": ("corrected",)}))
+    found: list[float] = []
+    for one in (reader, edited, reader):
+        with database(tmp_path / "spill", 1.0) as con:
+            staged = stage_ratings(con, str(path), one, BUILTIN["movielens_20m"], 1, tmp_path / "work", lambda _: None)
+        found += pq.ParquetFile(next(staged.folder.glob("bucket=0/*.parquet"))).read()["rating"].to_pylist()
+    assert found == [3.0, 4.5, 3.0]
+    assert len(list((tmp_path / "work").iterdir())) == 2
+
+
+def test_changed_code_is_run_again(
+    again: Callable[[], Any], whole: dict[str, bytes], reads: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*args: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patches:
+        patches.setattr(run_module, "merge_bucket", interrupt)
+        patches.setattr(stage_module, "code_hash", lambda *things: "older code")
+        with pytest.raises(KeyboardInterrupt):
+            again()
+    with monkeypatch.context() as patches:
+        patches.setattr(run_module, "code_hash", lambda *things: "older code")
+        again()
+    assert len(reads) == 4, "the stages of older code are not used"
+    again()
+    assert len(reads) == 6, "nor is a folder that older code has finished"
+    again()
+    assert len(reads) == 6
+    assert {name: (tmp_path / "out" / name).read_bytes() for name in TABLES} == whole
 
 
 def test_the_published_layouts_can_be_asked_for_later(

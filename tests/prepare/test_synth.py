@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from deeper.domains import BUILTIN
 from deeper.prepare.raw.readers import READERS
-from deeper.prepare.raw.recognise import find_reader
 from deeper.prepare.sources import SOURCES
 from deeper.prepare.synth.file_formats import FORMATS
 from deeper.prepare.synth.made_titles import QUIRKS, draw_quirks
@@ -53,16 +52,6 @@ def test_a_seed_gives_the_same_bytes_and_another_seed_others(raw_format: str, tm
     assert made["one"] == made["same"]
     assert made["one"].keys() == made["other"].keys()
     assert not [name for name in made["one"] if made["one"][name] == made["other"][name]]
-
-
-def test_every_format_that_has_a_reader_is_made_and_told_from_the_others(tmp_path: Path) -> None:
-    other_spellings = {"movielens_kaggle": "movielens", "amazon_2023_early": "amazon_2023"}
-    assert FORMATS.keys() - other_spellings.keys() == READERS.keys()
-    for raw_format in FORMATS:
-        write_raw(domain_of(raw_format), 200, tmp_path / raw_format, raw_format=raw_format)
-        path = path_of(tmp_path / raw_format, raw_format, "ratings")
-        found = find_reader(str(path), SOURCES[domain_of(raw_format)].formats, "any").name
-        assert found == other_spellings.get(raw_format, raw_format)
 
 
 def test_ratings_without_reviews_in_their_order_of_columns(tmp_path: Path) -> None:
