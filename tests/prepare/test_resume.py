@@ -199,6 +199,19 @@ def test_changed_code_is_run_again(
     assert {name: (tmp_path / "out" / name).read_bytes() for name in TABLES} == whole
 
 
+def test_changed_code_does_not_give_users_new_ids_when_their_key_is_gone(
+    run_prepare: Run, raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_prepare("amazon_books", raw, tmp_path / "out", **USERS)
+    before = (tmp_path / "out" / "windows.parquet").read_bytes()
+    (tmp_path / "out.key").unlink()
+    monkeypatch.setattr(run_module, "code_hash", lambda *things: "newer code")
+    with pytest.raises(UserError, match="the key of this folder's user ids is missing"):
+        run_prepare("amazon_books", raw, tmp_path / "out", **USERS)
+    assert (tmp_path / "out" / "windows.parquet").read_bytes() == before
+    assert not (tmp_path / "out.key").exists()
+
+
 def test_the_published_layouts_can_be_asked_for_later(
     run_prepare: Run, raw: Path, reads: list[str], tmp_path: Path
 ) -> None:

@@ -109,18 +109,21 @@ def prepare(settings: PrepareSettings, out: Path, options: Options, console: Con
         reader = blake2b(repr(raw.reader).encode(), digest_size=8).hexdigest()
         code = f"{code_hash(prepare)}-{reader}"
         report = folder.read_json(REPORT_FILE) if folder.has(REPORT_FILE) else {}
-        is_done = report.get("inputs") == inputs and report.get("code") == code
+        is_same_input = report.get("inputs") == inputs
+        is_done = is_same_input and report.get("code") == code
         # A finished folder needs no key, and the user may have deleted it.
-        key = read_key(options.key_file) if options.key_file.exists() or not is_done else b""
-        if is_done and key and report["key"] != key_fingerprint(key):
+        key = read_key(options.key_file) if options.key_file.exists() or not is_same_input else b""
+        if is_same_input and (report["key"] != key_fingerprint(key) if key else not is_done):
             raise UserError(
-                "the folder was made with another key",
+                "the folder was made with another key"
+                if key
+                else "the code of deeper prepare has changed, and the key of this folder's user ids is missing",
                 where=str(out),
-                do="name that key with --key-file, or choose another --out",
+                do="name its key with --key-file, or choose another --out",
             )
         if not is_done:
             if report:
-                changed = "a raw file" if report.get("inputs") != inputs else "the code of deeper prepare"
+                changed = "the code of deeper prepare" if is_same_input else "a raw file"
                 console.print(f"{domain}: {changed} has changed: preparing again", markup=False, highlight=False)
             for name in PUBLISHED_FOLDERS:
                 if folder.has(name):

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from deeper.behaviour.load import domain_id
+from deeper.domains import BUILTIN
 from deeper.errors import UserError
 
 KEEP_FIRST, KEEP_LAST = "first", "last"
@@ -62,7 +62,8 @@ def find_source(name: str) -> tuple[str, Source]:
     Raises:
         UserError: `deeper prepare` does not know the domain.
     """
-    found = domain_id(name, {})
+    ids = {alias: domain.id for domain in BUILTIN.values() for alias in (domain.id, *domain.aliases)}
+    found = ids.get(name, name)
     if found not in SOURCES:
         raise UserError(f"deeper prepare has no domain {name!r}", do=f"choose from {', '.join(SOURCES)}")
     return found, SOURCES[found]
