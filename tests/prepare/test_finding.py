@@ -13,7 +13,6 @@ import pytest
 from deeper.errors import UserError
 from deeper.prepare.raw.find import NoRawFile
 from deeper.prepare.raw.readers import READERS
-from deeper.prepare.settings import PrepareSettings
 
 Run = Callable[..., dict[str, Any]]
 SMALL = {"windows": 2, "train_users": 20, "eval_users": 10}
@@ -43,7 +42,7 @@ def test_ratings_alone_need_no_folder(raw: Path, run_prepare: Run, tmp_path: Pat
         run_prepare("amazon_books", "", tmp_path / "other", **SMALL)
 
 
-def test_a_folder_without_a_ratings_file_is_told_from_one_with_a_damaged_file(
+def test_a_folder_without_a_ratings_file_differs_from_one_with_a_damaged_file(
     raw: Path, run_prepare: Run, tmp_path: Path
 ) -> None:
     with pytest.raises(NoRawFile, match="no ratings file of food_com"):
@@ -100,9 +99,6 @@ def test_addresses_that_cannot_be_reached(run_prepare: Run, tmp_path: Path, monk
     assert "s3fs" in caught.value.do
 
 
-def test_help_and_docs_name_every_format() -> None:
-    told = PrepareSettings.model_fields["format"].description or ""
+def test_the_docs_name_every_format() -> None:
     page = (Path(__file__).parents[2] / "docs" / "domains.md").read_text("utf-8")
-    for name in READERS:
-        assert name in told.replace(",", " ").replace(".", " ").split()
-        assert f"`{name}`" in page
+    assert not [name for name in READERS if f"`{name}`" not in page]

@@ -193,7 +193,7 @@ def test_csv_of_many_lines_and_quotes(run_prepare: Run, tmp_path: Path, end: str
     assert sorted(titles) == sorted(f"soup {i}" for i in range(30))
 
 
-def test_an_amazon_csv_whose_order_cannot_be_told(run_prepare: Run, tmp_path: Path) -> None:
+def test_an_amazon_csv_whose_order_is_unclear(run_prepare: Run, tmp_path: Path) -> None:
     path = tmp_path / "Books.csv"
     path.write_text("".join(f"{i},{i + 1},5.0,1400000000\n" for i in range(40)))
     files: dict[str, Any] = {"ratings": (str(path),), "untitled": "keep", **SMALL}

@@ -122,15 +122,15 @@ def run_on_a_full_disk(raw: Path, out: Path, room: int, words: str = "") -> str:
             options = Options(Path({str(raw.parent / "key")!r}){words})
             prepare(settings, Path({str(out)!r}), options, Console())
         except UserError as error:
-            print("TOLD", error)
+            print("ERROR", error)
     """
     done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=False)
-    assert "TOLD" in done.stdout, done.stdout + done.stderr
+    assert "ERROR" in done.stdout, done.stdout + done.stderr
     assert "Traceback" not in done.stderr
-    return done.stdout.partition("TOLD")[2]
+    return done.stdout.partition("ERROR")[2]
 
 
-def test_a_full_disk_is_told_and_loses_nothing(
+def test_a_full_disk_is_an_error_and_loses_nothing(
     raw: Path, again: Callable[[], Any], whole: dict[str, bytes], tmp_path: Path
 ) -> None:
     assert "free space" in run_on_a_full_disk(raw, tmp_path / "out", 20_000)
@@ -143,8 +143,8 @@ def test_a_disk_that_is_full_when_layouts_are_published(
     raw: Path, again: Callable[[], Any], whole: dict[str, bytes], run_prepare: Run, tmp_path: Path
 ) -> None:
     again()
-    told = run_on_a_full_disk(raw, tmp_path / "out", 2_000, ", published=True")
-    assert "published" in told and "free space" in told
+    message = run_on_a_full_disk(raw, tmp_path / "out", 2_000, ", published=True")
+    assert "published" in message and "free space" in message
     run_prepare("amazon_books", raw, tmp_path / "out", {"key_file": raw.parent / "key", "published": True}, **USERS)
     assert load_windows(str(tmp_path / "out" / "published")).windows.num_rows
     assert {name: (tmp_path / "out" / name).read_bytes() for name in TABLES} == whole

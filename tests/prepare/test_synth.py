@@ -1,4 +1,4 @@
-"""Made-up raw files are what they claim to be, told from the files themselves by Python's own csv and json."""
+"""Synthetic raw files are what they claim to be, as read by Python's own csv and json."""
 
 import csv
 import gzip
@@ -177,7 +177,7 @@ ROW_QUIRKS = {
     "food_com": {"many_lines": lambda row: "\n" in row["review"]},
     "google_local": {"no_text": lambda row: row["text"] is None, "answered": lambda row: bool(row["resp"])},
 }
-"""How each quirk of a row is told."""
+"""How each quirk of a row is recognised."""
 
 
 @pytest.mark.parametrize("raw_format", ROW_QUIRKS)
@@ -191,9 +191,9 @@ def test_rows_have_the_quirks_that_the_truth_counts(raw_format: str, tmp_path: P
         assert 0.065 < found["other_order"] / len(rows) < 0.085
 
 
-def test_all_quirks_of_rows_are_told() -> None:
+def test_every_quirk_of_rows_is_checked() -> None:
     assert {name: set(raw.quirk_marks) for name, raw in FORMATS.items() if raw.quirk_marks} == {
-        name: set(told) for name, told in ROW_QUIRKS.items()
+        name: set(marks) for name, marks in ROW_QUIRKS.items()
     }
 
 

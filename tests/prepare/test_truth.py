@@ -48,8 +48,8 @@ def test_titles_are_clean(prepared: Prepared) -> None:
     behaviour = pq.read_table(prepared.out / "behaviour.parquet", columns=["item", "title"])
     got = dict(zip(strings(behaviour, "item"), strings(behaviour, "title"), strict=True))
     truth = pq.read_table(prepared.raw / "truth" / "titles.parquet")
-    told = dict(zip(strings(truth, "item"), strings(truth, "title"), strict=True))
-    assert got == {item: told[item] for item in got}
+    expected = dict(zip(strings(truth, "item"), strings(truth, "title"), strict=True))
+    assert got == {item: expected[item] for item in got}
     assert "" not in got.values()
     assert len(got) > 100
 

@@ -14,6 +14,6 @@ Three other places name the format:
 - `prepare/synth/file_formats.py`: how a synthetic file of it is written, for the tests and `deeper synth raw`,
 - `docs/domains.md`: what the format is called.
 
-The contract test is `ReaderContract` in `tests/prepare/reader_contract.py`. `tests/prepare/test_readers.py` runs it for
-every reader, the new one included.
+The contract test is `ReaderContract` in `tests/prepare/reader_contract.py`. `tests/prepare/test_raw_readers.py` runs it
+for every reader, so a new one is covered as soon as its synthetic format exists.
 """
