@@ -37,7 +37,7 @@ from typing import Any
 
 import click
 
-from deeper.prepare.raw.find import find_raw
+from deeper.prepare.raw.find import find_raw_files
 from deeper.prepare.settings import PrepareSettings
 from deeper.prepare.sources import find_source
 from deeper.storage.provenance import provenance
@@ -122,7 +122,7 @@ def _measure(way: Any, folder: Path, work: Path, truth: dict[str, Any]) -> dict[
 
 def _run(way: Any, folder: Path, work: Path, truth: dict[str, Any], queue: Any) -> None:
     name, source = find_source(truth["domain"])
-    raw = find_raw(PrepareSettings(domain=name, raw=str(folder)), name, source)
+    raw = find_raw_files(PrepareSettings(domain=name, raw=str(folder)), name, source)
     began = time.monotonic()
     users = way(raw, work, truth)
     seconds = time.monotonic() - began
@@ -149,7 +149,7 @@ def _parse_and_sort(raw: Any, work: Path, truth: dict[str, Any]) -> None:
     types = dict(zip(names, ("VARCHAR", "VARCHAR", "FLOAT", "BIGINT"), strict=True))
     with database(work / "spill", MEMORY_GIB) as con:
         con.execute(
-            f"COPY (SELECT * FROM read_{raw.reader.kind}('{raw.ratings[0]}', columns={types}) "
+            f"COPY (SELECT * FROM read_{raw.reader.record_format}('{raw.ratings[0]}', columns={types}) "
             f'ORDER BY "{names[0]}", "{names[3]}") TO \'{work / "sorted.parquet"}\' (FORMAT parquet)'
         )
 
@@ -158,7 +158,7 @@ def _least(raw: Any, work: Path, truth: dict[str, Any]) -> int:
     from deeper.prepare.database import database
 
     user, item, rating, time = (raw.reader.ratings.names[name][0] for name in ("user", "item", "rating", "time"))
-    number = "BIGINT" if raw.reader.kind == "csv" else "VARCHAR"
+    number = "BIGINT" if raw.reader.record_format == "csv" else "VARCHAR"
     types = {user: number, item: number, rating: "FLOAT", time: "BIGINT"}
     needed = find_source(truth["domain"])[1].windows * 10
     with database(work / "spill", MEMORY_GIB) as con:
@@ -166,7 +166,7 @@ def _least(raw: Any, work: Path, truth: dict[str, Any]) -> int:
             f"""SELECT count(*) FROM (
                 SELECT count(given) AS n, max(latest) AS last FROM (
                     SELECT "{user}" AS who, arg_max("{rating}", "{time}") AS given, max("{time}") AS latest
-                    FROM read_{raw.reader.kind}('{raw.ratings[0]}', columns={types}) GROUP BY who, "{item}")
+                    FROM read_{raw.reader.record_format}('{raw.ratings[0]}', columns={types}) GROUP BY who, "{item}")
                 GROUP BY who) WHERE n >= {needed} AND last > 0"""
         )
         return found.fetchall()[0][0]
@@ -180,7 +180,7 @@ def _pandas(raw: Any, work: Path, truth: dict[str, Any]) -> int:
     source = find_source(truth["domain"])[1]
     needed = source.windows * 10
     names = {names[0]: name for name, names in raw.reader.ratings.names.items()}
-    if raw.reader.kind == "csv":
+    if raw.reader.record_format == "csv":
         ratings = pd.read_csv(raw.ratings[0]).rename(columns=names)
         meta = pd.read_csv(raw.meta[0])
     else:

@@ -27,10 +27,11 @@ from deeper.evaluation.error_table import baseline_errors
 from deeper.prepare.database import database
 from deeper.prepare.inspect import inspect
 from deeper.prepare.raw import text_records
-from deeper.prepare.raw.all_readers import READERS, find_reader
 from deeper.prepare.raw.blocks import blocks
 from deeper.prepare.raw.reader import Reader
-from deeper.prepare.raw_to_parquet import rejects, stage_ratings
+from deeper.prepare.raw.readers import READERS
+from deeper.prepare.raw.recognise import find_reader
+from deeper.prepare.raw_to_parquet import rejected_lines, stage_ratings
 from fuzzing.target import Read, SilentChange, Target, same
 
 SIZE, COUNT = 2, 3
@@ -347,7 +348,7 @@ def raw(reader: Reader, name: str) -> Callable[[Path], Read]:
             work.mkdir()
             with database(work / "spill", 1.0) as con:
                 staged = stage_ratings(con, str(path), found, domain, 1, work, lambda _: None)
-                bad = rejects(con, staged)
+                bad = rejected_lines(con, staged)
                 good = _good(con, staged.folder)
             same(staged.rejected, len(bad), "the number of rejected lines")
             same(staged.lines, len(bad) + len(good), "the number of lines")
@@ -377,9 +378,13 @@ def both_ways(folder: Path) -> Read:
         path = folder / "raw.csv"
         path.write_bytes(data)
         for block in blocks(str(path), quoted=True):
-            quick = text_records._quick(block, columns, wanted, 0)
+            quick = text_records._parse_block(block, columns, wanted, 0)
             if quick is not None:
-                same(quick.to_pylist(), text_records._slow(block, columns, wanted, 0).to_pylist(), "a block of records")
+                same(
+                    quick.to_pylist(),
+                    text_records._parse_records(block, columns, wanted, 0).to_pylist(),
+                    "a block of records",
+                )
 
     return read
 

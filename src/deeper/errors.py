@@ -1,13 +1,13 @@
-"""Errors that a user can mend: what was wrong, where, and what to do next."""
+"""Errors that a user can fix: what was wrong, where, and what to do next."""
 
 
 def printable(text: str) -> str:
-    """Text for a terminal: every character that is not printable, but a line's end, becomes a question mark."""
+    """Return text for a terminal: a question mark replaces every unprintable character except line ends."""
     return "".join(c if c.isprintable() or c == "\n" else "?" for c in text)
 
 
 class UserError(Exception):
-    """Something that the user can put right; the command line prints it in one message and exits with 2."""
+    """An error that the user can fix; the command line prints it as one message and exits with 2."""
 
     def __init__(self, what: str, *, where: str = "", do: str = "") -> None:
         """Describe the error.
@@ -21,6 +21,6 @@ class UserError(Exception):
         super().__init__(f"{where}: {what}" if where else what)
 
     def __str__(self) -> str:
-        """One line of what and where, and one of what to do."""
+        """Return two lines: where and what, then what to do."""
         head = f"{self.where}: {self.what}" if self.where else self.what
         return printable(f"{head}.\n  → {self.do}." if self.do else f"{head}.")

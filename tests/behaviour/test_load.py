@@ -104,7 +104,7 @@ def test_a_folder_may_have_a_comma_in_its_name(tmp_path: Path) -> None:
 def test_a_user_who_is_there_twice(tmp_path: Path) -> None:
     write_planted(plant_users(5, 3), tmp_path / "one")
     write_planted(plant_users(5, 3), tmp_path / "two")
-    with pytest.raises(UserError, match="of planted is there twice") as caught:
+    with pytest.raises(UserError, match="of planted occurs twice") as caught:
         load_windows(f"{tmp_path / 'one'},{tmp_path / 'two'}")
     assert caught.value.where == f"{tmp_path / 'one'}, {tmp_path / 'two'}"
 

@@ -159,7 +159,7 @@ class TestBadCsv:
 
     def test_missing_columns(self, tmp_path: Path) -> None:
         error = refused(write(tmp_path, ["ann,t,5"], "user,name,rating"))
-        assert error.what == "the columns title, time cannot be found"
+        assert error.what == "the file has no columns title, time"
         assert error.where.endswith("behaviour.csv, line 1")
         assert "(found: user, name, rating)" in error.do
 
@@ -178,7 +178,7 @@ class TestBadCsv:
         assert refused(tmp_path).what == "the file is empty"
 
     def test_only_a_header(self, tmp_path: Path) -> None:
-        assert refused(write(tmp_path, [])).what == "the file holds no behaviours"
+        assert refused(write(tmp_path, [])).what == "the file holds no ratings"
 
     def test_another_encoding(self, tmp_path: Path) -> None:
         write(tmp_path, [])
@@ -195,7 +195,7 @@ class TestBadCsv:
 
     def test_nobody_has_two_windows(self, tmp_path: Path) -> None:
         error = refused(write(tmp_path, [*lines("ann", 19), *lines("bob", 3)]))
-        assert error.what == "no user has the 20 behaviours that 2 windows take"
+        assert error.what == "no user has the 20 ratings that 2 windows take"
 
     def test_unknown_domain(self, tmp_path: Path) -> None:
         rows = [f"{row},coffees" for row in lines()]
@@ -206,7 +206,7 @@ class TestBadCsv:
 
     def test_no_domain_at_all(self, tmp_path: Path) -> None:
         error = refused(write(tmp_path, lines(), domain=None))
-        assert error.what == "nothing says which domain this is"
+        assert error.what == "the row names no domain, and the folder has no domain file"
         assert "domain.toml" in error.do
 
     def test_a_bad_domain_file(self, tmp_path: Path) -> None:
@@ -272,7 +272,7 @@ class TestParquet:
     def test_missing_column(self, tmp_path: Path) -> None:
         columns = table()
         del columns["rating"]
-        assert refused(write_parquet(tmp_path, columns)).what == "the column rating cannot be found"
+        assert refused(write_parquet(tmp_path, columns)).what == "the file has no column rating"
 
     def test_no_parquet(self, tmp_path: Path) -> None:
         write_parquet(tmp_path, table())
@@ -291,7 +291,7 @@ class TestParquet:
         assert refused(tmp_path).what == "the file is empty"
 
     def test_no_rows(self, tmp_path: Path) -> None:
-        assert refused(write_parquet(tmp_path, table(0))).what == "the file holds no behaviours"
+        assert refused(write_parquet(tmp_path, table(0))).what == "the file holds no ratings"
 
 
 class TestValues:

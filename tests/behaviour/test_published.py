@@ -129,7 +129,7 @@ class TestReading:
 
     def test_a_full_file_alone_leaves_no_one_a_split(self, folder: Path) -> None:
         write_rows(folder, "full", wide("f"))
-        with pytest.raises(UserError, match="nothing tells train from eval"):
+        with pytest.raises(UserError, match="no file shows which users are train"):
             read_published(folder)
 
     def test_users_only_in_the_full_file_are_counted(self, folder: Path) -> None:
@@ -417,7 +417,7 @@ class TestBadRows:
         [
             ("id,dataset_name,windows_0\n", "holds no records"),
             ("id,dataset_name,windows_0\na,amazon_book\n", "the row has 2 cells, the header 3"),
-            ("id,id,windows_0\na,b,c\n", "two columns have one name"),
+            ("id,id,windows_0\na,b,c\n", "two columns have the same name"),
             ('id,dataset_name,windows_0\na,"amazon_book\n', "not valid CSV"),
         ],
     )

@@ -54,7 +54,7 @@ DATA: dict[str, tuple[Callable[[Path], Any], tuple[str, ...]]] = {
     ),
     "users with too few windows": (
         lambda folder: write_data(folder, rows(count=19)),
-        ("behaviour.csv", "no user has the 20 behaviours"),
+        ("behaviour.csv", "no user has the 20 ratings"),
     ),
     "header alone": (lambda folder: write_data(folder, []), ("behaviour.csv", "no ")),
     "empty file": (lambda folder: write_data(folder, []) and (folder / "behaviour.csv").write_bytes(b""), ("empty",)),

@@ -202,7 +202,7 @@ def test_no_user_is_read_by_a_predictor_that_was_trained_on_it(
 
     alone = RewardSettings(predictor_adapter=(one,))
     use(monkeypatch, ScriptedEngine())
-    with pytest.raises(UserError, match="3 users were in the training of every predictor"):
+    with pytest.raises(UserError, match="every predictor was trained on 3 of these users"):
         reward_directions(alone, tmp_path / "run", QUIET)
 
 

@@ -66,7 +66,7 @@ def test_the_document_lists_what_the_presets_of_dpo_change(preset: str) -> None:
         (("--data", "{data}", "--users", "0"), ("users", "greater than or equal to 1")),
         (("--data", "{data}", "--fold", "a", "--domains", "reefs"), ("reefs",)),
         (("--data", "{few}"), ("there are no",)),
-        (("--data", "{data},{twice}"), ("user 'user-", "of coves is there twice", "give each user in one split")),
+        (("--data", "{data},{twice}"), ("user 'user-", "of coves occurs twice", "keep each user in one split")),
         (("--data", "{data}", "--batch", "6", "--micro-batch", "4"), ("batch 6 is not a multiple of micro_batch 4",)),
         (("--data", "{data}", "--config", "{config}"), ("stepps: Extra inputs", "train predictor --help")),
         (("--data", "{data}", "--out", "{full}"), ("not empty and holds no run", "--out")),

@@ -1,9 +1,9 @@
-"""What every domain must allow: inherit `DomainContract` and name the domain.
+"""What every domain must support: inherit `DomainContract` and name the domain.
 
 class TestMine(DomainContract):
     domain = one_of(load_domain(Path("my-films/domain.toml")))
 
-Nothing of it needs ratings: they are planted on the domain's scale.
+It needs no ratings: synthetic ones are planted on the domain's scale.
 """
 
 import json
@@ -28,7 +28,7 @@ from deeper.persona.updaters import UPDATERS
 
 
 def one_of(*domains: Domain) -> Any:
-    """The fixture `domain` of a class of tests: each of these in turn."""
+    """The fixture `domain` of a test class: each of these domains in turn."""
 
     def domain(cls: type, request: pytest.FixtureRequest) -> Domain:
         return request.param
@@ -37,7 +37,7 @@ def one_of(*domains: Domain) -> Any:
 
 
 class DomainContract:
-    """What commands, prompts, predictions and tables ask of a domain."""
+    """What commands, prompts, predictions and tables need from a domain."""
 
     @pytest.fixture(scope="class")
     @classmethod
@@ -55,7 +55,7 @@ class DomainContract:
         assert domain.scale.index(stored).tolist() == list(range(len(stored)))
         assert not domain.accepts(domain.scale.maximum + domain.scale.step / 2)
 
-    def test_marks_of_no_rating_are_told_from_ratings(self, domain: Domain) -> None:
+    def test_marks_of_no_rating_differ_from_ratings(self, domain: Domain) -> None:
         marks = np.array(domain.unrated)
         assert all(domain.accepts(mark) for mark in domain.unrated)
         assert not domain.is_rated(marks).any()

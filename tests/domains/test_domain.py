@@ -48,9 +48,9 @@ def test_a_good_domain_is_read():
         ({"scale": [0, 1e-6, 1e-7]}, "six digits", "scale"),
         ({"scale": [0, 2e6, 1e6]}, "six digits", "scale"),
         ({"scale": [0, 1, 0.3]}, "whole number of steps", "scale"),
-        ({"scale": "151"}, "no list of numbers", "scale"),
-        ({"scale": [1, True, 1]}, "no list of numbers", "scale"),
-        ({"unrated": [float("nan")]}, "no list of numbers", "unrated"),
+        ({"scale": "151"}, "not a list of numbers", "scale"),
+        ({"scale": [1, True, 1]}, "not a list of numbers", "scale"),
+        ({"unrated": [float("nan")]}, "not a list of numbers", "unrated"),
     ],
 )
 def test_what_a_command_a_table_or_a_prompt_cannot_hold_is_refused(change, what, where):

@@ -155,6 +155,6 @@ def test_each_user_is_judged_by_a_predictor_that_has_not_learnt_from_it() -> Non
 
 
 def test_a_user_whom_every_predictor_remembers_is_refused() -> None:
-    with pytest.raises(UserError, match="2 users were in the training of every predictor") as error:
+    with pytest.raises(UserError, match="every predictor was trained on 2 of these users") as error:
         share_out(KEYS, [hashes("u", "v"), hashes("v", "u")])
     assert "--fold" in error.value.do

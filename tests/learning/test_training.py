@@ -377,7 +377,7 @@ def test_a_user_in_two_splits_or_folders_is_refused(behaviour: Path, tiny_base: 
     other = write_behaviour(tmp_path / "other", users=40)
     settings = predictor_settings(behaviour, tiny_base)
     settings = settings.model_copy(update={"data": (str(behaviour), str(other))})
-    with pytest.raises(UserError, match="of coves is there twice"):
+    with pytest.raises(UserError, match="of coves occurs twice"):
         users_of(settings)
 
 

@@ -17,7 +17,7 @@ QUIET = Console(quiet=True)
 
 @pytest.fixture(scope="session")
 def books(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Made-up raw files of Amazon Books; not to be changed."""
+    """Synthetic raw files of Amazon Books; not to be changed."""
     folder = tmp_path_factory.mktemp("raw") / "books"
     write_raw("amazon_books", 4_000, folder)
     return folder

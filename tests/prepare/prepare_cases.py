@@ -27,7 +27,7 @@ CASES = [
 
 
 class Prepared(NamedTuple):
-    """Made-up raw files, their truth, what was prepared of them, and its report."""
+    """Synthetic raw files, their truth, what was prepared of them, and its report."""
 
     raw: Path
     truth: dict[str, Any]

@@ -44,10 +44,10 @@ def test_all_prepares_what_is_there_and_tells_the_rest(tmp_path: Path) -> None:
     invoke("prepare", "--all", *flags)
     lines = [line.split("\t") for line in (tmp_path / "out" / "domains.tsv").read_text("utf-8").splitlines()]
     assert [line[0] for line in lines[1:]] == list(SOURCES)
-    told = {line[0]: line for line in lines[1:]}
-    assert told["food_com"][1] == told["amazon_arts"][1] == "6,000"
-    assert "hash into that split" in told["food_com"][-1]
-    assert "no ratings file of movielens_20m" in told["movielens_20m"][-1]
+    rows = {line[0]: line for line in lines[1:]}
+    assert rows["food_com"][1] == rows["amazon_arts"][1] == "6,000"
+    assert "hash into that split" in rows["food_com"][-1]
+    assert "no ratings file of movielens_20m" in rows["movielens_20m"][-1]
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["amazon_arts", "domains.tsv", "food_com"]
 
 
@@ -60,8 +60,8 @@ def test_all_with_a_damaged_file_prepares_the_others_and_ends_as_an_error(tmp_pa
     with pytest.raises(UserError, match="could not be prepared: amazon_arts"):
         invoke("prepare", "--all", *flags)
     lines = (tmp_path / "out" / "domains.tsv").read_text("utf-8").splitlines()
-    told = {line.split("\t")[0]: line for line in lines}
-    assert str(damaged) in told["amazon_arts"] and "cannot be read to its end" in told["amazon_arts"]
+    rows = {line.split("\t")[0]: line for line in lines}
+    assert str(damaged) in rows["amazon_arts"] and "cannot be read to its end" in rows["amazon_arts"]
     before = (tmp_path / "out" / "food_com" / "prepare.json").stat().st_mtime_ns
     invoke("synth", "raw", "amazon_arts", "--ratings", "6000", "--out", str(tmp_path / "again"))
     damaged.write_bytes((tmp_path / "again" / damaged.name).read_bytes())
@@ -75,7 +75,7 @@ def test_all_without_any_file_is_an_error(tmp_path: Path) -> None:
         invoke("prepare", "--all", "--raw", str(tmp_path), "--out", str(tmp_path / "out"))
     with pytest.raises(UserError, match="give either a domain or --all"):
         invoke("prepare", "--raw", str(tmp_path), "--out", str(tmp_path / "out"))
-    with pytest.raises(UserError, match="no raw data is known for 'x'"):
+    with pytest.raises(UserError, match="deeper prepare has no domain 'x'"):
         invoke("prepare", "x", "--raw", str(tmp_path), "--out", str(tmp_path / "out"))
 
 

@@ -30,7 +30,7 @@ def test_a_file_whose_reading_is_interrupted_is_read_anew(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(text_records, "ahead", interrupted)
+        patch.setattr(text_records, "read_ahead", interrupted)
         with pytest.raises(KeyboardInterrupt):
             run_prepare("movielens_20m", tmp_path / "raw", tmp_path / "out", **small)
     assert run_prepare("movielens_20m", tmp_path / "raw", tmp_path / "out", **small)["sampled"]["train"]

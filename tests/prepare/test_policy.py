@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from made_files import Row, write_meta, write_ratings
 
-from deeper.prepare.sample_users import anonymous, choose_users
+from deeper.prepare.sample_users import anonymous, sample_users
 from deeper.prepare.sources import SOURCES
 
 Run = Callable[..., dict[str, Any]]
@@ -89,11 +89,11 @@ def test_users_need_70_ratings_and_of_google_local_60(domain: str, run_prepare: 
 
 def test_who_is_sampled_and_into_which_split_stays_so_for_ever() -> None:
     users = [(f"A{number:013d}", 70 + number) for number in range(12)]
-    books = choose_users(users, 4, 3, "amazon_books", bytes(32)).to_pylist()
+    books = sample_users(users, 4, 3, "amazon_books", bytes(32)).to_pylist()
     assert {row["raw"][-2:]: row["split"] for row in books} == {
         "00": "train", "03": "eval", "05": "eval", "06": "train", "07": "train", "08": "eval", "09": "train",
     }  # fmt: skip
-    movies = choose_users(users, 4, 3, "amazon_movies", bytes(32)).to_pylist()
+    movies = sample_users(users, 4, 3, "amazon_movies", bytes(32)).to_pylist()
     assert {row["raw"][-2:]: row["split"] for row in movies} == {
         "00": "train", "01": "eval", "05": "eval", "06": "train", "08": "train", "09": "eval", "10": "train",
     }  # fmt: skip

@@ -42,10 +42,10 @@ def test_titles_of_a_real_meta_file(sample: Sample, run_prepare: Run, tmp_path: 
     path = RAW / sample.name
     with path.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file)) if path.suffix == ".csv" else [json.loads(line) for line in file]
-    told = {row[sample.item]: " ".join(html.unescape(row[sample.title]).split()) for row in rows}
-    assert len(rows) == len(told) == sample.rows
-    assert all(told.values())
-    items = [*told, *(f"B{i:09d}" for i in range(20 - len(told)))]
+    expected = {row[sample.item]: " ".join(html.unescape(row[sample.title]).split()) for row in rows}
+    assert len(rows) == len(expected) == sample.rows
+    assert all(expected.values())
+    items = [*expected, *(f"B{i:09d}" for i in range(20 - len(expected)))]
     ratings = [Row("A0000000000007", item, "4", day) for day, item in enumerate(items)]
     ratings_file = write_ratings(tmp_path / "raw", sample.domain, ratings, sample.raw_format)
     files: dict[str, Any] = {"ratings": (str(ratings_file),), "meta": (str(path),)}
@@ -55,5 +55,5 @@ def test_titles_of_a_real_meta_file(sample: Sample, run_prepare: Run, tmp_path: 
     assert pq.read_table(tmp_path / "out" / "rejects.parquet").num_rows == 0
     behaviour = pq.read_table(tmp_path / "out" / "behaviour.parquet").to_pylist()
     found = {row["item"]: row["title"] for row in behaviour}
-    assert {item: found.pop(item) for item in told} == told
+    assert {item: found.pop(item) for item in expected} == expected
     assert set(found.values()) == {"Unknown"}

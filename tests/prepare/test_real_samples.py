@@ -14,8 +14,8 @@ import pytest
 from deeper.behaviour.windows import strings
 from deeper.domains import BUILTIN
 from deeper.prepare.database import database
-from deeper.prepare.raw.all_readers import find_reader
-from deeper.prepare.raw_to_parquet import Staged, stage_ratings
+from deeper.prepare.raw.recognise import find_reader
+from deeper.prepare.raw_to_parquet import StagedFile, stage_ratings
 from deeper.prepare.sources import SOURCES
 
 RAW = Path(__file__).parents[3] / "shared" / "data" / "raw"
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.skipif(not RAW.is_dir(), reason="no raw samples at ../s
 Run = Callable[..., dict[str, Any]]
 
 
-def read(path: Path, domain: str, work: Path) -> tuple[Staged, pa.Table]:
+def read(path: Path, domain: str, work: Path) -> tuple[StagedFile, pa.Table]:
     """A sample's counts and its good ratings."""
     reader = find_reader(str(path), SOURCES[domain].formats, domain)
     with database(work / "spill", 1.0) as con:

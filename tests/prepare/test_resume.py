@@ -7,16 +7,22 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
 from deeper.behaviour.load import load_windows
+from deeper.domains import BUILTIN
 from deeper.errors import UserError
 from deeper.prepare import one_domain as run_module
 from deeper.prepare import raw_to_parquet as stage_module
-from deeper.prepare.sample_users import choose_users
+from deeper.prepare.database import database
+from deeper.prepare.raw.readers import READERS
+from deeper.prepare.raw_to_parquet import stage_ratings
+from deeper.prepare.sample_users import sample_users
 from deeper.prepare.synth.raw_files import write_raw
 
 Run = Callable[..., dict[str, Any]]
@@ -62,7 +68,7 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return seen
 
 
-@pytest.mark.parametrize("at", ["stage_meta", "write_titles", "merge_bucket", "choose_users", "write_tables"])
+@pytest.mark.parametrize("at", ["stage_meta", "write_titles", "merge_bucket", "sample_users", "write_tables"])
 def test_an_interrupted_run_continues_to_the_same_bytes(
     at: str, again: Callable[[], Any], whole: dict[str, bytes], reads: list[str], tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -86,10 +92,10 @@ def test_a_killed_run_continues(raw: Path, again: Callable[[], Any], whole: dict
         import os
         from pathlib import Path
         from rich.console import Console
-        from deeper.prepare import write
+        from deeper.prepare import tables
         from deeper.prepare.one_domain import Options, prepare
         from deeper.prepare.settings import PrepareSettings
-        write._join = lambda *args: os._exit(9)
+        tables._concatenate = lambda *args: os._exit(9)
         settings = PrepareSettings(domain="amazon_books", raw={str(raw)!r}, **{USERS!r})
         prepare(settings, Path({str(tmp_path / "out")!r}), Options(Path({str(raw.parent / "key")!r})), Console())
     """
@@ -116,15 +122,15 @@ def run_on_a_full_disk(raw: Path, out: Path, room: int, words: str = "") -> str:
             options = Options(Path({str(raw.parent / "key")!r}){words})
             prepare(settings, Path({str(out)!r}), options, Console())
         except UserError as error:
-            print("TOLD", error)
+            print("ERROR", error)
     """
     done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=False)
-    assert "TOLD" in done.stdout, done.stdout + done.stderr
+    assert "ERROR" in done.stdout, done.stdout + done.stderr
     assert "Traceback" not in done.stderr
-    return done.stdout.partition("TOLD")[2]
+    return done.stdout.partition("ERROR")[2]
 
 
-def test_a_full_disk_is_told_and_loses_nothing(
+def test_a_full_disk_is_an_error_and_loses_nothing(
     raw: Path, again: Callable[[], Any], whole: dict[str, bytes], tmp_path: Path
 ) -> None:
     assert "free space" in run_on_a_full_disk(raw, tmp_path / "out", 20_000)
@@ -137,8 +143,8 @@ def test_a_disk_that_is_full_when_layouts_are_published(
     raw: Path, again: Callable[[], Any], whole: dict[str, bytes], run_prepare: Run, tmp_path: Path
 ) -> None:
     again()
-    told = run_on_a_full_disk(raw, tmp_path / "out", 2_000, ", published=True")
-    assert "published" in told and "free space" in told
+    message = run_on_a_full_disk(raw, tmp_path / "out", 2_000, ", published=True")
+    assert "published" in message and "free space" in message
     run_prepare("amazon_books", raw, tmp_path / "out", {"key_file": raw.parent / "key", "published": True}, **USERS)
     assert load_windows(str(tmp_path / "out" / "published")).windows.num_rows
     assert {name: (tmp_path / "out" / name).read_bytes() for name in TABLES} == whole
@@ -155,6 +161,55 @@ def test_a_finished_run_is_not_repeated_until_its_files_change(
     os.utime(meta, ns=(0, 0))
     run_prepare("amazon_books", tmp_path / "raw", tmp_path / "out", **USERS)
     assert len(reads) == 4
+
+
+def test_an_edited_reader_is_not_served_from_an_old_stage(tmp_path: Path) -> None:
+    path = tmp_path / "ratings.csv"
+    path.write_text("userId,movieId,rating,timestamp,corrected\n1,2,3.0,1000000000,4.5\n", "utf-8")
+    reader = READERS["movielens"]
+    edited = replace(reader, ratings=replace(reader.ratings, names={**reader.ratings.names, "rating": ("corrected",)}))
+    found: list[float] = []
+    for one in (reader, edited, reader):
+        with database(tmp_path / "spill", 1.0) as con:
+            staged = stage_ratings(con, str(path), one, BUILTIN["movielens_20m"], 1, tmp_path / "work", lambda _: None)
+        found += pq.ParquetFile(next(staged.folder.glob("bucket=0/*.parquet"))).read()["rating"].to_pylist()
+    assert found == [3.0, 4.5, 3.0]
+    assert len(list((tmp_path / "work").iterdir())) == 2
+
+
+def test_changed_code_is_run_again(
+    again: Callable[[], Any], whole: dict[str, bytes], reads: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*args: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patches:
+        patches.setattr(run_module, "merge_bucket", interrupt)
+        patches.setattr(stage_module, "code_hash", lambda *things: "older code")
+        with pytest.raises(KeyboardInterrupt):
+            again()
+    with monkeypatch.context() as patches:
+        patches.setattr(run_module, "code_hash", lambda *things: "older code")
+        again()
+    assert len(reads) == 4, "the stages of older code are not used"
+    again()
+    assert len(reads) == 6, "nor is a folder that older code has finished"
+    again()
+    assert len(reads) == 6
+    assert {name: (tmp_path / "out" / name).read_bytes() for name in TABLES} == whole
+
+
+def test_changed_code_does_not_give_users_new_ids_when_their_key_is_gone(
+    run_prepare: Run, raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_prepare("amazon_books", raw, tmp_path / "out", **USERS)
+    before = (tmp_path / "out" / "windows.parquet").read_bytes()
+    (tmp_path / "out.key").unlink()
+    monkeypatch.setattr(run_module, "code_hash", lambda *things: "newer code")
+    with pytest.raises(UserError, match="the key of this folder's user ids is missing"):
+        run_prepare("amazon_books", raw, tmp_path / "out", **USERS)
+    assert (tmp_path / "out" / "windows.parquet").read_bytes() == before
+    assert not (tmp_path / "out.key").exists()
 
 
 def test_the_published_layouts_can_be_asked_for_later(
@@ -209,7 +264,7 @@ def test_published_layouts_follow_changed_files_and_killed_runs(run_prepare: Run
 
 
 def test_published_layouts_of_too_few_windows_are_refused_at_once(run_prepare: Run, raw: Path, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="hold contexts of 3 windows"):
+    with pytest.raises(UserError, match="a context takes 3 windows"):
         run_prepare("amazon_books", raw, tmp_path / "out", {"published": True}, **{**USERS, "windows": 2})
     assert not (tmp_path / "out").exists()
 
@@ -233,7 +288,7 @@ def test_new_users_move_nobody_between_the_splits() -> None:
     more = [*few, *((f"newcomer {i}", 80) for i in range(60))]
     key = bytes(32)
     before, after = (
-        {row["raw"]: row["split"] for row in choose_users(users, 90, 30, "amazon_books", key).to_pylist()}
+        {row["raw"]: row["split"] for row in sample_users(users, 90, 30, "amazon_books", key).to_pylist()}
         for users in (few, more)
     )
     stayed = before.keys() & after.keys()
@@ -243,5 +298,5 @@ def test_new_users_move_nobody_between_the_splits() -> None:
     assert all(user.startswith("newcomer") for user in came)
     assert len(left) == len(came) < 40
     assert len(before) == 120
-    smaller = choose_users(few, 45, 15, "amazon_books", key).to_pylist()
+    smaller = sample_users(few, 45, 15, "amazon_books", key).to_pylist()
     assert {row["raw"]: row["split"] for row in smaller}.items() <= before.items()

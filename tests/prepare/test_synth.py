@@ -1,4 +1,4 @@
-"""Made-up raw files are what they claim to be, told from the files themselves by Python's own csv and json."""
+"""Synthetic raw files are what they claim to be, as read by Python's own csv and json."""
 
 import csv
 import gzip
@@ -13,10 +13,10 @@ from made_files import DOMAINS, domain_of, files
 from numpy.typing import NDArray
 
 from deeper.domains import BUILTIN
-from deeper.prepare.raw.all_readers import READERS, find_reader
+from deeper.prepare.raw.readers import READERS
 from deeper.prepare.sources import SOURCES
 from deeper.prepare.synth.file_formats import FORMATS
-from deeper.prepare.synth.made_titles import QUIRKS, quirks
+from deeper.prepare.synth.made_titles import QUIRKS, draw_quirks
 from deeper.prepare.synth.rating_events import Events, chunks, count_items
 from deeper.prepare.synth.raw_files import SHAPES, write_raw
 
@@ -30,7 +30,7 @@ TITLE_QUIRKS = {
 
 
 def path_of(folder: Path, raw_format: str, which: str) -> Path:
-    return folder / getattr(FORMATS[raw_format], which).format(SOURCES[domain_of(raw_format)].category)
+    return folder / getattr(FORMATS[raw_format], f"{which}_file").format(SOURCES[domain_of(raw_format)].category)
 
 
 def records(path: Path, columns: tuple[str, ...] = ()) -> list[dict[str, Any]]:
@@ -52,16 +52,6 @@ def test_a_seed_gives_the_same_bytes_and_another_seed_others(raw_format: str, tm
     assert made["one"] == made["same"]
     assert made["one"].keys() == made["other"].keys()
     assert not [name for name in made["one"] if made["one"][name] == made["other"][name]]
-
-
-def test_every_format_that_has_a_reader_is_made_and_told_from_the_others(tmp_path: Path) -> None:
-    other_spellings = {"movielens_kaggle": "movielens", "amazon_2023_early": "amazon_2023"}
-    assert FORMATS.keys() - other_spellings.keys() == READERS.keys()
-    for raw_format in FORMATS:
-        write_raw(domain_of(raw_format), 200, tmp_path / raw_format, raw_format=raw_format)
-        path = path_of(tmp_path / raw_format, raw_format, "ratings")
-        found = find_reader(str(path), SOURCES[domain_of(raw_format)].formats, "any").name
-        assert found == other_spellings.get(raw_format, raw_format)
 
 
 def test_ratings_without_reviews_in_their_order_of_columns(tmp_path: Path) -> None:
@@ -152,7 +142,7 @@ def quirk_of(kind: str, titles: list[str]) -> str:
 def test_titles_have_the_quirks_that_the_truth_counts(
     raw_format: str, ratings: int, rare: set[str], tmp_path: Path
 ) -> None:
-    kind = FORMATS[raw_format].kind
+    kind = FORMATS[raw_format].family
     truth = write_raw(DOMAINS[kind], ratings, tmp_path / "raw", raw_format=raw_format).truth
     reader = READERS[raw_format]
     titles: dict[str, list[str]] = {}
@@ -171,7 +161,7 @@ def test_titles_have_the_quirks_that_the_truth_counts(
 
 @pytest.mark.parametrize("kind", TITLE_QUIRKS)
 def test_rare_quirks_of_titles_come_in_large_files(kind: str) -> None:
-    counts = np.bincount(quirks(kind, 1_000_000, 1), minlength=len(QUIRKS))
+    counts = np.bincount(draw_quirks(kind, 1_000_000, 1), minlength=len(QUIRKS))
     assert {QUIRKS[number] for number in np.flatnonzero(counts)} == {"plain", *TITLE_QUIRKS[kind]}
     assert counts[0] > 500_000
 
@@ -187,7 +177,7 @@ ROW_QUIRKS = {
     "food_com": {"many_lines": lambda row: "\n" in row["review"]},
     "google_local": {"no_text": lambda row: row["text"] is None, "answered": lambda row: bool(row["resp"])},
 }
-"""How each quirk of a row is told."""
+"""How each quirk of a row is recognised."""
 
 
 @pytest.mark.parametrize("raw_format", ROW_QUIRKS)
@@ -201,9 +191,9 @@ def test_rows_have_the_quirks_that_the_truth_counts(raw_format: str, tmp_path: P
         assert 0.065 < found["other_order"] / len(rows) < 0.085
 
 
-def test_all_quirks_of_rows_are_told() -> None:
-    assert {name: set(lines.marks) for name, lines in FORMATS.items() if lines.marks} == {
-        name: set(told) for name, told in ROW_QUIRKS.items()
+def test_every_quirk_of_rows_is_checked() -> None:
+    assert {name: set(raw.quirk_marks) for name, raw in FORMATS.items() if raw.quirk_marks} == {
+        name: set(marks) for name, marks in ROW_QUIRKS.items()
     }
 
 
@@ -218,7 +208,7 @@ def test_repeats_and_missing_ratings_are_as_many_as_the_truth_counts(raw_format:
     assert len(rows) == truth["ratings"] == 20_000
     assert len(pairs) - len(set(pairs)) == truth["repeats"]
     assert len(values) - len(set(values)) == truth["exact_repeats"]
-    has_repeats = FORMATS[raw_format].kind in ("amazon", "google_local") and raw_format != "amazon_2023_csv"
+    has_repeats = FORMATS[raw_format].family in ("amazon", "google_local") and raw_format != "amazon_2023_csv"
     assert (truth["repeats"] > truth["exact_repeats"] > 0) == has_repeats
     assert has_repeats or truth["repeats"] == 0
     unrated = sum(float(row[2]) == 0 for row in values)
@@ -228,7 +218,7 @@ def test_repeats_and_missing_ratings_are_as_many_as_the_truth_counts(raw_format:
         # The real files stand by item, or by user and time: a repeat follows its first row closely or from afar.
         behind = sum(one == two for one, two in zip(pairs, pairs[1:], strict=False))
         assert behind < 0.8 * truth["repeats"]
-    if FORMATS[raw_format].kind == "movielens":
+    if FORMATS[raw_format].family == "movielens":
         assert [(int(user), int(item)) for user, item in pairs] == sorted(
             (int(user), int(item)) for user, item in pairs
         )

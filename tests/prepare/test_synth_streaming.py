@@ -42,7 +42,7 @@ def test_a_chunk_is_written_before_the_next_one_is_made(
         for made in chunks(*args):
             sizes.append(len(made.users))
             yield made
-            assert opened[0].lines == sum(sizes) + bool(FORMATS[raw_format].header)
+            assert opened[0].lines == sum(sizes) + bool(FORMATS[raw_format].ratings_header)
 
     def watched_open(path: Path) -> _Watched:
         opened.append(_Watched(path))

@@ -51,5 +51,5 @@ def test_the_made_up_file_is_read_without_a_flag(tmp_path: Path) -> None:
     record.write_ratings(tmp_path / "ratings.csv")
     assert pyarrow.csv.read_csv(tmp_path / "ratings.csv").column_names == ["User ID", "Film", "Stars", "Date"]
     own = read_ratings(tmp_path / "ratings.csv", "film")
-    assert own.look.long_enough == record.USERS and not own.look.skipped
+    assert own.summary.long_enough == record.USERS and not own.summary.skipped
     assert own.domain.scale.labels[0] == "0.5"

@@ -1,7 +1,6 @@
 """The bundled real data: MovieLens latest-small, edition of October 2016, users with at least 70 ratings.
 
-`scripts/bundle_movielens.py` makes the file; `data/MOVIELENS-LICENSE.txt` holds its terms, which are not
-those of the code.
+`scripts/bundle_movielens.py` makes the file. Its terms are in `data/MOVIELENS-LICENSE.txt`, not those of the code.
 """
 
 from hashlib import sha256
@@ -16,32 +15,32 @@ from deeper.behaviour.windows import in_time_order, split_users, strings, to_win
 from deeper.errors import UserError
 
 MOVIELENS_SMALL = "movielens_small"
-"""The name of the bundled data, its domain, and the salt of its split."""
+"""The name of the bundled data, of its domain, and the salt of its split."""
 
 SHA256 = "8178b76b567df37962d0ed89bb4da0127e86b03a8fbcca455a7a7e1ad7f9727c"
 
 
 def movielens_small() -> pa.Table:
-    """Windows W0..W6 of the bundled users: 100 of them eval, the others train.
+    """Return windows W0..W6 of the bundled users, 100 of them eval users.
 
     Returns:
-        A `WINDOW` table; titles carry the year ("Heat (1995)"), times are UTC, ids are MovieLens's.
+        A `WINDOW` table; titles contain the year ("Heat (1995)"), times are UTC, ids are MovieLens's.
 
     Raises:
-        UserError: The file is missing or is not the one that belongs to this version.
+        UserError: The file is missing, or differs from the one of this version.
     """
     behaviour = bundled_behaviour()
     return to_windows(behaviour, split=split_users(strings(behaviour, "user"), MOVIELENS_SMALL))
 
 
 def bundled_behaviour() -> pa.Table:
-    """Every rating of the bundled users as a `BEHAVIOUR` table.
+    """Return every rating of the bundled users as a `BEHAVIOUR` table.
 
     Raises:
-        UserError: The file is missing or is not the one that belongs to this version.
+        UserError: The file is missing, or differs from the one of this version.
     """
     path = files("deeper.behaviour").joinpath("data/movielens_small.parquet")
-    remedy = "install deeper again, or use data of your own"
+    remedy = "install deeper again, or use your own data"
     try:
         content = path.read_bytes()
     except OSError as error:

@@ -1,26 +1,26 @@
-"""Fingerprints of windows: they show whether ratings that were learnt from are among those that are judged."""
+"""Fingerprints of windows, which show whether an evaluation uses ratings that a model was trained on."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from hashlib import blake2b
 from typing import Any
 
 FINGERPRINTS = "fingerprints.json"
-"""What a training, a sampling and an evaluation leave of the windows that they learnt or chose from."""
+"""The file in which a training, a sampling or an evaluation lists the windows that it used."""
 
 SALT = b"deeper window"
 
 
 def fingerprints(windows: Iterable[Sequence[Mapping[str, Any]]]) -> list[str]:
-    """What tells windows of the same ratings of the same titles, and shows neither, nor whose they are.
+    """Return hashes that are equal for windows with the same titles and ratings, and that reveal neither.
 
-    Ids and times do not count, so a user is found again under another id or in another order; in another edition of
-    the data only where windows begin with the same ratings.
+    Ids, times and the order within a window do not count, so a user is recognised under another id. In another edition
+    of the data, a user is recognised only if windows begin at the same ratings.
 
     Args:
-        windows: Rows of `schema.ITEM`.
+        windows: Windows of `schema.ITEM` rows.
 
     Returns:
-        Sorted salted BLAKE2b hashes of 16 hexadecimal digits, each once.
+        Salted BLAKE2b hashes of 16 hex digits, distinct and sorted.
     """
     return sorted({_fingerprint(window) for window in windows})
 

@@ -1,4 +1,4 @@
-"""Windows from wherever `--data` points: the bundled data, an own folder, or a published one."""
+"""Load windows from wherever `--data` points: the bundled data, your own folder, or a published one."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -26,11 +26,11 @@ LAYOUTS = (
     "a published domain folder (test_iterations/ or split_data/), or a folder of several",
     "a folder with user_context_train/ or user_context_test/",
 )
-FILES = ("*.json", "*.jsonl", "*.csv", "*.parquet", "*.toml")
-"""What is fetched of a data set on the hub."""
+HUB_FILES = ("*.json", "*.jsonl", "*.csv", "*.parquet", "*.toml")
+"""Files to download from a data set on the hub."""
 
 
-QUIRKS = {
+QUIRK_WORDS = {
     "users_dropped": "users left out for want of a first window",
     "users_unassigned": "users left out because nothing tells their split",
     "users_vanishing": "users missing in some iterations",
@@ -46,18 +46,18 @@ QUIRKS = {
     "repeated_titles": "titles that repeat an earlier one of the same user, kept",
     "unrated": 'ratings that mean "no rating", masked',
 }
-"""What a count of `Quirks` is of, in words; the other counts say nothing beyond these."""
+"""The counts of `Quirks` that are reported, in words; the other counts follow from these."""
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """Windows and what is known of them.
+    """Loaded windows.
 
     Attributes:
         windows: A `WINDOW` table, sorted by (domain, split, user, k).
         domains: The domains that occur, by id.
         notes: What was skipped or mended, in words with counts.
-        source: Where the windows are from.
+        source: Where the windows come from.
     """
 
     windows: pa.Table
@@ -70,14 +70,13 @@ def load_windows(data: str, domains: Sequence[str] | None = None) -> Loaded:
     """Load windows.
 
     Args:
-        data: `movielens_small`, or a folder in one of the `LAYOUTS` ("./movielens_small" for a folder of that
-            name), or the name of a data set on the hub that is in one of them; or several of these, separated by
-            commas.
-        domains: Ids, or names of published folders, of the domains to keep; all by default.
+        data: `movielens_small`, a folder in one of the `LAYOUTS` ("./movielens_small" for a folder of that name), or a
+            data set on the hub in one of them; or several of these, separated by commas.
+        domains: The domains to keep, by id or name of the published folder; all by default.
 
     Raises:
-        UserError: There is no such folder, its layout is unknown, a file in it is bad, it lacks a domain, or a user is
-            there twice.
+        UserError: The folder does not exist, its layout is unknown, a file in it is bad, a domain is missing, or a user
+            occurs twice.
     """
     sources = [data] if Path(data).is_dir() else [part.strip() for part in data.split(",") if part.strip()]
     found = [_load(source, domains or ()) for source in sources or [data]]
@@ -90,7 +89,7 @@ def load_windows(data: str, domains: Sequence[str] | None = None) -> Loaded:
         raise UserError(
             f"the data has no domain{plural} {', '.join(missing)}", where=data, do=f"choose from {', '.join(present)}"
         )
-    _check_once(loaded)
+    _check_no_user_twice(loaded)
     windows = _sorted([part.windows for part in loaded])
     windows = windows.filter(pc.is_in(windows["domain"], pa.array(sorted(wanted), pa.string()))).combine_chunks()
     return Loaded(
@@ -102,11 +101,11 @@ def load_windows(data: str, domains: Sequence[str] | None = None) -> Loaded:
 
 
 def _load(data: str, domains: Sequence[str]) -> tuple[Loaded, list[str]]:
-    """One source, and the domains that it has; those that are not wanted need not be read."""
+    """Load one source; also return its domains, which include those that were not wanted and not read."""
     if data == MOVIELENS_SMALL:
         bundled = {MOVIELENS_SMALL: BUILTIN[MOVIELENS_SMALL]}
         return Loaded(movielens_small(), bundled, [], f"{data}, sha256 {SHA256}"), [MOVIELENS_SMALL]
-    folder = folder_of(data, "data set", FILES)
+    folder = folder_of(data, "data set", HUB_FILES)
     if not folder.is_dir():
         raise UserError(f"there is no such folder: {data}", do=_choices())
     if prepared := find_prepared(folder):
@@ -125,7 +124,7 @@ def _load(data: str, domains: Sequence[str]) -> tuple[Loaded, list[str]]:
 
 
 def _read_published(folders: list[Path], data: str, domains: Sequence[str]) -> tuple[Loaded, list[str]]:
-    """Read the published folders, without those whose name already says that they are not wanted."""
+    """Read the published folders; a folder whose name shows that it is not wanted is skipped."""
     wanted = {domain_id(name, {}) for name in domains}
     tables = [WINDOW.empty_table()]
     notes: list[str] = []
@@ -141,7 +140,7 @@ def _read_published(folders: list[Path], data: str, domains: Sequence[str]) -> t
                 raise UserError(
                     f"{owner[name]} and {folder} hold the same domain, {name}",
                     where=data,
-                    do="name one of them, or remove the other",
+                    do="name only one of them, or remove the other",
                 )
             owner[name] = folder
         tables.append(table)
@@ -149,17 +148,17 @@ def _read_published(folders: list[Path], data: str, domains: Sequence[str]) -> t
     return _of_builtin(tables, notes, data), list(owner)
 
 
-def _check_once(loaded: Sequence[Loaded]) -> None:
-    """Refuse a user who is in two splits or sources, and would be learnt from and judged."""
+def _check_no_user_twice(loaded: Sequence[Loaded]) -> None:
+    """Refuse a user who is in two splits or sources: the user could be in both training and evaluation."""
     place: dict[tuple[str, str], tuple[str, str]] = {}
     for part in loaded:
         columns = [strings(part.windows, name) for name in ("domain", "user", "split")]
         for domain, user, split in zip(*columns, strict=True):
             if (first := place.setdefault((domain, user), (split, part.source))) != (split, part.source):
                 raise UserError(
-                    f"user {user!r} of {domain} is there twice ({first[0]} and {split})",
+                    f"user {user!r} of {domain} occurs twice ({first[0]} and {split})",
                     where=", ".join(dict.fromkeys((first[1], part.source))),
-                    do="give each user in one split of one folder",
+                    do="keep each user in one split of one folder",
                 )
 
 
@@ -174,15 +173,15 @@ def _sorted(tables: list[pa.Table]) -> pa.Table:
 
 
 def domain_id(name: str, own: Mapping[str, Domain]) -> str:
-    """The id of a domain's name or alias; a name that is unknown stays as it is."""
+    """Return the id of a domain by its name or alias; an unknown name is returned as it is."""
     if name in own:
         return name
     return next((domain.id for domain in BUILTIN.values() if name in (domain.id, *domain.aliases)), name)
 
 
 def _notes(quirks: Quirks, folder: Path) -> list[str]:
-    counts = {name: getattr(quirks, name) for name in QUIRKS}
-    return [f"{folder.resolve().name}: {words}: {counts[name]}" for name, words in QUIRKS.items() if counts[name]]
+    counts = {name: getattr(quirks, name) for name in QUIRK_WORDS}
+    return [f"{folder.resolve().name}: {words}: {counts[name]}" for name, words in QUIRK_WORDS.items() if counts[name]]
 
 
 def _choices() -> str:

@@ -1,4 +1,4 @@
-"""Folders that `deeper prepare` has made: their windows as they are, with the split that was drawn there."""
+"""Read the windows of folders that `deeper prepare` has made; they keep their split."""
 
 from pathlib import Path
 
@@ -17,17 +17,17 @@ KEYS = ("domain", "user", "split", "k")
 
 
 def is_prepared(folder: Path) -> bool:
-    """Whether a folder holds windows as `deeper prepare` writes them."""
+    """Return whether a folder holds windows as `deeper prepare` writes them."""
     return (folder / WINDOWS_FILE).is_file()
 
 
 def find_prepared(root: Path) -> list[Path]:
-    """The folder itself or the folders in it that hold windows, sorted; empty if there are none."""
+    """Return which of a folder and its subfolders hold windows, sorted."""
     return sorted(folder for folder in (root, *root.glob("*")) if is_prepared(folder))
 
 
 def read_prepared(folder: Path) -> pa.Table:
-    """The windows of a prepared folder, a `WINDOW` table.
+    """Return the windows of a prepared folder, a `WINDOW` table.
 
     Raises:
         UserError: The file is damaged or holds something else.
@@ -47,11 +47,11 @@ def read_prepared(folder: Path) -> pa.Table:
 
 
 def _check(windows: pa.Table) -> None:
-    """Refuse what no window is; a table of another program may be sound Parquet and hold anything.
+    """Refuse tables that another program has written, if they do not hold windows.
 
     Raises:
-        ValueError: A domain or split is unknown, a value is missing, windows of a user are missing, repeated, empty or
-            of different sizes, or a rating is not on the domain's scale.
+        ValueError: A domain or split is unknown; a value is missing; a user's windows are missing, repeated, empty or
+            of different sizes; or a rating is not on the domain's scale.
     """
     if unknown := set(strings(windows, "domain")) - BUILTIN.keys():
         raise ValueError(f"unknown domain {min(unknown)!r}")

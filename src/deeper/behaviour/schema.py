@@ -15,7 +15,7 @@ BEHAVIOUR = pa.schema(
         pa.field("position", pa.int32(), nullable=False),
     ]
 )
-"""One rating event a row; `position` counts a user's events in time order from 0."""
+"""One rating event a row; `position` numbers a user's events in time order from 0."""
 
 ITEM = pa.struct(
     [

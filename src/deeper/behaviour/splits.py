@@ -1,6 +1,6 @@
-"""Which train users a model may learn from, and which it is judged on.
+"""Divide the train users into fixed parts: some train a predictor, others sample directions or validate.
 
-A judge that has learnt from a user remembers the answers, so that the users are parted once and for all.
+A predictor remembers the ratings of its training users. Its rewards for their personas would be biased.
 """
 
 from collections.abc import Iterable, Sequence
@@ -15,14 +15,10 @@ VALIDATION_SHARE = 0.2
 
 
 def part(domain: str, user: str) -> Part:
-    """The part of the train users that a user belongs to; the same for ever.
+    """Return the part of the train users that a user belongs to; it never changes.
 
-    By default predictors are trained on "a", directions are sampled for "b", and choices are made on "validation".
-    A fifth of the users are validation users, the others are halved; the hash is BLAKE2b with a salt.
-
-    Args:
-        domain: The domain's id.
-        user: The user's id.
+    By default predictors are trained on "a", directions are sampled for "b", and choices are made on "validation". A
+    salted BLAKE2b hash assigns a fifth of the users to "validation", and half of the rest each to "a" and "b".
     """
     share = int.from_bytes(_digest("part", domain, user), "big") / 2**64
     if share < VALIDATION_SHARE:
@@ -31,16 +27,16 @@ def part(domain: str, user: str) -> Part:
 
 
 def user_hash(domain: str, user: str) -> str:
-    """A name for a user of a domain that does not show the id: 16 hex digits of a salted BLAKE2b hash."""
+    """Return a name for a user that does not reveal the id: 16 hex digits of a salted BLAKE2b hash."""
     return _digest("user", domain, user).hex()
 
 
 def some_of_each_domain(users: Iterable[tuple[str, str]], count: int) -> list[tuple[str, str]]:
-    """At most `count` users of each domain, chosen by their hash, so that a smaller choice is a part of a larger one.
+    """Return at most `count` users of each domain, chosen by hash: a smaller choice is a subset of a larger one.
 
     Args:
-        users: Domain and id of each.
-        count: Users of each domain, at most.
+        users: Domain and id of each user.
+        count: Largest number of users of each domain.
 
     Returns:
         Sorted by domain and id.
@@ -56,27 +52,30 @@ def _digest(purpose: str, domain: str, user: str) -> bytes:
 
 
 def share_out(keys: Iterable[tuple[str, str]], trained_on: Sequence[frozenset[str]]) -> list[list[tuple[str, str]]]:
-    """Give each user to the first predictor that was not trained on it, so that no judge remembers the answers.
+    """Assign each user to the first predictor that was not trained on that user.
 
     Args:
-        keys: The users.
-        trained_on: For each predictor the users that it was trained on, as `splits.user_hash` names them.
+        keys: Domain and id of each user.
+        trained_on: For each predictor, the `user_hash` of each of its training users.
+
+    Returns:
+        For each predictor, its users.
 
     Raises:
-        UserError: There are users whom every predictor was trained on.
+        UserError: Every predictor was trained on some user.
     """
     shares: list[list[tuple[str, str]]] = [[] for _ in trained_on]
-    remembered = 0
+    unassigned = 0
     for key in keys:
-        fits = [i for i, users in enumerate(trained_on) if user_hash(*key) not in users]
-        if fits:
-            shares[fits[0]].append(key)
+        unbiased = [i for i, users in enumerate(trained_on) if user_hash(*key) not in users]
+        if unbiased:
+            shares[unbiased[0]].append(key)
         else:
-            remembered += 1
-    if remembered:
+            unassigned += 1
+    if unassigned:
         raise UserError(
-            f"{remembered} users were in the training of every predictor given, which would remember their ratings",
+            f"every predictor was trained on {unassigned} of these users, and would remember their ratings",
             where="predictor_adapter",
-            do="train a predictor on the other part of the users (--fold) and give both, with a comma between",
+            do="train a predictor on the other part of the users (--fold), and give both, separated by a comma",
         )
     return shares

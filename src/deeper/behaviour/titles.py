@@ -1,4 +1,4 @@
-"""Item titles as people read them: cleaning, and what counts as having none."""
+"""Clean item titles, and tell real titles from missing ones."""
 
 import html
 import re
@@ -6,9 +6,9 @@ import unicodedata
 from functools import lru_cache
 from html.entities import html5
 
-# Only whole, known entities with their semicolon: `html.unescape` alone would turn "Q&notes" into "Q¬es".
+# Only complete, known entities with their semicolon: `html.unescape` alone would turn "Q&notes" into "Q¬es".
 _ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
-# "&amp;amp;amp;" is "&" however long it is: level by level it would take time that grows with its square.
+# "&amp;amp;amp;" is "&" at any length; resolving it level by level would take quadratic time.
 _NESTED = re.compile(r"&(?:(?:amp|AMP|#0{0,5}38|#[xX]0{0,4}26);)+")
 _HIDDEN = frozenset({"Cc", "Cf", "Cs"})
 _MISSING = frozenset({"", "Unknown"})
@@ -20,12 +20,12 @@ def _unescape_one(match: re.Match[str]) -> str:
 
 
 def unescape(title: str) -> str:
-    """The title with its HTML entities resolved, one level deep ("&amp;quot;" gives "&quot;")."""
+    """Return the title with its HTML entities resolved, one level deep ("&amp;quot;" gives "&quot;")."""
     return _ENTITY.sub(_unescape_one, title) if "&" in title else title
 
 
 def remove_hidden(title: str) -> str:
-    """The title without control, zero-width, direction and soft-hyphen characters; blanks are kept."""
+    """Return the title without control, zero-width, direction and soft-hyphen characters; blanks are kept."""
     if title.isprintable():
         return title
     return "".join(char for char in title if char.isspace() or unicodedata.category(char) not in _HIDDEN)
@@ -33,14 +33,10 @@ def remove_hidden(title: str) -> str:
 
 @lru_cache(maxsize=1 << 16)
 def clean_title(title: str) -> str:
-    """The title in the one form in which it is stored, compared and shown.
+    """Return the title in the one form in which it is stored, compared and shown.
 
-    HTML entities are resolved however deeply they were escaped, hidden characters are removed, runs of
-    blanks (tabs and line ends too) become one, the ends are stripped, and the text is in Unicode's NFC.
-    Cleaning a clean title changes nothing.
-
-    Args:
-        title: Any text.
+    HTML entities are resolved at any depth, hidden characters are removed, runs of blanks (also tabs and line ends)
+    become one blank, the ends are stripped, and the text is in Unicode NFC. Cleaning a clean title changes nothing.
     """
     while True:
         cleaned = " ".join(remove_hidden(unescape(_NESTED.sub("&", title))).split())
@@ -51,5 +47,5 @@ def clean_title(title: str) -> str:
 
 
 def has_title(title: str) -> bool:
-    """Whether a title says what the item is: not empty, not only blanks, not the publishers' "Unknown"."""
+    """Return whether a title names the item: not empty, not only blanks, not the publishers' "Unknown"."""
     return clean_title(title) not in _MISSING

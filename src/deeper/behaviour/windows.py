@@ -1,8 +1,7 @@
-"""Behaviours in time order, cut into windows, and users split into train and eval.
+"""Sort behaviour by time, cut it into windows, and split users into train and eval.
 
-The order is (domain, user, time). Half of the real users have events of the same second, or of the same day:
-such ties are broken by BLAKE2b of user and item, which knows nothing of the rating, so that no window is
-sorted by what is to be predicted.
+The order is (domain, user, time). Half of the real users have events in the same second, or on the same day. BLAKE2b of
+user and item breaks such ties. It does not depend on the rating, so no window is sorted by what is to be predicted.
 """
 
 import math
@@ -20,9 +19,9 @@ from deeper.behaviour.schema import BEHAVIOUR, ITEM, WINDOW
 WINDOW_SIZE = 10
 WINDOW_COUNT = 7
 MIN_WINDOWS = 2
-"""The least that can be judged: one window to read and one to predict."""
+"""Fewest windows of a user: one to write a persona from, and one to predict."""
 
-EVAL_USERS = 100
+MAX_EVAL_USERS = 100
 EVAL_SHARE = 0.3
 
 Ints = NDArray[np.int64]
@@ -30,29 +29,29 @@ Split = Mapping[str, str] | Callable[[str], str]
 
 
 def split_users(users: Iterable[str], salt: str) -> dict[str, str]:
-    """Split users into "train" and "eval"; the same users and salt give the same split for ever.
+    """Split users into "train" and "eval"; the same users and salt always give the same split.
 
-    The users whose BLAKE2b hash (8 bytes) of `salt`, a zero byte and the id is lowest become eval users: 30 %
-    of them, rounded up, but at most 100.
+    Users are ranked by the BLAKE2b hash (8 bytes) of `salt`, a zero byte and the id. The lowest 30 %, rounded up and at
+    most 100, become eval users.
 
     Args:
         users: User ids; repeated ones count once.
-        salt: Makes the split of one data set independent of another's.
+        salt: Different salts make the splits of two data sets independent.
     """
     ordered = sorted(set(users), key=lambda user: (_hash(salt, user), user))
-    count = min(EVAL_USERS, math.ceil(EVAL_SHARE * len(ordered)))
+    count = min(MAX_EVAL_USERS, math.ceil(EVAL_SHARE * len(ordered)))
     return {user: "eval" if rank < count else "train" for rank, user in enumerate(ordered)}
 
 
 def in_time_order(events: pa.Table) -> pa.Table:
     """Sort events by (domain, user, time) and number each user's events.
 
-    Ties in time go by `position` where the table has it (then it is the true order of the events), else by
-    BLAKE2b of user and item. What is still tied (the same user, item and time twice) keeps its order.
+    Ties in time are broken by `position` if the table has it, else by BLAKE2b of user and item. Rows that are still
+    tied (the same user, item and time) keep their order.
 
     Args:
-        events: The columns of `BEHAVIOUR`; `position` may be missing. `time` is without nulls, or, where there is a
-            `position`, has nothing else: then that alone is the order.
+        events: The columns of `BEHAVIOUR`; `position` may be missing. `time` has no nulls, or only nulls if there is a
+            `position`, which then is the order.
 
     Returns:
         A `BEHAVIOUR` table with `position` from 0 for each user of each domain.
@@ -75,16 +74,15 @@ def in_time_order(events: pa.Table) -> pa.Table:
 
 
 def to_windows(behaviour: pa.Table, size: int = WINDOW_SIZE, count: int = WINDOW_COUNT, *, split: Split) -> pa.Table:
-    """Cut behaviours into windows of consecutive events.
+    """Cut behaviour into windows of consecutive events.
 
-    Only whole windows are made, and only users with at least two of them are kept: `short_users` names the
-    others.
+    Every window is full. Users with fewer than two windows are left out; `short_users` returns them.
 
     Args:
-        behaviour: A `BEHAVIOUR` table; any order of rows.
+        behaviour: A `BEHAVIOUR` table; rows in any order.
         size: Events in a window, 1 or more.
-        count: Windows of a user at most, 2 or more; later events are left out.
-        split: "train" or "eval" of each user that is kept.
+        count: Largest number of windows of a user, 2 or more; later events are left out.
+        split: "train" or "eval" for each user.
 
     Returns:
         A `WINDOW` table, sorted by (domain, split, user, k).
@@ -119,19 +117,19 @@ def to_windows(behaviour: pa.Table, size: int = WINDOW_SIZE, count: int = WINDOW
 
 
 def short_users(behaviour: pa.Table, size: int = WINDOW_SIZE) -> list[tuple[str, str]]:
-    """The (domain, user) pairs with too few behaviours for two windows, which `to_windows` leaves out."""
+    """Return the (domain, user) pairs with too few events for two windows; `to_windows` leaves them out."""
     counts = behaviour.group_by(["domain", "user"]).aggregate([([], "count_all")])
     short = counts.filter(pa.array(counts["count_all"].to_numpy() < MIN_WINDOWS * size))
     return sorted(zip(strings(short, "domain"), strings(short, "user"), strict=True))
 
 
 def strings(table: pa.Table, name: str) -> list[str]:
-    """A column of strings without nulls."""
+    """Return a column of strings without nulls as a list."""
     return cast(list[str], table[name].to_pylist())
 
 
 def _hash(*parts: str) -> int:
-    """64 bits of BLAKE2b of the parts, which a zero byte separates."""
+    """64 bits of BLAKE2b of the parts, separated by zero bytes."""
     return int.from_bytes(blake2b("\0".join(parts).encode(), digest_size=8).digest(), "big")
 
 
@@ -146,18 +144,18 @@ def _times(table: pa.Table) -> Ints:
 
 
 def _starts(ordered: pa.Table) -> Ints:
-    """Rows where a user's events begin, in a table sorted by (domain, user); shape (users,)."""
+    """The first row of each user, in a table sorted by (domain, user); shape (users,)."""
     changes = (np.diff(_ranks(ordered, "user")) != 0) | (np.diff(_ranks(ordered, "domain")) != 0)
     return np.flatnonzero(np.concatenate([np.ones(min(1, ordered.num_rows), bool), changes]))
 
 
 def _position(starts: Ints, rows: int) -> Ints:
-    """How far each row is from the last start at or before it; shape (rows,)."""
+    """The distance of each row from the last start at or before it; shape (rows,)."""
     return np.arange(rows) - np.repeat(starts, np.diff(np.append(starts, rows)))
 
 
 def _by_position(behaviour: pa.Table) -> pa.Table:
-    """The table sorted by (domain, user, position), after a check that this is time order."""
+    """Sort the table by (domain, user, position), and check that this is time order."""
     keys = (behaviour["position"].to_numpy(), _ranks(behaviour, "user"), _ranks(behaviour, "domain"))
     ordered = behaviour.take(np.lexsort(keys))
     back = np.diff(_times(ordered)) < 0

@@ -71,7 +71,7 @@ def command(
     if is_all and (settings.ratings or settings.meta):
         raise UserError("--ratings and --meta belong to one domain", do="leave out --all, or give only --raw")
     try:
-        from deeper.prepare.all_domains import HEADS, prepare_all, rows
+        from deeper.prepare.all_domains import SUMMARY_COLUMNS, prepare_all, summary_rows
         from deeper.prepare.one_domain import Options, prepare
         from deeper.prepare.raw.find import NoRawFile
     except ImportError as error:
@@ -87,10 +87,10 @@ def command(
         from rich.text import Text
 
         table = Table(box=None, padding=(0, 1))
-        for head in HEADS:
+        for head in SUMMARY_COLUMNS:
             table.add_column(head)
         found = prepare_all(settings, out, options, console)
-        for row in rows(found):
+        for row in summary_rows(found):
             table.add_row(*map(Text, row))
         Console().print(table)
         failed = [name for name, why in found.items() if isinstance(why, UserError) and not isinstance(why, NoRawFile)]

@@ -13,10 +13,10 @@ BUILTIN: dict[str, Domain] = {
 
 
 def find_domain(name: str) -> Domain:
-    """The built-in domain of an id or alias.
+    """Return the built-in domain with an id or alias.
 
     Raises:
-        UserError: There is none of that name.
+        UserError: No built-in domain has that name.
     """
     for domain in BUILTIN.values():
         if name == domain.id or name in domain.aliases:

@@ -15,12 +15,12 @@ from deeper.errors import UserError
 
 Floats = NDArray[np.float64]
 MAX_LABELS = 101
-LARGEST = 1e30
+MAX_MAGNITUDE = 1e30
 
 
 @dataclass(frozen=True)
 class Scale:
-    """A rating scale: equidistant values from `minimum` to `maximum`, both included."""
+    """A rating scale: equally spaced values from `minimum` to `maximum`, both included."""
 
     minimum: float
     maximum: float
@@ -28,38 +28,41 @@ class Scale:
 
     def __post_init__(self) -> None:
         """Refuse scales that are empty, uneven or too fine to be predicted label by label."""
+        where = repr(self)
         if not (all(map(math.isfinite, (self.minimum, self.maximum, self.step))) and self.step > 0):
-            raise UserError("a scale needs finite numbers and a step above 0", where=repr(self))
+            raise UserError("a scale needs finite numbers and a step above 0", where=where, do="correct the numbers")
         steps = (self.maximum - self.minimum) / self.step
         if steps < 1 or abs(steps - round(steps)) > 1e-6:
-            raise UserError("the scale's range is not a whole number of steps", where=repr(self))
+            raise UserError(
+                "the scale's range is not a whole number of steps", where=where, do="choose another maximum or step"
+            )
         if round(steps) + 1 > MAX_LABELS:
-            raise UserError(f"the scale has more than {MAX_LABELS} values", where=repr(self))
+            raise UserError(f"the scale has more than {MAX_LABELS} values", where=where, do="choose a larger step")
         if len(set(self.labels)) < len(self.labels) or any("e" in label for label in self.labels):
-            raise UserError("the scale's values need more than six digits to be told apart", where=repr(self))
+            raise UserError("the scale's values differ only after six digits", where=where, do="choose a larger step")
 
     @cached_property
     def values(self) -> Floats:
-        """All values of the scale, ascending; shape (labels,)."""
+        """Return all values of the scale, ascending; shape (labels,)."""
         count = round((self.maximum - self.minimum) / self.step) + 1
         return np.round(self.minimum + self.step * np.arange(count, dtype=np.float64), 6).astype(np.float64)
 
     @cached_property
     def labels(self) -> tuple[str, ...]:
-        """The values as people write them ("0.5", "1", "1.5"), ascending."""
+        """Return the values as text ("0.5", "1", "1.5"), ascending."""
         return tuple(f"{value:g}" for value in self.values)
 
     def index(self, ratings: Floats) -> NDArray[np.int64]:
-        """Positions of ratings on the scale; a value between two steps goes to the nearer (halves up)."""
+        """Return the positions of the nearest values on the scale; ties go up."""
         steps = np.floor((np.asarray(ratings, np.float64) - self.minimum) / self.step + 0.5)
         return np.clip(steps, 0, len(self.values) - 1).astype(np.int64)
 
     def round(self, points: Floats) -> Floats:
-        """The nearest values of the scale."""
+        """Return the nearest values of the scale."""
         return self.values[self.index(points)]
 
     def contains(self, rating: float) -> bool:
-        """Whether a rating is one of the scale's values, within a thousandth of a step or what float32 can tell."""
+        """Return whether a rating is a value of the scale, within a thousandth of a step or float32 precision."""
         if not math.isfinite(rating):
             return False
         nearest = self.round(np.array([rating]))[0]
@@ -71,15 +74,15 @@ class Domain:
     """One source of behaviour.
 
     Attributes:
-        id: The name that commands take.
-        name: The name that people read.
+        id: Name in commands and tables.
+        name: Name in reports.
         item_noun: What an item is called in a prompt ("movie", "recipe").
         scale: The rating scale.
-        unrated: Ratings that mean "no rating" (Food.com 0); masked in prompts and in errors.
-        aliases: Other names, such as the published folder's.
-        seen: Whether the paper trained on this domain; None where the paper does not have it.
-        between: Whether ratings may lie between the scale's values (a slider read at fewer labels); predictions are
-            of the values all the same.
+        unrated: Ratings that mean "no rating" (Food.com 0); masked in prompts and errors.
+        aliases: Other names, such as that of the published folder.
+        seen: Whether the paper trained on this domain; None if the paper does not use it.
+        between: Whether ratings may lie between the scale's values (a slider). Predictions are always values of the
+            scale.
     """
 
     id: str
@@ -89,17 +92,18 @@ class Domain:
     unrated: tuple[float, ...] = ()
     aliases: tuple[str, ...] = ()
     seen: bool | None = None
-    between: bool = field(default=False, repr=False)  # decides what is read, not what is predicted
+    # Not in the repr, which identifies the domain in stages: it shapes what is read, not what is predicted.
+    between: bool = field(default=False, repr=False)
 
     def is_rated(self, ratings: Floats) -> NDArray[np.bool_]:
-        """Which ratings are real ones; the same shape as `ratings`, compared in float32, as tables hold them."""
+        """Return which ratings are real, in the shape of `ratings`; compared in float32, the type in tables."""
         if not self.unrated:
             return np.full(np.shape(ratings), True)
         with np.errstate(over="ignore"):
             return ~np.isin(np.asarray(ratings).astype(np.float32), np.array(self.unrated, np.float32))
 
     def accepts(self, rating: float) -> bool:
-        """Whether a rating is on the scale, or between its values where that is allowed, or means "no rating"."""
+        """Return whether a rating is on the scale, lies between its values if that is allowed, or means "no rating"."""
         is_within = self.between and self.scale.minimum <= rating <= self.scale.maximum
         return not self.is_rated(np.array([rating]))[0] or is_within or self.scale.contains(rating)
 
@@ -113,8 +117,8 @@ def parse_domain(table: dict[str, Any], where: str) -> Domain:
         where: The file, for messages.
 
     Raises:
-        UserError: A key is missing, unknown, or of the wrong kind; the id is not a plain word or begins with
-            "mean", which names the means over domains; or the scale's values cannot be written as labels.
+        UserError: A key is missing, unknown, or of the wrong type; the id is not a plain word, or begins with "mean",
+            which is the name of means over domains; or the scale's values cannot be written as labels.
     """
     required, optional = {"id", "name", "item_noun", "scale"}, {"unrated", "aliases", "seen", "between"}
     if missing := sorted(required - table.keys()):
@@ -147,25 +151,27 @@ def parse_domain(table: dict[str, Any], where: str) -> Domain:
 
 
 def _numbers(value: object, where: str) -> list[float]:
-    """The finite numbers of a list; text is none, though its digits could be taken for some."""
-    numbers = cast(list[object], value) if isinstance(value, list) else [None]
-    found = [one for one in numbers if isinstance(one, int | float) and not isinstance(one, bool)]
-    if len(found) != len(numbers) or not all(abs(one) < LARGEST for one in found):
-        raise UserError(f"{str(value)[:80]!r} is no list of numbers", where=where, do="write numbers between brackets")
-    return [float(one) for one in found]
+    """The numbers of a list, which must all be finite."""
+    values = cast(list[object], value) if isinstance(value, list) else [None]
+    numbers = [one for one in values if isinstance(one, int | float) and not isinstance(one, bool)]
+    if len(numbers) != len(values) or not all(abs(number) < MAX_MAGNITUDE for number in numbers):
+        raise UserError(
+            f"{str(value)[:80]!r} is not a list of numbers", where=where, do="write numbers in square brackets"
+        )
+    return [float(number) for number in numbers]
 
 
 def _check_words(table: dict[str, Any], where: str) -> None:
-    """Refuse what cannot stand in a command, a table's head or a prompt."""
+    """Refuse texts that would break a command, a table or a prompt."""
     if not (isinstance(table["id"], str) and re.fullmatch("[a-z0-9_]+", table["id"])):
         raise UserError(
             f"the domain's id {table['id']!r} is not a plain word",
             where=f"{where}, id",
-            do="use small letters, digits and underscores only",
+            do="use only lower-case letters, digits and underscores",
         )
     if table["id"].startswith("mean"):
         raise UserError(
-            f"the domain's id {table['id']!r} begins with 'mean', which names the means over domains",
+            f"the domain's id {table['id']!r} begins with 'mean', the name of means over domains",
             where=f"{where}, id",
             do="choose another id",
         )
@@ -188,11 +194,11 @@ def load_domain(path: Path) -> Domain:
     """Read a domain from a TOML file.
 
     Raises:
-        UserError: The file is missing, is no TOML, or does not describe a domain.
+        UserError: The file is missing, is not TOML, or does not describe a domain.
     """
     try:
         return parse_domain(tomllib.loads(path.read_text("utf-8")), str(path))
     except FileNotFoundError as error:
-        raise UserError("there is no such file", where=str(path)) from error
+        raise UserError("there is no such file", where=str(path), do="check the path") from error
     except (ValueError, RecursionError, OSError) as error:
-        raise UserError(f"not a TOML file ({error})", where=str(path)) from error
+        raise UserError(f"not a TOML file ({error})", where=str(path), do="correct the file") from error

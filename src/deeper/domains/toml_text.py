@@ -1,28 +1,28 @@
-"""Domains as TOML: what `domain.load_domain` reads."""
+"""Write domains as TOML, for `domain.load_domain` to read."""
 
 import json
 from typing import Any
 
 from deeper.domains.domain import Domain
 
-COMMENTS = {
-    "id": "The name in tables and commands: small letters, digits and underscores.",
-    "name": "The name that people read.",
+KEY_COMMENTS = {
+    "id": "The name in tables and commands: lower-case letters, digits and underscores.",
+    "name": "The name in reports.",
     "item_noun": "What one item is called in prompts: movie, book, recipe, place, song.",
     "scale": "Lowest and highest rating and the step between: [1, 5, 1] stars, [0.5, 5, 0.5] half stars,\n"
     "# [0, 1, 1] thumbs, [0, 10, 1], [0, 100, 5]. Each value can be predicted; about 20 are enough, 101 the most.",
     "between": "Whether ratings may lie between these values, as 73 on [0, 100, 5]; they are kept as they are.",
-    "unrated": 'Ratings that mean "no rating": no model sees them, and they judge nothing; [0] where 0 is one.',
+    "unrated": 'Ratings that mean "no rating", for example [0]: no model sees them, and they do not count as errors.',
 }
-"""What each key says. The keys `aliases` and `seen` are for the built-in domains."""
+"""A comment for each key. The keys `aliases` and `seen` are for the built-in domains only."""
 
 
 def domain_toml(domain: Domain, comments: bool = False) -> str:
-    """A domain as TOML.
+    """Return a domain as TOML, without `aliases` and `seen`.
 
     Args:
-        domain: The domain; its aliases, and whether the paper has seen it, are left out.
-        comments: Whether to explain each key, and to show those that have their default.
+        domain: The domain.
+        comments: Whether to explain each key and include keys with their default value.
     """
     scale = domain.scale
     table: dict[str, Any] = {
@@ -36,8 +36,8 @@ def domain_toml(domain: Domain, comments: bool = False) -> str:
     lines: list[str] = []
     for key, value in table.items():
         if comments:
-            lines += [f"# {COMMENTS[key]}"]
+            lines += [f"# {KEY_COMMENTS[key]}"]
         if comments or value not in (False, []):
-            # JSON's strings, truth values and lists of numbers are TOML's, too.
+            # Strings, booleans and lists of numbers are written alike in JSON and TOML.
             lines.append(f"{key} = {json.dumps(value, ensure_ascii=False)}" + "\n" * comments)
     return "\n".join(lines).rstrip() + "\n"

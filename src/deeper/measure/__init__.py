@@ -1,1 +1,1 @@
-"""Pure numbers: errors, ranks, intervals and descriptions of text. Knows nothing of models."""
+"""Statistics on plain numbers and texts: prediction errors, bootstrap intervals, correlations, text statistics."""

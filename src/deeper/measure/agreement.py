@@ -1,7 +1,6 @@
-"""Agreement of two measurements of the same things within groups, and ratios of means, with intervals by user.
+"""Within-group correlation, ratio of sums and Spearman–Brown reliability, with cluster bootstrap intervals.
 
-Values are centred within their group first, so that only differences within a group count: whether one group is
-easier than another does not enter.
+The clusters are users: all groups of a user are resampled together.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,45 +14,47 @@ from deeper.measure.bootstrap import resampled_means
 Floats = NDArray[np.float64]
 
 CONFIDENCE = 0.95
-SAMPLES = 2000
-_ROUNDING = 1e-12
-"""A sum of squares below this share of the raw one is a rounding error: the values do not differ."""
+BOOTSTRAP_SAMPLES = 2000
+_RELATIVE_TOLERANCE = 1e-12
+"""A centred sum of squares below this share of the raw one is a rounding error: the variance is zero."""
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A number and its percentile bootstrap interval; NaN where it, or its interval, is not defined."""
+    """A statistic and its percentile bootstrap interval; NaN where undefined."""
 
     value: float
     low: float
     high: float
 
 
-def centred_correlation(x: Sequence[Floats], y: Sequence[Floats], owners: Sequence[str], seed: int) -> Estimate:
-    """Pearson correlation of x and y within groups, pooled over groups: Σ cov / √(Σ var · Σ var).
+def within_group_correlation(x: Sequence[Floats], y: Sequence[Floats], owners: Sequence[str], seed: int) -> Estimate:
+    """Pooled within-group Pearson correlation: Σ cov / √(Σ var · Σ var), with values centred within their group.
+
+    Differences between the group means have no influence.
 
     Args:
-        x: For each group one number a member, shape (members,); groups of one member count for nothing.
-        y: The same for the other measurement.
+        x: For each group, one number a member, shape (members,); groups of one member have no influence.
+        y: The other variable, likewise.
         owners: The user of each group; users are resampled.
         seed: Seed of the resampling.
 
     Returns:
-        The correlation, −1 to 1; NaN where x or y does not differ within any group.
+        The correlation, −1 to 1; NaN if x or y is constant within every group.
     """
     users = {owner: i for i, owner in enumerate(dict.fromkeys(owners))}
-    sums = np.zeros((len(users), 3))  # of xy, xx and yy for each user
-    scale = np.zeros(2)
+    sums = np.zeros((len(users), 3))  # centred sums of xy, xx and yy for each user
+    raw_squares = np.zeros(2)
     for one, other, owner in zip(x, y, owners, strict=True):
         dx, dy = one - one.mean(), other - other.mean()
         sums[users[owner]] += (dx @ dy, dx @ dx, dy @ dy)
-        scale += (one @ one, other @ other)
-    sums[:, 1:][sums[:, 1:] <= _ROUNDING * scale] = 0.0
+        raw_squares += (one @ one, other @ other)
+    sums[:, 1:][sums[:, 1:] <= _RELATIVE_TOLERANCE * raw_squares] = 0.0
     return _estimate(sums, _correlation, seed)
 
 
-def ratio(numerators: Floats, denominators: Floats, owners: Sequence[str], seed: int) -> Estimate:
-    """Σ numerators / Σ denominators; with denominators of 1 it is a mean.
+def ratio_of_sums(numerators: Floats, denominators: Floats, owners: Sequence[str], seed: int) -> Estimate:
+    """Ratio estimator Σ numerators / Σ denominators; the mean if all denominators are 1.
 
     Args:
         numerators: Shape (groups,).
@@ -69,25 +70,25 @@ def ratio(numerators: Floats, denominators: Floats, owners: Sequence[str], seed:
 
 
 def spearman_brown(half: Estimate) -> Estimate:
-    """Reliability of a whole from the correlation of its halves: 2ρ / (1 + ρ), not below −1.
+    """Split-half reliability of the whole from the correlation ρ of its halves: 2ρ / (1 + ρ), not below −1.
 
     Source: Spearman (1910) and Brown (1910), British Journal of Psychology 3.
     """
-    return Estimate(*(_lengthened(value) for value in (half.value, half.low, half.high)))
+    return Estimate(*(_stepped_up(value) for value in (half.value, half.low, half.high)))
 
 
-def _lengthened(half: float) -> float:
+def _stepped_up(half: float) -> float:
     return -1.0 if half <= -1 / 3 else 2 * half / (1 + half)
 
 
 def _estimate(sums: Floats, statistic: Callable[[Floats], Floats], seed: int) -> Estimate:
-    """The statistic of the sums (users, terms) over all users, with its bootstrap interval."""
+    """The statistic of sums over all users, and its interval; `sums` has the shape (users, terms)."""
     value = float(statistic(sums.sum(axis=0)[None])[0]) if len(sums) else float("nan")
     if len(sums) < 2 or np.isnan(value):
         return Estimate(value, float("nan"), float("nan"))
-    drawn = statistic(resampled_means(sums, seed, 0, SAMPLES))
-    drawn = drawn[np.isfinite(drawn)]
-    low, high = np.quantile(drawn, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+    resampled = statistic(resampled_means(sums, seed, 0, BOOTSTRAP_SAMPLES))
+    resampled = resampled[np.isfinite(resampled)]
+    low, high = np.quantile(resampled, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
     return Estimate(value, float(low), float(high))
 
 

@@ -1,4 +1,4 @@
-"""Percentile bootstrap over users.
+"""Percentile bootstrap intervals of means and ratios; users are resampled, stratified by domain.
 
 Source: Efron and Tibshirani (1993), An introduction to the bootstrap, chapter 13.
 """
@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
-AT_ONCE = 100
-"""Bootstrap samples that are summed at once."""
+SAMPLES_PER_BATCH = 100
+"""Bootstrap samples that are averaged at once, to save memory."""
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean and the bounds of its interval; the bounds are NaN where a mean rests on a single user."""
+    """A mean and the bounds of its interval; the bounds are NaN if a domain has a single user."""
 
     mean: float
     low: float
@@ -29,9 +29,9 @@ def mean_interval(values: Floats, seed: int, confidence: float = 0.95, samples: 
 
     Args:
         values: One number a user, shape (users,).
-        seed: Seed of the resampling; the same seed resamples the same positions.
-        confidence: Between 0 and 1.
-        samples: Bootstrap samples.
+        seed: Seed of the resampling; the same seed draws the same positions.
+        confidence: Confidence level, 0 to 1.
+        samples: Number of bootstrap samples.
 
     Raises:
         ValueError: There is no user.
@@ -42,16 +42,16 @@ def mean_interval(values: Floats, seed: int, confidence: float = 0.95, samples: 
 def domain_mean_interval(
     domains: Sequence[Floats], seed: int, confidence: float = 0.95, samples: int = 2000
 ) -> Interval:
-    """Mean over domains of the means over users; users are resampled within their domain.
+    """Macro-average over domains of the means over users, with a stratified bootstrap interval.
 
     Args:
-        domains: For each domain one number a user, shape (users,).
+        domains: For each domain, one number a user, shape (users,).
         seed: Seed of the resampling.
-        confidence: Between 0 and 1.
-        samples: Bootstrap samples.
+        confidence: Confidence level, 0 to 1.
+        samples: Number of bootstrap samples.
 
     Raises:
-        ValueError: There is no domain, or one without users.
+        ValueError: There is no domain, or one has no users.
     """
     if not domains or any(len(values) == 0 for values in domains):
         raise ValueError("a mean needs at least one user of each domain")
@@ -66,16 +66,16 @@ def domain_mean_interval(
 def domain_ratio_interval(
     numerators: Sequence[Floats], denominators: Sequence[Floats], seed: int, samples: int = 2000
 ) -> Interval:
-    """Ratio of two means over domains of the means over the same users, with a 95 % interval.
+    """Ratio of two macro-averages over the same users, with a paired stratified 95 % bootstrap interval.
 
     Args:
-        numerators: For each domain one number a user, shape (users,).
-        denominators: The same of what is compared with, users in the same order.
-        seed: Seed of the resampling; users are resampled within their domain, in pairs.
-        samples: Bootstrap samples.
+        numerators: For each domain, one number a user, shape (users,).
+        denominators: The same for the denominator, users in the same order.
+        seed: Seed of the resampling.
+        samples: Number of bootstrap samples.
 
     Raises:
-        ValueError: There is no domain, or one without users.
+        ValueError: There is no domain, or one has no users.
     """
     if not numerators or any(len(values) == 0 for values in numerators):
         raise ValueError("a ratio needs at least one user of each domain")
@@ -94,20 +94,20 @@ def resampled_means(values: Floats, seed: int, domain: int, samples: int) -> Flo
     """Mean of each bootstrap sample, shape (samples,) or (samples, terms).
 
     Args:
-        values: One number a user, shape (users,), or some, shape (users, terms).
+        values: One number a user, shape (users,), or several, shape (users, terms).
         seed: Seed of the resampling.
-        domain: Which domain, counted from 0: each is resampled in its own way.
-        samples: Bootstrap samples.
+        domain: Index of the domain, from 0; each domain has its own random stream.
+        samples: Number of bootstrap samples.
     """
-    counts, users = _resampled(len(values), seed, domain, samples), len(values)
-    # As numbers that can be multiplied, all counts at once would be eight times as large.
-    parts = (counts[start : start + AT_ONCE] for start in range(0, samples, AT_ONCE))
+    counts, users = _resampling_counts(len(values), seed, domain, samples), len(values)
+    # The product converts counts to float64; converting all at once would take eight times their memory.
+    parts = (counts[start : start + SAMPLES_PER_BATCH] for start in range(0, samples, SAMPLES_PER_BATCH))
     return np.concatenate([part @ values / users for part in parts])
 
 
 @lru_cache(maxsize=16)
-def _resampled(users: int, seed: int, domain: int, samples: int) -> NDArray[np.uint8]:
-    """How often each user is in each bootstrap sample, shape (samples, users); never more than 255 times."""
+def _resampling_counts(users: int, seed: int, domain: int, samples: int) -> NDArray[np.uint8]:
+    """How often each bootstrap sample draws each user, shape (samples, users); in practice far below 255."""
     rng = np.random.default_rng([seed, domain])
     counts = np.empty((samples, users), np.uint8)
     for row in counts:

@@ -1,6 +1,6 @@
-"""Errors of predicted ratings, and the median that turns a distribution into a point.
+"""Errors of predicted ratings: MAE, RMSE, CRPS, pairwise rank accuracy; and the median of a distribution.
 
-Nothing here masks: the caller leaves out ratings that mean "no rating" first.
+Nothing is masked here: the caller leaves out ratings that mean "no rating".
 """
 
 import numpy as np
@@ -8,13 +8,12 @@ from numpy.typing import ArrayLike, NDArray
 
 Floats = NDArray[np.float64]
 
-_HALF = 0.5
 _TOLERANCE = 1e-6
-"""A cumulated share this close to one half counts as one half: float32 shares, exact to 1e-7, miss it by less."""
+"""A cumulative probability this close to one half counts as one half; float32 is exact to about 1e-7."""
 
 
 def mean_absolute_error(points: ArrayLike, actual: ArrayLike) -> float:
-    """Mean of the absolute differences between predicted and actual ratings.
+    """Mean of |predicted − actual| (MAE).
 
     Args:
         points: Predicted ratings, shape (items,).
@@ -28,7 +27,7 @@ def mean_absolute_error(points: ArrayLike, actual: ArrayLike) -> float:
 
 
 def root_mean_square_error(points: ArrayLike, actual: ArrayLike) -> float:
-    """Square root of the mean of (predicted − actual)²; arguments and errors as `mean_absolute_error`."""
+    """Square root of the mean of (predicted − actual)² (RMSE); arguments and errors as in `mean_absolute_error`."""
     predicted, true = _aligned(points, actual)
     return float(np.sqrt(np.square(predicted - true).mean()))
 
@@ -36,12 +35,12 @@ def root_mean_square_error(points: ArrayLike, actual: ArrayLike) -> float:
 def crps(distribution: ArrayLike, values: ArrayLike, actual: ArrayLike) -> Floats:
     """Continuous ranked probability score of discrete distributions; lower is better.
 
-    CRPS(F, y) = ∫ (F(x) − 1{x ≥ y})² dx = E|X − y| − ∫ F(x)(1 − F(x)) dx. It is in units of the rating, and
-    for a distribution with all its mass on one value it is the absolute error. Source: Gneiting and Raftery
-    (2007), Strictly proper scoring rules, prediction, and estimation, JASA 102(477), equations 20 and 21.
+    CRPS(F, y) = ∫ (F(x) − 1{x ≥ y})² dx = E|X − y| − ∫ F(x)(1 − F(x)) dx, in units of the rating. For a distribution
+    with all its mass on one value it equals the absolute error. Source: Gneiting and Raftery (2007), Strictly proper
+    scoring rules, prediction, and estimation, JASA 102(477), equations 20 and 21.
 
     Args:
-        distribution: Shares of the labels, shape (…, labels), normalised here.
+        distribution: Weights of the labels, shape (…, labels), normalised here.
         values: The labels' ratings, ascending, shape (labels,).
         actual: Actual ratings, shape (…).
 
@@ -57,29 +56,29 @@ def crps(distribution: ArrayLike, values: ArrayLike, actual: ArrayLike) -> Float
 
 
 def rank_accuracy(points: ArrayLike, actual: ArrayLike) -> float:
-    """Share of pairs of items that the prediction puts in the right order, 0 to 1; .5 is chance.
+    """Pairwise concordance: share of pairs of items that are predicted in the right order, 0 to 1; 0.5 is chance.
 
-    Pairs whose actual ratings are equal are left out; pairs whose predictions are equal count half.
+    Pairs with equal actual ratings are left out; pairs with equal predictions count half.
 
     Args:
         points: Predicted ratings of one user, shape (items,).
         actual: Actual ratings, shape (items,).
 
     Returns:
-        The share, or NaN where no pair differs.
+        The share, or NaN if all actual ratings are equal.
     """
     predicted, true = _aligned(points, actual)
-    # Each pair stands twice in these matrices (items, items), with the same verdict.
-    order = np.sign(true[:, None] - true)
-    guess = np.sign(predicted[:, None] - predicted)
-    differs = order != 0
-    return float(((order * guess)[differs] + 1).mean() / 2) if differs.any() else float("nan")
+    # Each pair occurs twice in these matrices (items, items), with the same result.
+    actual_order = np.sign(true[:, None] - true)
+    predicted_order = np.sign(predicted[:, None] - predicted)
+    differs = actual_order != 0
+    return float(((actual_order * predicted_order)[differs] + 1).mean() / 2) if differs.any() else float("nan")
 
 
 def weighted_median(distribution: ArrayLike, values: ArrayLike) -> Floats:
-    """The value where half of the mass is reached; the middle of two where both are medians.
+    """Median of a discrete distribution; the midpoint if two values are medians.
 
-    It is the point of least expected absolute error.
+    It minimises the expected absolute error.
 
     Args:
         distribution: Weights of the values, shape (…, labels), normalised here.
@@ -89,9 +88,9 @@ def weighted_median(distribution: ArrayLike, values: ArrayLike) -> Floats:
         Medians, shape (…).
     """
     scale = np.asarray(values, np.float64)
-    cumulated = np.cumsum(_normalised(distribution), axis=-1)
-    lower = scale[np.argmax(cumulated >= _HALF - _TOLERANCE, axis=-1)]
-    upper = scale[np.argmax(cumulated > _HALF + _TOLERANCE, axis=-1)]
+    cumulative = np.cumsum(_normalised(distribution), axis=-1)
+    lower = scale[np.argmax(cumulative >= 0.5 - _TOLERANCE, axis=-1)]
+    upper = scale[np.argmax(cumulative > 0.5 + _TOLERANCE, axis=-1)]
     return (lower + upper) / 2
 
 
@@ -99,14 +98,14 @@ def _normalised(distribution: ArrayLike) -> Floats:
     shares = np.asarray(distribution, np.float64)
     total = shares.sum(axis=-1, keepdims=True)
     if not (np.isfinite(shares).all() and (shares >= 0).all() and (total > 0).all()):
-        raise ValueError("a distribution needs finite shares of at least 0 and some mass")
+        raise ValueError("the weights of a distribution must be finite, not negative, and not all zero")
     return shares / total
 
 
 def _aligned(points: ArrayLike, actual: ArrayLike) -> tuple[Floats, Floats]:
     predicted, true = np.asarray(points, np.float64), np.asarray(actual, np.float64)
     if predicted.shape != true.shape or predicted.size == 0:
-        raise ValueError(f"predicted {predicted.shape} and actual {true.shape} ratings must match, not empty")
+        raise ValueError(f"predicted {predicted.shape} and actual {true.shape} ratings must match and not be empty")
     if not (np.isfinite(predicted).all() and np.isfinite(true).all()):
         raise ValueError("ratings must be finite")
     return predicted, true

@@ -1,4 +1,4 @@
-"""Descriptions of personas as texts: length, redundancy, retention, distinctness."""
+"""Statistics of persona texts: redundancy, retention from one text to the next, distinctness between texts."""
 
 import re
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ import numpy as np
 
 _WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
 
-_FUNCTION_WORDS = frozenset(
+_STOP_WORDS = frozenset(
     _WORD.findall("""
     a about above after again all also although always am among an and another any are as at be because been
     before being below between both but by can could did do does doing during each either else even ever every
@@ -19,17 +19,17 @@ _FUNCTION_WORDS = frozenset(
     whether which while who whom whose why will with within without would yet you your yours
     """)
 )
-"""English words that say nothing about a taste. "user" is among them: every persona has it."""
+"""English stop words, and "user", which occurs in every persona."""
 
 
 def words(text: str) -> list[str]:
-    """Words of a text in order, lower case: runs of letters and digits, with inner apostrophes, hyphens."""
+    """Return the words of a text in order, in lower case: letters and digits with inner apostrophes and hyphens."""
     return _WORD.findall(text.lower())
 
 
 def content_words(text: str) -> frozenset[str]:
-    """Distinct words of a text that are not function words."""
-    return frozenset(words(text)) - _FUNCTION_WORDS
+    """Return the distinct words of a text without stop words."""
+    return frozenset(words(text)) - _STOP_WORDS
 
 
 def redundancy(text: str, n: int = 3) -> float:
@@ -44,27 +44,27 @@ def redundancy(text: str, n: int = 3) -> float:
 
 
 def retention(parent: str, child: str) -> float:
-    """Share of the parent's content words that the child keeps, 0 to 1; NaN where the parent has none."""
-    kept = content_words(parent)
-    return len(kept & content_words(child)) / len(kept) if kept else float("nan")
+    """Share of the parent's content words that occur in the child, 0 to 1; NaN if the parent has none."""
+    in_parent = content_words(parent)
+    return len(in_parent & content_words(child)) / len(in_parent) if in_parent else float("nan")
 
 
 def distinctness(texts: Sequence[str]) -> float:
-    """1 − mean over pairs of texts of the Jaccard similarity of their content words; 0 (all alike) to 1.
+    """Mean pairwise Jaccard distance of the texts' content words, 0 (all alike) to 1.
 
-    Two texts without content words are alike. NaN for fewer than two texts. Source of the similarity: Jaccard
-    (1912), The distribution of the flora in the alpine zone.
+    The distance of two texts without content words is 0. NaN for fewer than two texts. Source: Jaccard (1912), The
+    distribution of the flora in the alpine zone.
     """
     if len(texts) < 2:
         return float("nan")
     sets = [content_words(text) for text in texts]
     column = {word: i for i, word in enumerate(sorted(frozenset().union(*sets)))}
     present = np.zeros((len(sets), len(column)), np.float32)
-    for row, kept in enumerate(sets):
-        present[row, [column[word] for word in kept]] = 1
+    for row, found in enumerate(sets):
+        present[row, [column[word] for word in found]] = 1
     sizes = present.sum(axis=1, dtype=np.float64)
     total = 0.0
-    for row in range(len(sets) - 1):  # a whole matrix of pairs would grow with the square of the texts
+    for row in range(len(sets) - 1):  # a matrix of all pairs would take quadratic memory
         shared = (present[row + 1 :] @ present[row]).astype(np.float64)
         united = sizes[row] + sizes[row + 1 :] - shared
         total += float(np.where(united > 0, shared / np.maximum(united, 1), 1.0).sum())

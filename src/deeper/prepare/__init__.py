@@ -1,1 +1,1 @@
-"""From the public raw files of the ten domains to behaviour, windows and contexts; and files like them, made up."""
+"""Turn the public raw files of the ten domains into behaviour, windows and contexts; make synthetic raw files."""

@@ -1,4 +1,4 @@
-"""Clean titles of items: tags, entities and hidden characters removed, scraped code and blanks counted as none."""
+"""Clean the titles of items: remove tags, entities and hidden characters; treat scraped code as no title."""
 
 import re
 from collections import Counter
@@ -13,46 +13,47 @@ import pyarrow.parquet as pq
 
 from deeper.behaviour.titles import clean_title, has_title
 from deeper.prepare.database import path_list
-from deeper.prepare.raw_to_parquet import Staged
+from deeper.prepare.raw_to_parquet import StagedFile
 
 pc: Any = pc_typed
 """pyarrow.compute, whose stubs refuse plain values beside arrays."""
 
 TITLES = pa.schema([pa.field("item", pa.string(), nullable=False), pa.field("title", pa.string(), nullable=False)])
-LONGEST = 2000
-"""Characters; a longer title is page text that was scraped with it."""
+MAX_RAW_TITLE_CHARACTERS = 2000
+"""A longer title is scraped page text."""
 
-SCRIPT = "getTime"
+SCRAPED_CODE = "getTime"
+"""Occurs in every title that is scraped JavaScript."""
+
 _TAGS = "a|b|big|br|center|div|em|font|h[1-6]|hr|i|img|li|ol|p|script|small|span|strong|style|sub|sup|table|td|tr|u|ul"
 _TAG = re.compile(rf"</?(?:{_TAGS})(?:\s[^<>]*)?/?>", re.IGNORECASE)
 _TAIL = re.compile(r"[\"'\s]*/>$")
-PLAIN = r"^[!-%'-;=?-~]+( [!-%'-;=?-~]+)*$"
-"""Titles that are clean as they are: ASCII without &, < and >, single blanks."""
+CLEAN_TITLE_PATTERN = r"^[!-%'-;=?-~]+( [!-%'-;=?-~]+)*$"
+"""Matches titles that need no cleaning: ASCII without &, < and >, single blanks."""
 
 
 def clean_raw_title(title: str) -> str:
-    """A raw title in the form in which it is stored; empty if it says nothing.
+    """Return a raw title as it is stored; empty if there is none.
 
-    HTML entities are resolved, tags are removed (of HTML's names only: "<Untitled>" stays), and so is what is left of
-    a tag at the end (`" />`); the rest is `clean_title`'s. Scraped code, titles of more than 2000 characters and
-    "Unknown" are no titles.
+    Besides what `clean_title` does, HTML tags are removed, and the rest of a tag at the end (`" />`). Other tags stay:
+    "<Untitled>" is a title. Scraped code, titles of more than 2000 characters and "Unknown" count as no title.
     """
     cleaned = clean_title(title)
-    if len(cleaned) > LONGEST or SCRIPT in cleaned or not has_title(cleaned):
+    if len(cleaned) > MAX_RAW_TITLE_CHARACTERS or SCRAPED_CODE in cleaned or not has_title(cleaned):
         return ""
-    # A removed tag may leave the parts of another one.
+    # Removing a tag may join the parts of another one.
     while (bare := clean_title(_TAIL.sub("", _TAG.sub(" ", cleaned)))) != cleaned:
         cleaned = bare
     return cleaned if has_title(cleaned) else ""
 
 
-def write_titles(con: duckdb.DuckDBPyConnection, metas: Sequence[Staged], out: Path) -> Counter[str]:
-    """Write the clean title of every item that has one; of several rows of an item, the first with a title counts.
+def write_titles(con: duckdb.DuckDBPyConnection, metas: Sequence[StagedFile], out: Path) -> Counter[str]:
+    """Write the clean title of every item that has one; if an item has several rows, its first title is used.
 
     Args:
         con: The database.
         metas: Staged meta files, in their order.
-        out: The Parquet file; columns of `TITLES`.
+        out: The Parquet file, with the columns of `TITLES`.
 
     Returns:
         Counts: `items`, `titles_cleaned`, `items_untitled`, `items_repeated` (rows beyond an item's first).
@@ -77,13 +78,16 @@ def write_titles(con: duckdb.DuckDBPyConnection, metas: Sequence[Staged], out: P
 
 
 def _clean(raw: pa.Table, counts: Counter[str]) -> pa.Table:
-    """Titles of a batch; only those that are not plain are looked at one by one."""
+    """Clean the titles of a batch; for speed, Python sees only those that may need it."""
     title = pc.fill_null(raw["title"].cast(pa.string()), "")
-    plain = pc.and_(pc.match_substring_regex(title, PLAIN), pc.invert(pc.match_substring(title, SCRIPT)))
-    plain = pc.and_(pc.and_(plain, pc.less_equal(pc.utf8_length(title), LONGEST)), pc.not_equal(title, "Unknown"))
-    odd = cast(list[str], title.filter(pc.invert(plain)).to_pylist())
-    mended = pa.array([clean_raw_title(text) for text in odd], pa.string())
-    cleaned = pc.replace_with_mask(title.combine_chunks(), pc.invert(plain).combine_chunks(), mended)
+    is_clean = pc.and_(
+        pc.match_substring_regex(title, CLEAN_TITLE_PATTERN), pc.invert(pc.match_substring(title, SCRAPED_CODE))
+    )
+    is_clean = pc.and_(is_clean, pc.less_equal(pc.utf8_length(title), MAX_RAW_TITLE_CHARACTERS))
+    is_clean = pc.and_(is_clean, pc.not_equal(title, "Unknown"))
+    unclean = cast(list[str], title.filter(pc.invert(is_clean)).to_pylist())
+    mended = pa.array([clean_raw_title(text) for text in unclean], pa.string())
+    cleaned = pc.replace_with_mask(title.combine_chunks(), pc.invert(is_clean).combine_chunks(), mended)
     is_titled = pc.not_equal(cleaned, "")
     counts["items"] += raw.num_rows
     counts["items_untitled"] += raw.num_rows - (pc.sum(is_titled).as_py() or 0)

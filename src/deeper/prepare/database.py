@@ -1,4 +1,4 @@
-"""DuckDB as this package uses it: bounded memory, spilling to the output's disk, errors that say what to do."""
+"""DuckDB with bounded memory, temporary files on the output's disk, and errors that say what to do."""
 
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -11,15 +11,15 @@ from deeper.errors import UserError
 
 @contextmanager
 def database(spill: Path, memory_gib: float) -> Generator[duckdb.DuckDBPyConnection]:
-    """A database in memory that spills to a folder.
+    """Open an in-memory database that writes to a folder what does not fit in memory.
 
     Args:
-        spill: Folder for what does not fit; on the same disk as the output.
-        memory_gib: Memory that it keeps to, in GiB; the process takes about half a GiB more.
+        spill: The folder, on the same disk as the output.
+        memory_gib: Memory limit in GiB; the process takes about half a GiB more.
 
     Raises:
-        UserError: The disk is full, or the memory too small.
-        KeyboardInterrupt: It was interrupted, for which the database has errors of its own.
+        UserError: The disk is full, or the memory is too small.
+        KeyboardInterrupt: The user interrupted a query; DuckDB raises other exceptions then.
     """
     config: dict[str, str | bool | int | float | list[str]] = {
         "memory_limit": f"{memory_gib:g}GiB",
@@ -34,20 +34,20 @@ def database(spill: Path, memory_gib: float) -> Generator[duckdb.DuckDBPyConnect
             raise
         raise KeyboardInterrupt from error
     except duckdb.OutOfMemoryException as error:
-        raise UserError("the memory is too small", where=str(spill), do="give more with --memory") from error
+        raise UserError("the database ran out of memory", where=str(spill), do="raise --memory") from error
     except (duckdb.IOException, duckdb.InternalException) as error:
         raise UserError(
             f"cannot be written or read ({str(error).splitlines()[0]})",
             where=str(spill),
-            do="free space, or choose another --out; the same command continues where it was",
+            do="free space on the disk, or choose another --out; the same command continues where it stopped",
         ) from error
 
 
 def quoted(text: str) -> str:
-    """Text as a string of SQL."""
+    """Return text as an SQL string literal."""
     return "'" + text.replace("'", "''") + "'"
 
 
 def path_list(paths: list[Path]) -> str:
-    """Paths as a list of SQL."""
+    """Return paths as an SQL list."""
     return "[" + ", ".join(quoted(str(path)) for path in paths) + "]"

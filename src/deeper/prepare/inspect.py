@@ -1,4 +1,4 @@
-"""What is in a data folder: counts, histograms, lengths, odd titles, time span."""
+"""Summarise a data folder: counts, histograms, lengths, odd titles, time span."""
 
 from pathlib import Path
 from typing import Any
@@ -10,20 +10,20 @@ from deeper.domains import BUILTIN
 from deeper.errors import UserError
 from deeper.prepare.database import database, quoted
 
-SHOWN = 20
-"""Odd titles of each kind that are shown; all are counted."""
+MAX_TITLES_SHOWN = 20
+"""Odd titles shown of each sort; all are counted."""
 
-LONG_TITLE = 300
-WHOLE = "user IS NOT NULL AND title IS NOT NULL AND rating IS NOT NULL AND time IS NOT NULL"
-ODD = {
-    "not clean": "entities, hidden characters or needless blanks",
+LONG_TITLE_CHARACTERS = 300
+COMPLETE_ROW_SQL = "user IS NOT NULL AND title IS NOT NULL AND rating IS NOT NULL AND time IS NOT NULL"
+ODD_TITLES = {
+    "not clean": "entities, hidden characters or extra blanks",
     "no title": "empty or Unknown",
     "looks like code": "braces, tags or scripts",
-    "very long": f"more than {LONG_TITLE} characters",
-    "names a rating": "words such as five stars, which a reader of ratings may take for one",
+    "very long": f"more than {LONG_TITLE_CHARACTERS} characters",
+    "names a rating": "words such as five stars, which a model may take for a rating",
     "gives an order": "words that a model may take for an instruction",
 }
-"""Kinds of odd titles, and what they are."""
+"""Sorts of odd titles, and what they mean."""
 
 _PATTERNS = {
     "looks like code": r"</?[a-zA-Z][^>]*>|\{[^}]*\}|function\s*\(|getTime|javascript:",
@@ -33,22 +33,25 @@ _PATTERNS = {
 
 
 def inspect(folder: Path, memory_gib: float = 2.0) -> dict[str, Any]:
-    """Look at a folder that `deeper prepare` or `deeper synth users` has made, or at one's own in Parquet.
+    """Summarise a folder made by `deeper prepare` or `deeper synth users`, or one of your own with Parquet.
 
     Args:
         folder: Holds behaviour.parquet.
-        memory_gib: Memory that the database keeps to.
+        memory_gib: Memory limit of the database, in GiB.
 
     Returns:
-        One entry for each domain: `counts`, `ratings` and `ratings_of_users` (value or range, count), `days_of_users`,
-        `titles` (length, count), `years`, and `odd` titles (kind, count, some of them).
+        One entry for each domain: `counts`; `mean` rating; `first` and `last` time; histograms as (lower bound, count)
+        of `ratings`, `ratings_of_users`, `days_of_users`, `title_lengths` and `years`; and `odd` titles by sort, each
+        with `count` and `some` examples.
 
     Raises:
         UserError: There is no behaviour.parquet, or it cannot be read.
     """
     path = folder / "behaviour.parquet"
     if not path.is_file():
-        raise UserError("there is no behaviour.parquet", where=str(folder), do="name a folder of deeper prepare")
+        raise UserError(
+            "there is no behaviour.parquet", where=str(folder), do="name a folder that deeper prepare has made"
+        )
     with database(folder / ".spill", memory_gib) as con:
         try:
             con.execute(f"CREATE VIEW everything AS SELECT * FROM read_parquet({quoted(str(path))})")
@@ -59,35 +62,37 @@ def inspect(folder: Path, memory_gib: float = 2.0) -> dict[str, Any]:
             domain = "coalesce(domain, '')" if "domain" in columns else "''"
             values = f"user, title, rating, time, {item} AS item, {domain} AS domain"
             con.execute(f"CREATE VIEW rows AS SELECT {values} FROM everything")
-            con.execute(f"CREATE VIEW items AS SELECT * FROM rows WHERE {WHOLE}")
+            con.execute(f"CREATE VIEW items AS SELECT * FROM rows WHERE {COMPLETE_ROW_SQL}")
             names = [row[0] for row in con.execute("SELECT DISTINCT domain FROM items ORDER BY 1").fetchall()]
             return {name or "the folder's own": _domain(con, name) for name in names}
         except duckdb.OutOfMemoryException:
             raise
         except duckdb.Error as error:
             raise UserError(
-                f"cannot be read ({str(error).splitlines()[0]})", where=str(path), do="write it again"
+                f"cannot be read ({str(error).splitlines()[0]})", where=str(path), do="make the file again"
             ) from error
 
 
 def _domain(con: duckdb.DuckDBPyConnection, name: str) -> dict[str, Any]:
     con.execute(f"CREATE OR REPLACE TEMP VIEW chosen AS SELECT * FROM items WHERE domain = {quoted(name)}")
     con.execute(
-        """CREATE OR REPLACE TEMP TABLE people AS SELECT user, count(*) AS n, min(rating) = max(rating) AS constant,
+        """CREATE OR REPLACE TEMP TABLE users AS SELECT user, count(*) AS n, min(rating) = max(rating) AS constant,
            date_diff('day', min(time), max(time)) AS days, count(*) - count(DISTINCT time) AS ties
            FROM chosen GROUP BY user"""
     )
     con.execute("CREATE OR REPLACE TEMP TABLE titles AS SELECT title, count(*) AS n FROM chosen GROUP BY title")
     row = con.execute(
-        """SELECT (SELECT count(*) FROM chosen), (SELECT count(*) FROM people),
+        """SELECT (SELECT count(*) FROM chosen), (SELECT count(*) FROM users),
            (SELECT count(DISTINCT item) FROM chosen), (SELECT count(*) FROM titles),
-           (SELECT count(*) - count(DISTINCT (user, item)) FROM chosen), (SELECT sum(ties) FROM people),
-           (SELECT count(*) FROM people WHERE constant), (SELECT avg(rating) FROM chosen),
+           (SELECT count(*) - count(DISTINCT (user, item)) FROM chosen), (SELECT sum(ties) FROM users),
+           (SELECT count(*) FROM users WHERE constant), (SELECT avg(rating) FROM chosen),
            (SELECT CAST(min(time) AS VARCHAR) FROM chosen), (SELECT CAST(max(time) AS VARCHAR) FROM chosen)"""
     ).fetchall()[0]
     heads = ("ratings", "users", "items", "titles", "repeats", "ties in time", "users with one rating throughout")
     counts: dict[str, Any] = dict(zip(heads, map(int, row[:7]), strict=True))
-    lacking = con.execute(f"SELECT count(*) FROM rows WHERE domain = {quoted(name)} AND NOT ({WHOLE})").fetchall()
+    lacking = con.execute(
+        f"SELECT count(*) FROM rows WHERE domain = {quoted(name)} AND NOT ({COMPLETE_ROW_SQL})"
+    ).fetchall()
     if lacking[0][0]:
         counts["rows without a value, left out"] = int(lacking[0][0])
     if name in BUILTIN and BUILTIN[name].unrated:
@@ -101,8 +106,8 @@ def _domain(con: duckdb.DuckDBPyConnection, name: str) -> dict[str, Any]:
         "first": row[8],
         "last": row[9],
         "ratings": _histogram(con, "SELECT rating AS x FROM chosen"),
-        "ratings_of_users": _histogram(con, "SELECT CAST(pow(2, floor(log2(n))) AS BIGINT) AS x FROM people"),
-        "days_of_users": _histogram(con, "SELECT CAST(pow(2, floor(log2(days + 1))) - 1 AS BIGINT) AS x FROM people"),
+        "ratings_of_users": _histogram(con, "SELECT CAST(pow(2, floor(log2(n))) AS BIGINT) AS x FROM users"),
+        "days_of_users": _histogram(con, "SELECT CAST(pow(2, floor(log2(days + 1))) - 1 AS BIGINT) AS x FROM users"),
         "title_lengths": _histogram(con, "SELECT length(title) // 10 * 10 AS x FROM titles"),
         "years": _histogram(con, "SELECT year(time) AS x FROM chosen"),
         "odd": _odd(con),
@@ -115,17 +120,17 @@ def _histogram(con: duckdb.DuckDBPyConnection, query: str) -> list[tuple[float, 
 
 
 def _odd(con: duckdb.DuckDBPyConnection) -> dict[str, dict[str, Any]]:
-    """Odd titles by kind: how many, and the first of them."""
-    found: dict[str, list[str]] = {kind: [] for kind in ODD}
-    for kind, pattern in _PATTERNS.items():
+    """Odd titles by sort: how many, and the first of them."""
+    found: dict[str, list[str]] = {sort: [] for sort in ODD_TITLES}
+    for sort, pattern in _PATTERNS.items():
         rows = con.execute(f"SELECT title FROM titles WHERE regexp_matches(title, {quoted(pattern)}) ORDER BY title")
-        found[kind] = [row[0] for row in rows.fetchall()]
-    rows = con.execute(f"SELECT title FROM titles WHERE length(title) > {LONG_TITLE} ORDER BY title")
+        found[sort] = [row[0] for row in rows.fetchall()]
+    rows = con.execute(f"SELECT title FROM titles WHERE length(title) > {LONG_TITLE_CHARACTERS} ORDER BY title")
     found["very long"] = [row[0] for row in rows.fetchall()]
-    # A title of letters, digits and single blanks is clean; only the others are looked at one by one.
-    plain = "^[!-%''-~]+( [!-%''-~]+)*$"
-    rows = con.execute(f"SELECT title FROM titles WHERE NOT regexp_matches(title, '{plain}') OR title = 'Unknown'")
+    # Titles of plain ASCII and single blanks are clean. For speed, Python sees only the others.
+    clean = "^[!-%''-~]+( [!-%''-~]+)*$"
+    rows = con.execute(f"SELECT title FROM titles WHERE NOT regexp_matches(title, '{clean}') OR title = 'Unknown'")
     others = sorted(row[0] for row in rows.fetchall())
     found["not clean"] = [title for title in others if clean_title(title) != title]
     found["no title"] = [title for title in others if not has_title(title)]
-    return {kind: {"count": len(titles), "some": titles[:SHOWN]} for kind, titles in found.items()}
+    return {sort: {"count": len(titles), "some": titles[:MAX_TITLES_SHOWN]} for sort, titles in found.items()}

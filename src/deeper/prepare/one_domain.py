@@ -1,13 +1,13 @@
-"""`deeper prepare`: the raw files of one domain to behaviour, windows and contexts.
+"""`deeper prepare`: turn the raw files of one domain into behaviour, windows and contexts.
 
 OUT/config.toml         the settings
-OUT/work/               what an interrupted run goes on with; removed at the end
+OUT/work/               intermediate files, so that an interrupted run can continue; removed at the end
 OUT/behaviour.parquet   the sampled users' ratings in time order
 OUT/windows.parquet     W0, W1, … of each
 OUT/contexts.parquet    previous, current and future window of each refinement
 OUT/rejects.parquet     bad lines: file, line, reason
-OUT/prepare.json        counts of all that was read, left out and merged; versions
-OUT/published/          the published layouts, if asked for
+OUT/prepare.json        counts of what was read, left out and merged; versions; a hash of the code
+OUT/published/          the published layouts, with --published
 """
 
 import math
@@ -15,6 +15,7 @@ import shutil
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -25,47 +26,48 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from deeper.behaviour.published.domain_folder import write_published
 from deeper.behaviour.published.hub_contexts import write_hub
+from deeper.behaviour.users import CONTEXT_WINDOWS
 from deeper.behaviour.windows import WINDOW_SIZE
 from deeper.domains import BUILTIN
 from deeper.errors import UserError
 from deeper.prepare.clean_titles import write_titles
 from deeper.prepare.database import database, path_list
-from deeper.prepare.merge_buckets import Rule, merge_bucket
-from deeper.prepare.raw.blocks import fingerprint
-from deeper.prepare.raw.find import RawFiles, find_raw
-from deeper.prepare.raw_to_parquet import Staged, rejects, stage_meta, stage_ratings
-from deeper.prepare.sample_users import check_place, choose_users, key_mark, read_key
+from deeper.prepare.merge_buckets import MergeRule, merge_bucket
+from deeper.prepare.raw.blocks import file_fingerprint
+from deeper.prepare.raw.find import RawFiles, find_raw_files
+from deeper.prepare.raw.text_records import OnRecords
+from deeper.prepare.raw_to_parquet import StagedFile, rejected_lines, stage_meta, stage_ratings
+from deeper.prepare.sample_users import check_key_place, key_fingerprint, read_key, sample_users
 from deeper.prepare.settings import PrepareSettings
 from deeper.prepare.sources import Source, find_source
 from deeper.prepare.tables import write_tables
+from deeper.storage.code_hash import code_hash
 from deeper.storage.parquet import read_parquet
 from deeper.storage.provenance import provenance
 from deeper.storage.run_folder import RunFolder
 
-REPORT, REJECTED, PUBLISHED = "prepare.json", "rejects.parquet", ("published", "published_hub")
+REPORT_FILE, REJECTS_FILE, PUBLISHED_FOLDERS = "prepare.json", "rejects.parquet", ("published", "published_hub")
 BUCKET_ROWS = 4_000_000
 ROW_BYTES = {("json", False): 400, ("json", True): 75, ("csv", False): 25, ("csv", True): 8}
-"""Bytes of a rating in a file, by kind of records and whether the file is compressed; to choose how many buckets."""
+"""Typical bytes of a rating, by record format and whether the file is compressed; decides the number of buckets."""
 
 REJECTS = pa.schema([pa.field("file", pa.string(), nullable=False), pa.field("line", pa.int64(), nullable=False),
                      pa.field("reason", pa.string(), nullable=False)])  # fmt: skip
-"""A bad line: name of its file, number from 1, and why. The line itself stays in the raw file, with its raw ids."""
+"""A bad line: name of its file, number from 1, and reason. Its text is left out because it holds raw ids."""
 
-FEW = 10
-"""Bad lines that never stop a run, however short the file, unless none may be bad."""
-LEAST_WINDOWS = 3
-"""Of a context, which the published layouts hold."""
+TOLERATED_BAD_LINES = 10
+"""So many bad lines never stop a run, however short the file, unless `max_rejects` is 0."""
 
 
 @dataclass(frozen=True)
 class Options:
-    """What does not decide what comes out.
+    """How to run; none of this changes the tables.
 
     Attributes:
-        key_file: The secret key of the new user ids; made if it is not there.
-        memory_gib: Memory that the database keeps to.
-        max_rejects: Share of bad lines in a file from which on a run stops.
-        published: Whether to write the published layouts, too.
+        key_file: File of the secret key for the new user ids; made if missing.
+        memory_gib: Memory limit of the database, in GiB.
+        max_rejects: Share of bad lines above which a run stops, 0 to 1.
+        published: Whether to write the published layouts too.
     """
 
     key_file: Path
@@ -75,46 +77,60 @@ class Options:
 
 
 def prepare(settings: PrepareSettings, out: Path, options: Options, console: Console) -> dict[str, Any]:
-    """Prepare one domain; an interrupted run continues, and a finished one is not repeated.
+    """Prepare one domain.
+
+    An interrupted run continues. A finished one is repeated only if a raw file or the code has changed.
 
     Args:
         settings: What to do.
         out: The output folder.
-        options: How to do it.
+        options: How to run.
         console: For progress (standard error).
 
     Returns:
         The report, as in prepare.json.
 
     Raises:
-        UserError: A raw file is missing, damaged or of another kind, too many lines are bad, no user is long enough,
-            or the folder holds something else or cannot be written.
+        UserError: A raw file is missing, damaged or in another format; too many lines are bad; no user has enough
+            ratings; or the folder holds something else or cannot be written.
     """
     domain, source = find_source(settings.domain)
-    raw = find_raw(settings, domain, source)
-    check_place(options.key_file, out)
-    if options.published and (settings.windows or source.windows) < LEAST_WINDOWS:
+    raw = find_raw_files(settings, domain, source)
+    check_key_place(options.key_file, out)
+    if options.published and (settings.windows or source.windows) < CONTEXT_WINDOWS:
         raise UserError(
-            f"the published layouts hold contexts of {LEAST_WINDOWS} windows", do="leave out --published, or take more"
+            f"the published layouts hold contexts, and a context takes {CONTEXT_WINDOWS} windows",
+            do=f"leave out --published, or give --windows {CONTEXT_WINDOWS} or more",
         )
     folder = RunFolder(out, settings)
     with folder.held():
-        inputs = [fingerprint(path) for path in (*raw.ratings, *raw.meta)]
-        report = folder.read_json(REPORT) if folder.has(REPORT) else {}
-        is_done = report.get("inputs") == inputs
-        # What is done needs no key any more, and its owner may have deleted it.
-        key = read_key(options.key_file) if options.key_file.exists() or not is_done else b""
-        if is_done and key and report["key"] != key_mark(key):
+        inputs = [file_fingerprint(path) for path in (*raw.ratings, *raw.meta)]
+        # `code_hash` follows imports, and a reader is found by its name.
+        reader = blake2b(repr(raw.reader).encode(), digest_size=8).hexdigest()
+        code = f"{code_hash(prepare)}-{reader}"
+        report = folder.read_json(REPORT_FILE) if folder.has(REPORT_FILE) else {}
+        is_same_input = report.get("inputs") == inputs
+        is_done = is_same_input and report.get("code") == code
+        # A finished folder needs no key, and the user may have deleted it.
+        key = read_key(options.key_file) if options.key_file.exists() or not is_same_input else b""
+        if is_same_input and (report["key"] != key_fingerprint(key) if key else not is_done):
             raise UserError(
-                "the folder was made with another key", where=str(out), do="give its --key-file, or another --out"
+                "the folder was made with another key"
+                if key
+                else "the code of deeper prepare has changed, and the key of this folder's user ids is missing",
+                where=str(out),
+                do="name its key with --key-file, or choose another --out",
             )
         if not is_done:
-            for name in PUBLISHED:
+            if report:
+                changed = "the code of deeper prepare" if is_same_input else "a raw file"
+                console.print(f"{domain}: {changed} has changed: preparing again", markup=False, highlight=False)
+            for name in PUBLISHED_FOLDERS:
                 if folder.has(name):
                     folder.remove(name)
             report = _Run(settings, domain, source, raw, folder, options, console).run(key)
-            report = {**provenance(), "inputs": inputs, "key": key_mark(key), **report}
-            folder.write_json(REPORT, report)
+            report = {**provenance(), "inputs": inputs, "code": code, "key": key_fingerprint(key), **report}
+            folder.write_json(REPORT_FILE, report)
             shutil.rmtree(out / "work", ignore_errors=True)
         if options.published:
             _publish(out, domain)
@@ -122,7 +138,7 @@ def prepare(settings: PrepareSettings, out: Path, options: Options, console: Con
 
 
 class _Run:
-    """One domain from its raw files to its tables."""
+    """Runs the steps from the raw files of one domain to its tables."""
 
     def __init__(
         self, settings: PrepareSettings, domain: str, source: Source, raw: RawFiles, folder: RunFolder,
@@ -147,15 +163,15 @@ class _Run:
             counts, kept = self._merge(con, staged, titles)
             if counts["untitled"] and counts["untitled"] == counts["rows"] - counts["repeats"]:
                 raise UserError(
-                    "no item that was rated has a title there",
+                    "the file has a title for none of the rated items",
                     where=", ".join(self._raw.meta),
-                    do="see whether this is the domain's file of titles, or keep ratings with --untitled keep",
+                    do="check whether this is the domain's meta file, or keep the ratings with --untitled keep",
                 )
-            chosen = self._choose(con, kept, key)
-            self._say(f"writing the tables of {chosen.num_rows} users")
-            tables = write_tables(con, kept, titles, chosen, self._domain.id, self._windows, self._folder.path)
+            sampled = self._sample(con, kept, key)
+            self._print(f"writing the tables of {sampled.num_rows} users")
+            tables = write_tables(con, kept, titles, sampled, self._domain.id, self._windows, self._folder.path)
             bad = self._write_rejects(con, (*staged, *metas))
-        splits = Counter(chosen["split"].to_pylist())
+        splits = Counter(sampled["split"].to_pylist())
         return {
             "domain": self._domain.id,
             "format": self._raw.reader.name,
@@ -174,99 +190,91 @@ class _Run:
         train, held = self._settings.train_users, self._settings.eval_users
         return (self._source.train if train < 0 else train), (self._source.eval if held < 0 else held)
 
-    def _say(self, text: str) -> None:
+    def _print(self, text: str) -> None:
         self._console.print(f"{self._domain.id}: {text}", markup=False, highlight=False)
 
-    def _stage(self, con: duckdb.DuckDBPyConnection) -> tuple[list[Staged], list[Staged]]:
-        buckets = _buckets(self._raw)
-        staged: list[Staged] = []
-        metas: list[Staged] = []
+    def _stage(self, con: duckdb.DuckDBPyConnection) -> tuple[list[StagedFile], list[StagedFile]]:
+        buckets = _bucket_count(self._raw)
+        reader, work = self._raw.reader, self._work
+        staged: list[StagedFile] = []
+        metas: list[StagedFile] = []
         for path in self._raw.ratings:
-            task = self._bars.add_task(f"lines of {path.rpartition('/')[2]}".replace("[", "\\["), total=None)
-            staged.append(
-                stage_ratings(
-                    con,
-                    path,
-                    self._raw.reader,
-                    self._domain,
-                    buckets,
-                    self._work,
-                    lambda rows, task=task: self._bars.advance(task, rows),
-                )  # fmt: skip
-            )
-            self._check(con, staged[-1])
+            progress = self._line_progress(path)
+            staged.append(stage_ratings(con, path, reader, self._domain, buckets, work, progress))
+            self._check_rejects(con, staged[-1])
         for path in self._raw.meta:
-            task = self._bars.add_task(f"lines of {path.rpartition('/')[2]}".replace("[", "\\["), total=None)
-            metas.append(
-                stage_meta(
-                    con, path, self._raw.reader, self._work, lambda rows, task=task: self._bars.advance(task, rows)
-                )
-            )
-            self._check(con, metas[-1])
+            metas.append(stage_meta(con, path, reader, work, self._line_progress(path)))
+            self._check_rejects(con, metas[-1])
         return staged, metas
 
-    def _check(self, con: duckdb.DuckDBPyConnection, one: Staged) -> None:
-        """Stop where too many lines are bad."""
-        self._say(f"{one.path.rpartition('/')[2]}: {one.lines:,} lines, {one.rejected:,} of them bad")
+    def _line_progress(self, path: str) -> OnRecords:
+        task = self._bars.add_task(f"lines of {path.rpartition('/')[2]}".replace("[", "\\["), total=None)
+        return lambda records: self._bars.advance(task, records)
+
+    def _check_rejects(self, con: duckdb.DuckDBPyConnection, file: StagedFile) -> None:
+        """Stop if too many lines are bad."""
+        self._print(f"{file.path.rpartition('/')[2]}: {file.lines:,} lines, {file.rejected:,} of them bad")
         share = self._options.max_rejects
-        if one.rejected > (max(FEW, share * one.lines) if share else 0) or one.rejected == one.lines:
-            bad = self._write_rejects(con, [one])
+        limit = max(TOLERATED_BAD_LINES, share * file.lines) if share else 0
+        if file.rejected > limit or file.rejected == file.lines:
+            bad = self._write_rejects(con, [file])
             raise UserError(
-                f"{one.rejected} of {one.lines} lines are bad; the first: {bad[0]['reason']}",
-                where=f"{one.path}, line {bad[0]['line']}",
-                do=f"see whether this is the domain's file (all bad lines: {self._folder.path / REJECTED}), "
+                f"{file.rejected} of {file.lines} lines are bad; the first: {bad[0]['reason']}",
+                where=f"{file.path}, line {bad[0]['line']}",
+                do=f"check whether this is the domain's file (all bad lines: {self._folder.path / REJECTS_FILE}), "
                 "or allow more with --max-rejects",
             )
 
-    def _write_rejects(self, con: duckdb.DuckDBPyConnection, files: Sequence[Staged]) -> list[dict[str, Any]]:
+    def _write_rejects(self, con: duckdb.DuckDBPyConnection, files: Sequence[StagedFile]) -> list[dict[str, Any]]:
         """Write the bad lines of some files, and return them."""
-        bad = [line for one in files for line in rejects(con, one)]
+        bad = [line for file in files for line in rejected_lines(con, file)]
         named = [{**line, "file": line["file"].rpartition("/")[2]} for line in bad]
-        self._folder.write_table(REJECTED, pa.Table.from_pylist(named, schema=REJECTS))
+        self._folder.write_table(REJECTS_FILE, pa.Table.from_pylist(named, schema=REJECTS))
         return bad
 
     def _merge(
-        self, con: duckdb.DuckDBPyConnection, staged: Sequence[Staged], titles: Path
+        self, con: duckdb.DuckDBPyConnection, staged: Sequence[StagedFile], titles: Path
     ) -> tuple[Counter[str], list[Path]]:
-        rule = Rule(self._source.keep, self._windows * WINDOW_SIZE, self._settings.untitled == "drop")
+        rule = MergeRule(self._source.keep, self._windows * WINDOW_SIZE, self._settings.untitled == "drop")
         folder = self._work / "kept"
         folder.mkdir(exist_ok=True)
         counts: Counter[str] = Counter()
         kept: list[Path] = []
         task = self._bars.add_task("buckets of users merged", total=None)
-        for bucket in range(_buckets(self._raw)):
+        for bucket in range(_bucket_count(self._raw)):
             kept.append(folder / f"{bucket}.parquet")
             counts.update(merge_bucket(con, staged, bucket, titles, self._domain, rule, kept[-1]))
             self._bars.advance(task, 1)
         return counts, kept
 
-    def _choose(self, con: duckdb.DuckDBPyConnection, kept: Sequence[Path], key: bytes) -> pa.Table:
+    def _sample(self, con: duckdb.DuckDBPyConnection, kept: Sequence[Path], key: bytes) -> pa.Table:
         found = con.execute(f"SELECT DISTINCT user, n FROM read_parquet({path_list(list(kept))})").fetchall()
         train, held = self._wanted()
-        chosen = choose_users(found, train, held, self._domain.id, key)
-        if not chosen.num_rows:
+        sampled = sample_users(found, train, held, self._domain.id, key)
+        if not sampled.num_rows:
             needed = self._windows * WINDOW_SIZE
             raise UserError(
-                f"no user was sampled: {len(found)} have the {needed} ratings that {self._windows} windows take",
+                f"no user was sampled: {len(found)} users have the {needed} ratings that {self._windows} windows take",
                 where=", ".join(self._raw.ratings),
-                do="take fewer --windows, more --train-users or --eval-users, or the whole raw file",
+                do="give fewer --windows, more --train-users or --eval-users, or the whole raw file",
             )
-        return chosen
+        return sampled
 
 
-def _buckets(raw: RawFiles) -> int:
-    """How many buckets keep each of them near `BUCKET_ROWS`."""
+def _bucket_count(raw: RawFiles) -> int:
+    """How many buckets give each about `BUCKET_ROWS` rows."""
     rows = sum(
-        int(fingerprint(path)[1] or 0) / ROW_BYTES[raw.reader.kind, path.endswith((".gz", ".zst", ".zstd"))]
+        int(file_fingerprint(path)[1] or 0)
+        / ROW_BYTES[raw.reader.record_format, path.endswith((".gz", ".zst", ".zstd"))]
         for path in raw.ratings
     )
     return max(1, math.ceil(rows / BUCKET_ROWS))
 
 
 def _publish(out: Path, domain: str) -> None:
-    """Write the published layouts, unless they are there; what a killed run has left of them goes."""
+    """Write the published layouts unless they exist; leftovers of a killed run are removed."""
     windows = read_parquet(out / "windows.parquet")
-    ours, hub = (out / name for name in PUBLISHED)
+    ours, hub = (out / name for name in PUBLISHED_FOLDERS)
     for abandoned in (*ours.glob(".*.partial"), *out.glob(f".{hub.name}.*.partial")):
         shutil.rmtree(abandoned)
     folder = ours / (*BUILTIN[domain].aliases, domain)[0]

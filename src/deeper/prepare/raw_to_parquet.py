@@ -1,17 +1,18 @@
-"""One raw file to Parquet: good ratings in buckets of users, bad lines apart, whole or not at all.
+"""Turn one raw file into Parquet: good ratings in buckets of users, bad lines apart.
 
     ratings-<hash>/bucket=<n>/*.parquet     user, item, rating, time, line
     ratings-<hash>/bucket=-1/*.parquet      line, reason
     meta-<hash>/*.parquet                   item, title, line
 
-All ratings of a user are in one bucket, so that what follows needs no more memory than a bucket does. The hash is of
-all that decides the content; a folder that is there is whole.
+All ratings of a user are in one bucket, so later steps need memory for one bucket only. The hash covers everything that
+shapes the content: the file, the query, the reader, and the code that reads. A folder that exists is complete.
 """
 
 import hashlib
 import json
 import shutil
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,17 +22,18 @@ from deeper.domains import Domain
 from deeper.errors import UserError
 from deeper.prepare.database import path_list, quoted
 from deeper.prepare.raw import reasons
-from deeper.prepare.raw.blocks import fingerprint
-from deeper.prepare.raw.reader import Fields, Kind, Reader
-from deeper.prepare.raw.text_records import Told, read_records
+from deeper.prepare.raw.blocks import file_fingerprint
+from deeper.prepare.raw.reader import Fields, Reader, RecordFormat
+from deeper.prepare.raw.text_records import OnRecords, read_records
+from deeper.storage.code_hash import code_hash
 
-STAGE_VERSION = 1
-EARLIEST = "TIMESTAMP '1990-01-01'"
-LATEST = "(now() AT TIME ZONE 'UTC' + INTERVAL 1 DAY)"
+EARLIEST_TIME_SQL = "TIMESTAMP '1990-01-01'"
+LATEST_TIME_SQL = "(now() AT TIME ZONE 'UTC' + INTERVAL 1 DAY)"
+REJECTED_BUCKET = -1
 
 
 @dataclass(frozen=True)
-class Staged:
+class StagedFile:
     """A raw file as Parquet: its path or address, the folder, and how many lines were read and rejected."""
 
     path: str
@@ -41,28 +43,29 @@ class Staged:
 
 
 def stage_ratings(
-    con: duckdb.DuckDBPyConnection, path: str, reader: Reader, domain: Domain, buckets: int, work: Path, told: Told
-) -> Staged:
+    con: duckdb.DuckDBPyConnection, path: str, reader: Reader, domain: Domain, buckets: int, work: Path,
+    on_records: OnRecords,
+) -> StagedFile:  # fmt: skip
     """Read a ratings file.
 
     Args:
         con: The database.
         path: The raw file.
-        reader: Its format.
-        domain: Gives the scale.
-        buckets: How many buckets users are spread over.
+        reader: The reader of its format.
+        domain: Provides the scale.
+        buckets: Number of buckets that users are spread over.
         work: Folder of the staged files.
-        told: Is told how many more records were read.
+        on_records: Called with the number of records in each batch.
 
     Raises:
         UserError: The file cannot be read to its end.
     """
-    values = _values(reader.kind, reader.ratings)
+    values = _values_sql(reader.record_format, reader.ratings)
     scale = ", ".join(f"{value:g}" for value in (*domain.scale.values, *domain.unrated))
-    time = f"try({reader.time.format(time='moment_text')})"
+    time = f"try({reader.time_sql.format(time='moment_text')})"
     rating = "round(try_cast(rating AS DOUBLE), 4)"
     query = f"""
-        SELECT CASE WHEN reason IS NULL THEN hash(user_id) % {buckets} ELSE -1 END AS bucket,
+        SELECT CASE WHEN reason IS NULL THEN hash(user_id) % {buckets} ELSE {REJECTED_BUCKET} END AS bucket,
                user_id AS user, item, CAST(rated AS FLOAT) AS rating, moment AS time, line, reason
         FROM (
             SELECT line, user_id, item, {rating} AS rated, {time} AS moment,
@@ -70,60 +73,63 @@ def stage_ratings(
                          THEN {quoted(reasons.UNREADABLE)}
                      WHEN coalesce(user_id, '') = '' THEN {quoted(reasons.NO_USER)}
                      WHEN coalesce(item, '') = '' THEN {quoted(reasons.NO_ITEM)}
-                     WHEN rated IS NULL THEN {quoted(reasons.RATING)}
-                     WHEN rated NOT IN ({scale}) THEN {quoted(reasons.OFF_SCALE)}
-                     WHEN moment IS NULL THEN {quoted(reasons.TIME)}
-                     WHEN moment NOT BETWEEN {EARLIEST} AND {LATEST} THEN {quoted(reasons.TIME_RANGE)}
+                     WHEN rated IS NULL THEN {quoted(reasons.RATING_NOT_A_NUMBER)}
+                     WHEN rated NOT IN ({scale}) THEN {quoted(reasons.RATING_OFF_SCALE)}
+                     WHEN moment IS NULL THEN {quoted(reasons.TIME_UNREADABLE)}
+                     WHEN moment NOT BETWEEN {EARLIEST_TIME_SQL} AND {LATEST_TIME_SQL}
+                         THEN {quoted(reasons.TIME_OUT_OF_RANGE)}
                 END AS reason
             FROM ({values})
         )"""
-    about = [fingerprint(path), query, buckets]
-    return _once(con, work, "ratings", path, about, query, (reader.kind, reader.ratings), told)
+    return _stage(con, work, "ratings", path, query, reader.record_format, reader.ratings, on_records)
 
 
-def stage_meta(con: duckdb.DuckDBPyConnection, path: str, reader: Reader, work: Path, told: Told) -> Staged:
-    """Read a meta file: the raw titles of items.
+def stage_meta(
+    con: duckdb.DuckDBPyConnection, path: str, reader: Reader, work: Path, on_records: OnRecords
+) -> StagedFile:
+    """Read the raw titles of items from a meta file.
 
     Args:
         con: The database.
         path: The raw file.
-        reader: The format of the ratings file beside it.
+        reader: The reader of the ratings file beside it.
         work: Folder of the staged files.
-        told: Is told how many more records were read.
+        on_records: Called with the number of records in each batch.
 
     Raises:
         UserError: The file cannot be read to its end.
     """
-    values = _values(reader.meta_kind, reader.meta)
+    values = _values_sql(reader.meta_record_format, reader.meta)
     query = f"""
-        SELECT CASE WHEN coalesce(trim(item), '') = '' THEN -1 ELSE 0 END AS bucket, trim(item) AS item, title, line,
+        SELECT CASE WHEN coalesce(trim(item), '') = '' THEN {REJECTED_BUCKET} ELSE 0 END AS bucket,
+            trim(item) AS item, title, line,
             CASE WHEN item IS NULL AND title IS NULL THEN {quoted(reasons.UNREADABLE)}
                  WHEN coalesce(trim(item), '') = '' THEN {quoted(reasons.NO_ITEM)} END AS reason
         FROM ({values})"""
-    return _once(con, work, "meta", path, [fingerprint(path), query], query, (reader.meta_kind, reader.meta), told)
+    return _stage(con, work, "meta", path, query, reader.meta_record_format, reader.meta, on_records)
 
 
-def rejects(con: duckdb.DuckDBPyConnection, staged: Staged) -> list[dict[str, Any]]:
-    """The bad lines of a file, in its order: file, line and reason."""
-    files = sorted(staged.folder.glob("bucket=-1/*.parquet"))
+def rejected_lines(con: duckdb.DuckDBPyConnection, staged: StagedFile) -> list[dict[str, Any]]:
+    """Return the bad lines of a file in its order: file, line and reason."""
+    files = sorted(staged.folder.glob(f"bucket={REJECTED_BUCKET}/*.parquet"))
     if not files:
         return []
     rows = con.execute(f"SELECT line, reason FROM read_parquet({path_list(files)}) ORDER BY line")
     return [{"file": staged.path, "line": line, "reason": reason} for line, reason in rows.fetchall()]
 
 
-def _values(kind: Kind, fields: Fields) -> str:
-    """SQL for the text of each wanted value of each record, and its line."""
-    if kind == "csv":
-        columns = ", ".join(f'"{name}" AS {_safe(name)}' for name in fields.names)
+def _values_sql(record_format: RecordFormat, fields: Fields) -> str:
+    """SQL for the line and the text of each wanted value of each record."""
+    if record_format == "csv":
+        columns = ", ".join(f'"{name}" AS {_sql_name(name)}' for name in fields.names)
         return f"SELECT line, {columns} FROM records"
     keys = [key for keys in fields.names.values() for key in keys]
     columns = list[str]()
     for name, choices in fields.names.items():
-        # An empty text is told from none at all: only a record without any value is unreadable.
+        # An empty text must stay distinct from a missing one: only a record without any value is unreadable.
         found = [f"nullif(v.{key}, '')" for key in choices]
         empty = [f"v.{key}" for key in choices]
-        columns.append(f"coalesce({', '.join([*found, *empty])}) AS {_safe(name)}")
+        columns.append(f"coalesce({', '.join([*found, *empty])}) AS {_sql_name(name)}")
     shape = quoted(json.dumps(dict.fromkeys(keys, "VARCHAR")))
     return f"""
         SELECT line, {", ".join(columns)}
@@ -131,30 +137,23 @@ def _values(kind: Kind, fields: Fields) -> str:
               WHERE text IS NULL OR strlen(text) > 3 OR trim(text, chr(9) || chr(10) || chr(13) || ' ') <> '')"""
 
 
-def _safe(name: str) -> str:
-    """The name of a value in SQL, where "user" and "time" mean something else."""
+def _sql_name(name: str) -> str:
+    """The name of a value in SQL, where "user" and "time" are taken."""
     return {"user": "user_id", "time": "moment_text"}.get(name, name)
 
 
-def _once(
-    con: duckdb.DuckDBPyConnection,
-    work: Path,
-    name: str,
-    path: str,
-    about: list[Any],
-    query: str,
-    how: tuple[Kind, Fields],
-    told: Told,
-) -> Staged:
-    """Write a staged folder unless it is there."""
-    key = json.dumps([STAGE_VERSION, duckdb.__version__, about])
-    folder = work / f"{name}-{hashlib.blake2b(key.encode(), digest_size=8).hexdigest()}"
+def _stage(
+    con: duckdb.DuckDBPyConnection, work: Path, name: str, path: str, query: str, record_format: RecordFormat,
+    fields: Fields, on_records: OnRecords,
+) -> StagedFile:  # fmt: skip
+    """Write a staged folder unless it exists."""
+    folder = work / f"{name}-{_stage_hash(path, query, record_format, fields)}"
     if not folder.exists():
         part = folder.with_name(f"{folder.name}.partial")
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir(parents=True)
         failures: list[BaseException] = []
-        con.register("records", read_records(path, *how, failures, told))
+        con.register("records", read_records(path, record_format, fields, failures, on_records))
         try:
             con.execute(f"COPY ({query}) TO {quoted(str(part))} (FORMAT parquet, PARTITION_BY (bucket))")
         except duckdb.Error as error:
@@ -163,13 +162,21 @@ def _once(
             raise
         finally:
             con.unregister("records")
-        _finish(con, part, path)
+        _write_counts(con, part, path)
         part.rename(folder)
     counts = json.loads((folder / "counts.json").read_text("utf-8"))
-    return Staged(path, folder, counts["lines"], counts["rejected"])
+    return StagedFile(path, folder, counts["lines"], counts["rejected"])
 
 
-def _finish(con: duckdb.DuckDBPyConnection, part: Path, path: str) -> None:
+def _stage_hash(path: str, query: str, record_format: RecordFormat, fields: Fields) -> str:
+    # The query alone does not say which CSV columns are read.
+    content: Sequence[object] = (
+        code_hash(stage_ratings), duckdb.__version__, file_fingerprint(path), query, record_format, asdict(fields),
+    )  # fmt: skip
+    return hashlib.blake2b(json.dumps(content).encode(), digest_size=8).hexdigest()
+
+
+def _write_counts(con: duckdb.DuckDBPyConnection, part: Path, path: str) -> None:
     files = sorted(part.glob("*/*.parquet"))
     if not files:
         raise UserError("the file holds no records", where=path, do="fetch it again")

@@ -1,9 +1,10 @@
-"""The settings of `deeper prepare`: all that decides what comes out."""
+"""The settings of `deeper prepare`: everything that shapes its output."""
 
 from typing import ClassVar, Literal
 
 from pydantic import Field
 
+from deeper.prepare.raw.readers import READERS
 from deeper.storage.settings import RunSettings
 
 
@@ -12,26 +13,25 @@ class PrepareSettings(RunSettings):
 
     command: ClassVar[str] = "prepare"
 
-    domain: str = Field(default="", description="Domain, by id or published folder.")
-    raw: str = Field(default="", description="Folder or address that holds the domain's raw files, at any depth.")
+    domain: str = Field(default="", description="Domain, by its id or the name of its published folder.")
+    raw: str = Field(default="", description="Folder or address with the domain's raw files, at any depth.")
     ratings: tuple[str, ...] = Field(
-        default=(), description="Ratings files, in place of those that are found by their names in the raw folder."
+        default=(), description="Ratings files to read instead of searching the raw folder for them."
     )
-    meta: tuple[str, ...] = Field(default=(), description="Files with the titles, likewise.")
+    meta: tuple[str, ...] = Field(default=(), description="Files with the titles, instead of searching for them.")
     format: str = Field(
         default="",
-        description="Raw format, if the file's beginning does not tell it: movielens, amazon_2018, amazon_2023, "
-        "amazon_2023_csv, amazon_csv, amazon_csv_2014, food_com or google_local.",
+        description=f"Raw format, if the first lines do not show it: {', '.join(READERS)}.",
     )
     windows: int = Field(
         default=0,
         ge=0,
         le=1000,
-        description="Windows of 10 ratings that a user must fill; 0 takes the paper's: 7, for Google Local 6.",
+        description="Windows of 10 ratings that a user must fill; 0 takes the paper's number: 7, for Google Local 6.",
     )
-    train_users: int = Field(default=-1, ge=-1, description="Train users to sample; -1 takes as many as the paper.")
-    eval_users: int = Field(default=-1, ge=-1, description="Eval users to sample; -1 takes as many as the paper.")
+    train_users: int = Field(default=-1, ge=-1, description="Train users to sample; -1 takes the paper's number.")
+    eval_users: int = Field(default=-1, ge=-1, description="Eval users to sample; -1 takes the paper's number.")
     untitled: Literal["drop", "keep"] = Field(
         default="drop",
-        description="Ratings of items without a title: leave them out, or keep them with the title Unknown.",
+        description="What to do with ratings of items without a title: drop them, or keep them as Unknown.",
     )

@@ -1,15 +1,16 @@
-"""Where each domain's raw data lies in its files, which rules it has, and how many users the paper took of it."""
+"""The raw data of each domain: its formats and file names, its rules, and how many users the paper took."""
 
 from dataclasses import dataclass
 
-from deeper.behaviour.load import domain_id
+from deeper.domains import BUILTIN
 from deeper.errors import UserError
 
-FIRST, LAST = "first", "last"
-"""Which of several ratings of one user and item stays: the earliest or the latest; a real one before "no rating"."""
+KEEP_FIRST, KEEP_LAST = "first", "last"
+"""Which of several ratings of one user and item to keep, the earliest or the latest. Real ratings go before
+"no rating"."""
 
-SALT = "deeper prepare"
-"""Public, and the same for ever: which users are sampled depends on it and on their raw ids."""
+SAMPLING_SALT = "deeper prepare"
+"""Public and fixed for ever: this and the raw ids decide which users are sampled."""
 
 
 @dataclass(frozen=True)
@@ -17,13 +18,13 @@ class Source:
     """The raw data of one domain.
 
     Attributes:
-        formats: Names of raw formats it comes in (`readers.FORMATS`), the commonest first.
-        category: What stands in the names of its files.
-        folders: Folders that it may lie in below a common one, besides its id and aliases.
-        keep: Which of several ratings of one user and item stays: `FIRST` or `LAST`.
-        windows: Windows that a user must fill, and that are cut.
-        train: Train users that the paper took.
-        eval: Eval users that it took.
+        formats: Names of its raw formats (keys of `raw.readers.READERS`), the most common first.
+        category: The domain's name in the names of its files.
+        folders: Names that its folder may have, besides its id and aliases.
+        keep: Which of several ratings of one user and item to keep: `KEEP_FIRST` or `KEEP_LAST`.
+        windows: Windows of each user; users who cannot fill them are left out.
+        train: Train users in the paper.
+        eval: Eval users in the paper.
     """
 
     formats: tuple[str, ...]
@@ -37,16 +38,16 @@ class Source:
 
 def _amazon(category: str, train: int, eval_users: int) -> Source:
     formats = ("amazon_2018", "amazon_2023", "amazon_2023_csv", "amazon_csv", "amazon_csv_2014")
-    return Source(formats, category, (category,), FIRST, 7, train, eval_users)
+    return Source(formats, category, (category,), KEEP_FIRST, 7, train, eval_users)
 
 
 SOURCES = {
-    "food_com": Source(("food_com",), "", (), FIRST, 7, 1000, 356),
+    "food_com": Source(("food_com",), "", (), KEEP_FIRST, 7, 1000, 356),
     "amazon_books": _amazon("Books", 3000, 897),
     "amazon_clothing": _amazon("Clothing_Shoes_and_Jewelry", 300, 243),
-    "google_local": Source(("google_local",), "New_York", (), FIRST, 6, 2500, 826),
+    "google_local": Source(("google_local",), "New_York", (), KEEP_FIRST, 6, 2500, 826),
     "amazon_movies": _amazon("Movies_and_TV", 1000, 837),
-    "movielens_20m": Source(("movielens",), "", ("ml-20m",), LAST, 7, 3000, 1000),
+    "movielens_20m": Source(("movielens",), "", ("ml-20m",), KEEP_LAST, 7, 3000, 1000),
     "amazon_arts": _amazon("Arts_Crafts_and_Sewing", 0, 86),
     "amazon_automotive": _amazon("Automotive", 0, 143),
     "amazon_sports": _amazon("Sports_and_Outdoors", 0, 185),
@@ -56,12 +57,13 @@ SOURCES = {
 
 
 def find_source(name: str) -> tuple[str, Source]:
-    """The domain's id and its source, by id or alias.
+    """Return the id and the source of a domain, by id or alias.
 
     Raises:
-        UserError: No raw data is known of that name.
+        UserError: `deeper prepare` does not know the domain.
     """
-    found = domain_id(name, {})
+    ids = {alias: domain.id for domain in BUILTIN.values() for alias in (domain.id, *domain.aliases)}
+    found = ids.get(name, name)
     if found not in SOURCES:
-        raise UserError(f"no raw data is known for {name!r}", do=f"choose from {', '.join(SOURCES)}")
+        raise UserError(f"deeper prepare has no domain {name!r}", do=f"choose from {', '.join(SOURCES)}")
     return found, SOURCES[found]

@@ -1,4 +1,4 @@
-"""The tables of a prepared folder: behaviour, windows and contexts, streamed so that their size does not matter."""
+"""Write the tables of a prepared folder: behaviour, windows and contexts, streamed, whatever their size."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,42 +17,44 @@ from deeper.prepare.database import path_list, quoted
 Ints = NDArray[np.int64]
 
 UNTITLED = "Unknown"
+"""The title of an item without one, as in the published files."""
 BATCH_ROWS = 250_000
 
 CONTEXTS = pa.schema(
     [pa.field(name, WINDOW.field(name).type, nullable=False) for name in ("user", "domain", "split", "k")]
     + [pa.field(name, WINDOW.field("items").type, nullable=False) for name in ("previous", "current", "future")]
 )
-"""What one refinement sees: windows k − 1, k and k + 1 of a user, k from 1."""
+"""One context a row: windows k − 1, k and k + 1 of a user, k from 1."""
 
 
 def write_tables(
-    con: duckdb.DuckDBPyConnection, kept: list[Path], titles: Path, chosen: pa.Table, domain: str, count: int, out: Path
-) -> dict[str, int]:
+    con: duckdb.DuckDBPyConnection, kept: list[Path], titles: Path, sampled: pa.Table, domain: str, count: int,
+    out: Path,
+) -> dict[str, int]:  # fmt: skip
     """Write behaviour.parquet, windows.parquet and contexts.parquet.
 
-    Ratings are in time order; ties go by MD5 of raw user and item, which knows nothing of the rating.
+    Ratings are in time order. Ties are broken by MD5 of raw user and item, which does not depend on the rating.
 
     Args:
         con: The database.
-        kept: Files of ratings that stay.
+        kept: The files that `merge_bucket` wrote.
         titles: The file of clean titles.
-        chosen: A `CHOSEN` table.
+        sampled: A `SAMPLED_USERS` table.
         domain: The domain's id.
         count: Windows of a user.
         out: The folder.
 
     Returns:
-        How many rows each table has, and how many titles there are.
+        The number of rows of each table.
     """
-    con.register("chosen", chosen)
+    con.register("sampled", sampled)
     query = f"""
         SELECT c.user AS user, {quoted(domain)} AS domain, e.item, coalesce(t.title, {quoted(UNTITLED)}) AS title,
                e.rating, e.time
-        FROM read_parquet({path_list(kept)}) e JOIN chosen c ON e.user = c.raw
+        FROM read_parquet({path_list(kept)}) e JOIN sampled c ON e.user = c.raw
         LEFT JOIN read_parquet({quoted(str(titles))}) t ON e.item = t.item
         ORDER BY c.user, e.time, md5(e.user || chr(0) || e.item)"""
-    split = dict(zip(strings(chosen, "user"), strings(chosen, "split"), strict=True))
+    split = dict(zip(strings(sampled, "user"), strings(sampled, "split"), strict=True))
     rows = {"behaviour": 0, "windows": 0, "contexts": 0}
     parts = {
         (table, name): out / f".{table}-{name}.part" for table in ("windows", "contexts") for name in ("eval", "train")
@@ -67,23 +69,23 @@ def write_tables(
             first = events.filter(pc.field("position") < WINDOW_SIZE * count)
             windows = to_windows(first, WINDOW_SIZE, count, split=split)
             contexts = to_contexts(windows)
-            for table, made in (("windows", windows), ("contexts", contexts)):
-                rows[table] += made.num_rows
+            for table, new_rows in (("windows", windows), ("contexts", contexts)):
+                rows[table] += new_rows.num_rows
                 for name in ("eval", "train"):
-                    writers.write(table, name, made.filter(pc.field("split") == name))
-    con.unregister("chosen")
+                    writers.write(table, name, new_rows.filter(pc.field("split") == name))
+    con.unregister("sampled")
     for table, schema in (("windows", WINDOW), ("contexts", CONTEXTS)):
-        _join([parts[table, "eval"], parts[table, "train"]], schema, out / f"{table}.parquet")
+        _concatenate([parts[table, "eval"], parts[table, "train"]], schema, out / f"{table}.parquet")
     (out / ".behaviour.part").rename(out / "behaviour.parquet")
     return rows
 
 
 def to_contexts(windows: pa.Table) -> pa.Table:
-    """The contexts of a `WINDOW` table in its order (domain, split, user, k); users of two windows have none."""
+    """Return the contexts of a `WINDOW` table in its order (domain, split, user, k); it takes 3 windows for one."""
     k = windows["k"].to_numpy()
-    # Row i is the current window if the next row is the same user's next window and it is not the first.
-    follows = np.append(k[1:] == k[:-1] + 1, False) if len(k) else np.zeros(0, bool)
-    middle = np.flatnonzero(follows & (k > 0))
+    # A window is the current one of a context if it is not the user's first and the next row is the user's next window.
+    has_next = np.append(k[1:] == k[:-1] + 1, False) if len(k) else np.zeros(0, bool)
+    middle = np.flatnonzero(has_next & (k > 0))
     heads = windows.select(["user", "domain", "split", "k"]).take(middle)
     items = {
         name: windows["items"].take(middle + step) for name, step in (("previous", -1), ("current", 0), ("future", 1))
@@ -92,7 +94,7 @@ def to_contexts(windows: pa.Table) -> pa.Table:
 
 
 def _whole_users(batches: pa.RecordBatchReader) -> Iterator[pa.Table]:
-    """`BEHAVIOUR` tables of whole users from batches that are sorted by user, numbered by position."""
+    """Yield `BEHAVIOUR` tables of whole users from batches sorted by user; `position` counts from 0."""
     rest = batches.schema.empty_table()
     for batch in batches:
         table = pa.concat_tables([rest, pa.Table.from_batches([batch])])
@@ -139,8 +141,8 @@ class _Writers:
             self._open[table, split].write_table(rows)
 
 
-def _join(parts: list[Path], schema: pa.Schema, out: Path) -> None:
-    """One Parquet file out of several, in their order."""
+def _concatenate(parts: list[Path], schema: pa.Schema, out: Path) -> None:
+    """Write the rows of several Parquet files into one, in their order, and remove them."""
     joined = out.with_name(f".{out.name}.part")
     with pq.ParquetWriter(joined, schema, compression="zstd") as writer:
         for part in parts:

@@ -35,12 +35,12 @@ def catch_up(users: Sequence[TrackedUser], models: Models) -> None:
     """
     due = [tracked for tracked in users if tracked.is_due]
     while due:
-        for batch in _batches([one for one in due if one.versions and one.prediction() is None], PREDICT_ROWS):
+        new, known = [one for one in due if not one.versions], [one for one in due if one.versions]
+        for batch in _batches([one for one in known if one.prediction() is None], PREDICT_ROWS):
             _predict(batch, models)
-        for batch in _batches([one for one in due if not one.versions], WRITE_ROWS):
-            _write(batch, "initialise", models)
-        for batch in _batches([one for one in due if one.versions], WRITE_ROWS):
-            _write(batch, "refine", models)
+        for method, group in (("initialise", new), ("refine", known)):
+            for batch in _batches(group, WRITE_ROWS):
+                _write(batch, method, models)
         due = [tracked for tracked in due if tracked.is_due and not tracked.attempts]
 
 

@@ -1,4 +1,4 @@
-"""Which column of a file of ratings is which: by name, by usual other names, or as the user says."""
+"""Find which column of a ratings file holds what: by its name, by a common other name, or as the user says."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from deeper.errors import UserError
 
 FIELDS = ("user", "title", "rating", "time", "item")
-"""What a file of ratings can say. Without `item` (an id), the title is the item; without `time`, rows are in order."""
+"""Fields of a rating. Without `item` (an id), the title identifies the item; without `time`, rows are in time order."""
 REQUIRED = ("user", "title", "rating")
 
-NAMES: Mapping[str, Sequence[Sequence[str]]] = {
+COLUMN_NAMES: Mapping[str, Sequence[Sequence[str]]] = {
     "user": (
         ("user",),
         ("userid", "username"),
@@ -39,16 +39,16 @@ NAMES: Mapping[str, Sequence[Sequence[str]]] = {
         ("parentasin", "asin", "isbn", "isbn13", "gmapid", "businessid", "iid"),
     ),
 }  # fmt: skip
-"""Usual names of each field's column, without case and punctuation; earlier ones are preferred."""
+"""Common names of each field's column, without case and punctuation; names in earlier groups are preferred."""
 
 
 @dataclass(frozen=True)
 class Columns:
-    """What was found.
+    """The columns of a file.
 
     Attributes:
         of: The column of each field that has one.
-        unclear: For each field without a clear column, the columns that may be it: several, or none.
+        unclear: For each field without a clear column, the columns that may hold it: several, or none.
     """
 
     of: Mapping[str, str]
@@ -60,14 +60,16 @@ def find_columns(header: Sequence[str], given: Mapping[str, str], noun: str = ""
 
     Args:
         header: The names of all columns.
-        given: Columns by field that the user has named; "" says that there is none.
-        noun: What an item is called: it may stand for the title's column.
+        given: Columns that the user has named, by field; "" means that the file has none.
+        noun: What an item is called; the title's column may have this name.
 
     Raises:
-        UserError: A named field or column is not there, or two fields have one column.
+        UserError: A named field or column does not exist, or two fields have the same column.
     """
     if unknown := [name for name in given if name not in FIELDS]:
-        raise UserError(f"there is no field {', '.join(unknown)}", where="columns", do=f"name {', '.join(FIELDS)}")
+        raise UserError(
+            f"there is no field {', '.join(unknown)}", where="columns", do=f"choose from {', '.join(FIELDS)}"
+        )
     if absent := [name for name in given.values() if name and name not in header]:
         raise UserError(
             f"the file has no column {', '.join(map(repr, absent))}", where="columns", do=f"choose from {_list(header)}"
@@ -89,55 +91,56 @@ def find_columns(header: Sequence[str], given: Mapping[str, str], noun: str = ""
 
 
 def read_given(columns: Sequence[str]) -> dict[str, str]:
-    """Columns by field, of "user=reviewerID" and the like.
+    """Return the columns by field from texts such as "user=reviewerID".
 
     Raises:
-        UserError: One of them is written otherwise, or a field is named twice.
+        UserError: A text has another form, or a field is named twice.
     """
     given: dict[str, str] = {}
     for pair in columns:
         field, equals, name = pair.partition("=")
         if not equals or field.strip() in given:
             raise UserError(
-                f"{pair!r} does not name a field and its column, or names a field again",
+                f"{pair!r} is not FIELD=COLUMN, or names a field twice",
                 where="columns",
-                do="write field=COLUMN pairs with commas between: user=reviewerID,title=name",
+                do="write FIELD=COLUMN pairs separated by commas: user=reviewerID,title=name",
             )
         given[field.strip()] = name.strip()
     return given
 
 
-def is_clear(columns: Columns, where: str, header: Sequence[str]) -> None:
-    """Refuse columns that are not clear.
+def check_clear(columns: Columns, where: str, header: Sequence[str]) -> None:
+    """Refuse a file in which a field has no clear column.
 
     Raises:
-        UserError: It says which fields, and which flag names their columns.
+        UserError: A field has none; the message names the fields, and the flag that sets their columns.
     """
     if not columns.unclear:
         return
-    said = [
+    problems = [
         f"the {field} can be in {_list(names)}" if names else f"no column seems to hold the {field}"
         for field, names in columns.unclear.items()
     ]
     flag = ",".join(f"{field}=COLUMN" for field in columns.unclear)
-    raise UserError("; ".join(said), where=where, do=f"give --columns {flag} (found: {_list(header)})")
+    raise UserError("; ".join(problems), where=where, do=f"give --columns {flag} (found: {_list(header)})")
 
 
 def _candidates(field: str, names: Sequence[str], noun: str) -> list[str]:
-    """The columns of the first names of a field that are there."""
-    plain = {name: _plain(name) for name in names}
-    own = [_plain(f"{noun} {word}") for word in ("title", "name")] if noun else []
-    for rank, usual in enumerate(NAMES[field]):
-        more = {1: own, 2: [_plain(noun)] if noun else []}.get(rank, []) if field == "title" else []
-        if found := [name for name in names if plain[name] and plain[name] in (*usual, *more)]:
+    """The columns with a name of the field's first group that has any."""
+    letters = {name: _letters(name) for name in names}
+    noun_titles = [_letters(f"{noun} {word}") for word in ("title", "name")] if noun else []
+    for rank, group in enumerate(COLUMN_NAMES[field]):
+        of_noun = {1: noun_titles, 2: [_letters(noun)] if noun else []}.get(rank, []) if field == "title" else []
+        if found := [name for name in names if letters[name] and letters[name] in (*group, *of_noun)]:
             return found
     return []
 
 
-def _plain(name: str) -> str:
+def _letters(name: str) -> str:
+    """A name in lower case, without punctuation and blanks."""
     return re.sub(r"[\W_]+", "", name.casefold())
 
 
-def _list(names: Sequence[str], most: int = 20) -> str:
-    shown = ", ".join(name if len(name) <= 40 else f"{name[:40]}…" for name in names[:most])
-    return f"{shown}, …" if len(names) > most else shown or "none"
+def _list(names: Sequence[str], max_names: int = 20) -> str:
+    shown = ", ".join(name if len(name) <= 40 else f"{name[:40]}…" for name in names[:max_names])
+    return f"{shown}, …" if len(names) > max_names else shown or "none"

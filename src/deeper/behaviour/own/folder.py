@@ -1,14 +1,15 @@
-"""Own behaviour files: a folder with `behaviour.csv` or `storage.parquet`, and perhaps `domain.toml`.
+"""Read a folder of your own behaviour: `behaviour.csv` or `behaviour.parquet`, and perhaps `domain.toml`.
 
     behaviour.csv       UTF-8, columns user, title, rating, time and optionally item, domain, position
     behaviour.parquet   the same columns
     domain.toml         the domain: id, name, item_noun, scale = [minimum, maximum, step]
 
-`time` is ISO 8601 ("2024-05-01T18:30:00+02:00"; UTC where no zone is named), Unix seconds or milliseconds. Without
-`item`, the title is the item. `domain` names a domain for each row: that of `domain.toml`, or a built-in one; without
-it, all rows are of `domain.toml`. Other columns are ignored. Anything that cannot be read ends with a `UserError` that
-names file and row: rows are never dropped silently. A single file of ratings, with columns of any name, is read by the
-same functions in `own_ratings`.
+`time` is ISO 8601 ("2024-05-01T18:30:00+02:00"; UTC if it names no zone), Unix seconds or milliseconds. Without `item`,
+the title identifies the item. `domain` names each row's domain: the one in `domain.toml`, or a built-in one. Without
+that column, all rows belong to `domain.toml`. Other columns are ignored.
+
+A row that cannot be read raises a `UserError` that names file and row; no row is dropped silently. `ratings_file` reads
+a single file of ratings, with columns of any name.
 """
 
 from collections.abc import Mapping
@@ -18,7 +19,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from deeper.behaviour.own.rows import Bad, read_events
+from deeper.behaviour.own.rows import BadRow, read_events
 from deeper.behaviour.own.table import OwnTable, open_table
 from deeper.behaviour.windows import (
     MIN_WINDOWS,
@@ -41,7 +42,7 @@ OPTIONAL = ("item", "position")
 
 @dataclass(frozen=True)
 class OwnFiles:
-    """What an own folder holds.
+    """The content of a folder of own behaviour.
 
     Attributes:
         windows: A `WINDOW` table of the users with at least two windows.
@@ -55,17 +56,17 @@ class OwnFiles:
 
 
 def is_own(folder: Path) -> bool:
-    """Whether a folder holds a behaviour file."""
+    """Return whether a folder holds a behaviour file."""
     return any((folder / name).is_file() for name in FILES)
 
 
 def read_own(folder: Path, size: int = WINDOW_SIZE, count: int = WINDOW_COUNT) -> OwnFiles:
-    """Read an own folder into windows; users are split by the hash of their id, the same in all domains.
+    """Read a folder of own behaviour into windows; a hash of the user id decides the split, the same in all domains.
 
     Args:
         folder: Holds one of `FILES`.
         size: Events in a window.
-        count: Windows of a user at most.
+        count: Largest number of windows of a user.
 
     Raises:
         UserError: A file is missing, cannot be read or has a bad row, or no user has two windows.
@@ -76,7 +77,7 @@ def read_own(folder: Path, size: int = WINDOW_SIZE, count: int = WINDOW_COUNT) -
         raise UserError(
             f"the folder holds {what} of {' and '.join(FILES)}",
             where=str(folder),
-            do="keep one of them there",
+            do="keep exactly one of them",
         )
     own = load_domain(folder / DOMAIN_FILE) if (folder / DOMAIN_FILE).exists() else None
     known = {**BUILTIN, **({own.id: own} if own else {})}
@@ -86,27 +87,27 @@ def read_own(folder: Path, size: int = WINDOW_SIZE, count: int = WINDOW_COUNT) -
     def domain_of(row: Mapping[str, Any], where: str) -> Domain:
         return _domain(row, f"{source.path}, {where}", known, own)
 
-    def refuse(bad: Bad) -> None:
-        raise UserError(bad.said, where=f"{source.path}, {bad.where}", do="mend or remove that row")
+    def refuse(bad: BadRow) -> None:
+        raise UserError(bad.message, where=f"{source.path}, {bad.where}", do="correct or remove that row")
 
     events = read_events(source, columns, domain_of, refuse)
-    windows, short, users = cut(events.table, source.path, size, count)
+    windows, short, users = cut_windows(events.table, source.path, size, count)
     notes = events.notes()
     if short:
         notes.append(f"users left out for fewer than {MIN_WINDOWS * size} behaviours: {short} of {short + len(users)}")
     return OwnFiles(windows, {name: known[name] for name in sorted({name for name, _ in users})}, notes)
 
 
-def cut(
+def cut_windows(
     events: pa.Table, path: Path, size: int = WINDOW_SIZE, count: int = WINDOW_COUNT
 ) -> tuple[pa.Table, int, set[tuple[str, str]]]:
-    """Cut a file's events into windows, its users split by the hash of their id.
+    """Cut a file's events into windows, and split its users by a hash of their ids.
 
     Args:
-        events: As `in_time_order` takes them.
+        events: The input of `in_time_order`.
         path: The file, for messages.
         size: Events in a window.
-        count: Windows of a user at most.
+        count: Largest number of windows of a user.
 
     Returns:
         A `WINDOW` table; how many users have too few events for two windows; and the others, by domain and id.
@@ -120,15 +121,15 @@ def cut(
     users = everybody - short
     if not users:
         raise UserError(
-            f"no user has the {MIN_WINDOWS * size} behaviours that {MIN_WINDOWS} windows take",
+            f"no user has the {MIN_WINDOWS * size} ratings that {MIN_WINDOWS} windows take",
             where=str(path),
-            do="add behaviours, or remove the file",
+            do="add ratings, or use another file",
         )
     return to_windows(behaviour, size, count, split=_split(users)), len(short), users
 
 
 def _split(users: set[tuple[str, str]]) -> dict[str, str]:
-    """The split of each user; who is an eval user of one domain is one of all, so that none is trained on."""
+    """The split of each user. An eval user of one domain is an eval user of all, so that no training sees the user."""
     split: dict[str, str] = {}
     for domain in sorted({name for name, _ in users}):
         for user, part in split_users((user for name, user in users if name == domain), domain).items():
@@ -141,7 +142,7 @@ def _domain(row: Mapping[str, Any], where: str, known: dict[str, Domain], own: D
         return own
     if "domain" not in row:
         raise UserError(
-            "nothing says which domain this is",
+            "the row names no domain, and the folder has no domain file",
             where=where,
             do=f"put {DOMAIN_FILE} beside the file, or add a column domain with one of {', '.join(known)}",
         )
@@ -157,11 +158,11 @@ def _domain(row: Mapping[str, Any], where: str, known: dict[str, Domain], own: D
 
 
 def _columns(source: OwnTable) -> dict[str, str]:
-    """The columns by their own names."""
+    """The column of each field; here columns have the fields' names."""
     if missing := [name for name in REQUIRED if name not in source.columns]:
         place = ", line 1" if source.path.suffix == ".csv" else ""
         raise UserError(
-            f"the column{'s' if len(missing) > 1 else ''} {', '.join(missing)} cannot be found",
+            f"the file has no column{'s' if len(missing) > 1 else ''} {', '.join(missing)}",
             where=f"{source.path}{place}",
             do=f"name the columns {', '.join(REQUIRED)} (found: {', '.join(source.columns)})",
         )

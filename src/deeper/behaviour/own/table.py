@@ -1,4 +1,4 @@
-"""A file of own ratings as a table of rows, whatever its format: CSV, JSON lines or Parquet, each perhaps in gzip."""
+"""Read the rows of a file of own ratings in any format: CSV, JSON lines or Parquet, each perhaps in gzip."""
 
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
@@ -33,13 +33,13 @@ ENDINGS = {
 
 @dataclass(frozen=True)
 class OwnTable:
-    """A file that has been looked into.
+    """An opened file.
 
     Attributes:
         path: The file.
         format: Its format, in words.
         columns: The names of its columns.
-        rows: Its rows with the named columns, read anew at each call.
+        rows: Reads the rows from the start, with the named columns.
     """
 
     path: Path
@@ -49,38 +49,40 @@ class OwnTable:
 
 
 def open_table(path: Path) -> OwnTable:
-    """Look into a file: its format by its name, its columns by its beginning.
+    """Open a file: its name shows the format, its first lines show the columns.
 
     Raises:
-        UserError: The name tells no format, or the file cannot be read.
+        UserError: The file's ending is unknown, or the file cannot be read.
     """
-    is_packed = path.suffix.lower() == ".gz"
-    ending = Path(path.stem).suffix.lower() if is_packed else path.suffix.lower()
-    kind = next((name for name, endings in ENDINGS.items() if ending in endings), None)
-    within = ", gzip" if is_packed else ""
-    match kind:
+    is_gzip = path.suffix.lower() == ".gz"
+    ending = Path(path.stem).suffix.lower() if is_gzip else path.suffix.lower()
+    file_format = next((name for name, endings in ENDINGS.items() if ending in endings), None)
+    packing = ", gzip" if is_gzip else ""
+    match file_format:
         case "csv":
             separator, header = csv_header(path)
-            said = f"CSV, separated by {SEPARATORS[separator]}{within}"
-            return OwnTable(path, said, header, partial(_limited, path, partial(csv_rows, path, separator)))
+            words = f"CSV, separated by {SEPARATORS[separator]}{packing}"
+            return OwnTable(path, words, header, partial(_limited, path, partial(csv_rows, path, separator)))
         case "json":
             return OwnTable(
-                path, f"JSON lines{within}", json_header(path), partial(_limited, path, partial(json_rows, path))
+                path, f"JSON lines{packing}", json_header(path), partial(_limited, path, partial(json_rows, path))
             )
         case "parquet":
             header = _parquet_header(path)
-            return OwnTable(path, f"Parquet{within}", header, partial(_limited, path, partial(_parquet_rows, path)))
+            return OwnTable(path, f"Parquet{packing}", header, partial(_limited, path, partial(_parquet_rows, path)))
         case _:
             endings = ", ".join(ending for endings in ENDINGS.values() for ending in endings)
             raise UserError(
-                f"the ending {ending!r} tells no format", where=str(path), do=f"give a file of {endings}, or .gz of it"
+                f"the ending {ending!r} is no known format",
+                where=str(path),
+                do=f"give a file that ends in {endings}, or one of these with .gz",
             )
 
 
 def _limited(path: Path, rows: Callable[[Sequence[str]], Iterator[Row]], columns: Sequence[str]) -> Iterator[Row]:
     for number, row in enumerate(rows(columns)):
         if number == MAX_ROWS:
-            raise UserError(f"the file has more than {MAX_ROWS:,} rows", where=str(path), do="give a part of it")
+            raise UserError(f"the file has more than {MAX_ROWS:,} rows", where=str(path), do="give a smaller file")
         yield row
 
 
@@ -88,7 +90,7 @@ def _parquet_header(path: Path) -> list[str]:
     with unpacked(path) as source, _errors(path):
         names = _parquet(path, source).schema_arrow.names
     if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise UserError(f"two columns have one name, {twice[0]!r}", where=str(path), do="rename one of them")
+        raise UserError(f"two columns have the same name, {twice[0]!r}", where=str(path), do="rename one of them")
     return names
 
 
@@ -102,13 +104,15 @@ def _parquet_rows(path: Path, columns: Sequence[str]) -> Iterator[Row]:
 
 
 def _parquet(path: Path, source: Any) -> pq.ParquetFile:
-    """The file; one that is packed is unpacked into memory."""
+    """Open a Parquet file; a gzipped one is unpacked into memory."""
     if not path.stat().st_size:
-        raise UserError("the file is empty", where=str(path), do="write it again, or remove it")
+        raise UserError("the file is empty", where=str(path), do="make it again, or use another file")
     file = pq.ParquetFile(pa.BufferReader(source.read()) if path.suffix.lower() == ".gz" else path)
     groups = (file.metadata.row_group(i) for i in range(file.metadata.num_row_groups))
     if sum(group.total_byte_size for group in groups) > MAX_BYTES:
-        raise UserError(f"the file unpacks to more than {MAX_BYTES / 2**30:g} GiB", where=str(path), do="give a part")
+        raise UserError(
+            f"the file unpacks to more than {MAX_BYTES / 2**30:g} GiB", where=str(path), do="give a smaller file"
+        )
     return file
 
 
@@ -118,11 +122,11 @@ def _errors(path: Path) -> Generator[None]:
     try:
         yield
     except (OSError, ValueError, pa.ArrowException) as error:
-        raise UserError(f"not a readable Parquet file ({error})", where=str(path), do="write it again") from error
+        raise UserError(f"not a readable Parquet file ({error})", where=str(path), do="make it again") from error
 
 
 def _values(batch: pa.RecordBatch) -> Iterator[Any]:
-    """The rows of a batch; where one holds what Python cannot (no UTF-8, a year 10,000) the others stay."""
+    """The rows of a batch; one with a value that Python cannot hold (bad UTF-8, the year 10,000) is `Unreadable`."""
     try:
         yield from batch.to_pylist()
     except (ValueError, OverflowError):
@@ -134,7 +138,7 @@ def _values(batch: pa.RecordBatch) -> Iterator[Any]:
 
 
 def _plain_times(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """The batch with timestamps in microseconds, the finest that Python's datetime holds."""
+    """The batch with timestamps in microseconds, the finest unit of Python's datetime."""
     fields = [
         pa.field(field.name, pa.timestamp("us", field.type.tz)) if pa.types.is_timestamp(field.type) else field
         for field in batch.schema

@@ -1,7 +1,6 @@
-"""Lines and rows of text files of own ratings: CSV with any usual separator, and JSON lines; gzip is taken off.
+"""Read lines and rows of text files of own ratings: CSV with any common separator and JSON lines, gzipped or not.
 
-What is wrong with one row is handed on as an `Unreadable` in its place; what is wrong with the file ends with a
-`UserError`.
+A bad row is returned as an `Unreadable` in its place; a bad file raises a `UserError`.
 """
 
 import csv
@@ -19,11 +18,11 @@ from deeper.behaviour.published.records import MAX_CELL_CHARACTERS
 from deeper.errors import UserError
 
 MAX_BYTES = 4 * 2**30
-"""Of a file, unpacked: a small file that unpacks to more is a trap or too large for this reader."""
-MAX_LINE = 4 * MAX_CELL_CHARACTERS
+"""Largest size of a file, unpacked; a small file that unpacks to more may be a zip bomb."""
+MAX_LINE_CHARACTERS = 4 * MAX_CELL_CHARACTERS
 SEPARATORS = {",": "commas", "\t": "tabs", ";": "semicolons", "|": "bars"}
-HEAD_LINES = 1000
-"""JSON lines whose keys are taken for the columns."""
+HEADER_LINES = 1000
+"""JSON lines whose keys are the columns."""
 
 
 @dataclass(frozen=True)
@@ -31,43 +30,45 @@ class Unreadable:
     """A row that cannot be read.
 
     Attributes:
-        kind: What is wrong, in the same words for all such rows.
-        said: The same with what stands there.
-        rows: How many lines of the file it takes, and so perhaps how many rows.
+        reason: What is wrong, in the same words for all such rows.
+        message: The same with the details.
+        rows: Lines of the file that it takes, which may be as many rows.
     """
 
-    kind: str
-    said: str
+    reason: str
+    message: str
     rows: int = 1
 
 
 Row = tuple[str, "Mapping[str, object] | Unreadable"]
-"""Where a row stands in its file ("line 3"), and its values by column."""
+"""A row's place in its file ("line 3"), and its values by column."""
 
 
 @contextmanager
 def unpacked(path: Path) -> Generator[BinaryIO]:
-    """The bytes of a file, gzip taken off if its name ends in .gz.
+    """Open a file for reading bytes, unpacked if its name ends in .gz.
 
     Raises:
-        UserError: Also while it is read: it is no file, cannot be read, is cut off, or is too large.
+        UserError: The path is not a file; or, while reading: the file cannot be read, is truncated, or is too large.
     """
     if not path.is_file():
         what = "there is no such file" if not path.exists() else "this is not a file"
         raise UserError(what, where=str(path), do="give a file of ratings")
     try:
         with gzip.open(path, "rb") if path.suffix.lower() == ".gz" else path.open("rb") as packed:
-            yield io.BufferedReader(_Limited(cast(BinaryIO, packed), str(path)), 1 << 20)
+            yield io.BufferedReader(_LimitedReader(cast(BinaryIO, packed), str(path)), 1 << 20)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise UserError(
-            f"the file is cut off or damaged ({error})", where=str(path), do="fetch or pack it again"
+            f"the file is truncated or damaged ({error})", where=str(path), do="download or compress it again"
         ) from error
     except OSError as error:
-        raise UserError(f"the file cannot be read ({error.strerror or error})", where=str(path)) from error
+        raise UserError(
+            f"the file cannot be read ({error.strerror or error})", where=str(path), do="check its permissions"
+        ) from error
 
 
-class _Limited(io.RawIOBase):
-    """Reads on until `MAX_BYTES`."""
+class _LimitedReader(io.RawIOBase):
+    """Reads at most `MAX_BYTES`; a larger file raises."""
 
     def __init__(self, source: BinaryIO, where: str) -> None:
         self._source, self._left, self._where = source, MAX_BYTES, where
@@ -80,30 +81,30 @@ class _Limited(io.RawIOBase):
         self._left -= len(data)
         if self._left < 0:
             what = f"the file unpacks to more than {MAX_BYTES / 2**30:g} GiB"
-            raise UserError(what, where=self._where, do="give a part of it")
+            raise UserError(what, where=self._where, do="give a smaller file")
         buffer[: len(data)] = data
         return len(data)
 
 
 def text_lines(path: Path) -> Iterator[str]:
-    r"""The lines of a UTF-8 file, each with "\n"; bytes that are no UTF-8 become lone surrogates.
+    r"""Yield the lines of a UTF-8 file, each with "\n"; bytes that are not UTF-8 become lone surrogates.
 
     Raises:
-        UserError: The file cannot be read, is empty, in another encoding or binary, or a line is too long.
+        UserError: The file cannot be read, is empty, is binary or in another encoding, or a line is too long.
     """
     with unpacked(path) as source:
         head = cast(io.BufferedReader, source).peek(4096)[:4096]
         if not head:
-            raise UserError("the file is empty", where=str(path), do="write it again, or remove it")
+            raise UserError("the file is empty", where=str(path), do="make it again, or use another file")
         if head[:2] in (b"\xff\xfe", b"\xfe\xff") or head.count(0) > len(head) // 8:
             raise UserError("the file is not in UTF-8", where=str(path), do="save it as text in UTF-8")
         text = io.TextIOWrapper(source, "utf-8-sig", errors="surrogateescape", newline=None)
         number = 0
-        while line := text.readline(MAX_LINE):
+        while line := text.readline(MAX_LINE_CHARACTERS):
             number += 1
-            if len(line) >= MAX_LINE:
+            if len(line) >= MAX_LINE_CHARACTERS:
                 raise UserError(
-                    f"the line has more than {MAX_LINE} characters",
+                    f"the line has more than {MAX_LINE_CHARACTERS:,} characters",
                     where=f"{path}, line {number}",
                     do="give a text file with one rating a line",
                 )
@@ -111,14 +112,14 @@ def text_lines(path: Path) -> Iterator[str]:
 
 
 def csv_header(path: Path) -> tuple[str, list[str]]:
-    """The separator and the columns of a CSV file: the separator that gives the most columns.
+    """Return the separator and the columns of a CSV file; the separator is the one that gives the most columns.
 
     Raises:
-        UserError: The file cannot be read, or its first line is no header.
+        UserError: The file cannot be read, or its first line is not a header.
     """
     first = next((line for line in text_lines(path) if line.strip()), None)
     if first is None:
-        raise UserError("the file is empty", where=str(path), do="write it again, or remove it")
+        raise UserError("the file is empty", where=str(path), do="make it again, or use another file")
     found = [(separator, _cells(first, separator)) for separator in SEPARATORS]
     separator, header = max(found, key=lambda one: len(one[1]))
     _check_header(header, f"{path}, line 1")
@@ -126,8 +127,8 @@ def csv_header(path: Path) -> tuple[str, list[str]]:
 
 
 def csv_rows(path: Path, separator: str, columns: Sequence[str]) -> Iterator[Row]:
-    """The rows of a CSV file, with the named columns; see `Row`."""
-    csv.field_size_limit(max(csv.field_size_limit(), MAX_CELL_CHARACTERS))  # one for the whole process
+    """Yield the rows of a CSV file, with the named columns; see `Row`."""
+    csv.field_size_limit(max(csv.field_size_limit(), MAX_CELL_CHARACTERS))  # one limit for the whole process
     reader = csv.reader(text_lines(path), delimiter=separator, strict=True)
     header: list[str] = []
     places: list[tuple[str, int]] = []
@@ -149,21 +150,21 @@ def csv_rows(path: Path, separator: str, columns: Sequence[str]) -> Iterator[Row
             continue
         where = _where(before, reader.line_num)
         if len(row) != len(header):
-            said = f"has {len(row)} cells, the header {len(header)}"
-            yield where, Unreadable("has too few or too many cells", said, reader.line_num - before)
+            message = f"has {len(row)} cells, the header {len(header)}"
+            yield where, Unreadable("has too few or too many cells", message, reader.line_num - before)
         else:
-            yield where, _in_utf_8({name: row[place] for name, place in places})
+            yield where, _checked_utf_8({name: row[place] for name, place in places})
 
 
 def json_header(path: Path) -> list[str]:
-    """The keys of the first objects of JSON lines.
+    """Return the keys of the first objects of a file of JSON lines.
 
     Raises:
-        UserError: The file cannot be read, or holds something else than JSON lines.
+        UserError: The file cannot be read, or does not hold JSON lines.
     """
     names: dict[str, None] = {}
     for number, (_, row) in enumerate(_objects(path)):
-        if number == HEAD_LINES:
+        if number == HEADER_LINES:
             break
         if not isinstance(row, Unreadable):
             names.update(dict.fromkeys(row))
@@ -171,7 +172,7 @@ def json_header(path: Path) -> list[str]:
 
 
 def json_rows(path: Path, columns: Sequence[str]) -> Iterator[Row]:
-    """The rows of JSON lines, with the named columns; one that an object lacks is None."""
+    """Yield the rows of JSON lines, with the named columns; a missing value is None."""
     for where, row in _objects(path):
         yield where, row if isinstance(row, Unreadable) else {name: row.get(name) for name in columns}
 
@@ -180,7 +181,7 @@ def _objects(path: Path) -> Iterator[Row]:
     for number, line in enumerate(text_lines(path), 1):
         if number == 1 and line.lstrip().startswith("["):
             raise UserError(
-                "the file is one JSON array", where=str(path), do="write one object a line, as jq -c '.[]' does"
+                "the file is one JSON array", where=str(path), do="write one object a line: jq -c '.[]' converts it"
             )
         if line.strip():
             yield f"line {number}", _object(line)
@@ -188,23 +189,23 @@ def _objects(path: Path) -> Iterator[Row]:
 
 def _object(line: str) -> Mapping[str, object] | Unreadable:
     try:
-        value: object = json.loads(line, object_pairs_hook=_once)
+        value: object = json.loads(line, object_pairs_hook=_unique_keys)
     except (ValueError, RecursionError) as error:
         return Unreadable("is not valid JSON", f"is not valid JSON ({str(error)[:80]})")
     if not isinstance(value, dict):
-        return Unreadable("is no JSON object", "is no JSON object")
+        return Unreadable("is not a JSON object", "is not a JSON object")
     return cast(Mapping[str, object], value)
 
 
-def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+def _unique_keys(pairs: list[tuple[str, object]]) -> dict[str, object]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        raise ValueError("a key stands there twice")
+        raise ValueError("a key occurs twice")
     return found
 
 
-def _in_utf_8(row: Mapping[str, object]) -> Mapping[str, object] | Unreadable:
-    """The row; one that holds bytes that were no UTF-8 cannot be read."""
+def _checked_utf_8(row: Mapping[str, object]) -> Mapping[str, object] | Unreadable:
+    """The row, or `Unreadable` if it held bytes that are not UTF-8."""
     if any(
         not str(value).isascii() and any("\udc80" <= char <= "\udcff" for char in str(value)) for value in row.values()
     ):
@@ -225,6 +226,10 @@ def _cells(line: str, separator: str) -> list[str]:
 
 def _check_header(header: Sequence[str], where: str) -> None:
     if not header or any("\udc80" <= char <= "\udcff" for name in header for char in name):
-        raise UserError("the first line names no columns in UTF-8", where=where, do="save the file as text in UTF-8")
+        raise UserError(
+            "the first line is not a header in UTF-8",
+            where=where,
+            do="write the names of the columns there, and save the file as text in UTF-8",
+        )
     if twice := sorted({name for name in header if header.count(name) > 1}):
-        raise UserError(f"two columns have one name, {twice[0]!r}", where=where, do="rename one of them")
+        raise UserError(f"two columns have the same name, {twice[0]!r}", where=where, do="rename one of them")

@@ -1,4 +1,4 @@
-"""Single values of own behaviour files: text, rating, position and time, or a `BadValue` that says what is wrong."""
+"""Parse single values of own ratings: text, rating, position and time; a bad one raises `BadValue`."""
 
 import re
 from datetime import UTC, date, datetime, timedelta
@@ -8,12 +8,12 @@ from deeper.domains import Domain
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 LATEST_SECONDS = 1e11
-"""Larger numbers (the year 5138 and after) are milliseconds, from 1973 on."""
+"""A larger number (in seconds: the year 5138 or later) is taken for milliseconds (1973 or later)."""
 LATEST_MILLISECONDS = 1e13
-"""Larger numbers (the year 2286 and after) are smaller units by mistake."""
-LONGEST = 2000
-"""Characters of an id or title at most."""
-SHOWN = 60
+"""A larger number (in milliseconds: the year 2286 or later) is an error: microseconds, for instance."""
+MAX_TEXT_CHARACTERS = 2000
+"""Longest id or title."""
+MAX_CHARACTERS_SHOWN = 60
 """Characters of a bad value that a message shows."""
 THUMBS = {
     **dict.fromkeys(("up", "true", "yes", "like", "liked", "thumbs up", "thumbs_up", "👍"), True),
@@ -28,42 +28,49 @@ class BadValue(ValueError):
     """A value that cannot be used.
 
     Attributes:
-        kind: What is wrong, in the same words for all such values ("is no number").
+        reason: What is wrong, in the same words for all such values ("is no number").
     """
 
-    def __init__(self, kind: str, said: str = "") -> None:
-        """Say what is wrong: `said` names the value ("is 'good', which is no number"); `kind` if it needs no name."""
-        self.kind = kind
-        super().__init__(said or kind)
+    def __init__(self, reason: str, message: str = "") -> None:
+        """Describe the value.
+
+        Args:
+            reason: What is wrong.
+            message: The same with the value ("is 'good', which is no number"); `reason` by default.
+        """
+        self.reason = reason
+        super().__init__(message or reason)
 
 
 def parse_text(value: object) -> str:
-    """An id or title: text, or a whole number.
+    """Parse an id or title: text, or a whole number.
 
     Raises:
-        BadValue: It is empty, only blanks, too long, no Unicode text, or something else.
+        BadValue: It is empty, only blanks, too long, not valid Unicode, or of another type.
     """
     if not isinstance(value, str | int | None) or isinstance(value, bool):
         raise _is_no(value, "text")
     try:
         text = "" if value is None else str(value)
         text.encode()
-    except UnicodeEncodeError as error:  # half a character
-        raise BadValue("is no text", f"is {str(value)[:SHOWN]!r}, which is not valid Unicode") from error
+    except UnicodeEncodeError as error:  # a lone surrogate
+        shown = str(value)[:MAX_CHARACTERS_SHOWN]
+        raise BadValue("is no text", f"is {shown!r}, which is not valid Unicode") from error
     except ValueError as error:  # a number of thousands of digits
         raise BadValue("is no text") from error
     if not text.strip():
         raise BadValue("is empty")
-    if len(text) > LONGEST:
-        raise BadValue(f"is longer than {LONGEST} characters", f"is {len(text)} characters long, above {LONGEST}")
+    if len(text) > MAX_TEXT_CHARACTERS:
+        reason = f"is longer than {MAX_TEXT_CHARACTERS} characters"
+        raise BadValue(reason, f"is {len(text)} characters long, more than {MAX_TEXT_CHARACTERS}")
     return text
 
 
 def parse_number(value: object) -> float:
-    """A number, written as one or as text; a thumb, in words or as a truth value, is 1 or 0.
+    """Parse a number, also from text; a thumb, in words or as true or false, is 1 or 0.
 
     Raises:
-        BadValue: It is something else.
+        BadValue: It is not a number.
     """
     if isinstance(value, bool):
         return float(value)
@@ -80,10 +87,10 @@ def parse_number(value: object) -> float:
 
 
 def parse_rating(value: object, domain: Domain) -> float:
-    """A rating on the domain's scale, or one that means "no rating"; on a scale of two values also a thumb.
+    """Parse a rating on the domain's scale, or one that means "no rating"; on a scale of two values also a thumb.
 
     Raises:
-        BadValue: It is no number, or off the scale.
+        BadValue: It is not a number, or off the scale.
     """
     scale = domain.scale
     is_thumb = isinstance(value, bool) or (isinstance(value, str) and value.strip().casefold() in THUMBS)
@@ -100,10 +107,10 @@ def parse_rating(value: object, domain: Domain) -> float:
 
 
 def parse_position(value: object) -> int:
-    """The place of an event among a user's events.
+    """Parse the position of an event among the user's events.
 
     Raises:
-        BadValue: It is no whole number of 32 bits.
+        BadValue: It is not a whole number of 32 bits.
     """
     if isinstance(value, str) and re.fullmatch("[0-9]{1,10}", value.strip()):
         value = int(value)
@@ -113,10 +120,10 @@ def parse_position(value: object) -> int:
 
 
 def parse_time(value: object) -> datetime:
-    """A time in UTC: ISO 8601 text (UTC where it names no zone), a date or datetime, Unix seconds or milliseconds.
+    """Parse a time to UTC: ISO 8601 text (UTC if it names no zone), a date or datetime, Unix seconds or milliseconds.
 
     Raises:
-        BadValue: It is none of these, or it could be read as two of them.
+        BadValue: It is none of these, or could be two of them.
     """
     if isinstance(value, str):
         value = value.strip()
@@ -142,19 +149,19 @@ def parse_time(value: object) -> datetime:
     try:
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
     except OverflowError as error:
-        raise BadValue("is outside of the calendar") from error
+        raise BadValue("is outside the calendar") from error
 
 
 def _from_seconds(seconds: float) -> datetime:
     if LATEST_SECONDS <= seconds < LATEST_MILLISECONDS:
         seconds = seconds / 1000
     if not abs(seconds) < LATEST_SECONDS:
-        kind = "is too large for Unix seconds or milliseconds"
-        raise BadValue(kind, f"is {seconds:g}, too large for Unix seconds or milliseconds")
+        reason = "is too large for Unix seconds or milliseconds"
+        raise BadValue(reason, f"is {seconds:g}, too large for Unix seconds or milliseconds")
     try:
         return EPOCH + timedelta(seconds=seconds)
     except OverflowError as error:
-        raise BadValue("is outside of the calendar", f"is {seconds:g} seconds, outside of the calendar") from error
+        raise BadValue("is outside the calendar", f"is {seconds:g} seconds, outside the calendar") from error
 
 
 def _is_no(value: object, what: str) -> BadValue:
@@ -162,9 +169,9 @@ def _is_no(value: object, what: str) -> BadValue:
 
 
 def _shown(value: object) -> str:
-    """A value as Python writes it, cut short."""
+    """The value's repr, shortened."""
     try:
         text = repr(value)
     except ValueError:  # a number of thousands of digits
         return "a very long number"
-    return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
+    return text if len(text) <= MAX_CHARACTERS_SHOWN else f"{text[:MAX_CHARACTERS_SHOWN]}…"

@@ -1,13 +1,12 @@
-"""Users of planted taste: a known level, spread, liked and disliked kinds of items, and drift.
+"""Synthetic users with planted taste: a known level, spread, liked and disliked kinds of items, and drift.
 
-They test the measuring itself. A rating is the nearest value of the scale to
+They test the evaluation itself. In window k, a rating is the value of the scale nearest to
 
     clip(level_k + taste(kind) + noise),    level_k = level + drift_per_window · min(k, 6)
 
-in window k, where taste is +spread for liked kinds, −spread for disliked ones and 0 for others, and the noise
-is Gaussian. A user's taste may turn, too: from window `turn` on, one of the liked kinds is liked no longer.
-The kind stands in the title ("The Silent Harbour: A Mystery"), so that a reader of words can use it. What was
-planted is written beside the behaviours; `planted_words` says it in words.
+where taste is +spread for liked kinds, −spread for disliked kinds and 0 for others, and the noise is Gaussian. A user's
+taste may also turn: from window `turn` on, one of the liked kinds is no longer liked. The title names the kind ("The
+Silent Harbour: A Mystery"), so a predictor can use it. The planted taste is stored beside the behaviour.
 """
 
 from collections.abc import Mapping
@@ -59,7 +58,7 @@ PLANTED = Domain("planted", "Planted tastes", "film", Scale(0.5, 5, 0.5))
 DRIFTS = {"cools quickly": -0.5, "cools": -0.25, "steady": 0.0, "warms": 0.25, "warms quickly": 0.5}
 """Change of the level from window to window, in steps of the scale."""
 DRIFT_WINDOWS = 6
-"""After so many windows a level moves no further, or long histories would end at an end of the scale."""
+"""The level stops changing after so many windows; otherwise long histories would reach an end of the scale."""
 
 TRUTH = pa.schema(
     [
@@ -74,14 +73,14 @@ TRUTH = pa.schema(
         pa.field("expected", pa.list_(pa.float32()), nullable=False),
     ]
 )
-"""One user a row. `level` (in window 0) and `spread` are in units of the scale; `drift` is a key of `DRIFTS`;
-from window `turn` on, if there is one, the first of `liked` is liked no longer; `expected` is the rating
-without noise and without rounding, by position."""
+"""One user a row. `level` (in window 0) and `spread` are in units of the scale; `drift` is a key of `DRIFTS`. From
+window `turn` on, unless it is null, the first of `liked` is no longer liked. `expected` is the rating without noise and
+rounding, by position."""
 
 
 @dataclass(frozen=True)
 class Planted:
-    """Behaviours (`BEHAVIOUR`), what was planted (`TRUTH`), and the domain."""
+    """The behaviour (`BEHAVIOUR`), the planted taste (`TRUTH`), and the domain."""
 
     behaviour: pa.Table
     truth: pa.Table
@@ -97,14 +96,14 @@ def plant_users(
     size: int = WINDOW_SIZE,
     noise_steps: float = 0.8,
 ) -> Planted:
-    """Make users of planted taste; the same arguments make the same users, and a user is the same among more.
+    """Make users with planted taste. The same arguments give the same users, and more users begin with the same ones.
 
     Args:
-        users: How many, 1 or more.
-        windows: Windows of each.
+        users: Number of users, 1 or more.
+        windows: Windows of each user.
         seed: Seed, 0 or more.
-        domain: Gives the scale.
-        size: Behaviours in a window; windows · size is at most the number of titles, 10,800.
+        domain: Provides the scale.
+        size: Events in a window; windows · size is at most the number of titles, 10,800.
         noise_steps: Standard deviation of the noise, in steps of the scale.
     """
     truth: list[dict[str, Any]] = []
@@ -138,24 +137,24 @@ def plant_users(
 
 
 def liked_at(truth: Mapping[str, Any], k: int) -> list[str]:
-    """The kinds that a user likes in window k."""
+    """Return the kinds that a user likes in window k."""
     has_turned = truth["turn"] is not None and k >= truth["turn"]
     return truth["liked"][1:] if has_turned else truth["liked"]
 
 
 def level_at(truth: Mapping[str, Any], k: int) -> float:
-    """The level in window k, in units of the scale; it may lie off the scale."""
+    """Return the level in window k, in units of the scale; it may lie off the scale."""
     return truth["level"] + truth["drift_per_window"] * min(k, DRIFT_WINDOWS)
 
 
 def expected_rating(truth: Mapping[str, Any], kind: str, k: int, scale: Scale) -> float:
-    """The rating of an item of a kind in window k, without noise and rounding.
+    """Return the rating of an item of a kind in window k, without noise and rounding.
 
     Args:
         truth: A row of a `TRUTH` table.
         kind: One of `KINDS`.
         k: The window, from 0.
-        scale: The scale that it is clipped to.
+        scale: The rating is clipped to this scale.
     """
     taste = truth["spread"] * ((kind in liked_at(truth, k)) - (kind in truth["disliked"]))
     return float(np.clip(level_at(truth, k) + taste, scale.minimum, scale.maximum))
@@ -166,10 +165,10 @@ def write_planted(planted: Planted, folder: Path) -> None:
 
     Args:
         planted: What to write.
-        folder: A folder that is empty or not there yet.
+        folder: An empty or new folder.
 
     Raises:
-        UserError: The folder holds something, or cannot be written.
+        UserError: The folder is not empty, or cannot be written.
     """
     with new_folder(folder) as staging:
         pq.write_table(planted.behaviour, staging / "behaviour.parquet", compression="zstd")
@@ -178,7 +177,7 @@ def write_planted(planted: Planted, folder: Path) -> None:
 
 
 def _taste(rng: np.random.Generator, scale: Scale, windows: int) -> dict[str, Any]:
-    """What is planted in one user."""
+    """Draw the taste of one user."""
     width = scale.maximum - scale.minimum
     kinds = [KINDS[i] for i in rng.permutation(len(KINDS))]
     drift = str(rng.choice(list(DRIFTS)))

@@ -1,11 +1,11 @@
-"""The published layout of one domain, read into windows and written from them.
+"""Read and write the published layout of one domain.
 
     <domain>/test_iterations/test_iteration_<k>.jsonl       contexts of eval users, k = 1, 2, …
     <domain>/split_data/{train,test,full}_dataset.csv       wide rows of the train, the eval, and all users
 
-Any of the files may be missing. A user's split is that of the files that the user is in: the column `split`
-says "train" on every row of full_dataset.csv. Users who are only in full_dataset.csv are train users if
-test_dataset.csv is there to tell the eval users, and are otherwise left out and counted.
+Any of the files may be missing. The file that a user is in decides the user's split, because the column `split` says
+"train" on every row of full_dataset.csv. Users who are only in full_dataset.csv are train users if there is a
+test_dataset.csv; otherwise they are left out and counted.
 """
 
 import re
@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from deeper.behaviour.published.from_windows import contexts, describe, runs
-from deeper.behaviour.published.merge_records import Located, Quirks, merge
+from deeper.behaviour.published.from_windows import context_records, domain_fields, windows_by_user
+from deeper.behaviour.published.merge_records import LocatedRecord, Quirks, merge_records
 from deeper.behaviour.published.records import Record, format_context, format_wide, parse_context, parse_wide
 from deeper.behaviour.published.text_files import csv_rows, csv_text, json_line, json_records, write_folder
 from deeper.behaviour.windows import WINDOW_SIZE
@@ -27,7 +27,7 @@ _CSV = ("train", "test", "full")
 
 
 def find_published(root: Path) -> list[Path]:
-    """The domain folders at or below a folder (at most two levels down), sorted; empty if there are none."""
+    """Return the domain folders at or below a folder, at most two levels down, sorted."""
     levels = (root, *sorted(root.glob("*")), *sorted(root.glob("*/*")))
     return sorted(folder for folder in levels if _context_files(folder) or _csv_files(folder))
 
@@ -37,25 +37,25 @@ def read_published(folder: Path, domain: Domain | None = None, size: int = WINDO
 
     Args:
         folder: The domain's folder.
-        domain: The domain, if it is not a built-in one; otherwise it is found by the records'
-            `dataset_name` or, where that is unknown, by the folder's name.
-        size: Behaviours a window.
+        domain: The domain, if it is not a built-in one. By default the records' `dataset_name` decides, or, if that
+            is unknown, the folder's name.
+        size: Ratings in a window.
 
     Returns:
-        A WINDOW table, its titles clean and serving as item keys, its times null; and what was odd.
+        A WINDOW table with clean titles, which also identify the items, and null times; and the quirks found.
 
     Raises:
-        UserError: Nothing can be read there, or a record is bad; the message names file and row.
+        UserError: There is nothing to read, or a record is bad; the message names file and row.
     """
     context_files, csv_files = _context_files(folder), _csv_files(folder)
     if not (context_files or csv_files):
         raise UserError(
             "there are no published files",
             where=str(folder),
-            do="choose a folder that holds test_iterations/ or split_data/",
+            do="name a folder that holds test_iterations/ or split_data/",
         )
     located = [
-        Located(parse_context(record, where), path, where, "eval")
+        LocatedRecord(parse_context(record, where), path, where, "eval")
         for path in context_files
         for where, record in json_records(path)
     ]
@@ -70,52 +70,54 @@ def read_published(folder: Path, domain: Domain | None = None, size: int = WINDO
     located += [row for row in full if row.split]
     if not located:
         raise UserError(
-            "nothing tells train from eval users",
+            "no file shows which users are train and which are eval users",
             where=str(folder),
             do="add test_iterations/, or train_dataset.csv or test_dataset.csv in split_data/",
         )
-    table, quirks = merge(located, lambda name: domain or _find(name, folder), size)
+    table, quirks = merge_records(located, lambda name: domain or _find(name, folder), size)
     if len(found := table["domain"].unique().to_pylist()) > 1:
         raise UserError(
             f"the folder mixes the domains {', '.join(map(str, found))}",
             where=str(folder),
-            do="give each domain a folder of its own",
+            do="put each domain into its own folder",
         )
     return table, replace(quirks, users_read=quirks.users_read + len(unassigned), users_unassigned=len(unassigned))
 
 
 def write_published(windows: pa.Table, folder: Path, domain: Domain | None = None) -> None:
-    """Write windows of one domain in the published layout, whole or not at all.
+    """Write windows of one domain in the published layout, atomically.
 
-    Reading the folder gives the same table, if its titles are clean and serve as item keys and it has no
-    times. Eval users are written as contexts and, since a user of fewer than three windows has none, in
-    test_dataset.csv too.
+    Reading the folder gives the same table, if its titles are clean and identify the items, and it has no times. Eval
+    users are written as contexts and also to test_dataset.csv, because users with fewer than three windows have no
+    context.
 
     Args:
         windows: A WINDOW table.
-        folder: A folder that is empty or not there yet.
+        folder: An empty or new folder.
         domain: The domain, if it is not a built-in one.
 
     Raises:
         UserError: The table is empty, holds several domains or windows with gaps, or cannot be written.
     """
-    users = runs(windows)
+    users = windows_by_user(windows)
     ids = sorted({domain_id for domain_id, _, _ in users})
     if len(ids) > 1:
-        raise UserError(f"the windows are of several domains ({', '.join(ids)})", do="write one at a time")
-    other = describe(ids[0], domain)
+        raise UserError(f"the windows are of several domains ({', '.join(ids)})", do="write one domain at a time")
+    other = domain_fields(ids[0], domain)
     files: dict[str, str] = {}
     for split, name in (("train", "train"), ("eval", "test")):
         records = [
-            Record(user[2], None, {**other, "split": split}, run) for user, run in users.items() if user[1] == split
+            Record(user[2], None, {**other, "split": split}, numbered)
+            for user, numbered in users.items()
+            if user[1] == split
         ]
         if records:
             columns = max(len(record.windows) for record in records)
             rows = [format_wide(record, columns) for record in records]
             files[f"split_data/{name}_dataset.csv"] = csv_text(rows)
     lines: dict[int, list[str]] = {}
-    for user, run in users.items():
-        for k, record in enumerate(contexts(user, run, other), 1):
+    for user, numbered in users.items():
+        for k, record in enumerate(context_records(user, numbered, other), 1):
             if user[1] == "eval":
                 lines.setdefault(k, []).append(json_line(format_context(record)))
     for k, group in lines.items():
@@ -135,8 +137,8 @@ def _csv_files(folder: Path) -> dict[str, Path]:
     return {name: path for name, path in paths.items() if path.is_file()}
 
 
-def _read_csv(path: Path) -> list[Located]:
-    return [Located(parse_wide(row, where), path, where, "") for where, row in csv_rows(path)]
+def _read_csv(path: Path) -> list[LocatedRecord]:
+    return [LocatedRecord(parse_wide(row, where), path, where, "") for where, row in csv_rows(path)]
 
 
 def _find(dataset_name: str, folder: Path) -> Domain:

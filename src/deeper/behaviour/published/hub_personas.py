@@ -1,10 +1,10 @@
-"""Evolving personas as the hub holds them.
+"""Read and write personas of several rounds in the hub layout.
 
     model_output/<method>/persona_update_<k>.jsonl      records: id, dataset_name, S0, S1, …, P1_0, …
 
-`S<k>` is the persona after window k. Predictions (`P1_0`: window 1 from S0) and other keys may be there and
-are not read. The public snapshot does not hold these files: the layout is taken from the data's public page
-and the research notes, so what a record must have is only `id`, `dataset_name` and one persona.
+`S<k>` is the persona after window k. Predictions (`P1_0`: window 1 from S0) and other keys are ignored. The public
+snapshot does not hold these files; the layout follows the data's public page and the research notes. A record therefore
+needs only `id`, `dataset_name` and one persona.
 """
 
 import re
@@ -13,7 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from deeper.behaviour.published.records import need_name, need_text
+from deeper.behaviour.published.records import require_name, require_text
 from deeper.behaviour.published.text_files import json_line, json_records, write_folder
 from deeper.domains import find_domain
 from deeper.errors import UserError
@@ -27,7 +27,7 @@ PERSONA_TEXT = pa.schema(
         pa.field("text", pa.string(), nullable=False),
     ]
 )
-"""A persona S_k a row, sorted by (domain, method, user, k)."""
+"""One persona S_k a row, sorted by (domain, method, user, k)."""
 
 PUBLISHED_METHODS = {
     "refine": "deeper",
@@ -55,10 +55,10 @@ _KEY = re.compile(r"S([0-9]{1,4})")
 
 
 def find_method(name: str) -> str:
-    """Our method of a published name ("DEEPER", "IncUpdate", "full_regeneration").
+    """Return our method for a published name ("DEEPER", "IncUpdate", "full_regeneration").
 
     Raises:
-        UserError: There is none of that name.
+        UserError: No method has that name.
     """
     if method := _ALIASES.get(re.sub(r"[^a-z]", "", name.lower())):
         return method
@@ -72,11 +72,11 @@ def read_personas(folder: Path) -> pa.Table:
         folder: The folder `model_output`, or the one that holds it.
 
     Returns:
-        A PERSONA_TEXT table. A persona that several files hold is one row.
+        A PERSONA_TEXT table. A persona that several files repeat is one row.
 
     Raises:
-        UserError: There are none, a method or domain is unknown, a record lacks a key, or two files hold
-            different texts for one persona.
+        UserError: There are none, a method or domain is unknown, a record lacks a key, or two files differ in a
+            persona.
     """
     root = folder / "model_output" if (folder / "model_output").is_dir() else folder
     paths = [path for path in sorted(root.glob("*/*")) if _NAME.fullmatch(path.name)]
@@ -84,18 +84,18 @@ def read_personas(folder: Path) -> pa.Table:
         raise UserError(
             "there are no persona files",
             where=str(root),
-            do="choose a folder that holds <method>/persona_update_<k>.jsonl",
+            do="name a folder that holds <method>/persona_update_<k>.jsonl",
         )
     texts: dict[tuple[str, str, str, int], tuple[str, str]] = {}
     for path in paths:
         method = _method_of(path)
         for where, record in json_records(path):
-            user, domain = need_name(record, "id", where), _domain_id(record, where)
+            user, domain = require_name(record, "id", where), _domain_id(record, where)
             numbers = [int(match[1]) for key in record if (match := _KEY.fullmatch(key))]
             if not numbers:
                 raise UserError("the record has no persona ('S0', 'S1', …)", where=where, do="remove the record")
             for k in numbers:
-                text = need_text(record, f"S{k}", where)
+                text = require_text(record, f"S{k}", where)
                 held, held_where = texts.setdefault((domain, method, user, k), (text, where))
                 if held != text:
                     raise UserError(
@@ -111,15 +111,15 @@ def read_personas(folder: Path) -> pa.Table:
 
 
 def write_personas(personas: pa.Table, folder: Path) -> None:
-    """Write personas in the hub layout, whole or not at all: S_k stands in `persona_update_<k>.jsonl`.
+    """Write personas in the hub layout, atomically; S_k goes to `persona_update_<k>.jsonl`.
 
     Args:
-        personas: A table with the columns of PERSONA_TEXT, and any others, left out.
-        folder: The folder `model_output`, empty or not there yet.
+        personas: A table with the columns of PERSONA_TEXT; others are left out.
+        folder: The folder `model_output`, empty or new.
 
     Raises:
-        UserError: There are none, two rows are one user's persona of one method and k, a method has no
-            published name, or the folder cannot be written.
+        UserError: There are none, two rows have the same user, method and k, a method has no published name, or the
+            folder cannot be written.
     """
     rows: list[dict[str, Any]] = personas.select(PERSONA_TEXT.names).to_pylist()
     if not rows:
@@ -142,11 +142,11 @@ def _method_of(path: Path) -> str:
     try:
         return find_method(path.parent.name)
     except UserError as error:
-        raise UserError(error.what, where=str(path.parent), do=f"name the folder so: {error.do}") from error
+        raise UserError(error.what, where=str(path.parent), do=f"rename the folder: {error.do}") from error
 
 
 def _domain_id(record: dict[str, object], where: str) -> str:
-    name = need_text(record, "dataset_name", where)
+    name = require_text(record, "dataset_name", where)
     try:
         return find_domain(name).id
     except UserError as error:

@@ -1,4 +1,4 @@
-"""Published records merged into whole users, and a count of everything odd on the way."""
+"""Merge published records into users with all their windows, and count what is odd in them."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
@@ -16,28 +16,28 @@ from deeper.errors import UserError
 
 MAX_TITLE_CHARACTERS = 10_000
 Key = tuple[str, str]
-"""A user: domain id and user id."""
+"""Domain id and user id."""
 
 
 @dataclass(frozen=True)
 class Quirks:
-    """What was odd in published files, counted; users first, then records and windows, then titles.
+    """Counts of what is odd in published files: users first, then records and windows, then titles.
 
-    `users_read` = `users_kept` + `users_dropped` + `users_unassigned`. What concerns titles and ratings is
-    counted over the windows of the table that was returned, each once however many records share it.
+    `users_read` = `users_kept` + `users_dropped` + `users_unassigned`. Titles and ratings are counted over the windows
+    of the returned table, each window once.
 
     Attributes:
         users_read: Users in any file.
         users_kept: Users in the table.
-        users_dropped: Users without window 0: nothing to initialise a persona from.
-        users_unassigned: Users who are only in full_dataset.csv, with nothing that tells their split.
+        users_dropped: Users without window 0, from which the first persona is written.
+        users_unassigned: Users who are only in full_dataset.csv, so that their split is unknown.
         users_vanishing: Users with a context in some, but not all, of their split's iterations.
         users_shortened: Kept users with fewer windows than others of their domain and split.
-        repeated_records: Records of a user and iteration (or wide row of a file) that had been read before.
-        windows_dropped: Windows behind a gap (W4 where W3 is missing), and those of dropped users.
+        repeated_records: Records that repeat a user and iteration (or a user's wide row) of the same file.
+        windows_dropped: Windows after a gap (W4 where W3 is missing), and those of dropped users.
         windows_mended: Windows whose glued titles were split.
         glued_titles: Titles gained by splitting at `', ''`.
-        restored_titles: Titles taken from a CSV file that the contexts give differently.
+        restored_titles: Titles taken from a CSV file because the contexts changed them.
         unknown_titles: Titles that are empty or "Unknown".
         entities: Titles with HTML entities.
         hidden_characters: Titles with control, zero-width or soft-hyphen characters.
@@ -66,8 +66,8 @@ class Quirks:
 
 
 @dataclass(frozen=True)
-class Located:
-    """A record, the file and row that it is from, and the split that the file's name gives it."""
+class LocatedRecord:
+    """A record, its file and row, and the split of its file."""
 
     record: Record
     file: Path
@@ -76,7 +76,7 @@ class Located:
 
 
 @dataclass(frozen=True)
-class _Held:
+class _FoundWindow:
     window: RawWindow
     where: str
     is_original: bool
@@ -88,30 +88,30 @@ class _Held:
 class _User:
     split: str
     where: str
-    windows: dict[int, _Held] = field(default_factory=dict[int, _Held])
+    windows: dict[int, _FoundWindow] = field(default_factory=dict[int, _FoundWindow])
     iterations: set[int] = field(default_factory=set[int])
     files: set[tuple[Path, int | None]] = field(default_factory=set[tuple[Path, int | None]])
 
 
-def merge(
-    records: Iterable[Located], find: Callable[[str], Domain], size: int = WINDOW_SIZE
+def merge_records(
+    records: Iterable[LocatedRecord], find: Callable[[str], Domain], size: int = WINDOW_SIZE
 ) -> tuple[pa.Table, Quirks]:
-    """Merge records into a WINDOW table: a user keeps the unbroken run W0..Wn.
+    """Merge records into a WINDOW table; a user keeps the windows W0..Wn before the first gap.
 
-    Windows that several records share must agree: in their ratings always, and in their titles too, except
-    that a wide row's titles go before a context's, which lost quotes and entities on their way.
+    Windows that several records share must have the same ratings and titles. One exception: the titles of a wide row
+    replace those of a context, in which quotes and entities were lost.
 
     Args:
         records: The records, in any order.
-        find: Gives the domain of a `dataset_name`.
-        size: Behaviours a window.
+        find: Returns the domain of a `dataset_name`.
+        size: Ratings in a window.
 
     Returns:
-        The table, its titles clean and serving as item keys, its times null; and what was odd.
+        The table with clean titles, which also identify the items, and null times; and the quirks found.
 
     Raises:
-        UserError: A user is in both splits, records disagree, a window has not `size` titles and ratings
-            even after mending, a rating is not on the domain's scale, or no user is left.
+        UserError: A user is in both splits, records disagree, a window does not have `size` titles and ratings even
+            after mending, a rating is not on the domain's scale, or no user is left.
     """
     users: dict[Key, _User] = {}
     named: dict[str, Domain] = {}
@@ -120,7 +120,7 @@ def merge(
     for located in records:
         record = located.record
         if record.dataset_name not in named:
-            named[record.dataset_name] = _found(find, located)
+            named[record.dataset_name] = _find_domain(find, located)
         domain = named[record.dataset_name]
         user = users.setdefault((domain.id, record.user), _User(located.split, located.where))
         if user.split != located.split:
@@ -135,56 +135,56 @@ def merge(
             user.iterations.add(record.iteration)
         for k, window in record.windows.items():
             where = f"{located.where}, window {k}"
-            mended = _mend(window, size, where)
+            mended = _split_glued_titles(window, size, where)
             _check_ratings(mended.ratings, domain, accepted.setdefault(domain.id, set()), where)
             glued = len(mended.titles) - len(window.titles)
-            held = _Held(mended, where, record.iteration is None, glued)
-            user.windows[k] = _agreed(user.windows[k], held) if k in user.windows else held
-    kept = {key: _run(user) for key, user in users.items()}
+            found = _FoundWindow(mended, where, record.iteration is None, glued)
+            user.windows[k] = _reconcile(user.windows[k], found) if k in user.windows else found
+    kept = {key: _windows_before_gap(user) for key, user in users.items()}
     counts["users_read"] = len(users)
-    counts["users_dropped"] = sum(not run for run in kept.values())
+    counts["users_dropped"] = sum(not windows for windows in kept.values())
     counts["users_kept"] = len(users) - counts["users_dropped"]
     counts["users_vanishing"] = _vanishing(users)
     counts["windows_dropped"] = sum(len(user.windows) - len(kept[key]) for key, user in users.items())
-    kept = {key: run for key, run in kept.items() if run}
+    kept = {key: windows for key, windows in kept.items() if windows}
     if not kept:
         raise UserError("no user has a window 0", do="add the file of iteration 1, or the CSV file")
     most = Counter[tuple[str, str]]()
-    for key, run in kept.items():
+    for key, windows in kept.items():
         group = (key[0], users[key].split)
-        most[group] = max(most[group], len(run))
-    counts["users_shortened"] = sum(len(run) < most[key[0], users[key].split] for key, run in kept.items())
+        most[group] = max(most[group], len(windows))
+    counts["users_shortened"] = sum(len(windows) < most[key[0], users[key].split] for key, windows in kept.items())
     domains = {domain.id: domain for domain in named.values()}
     order = sorted(kept, key=lambda key: (key[0], users[key].split, key[1]))
     rows = [row for key in order for row in _rows(key, users[key].split, kept[key], domains[key[0]], counts)]
     return pa.Table.from_pylist(rows, schema=WINDOW), Quirks(**counts)
 
 
-def _run(user: _User) -> list[_Held]:
-    run: list[_Held] = []
-    while len(run) in user.windows:
-        run.append(user.windows[len(run)])
-    return run
+def _windows_before_gap(user: _User) -> list[_FoundWindow]:
+    windows: list[_FoundWindow] = []
+    while len(windows) in user.windows:
+        windows.append(user.windows[len(windows)])
+    return windows
 
 
-def _found(find: Callable[[str], Domain], located: Located) -> Domain:
+def _find_domain(find: Callable[[str], Domain], located: LocatedRecord) -> Domain:
     try:
         return find(located.record.dataset_name)
     except UserError as error:
         raise UserError(error.what, where=located.where, do=error.do) from error
 
 
-def _mend(window: RawWindow, size: int, where: str) -> RawWindow:
+def _split_glued_titles(window: RawWindow, size: int, where: str) -> RawWindow:
     titles = window.titles
     if len(titles) < len(window.ratings):
-        # A title that begins with an apostrophe was glued to the one before it: "A', ''B" is "A" and "'B".
+        # A title that begins with an apostrophe was glued to the one before: "A', ''B" is "A" and "'B".
         parts = [title.split("', ''") for title in titles]
         titles = tuple(text for first, *rest in parts for text in (first, *(f"'{part}" for part in rest)))
     if not len(titles) == len(window.ratings) == size:
         raise UserError(
             f"the window has {len(window.titles)} titles and {len(window.ratings)} ratings instead of {size}",
             where=where,
-            do="mend or remove the record",
+            do="correct or remove the record",
         )
     if any(len(title) > MAX_TITLE_CHARACTERS for title in titles):
         raise UserError(
@@ -195,14 +195,14 @@ def _mend(window: RawWindow, size: int, where: str) -> RawWindow:
 
 def _check_ratings(ratings: tuple[float, ...], domain: Domain, accepted: set[float], where: str) -> None:
     for rating in set(ratings) - accepted:
-        # The first comparison keeps numbers that no float can hold away from the second.
+        # The first comparison excludes integers that are too large for a float.
         if not (-1e6 < rating < 1e6 and domain.accepts(float(rating))):
             scale = domain.scale
             limits = f"{scale.minimum:g} to {scale.maximum:g} by {scale.step:g}"
             raise UserError(
                 f"the rating {rating!r:.20} is not on the scale of {domain.id} ({limits})",
                 where=where,
-                do="mend the rating, or remove the record",
+                do="correct the rating, or remove the record",
             )
         accepted.add(rating)
 
@@ -211,7 +211,8 @@ def _clean(window: RawWindow) -> list[str]:
     return [clean_title(title) for title in window.titles]
 
 
-def _agreed(one: _Held, other: _Held) -> _Held:
+def _reconcile(one: _FoundWindow, other: _FoundWindow) -> _FoundWindow:
+    """One window that two records share; they must agree."""
     if one.window.ratings != other.window.ratings:
         differs = "ratings"
     elif (
@@ -245,13 +246,15 @@ def _vanishing(users: Mapping[Key, _User]) -> int:
     return sum(0 < len(user.iterations) < len(iterations[domain, user.split]) for (domain, _), user in users.items())
 
 
-def _rows(key: Key, split: str, run: list[_Held], domain: Domain, counts: Counter[str]) -> Iterable[dict[str, object]]:
+def _rows(
+    key: Key, split: str, windows: list[_FoundWindow], domain: Domain, counts: Counter[str]
+) -> Iterable[dict[str, object]]:
     seen: set[str] = set()
-    for k, held in enumerate(run):
-        window = held.window
-        counts["glued_titles"] += held.glued
-        counts["windows_mended"] += held.glued > 0
-        counts["restored_titles"] += held.restored
+    for k, found in enumerate(windows):
+        window = found.window
+        counts["glued_titles"] += found.glued
+        counts["windows_mended"] += found.glued > 0
+        counts["restored_titles"] += found.restored
         items: list[dict[str, object]] = []
         for raw, title, rating in zip(window.titles, _clean(window), window.ratings, strict=True):
             is_known = has_title(title)

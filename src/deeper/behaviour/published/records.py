@@ -1,12 +1,11 @@
-"""One record of the published files, parsed and formatted without loss.
+"""Parse and format one record of the published files, without loss.
 
-Two kinds of record hold the same thing, a user's windows in the published notation (`U3` the ratings and
-`I3` the titles of window 3):
+Both forms hold a user's windows in the published notation (`U3` the ratings and `I3` the titles of window 3):
 
 - a *context*: a JSON object with the previous, current and future window of one iteration,
 - a *wide row*: a CSV row with windows 0, 1, … each a Python literal `{'items': […], 'ratings': […]}`.
 
-Nothing is mended here: what is parsed and formatted again is what was read.
+Nothing is mended here: parsing and formatting a record gives it back unchanged.
 """
 
 import ast
@@ -18,7 +17,7 @@ from typing import cast
 from deeper.errors import UserError
 
 MAX_CELL_CHARACTERS = 1_000_000
-"""A longer CSV cell is refused unread: a literal costs some hundred times its length to parse."""
+"""A longer CSV cell is refused before parsing: a literal takes memory of about a hundred times its length."""
 
 _COLUMN = re.compile(r"windows_([0-9]{1,4})")
 _AS_PUBLISHED = "restore the record from the published file"
@@ -26,7 +25,7 @@ _AS_PUBLISHED = "restore the record from the published file"
 
 @dataclass(frozen=True)
 class RawWindow:
-    """The titles and the ratings of one window as the file has them; they may differ in number."""
+    """The titles and the ratings of one window as they are in the file; their numbers may differ."""
 
     titles: tuple[str, ...]
     ratings: tuple[int | float, ...]
@@ -38,8 +37,8 @@ class Record:
 
     Attributes:
         user: The anonymised id.
-        iteration: The current window's number, from 1, of a context; None for a wide row.
-        other: Everything else that the line says (`dataset_name`, `item_type`, `split`, …), in its order.
+        iteration: Number of a context's current window, from 1; None for a wide row.
+        other: All other fields (`dataset_name`, `item_type`, `split`, …), in their order.
         windows: The windows by their number k.
     """
 
@@ -54,22 +53,22 @@ class Record:
         return str(self.other["dataset_name"])
 
 
-def need_text(record: Mapping[str, object], key: str, where: str) -> str:
-    """The text that a record has under a key.
+def require_text(record: Mapping[str, object], key: str, where: str) -> str:
+    """Return the text under a key.
 
     Raises:
-        UserError: The key is missing, or what it holds is not text or not valid Unicode.
+        UserError: The key is missing, or its value is not text or not valid Unicode.
     """
-    value = need(record, key, where)
+    value = require(record, key, where)
     if not isinstance(value, str):
         raise UserError(f"{key!r} is not text but {type(value).__name__}", where=where, do=_AS_PUBLISHED)
     if any("\ud800" <= char <= "\udfff" for char in value):
-        raise UserError(f"{key!r} holds half a character (a lone surrogate)", where=where, do=_AS_PUBLISHED)
+        raise UserError(f"{key!r} is not valid Unicode (it holds a lone surrogate)", where=where, do=_AS_PUBLISHED)
     return value
 
 
-def need(record: Mapping[str, object], key: str, where: str) -> object:
-    """What a record has under a key.
+def require(record: Mapping[str, object], key: str, where: str) -> object:
+    """Return the value under a key.
 
     Raises:
         UserError: The key is missing.
@@ -79,13 +78,13 @@ def need(record: Mapping[str, object], key: str, where: str) -> object:
     return record[key]
 
 
-def need_name(record: Mapping[str, object], key: str, where: str) -> str:
-    """The id or name that a record has under a key: text of visible characters.
+def require_name(record: Mapping[str, object], key: str, where: str) -> str:
+    """Return the id or name under a key: text of printable characters.
 
     Raises:
-        UserError: The key is missing, or what it holds is no such text.
+        UserError: The key is missing, or its value is not such a text.
     """
-    value = need_text(record, key, where)
+    value = require_text(record, key, where)
     if not (value.strip() and value.isprintable()):
         raise UserError(f"{key!r} is empty or holds control characters", where=where, do=_AS_PUBLISHED)
     return value
@@ -99,22 +98,22 @@ def parse_context(record: Mapping[str, object], where: str) -> Record:
         where: File and row, for messages.
 
     Raises:
-        UserError: A key is missing, or its value is not of its kind.
+        UserError: A key is missing, or its value is of the wrong type.
     """
-    iteration = need(record, "iteration", where)
+    iteration = require(record, "iteration", where)
     if not isinstance(iteration, int) or isinstance(iteration, bool) or iteration < 1:
-        raise UserError(f"'iteration' is not a whole number above 0: {iteration!r:.40}", where=where)
+        raise UserError(f"'iteration' is not a whole number above 0: {iteration!r:.40}", where=where, do=_AS_PUBLISHED)
     numbers = range(iteration - 1, iteration + 2)
     windows = {
         k: RawWindow(
-            _titles(need(record, f"I{k}", where), f"{where}, I{k}"),
-            _ratings(need(record, f"U{k}", where), f"{where}, U{k}"),
+            _titles(require(record, f"I{k}", where), f"{where}, I{k}"),
+            _ratings(require(record, f"U{k}", where), f"{where}, U{k}"),
         )
         for k in numbers
     }
     parsed = {"id", "iteration", *(f"{letter}{k}" for k in numbers for letter in "UI")}
     return Record(
-        user=need_name(record, "id", where),
+        user=require_name(record, "id", where),
         iteration=iteration,
         other=_other(record, parsed, where),
         windows=windows,
@@ -122,7 +121,7 @@ def parse_context(record: Mapping[str, object], where: str) -> Record:
 
 
 def format_context(record: Record) -> dict[str, object]:
-    """The JSON object of a context, its keys in the published order."""
+    """Return the JSON object of a context, its keys in the published order."""
     return {
         "id": record.user,
         "iteration": record.iteration,
@@ -133,19 +132,19 @@ def format_context(record: Record) -> dict[str, object]:
 
 
 def parse_wide(row: Mapping[str, str], where: str) -> Record:
-    """Parse a wide row: `id`, `dataset_name`, and `windows_0`, `windows_1`, …; an empty cell is no window.
+    """Parse a wide row: `id`, `dataset_name`, and `windows_0`, `windows_1`, …; an empty cell means no window.
 
     Args:
         row: The cells by column name.
         where: File and row, for messages.
 
     Raises:
-        UserError: A column is missing, or a cell is not the literal of a window.
+        UserError: A column is missing, or a cell is not a window's literal.
     """
     cells = {int(match[1]): cell for column, cell in row.items() if (match := _COLUMN.fullmatch(column))}
-    need(row, "windows_0", where)
+    require(row, "windows_0", where)
     return Record(
-        user=need_name(row, "id", where),
+        user=require_name(row, "id", where),
         iteration=None,
         other=_other(row, {"id", *(f"windows_{k}" for k in cells)}, where),
         windows={k: parse_literal(cell, f"{where}, windows_{k}") for k, cell in sorted(cells.items()) if cell},
@@ -153,11 +152,11 @@ def parse_wide(row: Mapping[str, str], where: str) -> Record:
 
 
 def format_wide(record: Record, columns: int) -> dict[str, str]:
-    """The cells of a wide row, in the published order.
+    """Return the cells of a wide row, in the published order.
 
     Args:
         record: The record.
-        columns: The number of window columns; a window that the record lacks is an empty cell.
+        columns: Number of window columns; a missing window is an empty cell.
     """
     return {
         "id": record.user,
@@ -174,27 +173,29 @@ def parse_literal(cell: str, where: str) -> RawWindow:
         where: File, row and column, for messages.
 
     Raises:
-        UserError: The cell is too long, no literal, or not of that form.
+        UserError: The cell is too long, or not of that form.
     """
     if len(cell) > MAX_CELL_CHARACTERS:
-        raise UserError(f"the cell is longer than {MAX_CELL_CHARACTERS:,} characters", where=where)
+        raise UserError(f"the cell is longer than {MAX_CELL_CHARACTERS:,} characters", where=where, do=_AS_PUBLISHED)
     try:
         value: object = ast.literal_eval(cell)
     except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError) as error:
         raise UserError("the cell is not a Python literal", where=where, do=_AS_PUBLISHED) from error
     if not isinstance(value, dict) or set(cast(dict[object, object], value)) != {"items", "ratings"}:
-        raise UserError("the cell is not {'items': […], 'ratings': […]}", where=where, do="write a window in that form")
+        raise UserError(
+            "the cell is not {'items': […], 'ratings': […]}", where=where, do="write the window in that form"
+        )
     window = cast(dict[str, object], value)
     return RawWindow(_titles(window["items"], where), _ratings(window["ratings"], where))
 
 
 def format_literal(window: RawWindow) -> str:
-    """The Python literal of a window."""
+    """Return the Python literal of a window."""
     return repr({"items": list(window.titles), "ratings": list(window.ratings)})
 
 
 def _other(record: Mapping[str, object], parsed: set[str], where: str) -> dict[str, object]:
-    need_name(record, "dataset_name", where)
+    require_name(record, "dataset_name", where)
     return {key: value for key, value in record.items() if key not in parsed}
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deeper.behaviour.load import Loaded, load_windows
-from deeper.behaviour.own.ratings_file import Look, read_ratings
+from deeper.behaviour.own.ratings_file import RatingsSummary, read_ratings
 from deeper.behaviour.splits import user_hash
 from deeper.behaviour.users import Key
 from deeper.commands.evaluate.settings import Settings
@@ -38,7 +38,7 @@ class Plan:
     settings: Settings
     prompts: Prompts
     loaded: Loaded
-    look: Look | None
+    look: RatingsSummary | None
     population: Population
     engines: dict[str, Engine]
     notes: list[str]
@@ -90,7 +90,7 @@ def make_plan(settings: Settings) -> Plan:
     return Plan(settings, prompts, loaded, look, population, engines, notes)
 
 
-def _load(settings: Settings) -> tuple[Loaded, Look | None]:
+def _load(settings: Settings) -> tuple[Loaded, RatingsSummary | None]:
     if not settings.ratings:
         return load_windows(settings.data, settings.domains or None), None
     own = read_ratings(Path(settings.ratings), settings.item, settings.scale, settings.columns)
@@ -100,7 +100,7 @@ def _load(settings: Settings) -> tuple[Loaded, Look | None]:
             where="domains",
             do=f"use {own.domain.id} or leave it out",
         )
-    return Loaded(own.windows, {own.domain.id: own.domain}, own.notes, settings.ratings), own.look
+    return Loaded(own.windows, {own.domain.id: own.domain}, own.notes, settings.ratings), own.summary
 
 
 def _trained_on(engine: str, adapter: str) -> frozenset[str]:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from deeper.domains import Domain
 from deeper.learning.preferences.gains import Gains, parts
-from deeper.measure.agreement import Estimate, centred_correlation, ratio, spearman_brown
+from deeper.measure.agreement import Estimate, ratio_of_sums, spearman_brown, within_group_correlation
 from deeper.measure.text import redundancy, words
 from deeper.persona.leaks import find_leaks
 
@@ -139,14 +139,14 @@ def _describe(cases: Sequence[_Case], weights: Floats, seed: int) -> dict[str, A
     owners = [case.owner for case in cases]
     whole = [case.parts @ weights for case in cases]
     even, odd = ([case.halves[half] @ weights for case in cases] for half in (0, 1))
-    agreement = centred_correlation(even, odd, owners, seed)
+    agreement = within_group_correlation(even, odd, owners, seed)
 
     def against(values: Sequence[Floats]) -> dict[str, Any]:
-        return as_json(centred_correlation(whole, values, owners, seed))
+        return as_json(within_group_correlation(whole, values, owners, seed))
 
     def between(i: int, j: int) -> dict[str, Any]:
         one, other = ([case.parts[:, part] for case in cases] for part in (i, j))
-        return as_json(centred_correlation(one, other, owners, seed))
+        return as_json(within_group_correlation(one, other, owners, seed))
 
     described = {
         "texts": sum(len(case.texts) for case in cases),
@@ -172,7 +172,7 @@ def _describe(cases: Sequence[_Case], weights: Floats, seed: int) -> dict[str, A
     true = [case.true for case in cases if case.true is not None]
     if true:
         crossed = [half[1] @ weights for half in true] + [half[0] @ weights for half in true]
-        described["true"] = as_json(centred_correlation([*even, *odd], crossed, owners * 2, seed))
+        described["true"] = as_json(within_group_correlation([*even, *odd], crossed, owners * 2, seed))
     return described
 
 
@@ -190,17 +190,17 @@ def _headroom(cases: Sequence[_Case], weights: Floats, owners: Sequence[str], se
 
     def told(gains: Floats) -> dict[str, Any]:
         return {
-            "r": as_json(ratio(gains, np.ones(len(gains)), owners, seed)),
-            "per_rating": as_json(ratio(gains, np.full(len(gains), weights.sum()), owners, seed)),
-            "percent": as_json(ratio(100 * gains, old_error, owners, seed)),
+            "r": as_json(ratio_of_sums(gains, np.ones(len(gains)), owners, seed)),
+            "per_rating": as_json(ratio_of_sums(gains, np.full(len(gains), weights.sum()), owners, seed)),
+            "percent": as_json(ratio_of_sums(100 * gains, old_error, owners, seed)),
         }
 
     return {
         "against_old": told(against_old),
         "against_mean": told(against_mean),
-        "against_old_future": as_json(ratio(future, np.ones(len(cases)), owners, seed)),
+        "against_old_future": as_json(ratio_of_sums(future, np.ones(len(cases)), owners, seed)),
     }
 
 
 def _mean(values: Sequence[float], owners: Sequence[str], seed: int) -> dict[str, Any]:
-    return as_json(ratio(np.array(values), np.ones(len(values)), owners, seed))
+    return as_json(ratio_of_sums(np.array(values), np.ones(len(values)), owners, seed))

@@ -1,13 +1,15 @@
-"""What a reader of a raw format is: where a rating and a title stand in its records."""
+"""The reader of a raw format: where a rating and a title stand in the records of its files."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-Kind = Literal["json", "csv"]
+RecordFormat = Literal["json", "csv"]
 
-SECONDS = "make_timestamp(CAST(try_cast({time} AS DOUBLE) * 1000000 AS BIGINT))"
-MILLISECONDS = "make_timestamp(CAST(try_cast({time} AS DOUBLE) * 1000 AS BIGINT))"
-WRITTEN = "try_cast({time} AS TIMESTAMP)"
+UNIX_SECONDS = "make_timestamp(CAST(try_cast({time} AS DOUBLE) * 1000000 AS BIGINT))"
+UNIX_MILLISECONDS = "make_timestamp(CAST(try_cast({time} AS DOUBLE) * 1000 AS BIGINT))"
+TIMESTAMP_TEXT = "try_cast({time} AS TIMESTAMP)"
+"""Choices for `Reader.time_sql`. The last reads "2005-04-02 23:53:47", "2005-09-16" and "2017/8/18"."""
 
 
 @dataclass(frozen=True)
@@ -15,38 +17,38 @@ class Fields:
     """Where values stand in the records of a file.
 
     Attributes:
-        names: Of each value, the keys (JSON) or columns (CSV) that may hold it; the first that is there counts.
-        header: Whether the first record names the columns (CSV).
-        columns: The columns of a CSV file without a header.
+        names: For each value, the keys (JSON) or columns (CSV) that may hold it; the first one present is used.
+        columns: All columns of a CSV file without a header; empty if the first record names the columns.
     """
 
-    names: dict[str, tuple[str, ...]]
-    header: bool = True
+    names: Mapping[str, tuple[str, ...]]
     columns: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Reader:
-    """One raw format.
+    """One raw format. A file is recognised by `identifying_keys`, or by `id_patterns` if it names no columns.
 
     Attributes:
-        name: Of the format.
-        kind: How records are written.
+        name: Name of the format.
+        record_format: How the records of the ratings file are written.
         ratings: Where `user`, `item`, `rating` and `time` stand.
-        meta_kind: How the records of the meta file are written.
+        meta_record_format: How the records of the meta file are written.
         meta: Where `item` and `title` stand in the meta file.
-        time: SQL for a timestamp in UTC from the text {time}; NULL if it is none.
-        rating_files: Patterns of the ratings files' names, where {} stands for the domain's category.
+        time_sql: SQL that turns the text {time} into a UTC timestamp, or NULL if the text is not a time.
+        rating_files: Patterns of the ratings files' names; {} stands for the domain's category.
         meta_files: Patterns of the meta files' names.
-        marks: Keys or columns of which the first record has all, and that no other format's has.
+        identifying_keys: Keys or columns that together occur in no other format.
+        id_patterns: Regular expressions for `user` and `item` ids, for CSV files without a header.
     """
 
     name: str
-    kind: Kind
+    record_format: RecordFormat
     ratings: Fields
     meta: Fields
-    time: str
+    time_sql: str
     rating_files: tuple[str, ...]
     meta_files: tuple[str, ...]
-    marks: frozenset[str] = field(default_factory=frozenset)
-    meta_kind: Kind = "json"
+    identifying_keys: tuple[str, ...] = ()
+    id_patterns: Mapping[str, str] = field(default_factory=dict[str, str])
+    meta_record_format: RecordFormat = "json"

@@ -3,10 +3,18 @@
 UNREADABLE = "the line cannot be read"
 NO_USER = "no user id"
 NO_ITEM = "no item id"
-RATING = "the rating is no number"
-OFF_SCALE = "the rating is off the domain's scale"
-TIME = "the time cannot be read"
-TIME_RANGE = "the time is before 1990 or in the future"
+RATING_NOT_A_NUMBER = "the rating is no number"
+RATING_OFF_SCALE = "the rating is off the domain's scale"
+TIME_UNREADABLE = "the time cannot be read"
+TIME_OUT_OF_RANGE = "the time is before 1990 or in the future"
 
-REASONS = (UNREADABLE, NO_USER, NO_ITEM, RATING, OFF_SCALE, TIME, TIME_RANGE)
-"""In the order in which they are looked for; a line has the first that fits."""
+REASONS = (
+    UNREADABLE,
+    NO_USER,
+    NO_ITEM,
+    RATING_NOT_A_NUMBER,
+    RATING_OFF_SCALE,
+    TIME_UNREADABLE,
+    TIME_OUT_OF_RANGE,
+)
+"""In the order of the checks; a line gets the first reason that applies."""

@@ -1,1 +1,1 @@
-"""Synthetic raw files of any format and size, with a truth to check readers by."""
+"""Synthetic raw files of any format and size, with the ground truth that a reader must find in them."""

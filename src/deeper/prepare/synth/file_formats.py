@@ -1,8 +1,8 @@
-"""The raw formats that can be made up: names of the files, order of the rows, and how a row is written.
+"""How each raw format is written: names of the files, order of the rows, and the text of a row.
 
-Every format that has a reader is here under the reader's name. Two come in another spelling, too: Kaggle's copy of
-MovieLens, and the early files of Amazon 2023. Ratings without reviews come beside the meta file of their edition;
-those of Amazon 2014, whose own meta file is no JSON, beside that of 2018.
+Every format with a reader is here under the reader's name. Two also have a variant: Kaggle's copy of MovieLens, and the
+early files of Amazon 2023. Amazon ratings without reviews use the meta file of 2018, for the 2014 edition too: its own
+meta file is not valid JSON.
 """
 
 from collections.abc import Callable, Mapping
@@ -27,99 +27,161 @@ from deeper.prepare.synth.lines import (
     reviews_of_places,
     seconds,
 )
-from deeper.prepare.synth.rating_events import Ints, Order
+from deeper.prepare.synth.rating_events import Ints, RowOrder
+
+Ids = Callable[[Ints], TextArray]
 
 
 @dataclass(frozen=True)
-class Lines:
+class FileFormat:
     """How a raw format is written.
 
     Attributes:
-        kind: Whose quirks its titles have (`synth_titles.RATES`).
-        order: In which order the rows of a chunk stand.
-        ratings: Name of the ratings file, where {} stands for the category.
-        meta: Name of the meta file.
-        header: First line of the ratings file, with its line end.
-        lines: Text of the rows, each with its line end.
-        ids: User and item ids from their numbers.
-        time: Text of times, from seconds since 1970.
+        family: Data that the ratings and titles resemble (a key of `raw_files.SHAPES` and `made_titles.RATES`).
+        row_order: Order of the ratings file's rows.
+        ratings_file: Name of the ratings file; {} stands for the category.
+        meta_file: Name of the meta file, likewise.
+        ratings_header: First line of the ratings file, with its line end.
+        ratings_lines: Makes the rows' text, each with its line end.
+        user_id: Makes user ids from numbers.
+        item_id: Makes item ids from numbers.
+        time: Makes the text of times from Unix seconds.
         meta_header: First line of the meta file.
-        meta_line: One row of it, from item id, raw title and item number.
-        unreadable: A line that is none, in either file.
-        marks: By name of a quirk, the text that only rows with it hold.
-        repeats: Whether a user and item may be there again.
+        meta_line: Makes a row of the meta file from item id, raw title and item number.
+        unreadable_line: A line that cannot be read, in either file.
+        quirk_marks: For each quirk of rows, a text that occurs only in rows with it.
+        has_repeats: Whether a user may rate an item again.
     """
 
-    kind: str
-    order: Order
-    ratings: str
-    meta: str
-    header: str
-    lines: Callable[[Columns], TextArray]
-    ids: tuple[Callable[[Ints], TextArray], Callable[[Ints], TextArray]]
+    family: str
+    row_order: RowOrder
+    ratings_file: str
+    meta_file: str
+    ratings_lines: Callable[[Columns], TextArray]
+    user_id: Ids
+    item_id: Ids
     time: Callable[[Ints], TextArray]
-    meta_header: str
     meta_line: Callable[[str, str, int], str]
-    unreadable: str
-    marks: Mapping[str, str] = field(default_factory=dict[str, str])
-    repeats: bool = True
+    unreadable_line: str
+    ratings_header: str = ""
+    meta_header: str = ""
+    quirk_marks: Mapping[str, str] = field(default_factory=dict[str, str])
+    has_repeats: bool = True
 
     @property
     def is_json(self) -> bool:
         """Whether rows of the ratings file are JSON."""
-        return self.unreadable.startswith("{")
+        return self.unreadable_line.startswith("{")
 
 
-RECIPES = (
+RECIPES_HEADER = (
     "name,id,minutes,contributor_id,submitted,tags,nutrition,n_steps,steps,description,ingredients,n_ingredients\n"
 )
-_ROW = ("user", "item", "rating", "time")
-_IDS_2018 = (padded("A", 13), padded("B", 9))
-_IDS_2023 = (padded("A", 27), padded("B", 9))
-_ONE_UP = (from_one, from_one)
+_COLUMNS = ("user", "item", "rating", "time")
 
-_AMAZON_CSV = Lines(
-    "amazon", "item", "{}.csv", "meta_{}.json.gz", "", cells("item", "user", "rating", "time"), _IDS_2018, seconds, "",
-    product_2018, "B000,A0\n",
-)  # fmt: skip
-_AMAZON_2023 = Lines(
-    "amazon", "time", "{}.jsonl.gz", "meta_{}.jsonl.gz", "", reviews_2023("timestamp"), _IDS_2023, milliseconds, "",
-    product_2023, '{"rating": 5.0, "title"\n',
-)  # fmt: skip
+_MOVIELENS = FileFormat(
+    family="movielens",
+    row_order="user",
+    ratings_file="ratings.csv",
+    meta_file="movies.csv",
+    ratings_header="userId,movieId,rating,timestamp\r\n",
+    ratings_lines=cells(*_COLUMNS, end="\r\n"),
+    user_id=from_one,
+    item_id=from_one,
+    time=seconds,
+    meta_header="movieId,title,genres\n",
+    meta_line=movie,
+    unreadable_line="1,2\r\n",
+)
+_AMAZON_2018 = FileFormat(
+    family="amazon",
+    row_order="item",
+    ratings_file="{}_5.json.gz",
+    meta_file="meta_{}.json.gz",
+    ratings_lines=reviews_2018,
+    user_id=padded("A", 13),
+    item_id=padded("B", 9),
+    time=seconds,
+    meta_line=product_2018,
+    unreadable_line='{"overall": 5.0, "reviewerID": "A\n',
+    quirk_marks={"other_order": '{"reviewerID"', "style": '"style": ', "vote": '"vote": ', "image": '"image": '},
+)
+_AMAZON_CSV = replace(
+    _AMAZON_2018,
+    ratings_file="{}.csv",
+    ratings_lines=cells("item", "user", "rating", "time"),
+    unreadable_line="B000,A0\n",
+    quirk_marks={},
+)
+_AMAZON_2023 = FileFormat(
+    family="amazon",
+    row_order="time",
+    ratings_file="{}.jsonl.gz",
+    meta_file="meta_{}.jsonl.gz",
+    ratings_lines=reviews_2023("timestamp"),
+    user_id=padded("A", 27),
+    item_id=padded("B", 9),
+    time=milliseconds,
+    meta_line=product_2023,
+    unreadable_line='{"rating": 5.0, "title"\n',
+)
 
 FORMATS = {
-    "movielens": Lines(
-        "movielens", "user", "ratings.csv", "movies.csv", "userId,movieId,rating,timestamp\r\n",
-        cells(*_ROW, end="\r\n"), _ONE_UP, seconds, "movieId,title,genres\n", movie, "1,2\r\n",
+    "movielens": _MOVIELENS,
+    "movielens_kaggle": replace(
+        _MOVIELENS,
+        ratings_file="rating.csv",
+        meta_file="movie.csv",
+        ratings_header='"userId","movieId","rating","timestamp"\n',
+        ratings_lines=cells(*_COLUMNS),
+        time=formatted('"%Y-%m-%d %H:%M:%S"'),
+        meta_header='"movieId","title","genres"\n',
+        unreadable_line="1,2\n",
     ),
-    "movielens_kaggle": Lines(
-        "movielens", "user", "rating.csv", "movie.csv", '"userId","movieId","rating","timestamp"\n', cells(*_ROW),
-        _ONE_UP, formatted('"%Y-%m-%d %H:%M:%S"'), '"movieId","title","genres"\n', movie, "1,2\n",
-    ),
-    "amazon_2018": Lines(
-        "amazon", "item", "{}_5.json.gz", "meta_{}.json.gz", "", reviews_2018, _IDS_2018, seconds, "", product_2018,
-        '{"overall": 5.0, "reviewerID": "A\n',
-        {"other_order": '{"reviewerID"', "style": '"style": ', "vote": '"vote": ', "image": '"image": '},
-    ),
+    "amazon_2018": _AMAZON_2018,
     "amazon_csv": _AMAZON_CSV,
-    "amazon_csv_2014": replace(_AMAZON_CSV, ratings="ratings_{}.csv", lines=cells(*_ROW)),
+    "amazon_csv_2014": replace(_AMAZON_CSV, ratings_file="ratings_{}.csv", ratings_lines=cells(*_COLUMNS)),
     "amazon_2023": _AMAZON_2023,
     "amazon_2023_early": replace(
-        _AMAZON_2023, lines=reviews_2023("sortTimestamp"), marks={"sortTimestamp": '"sortTimestamp": '}
+        _AMAZON_2023,
+        ratings_lines=reviews_2023("sortTimestamp"),
+        quirk_marks={"sortTimestamp": '"sortTimestamp": '},
     ),
-    # Its makers have left out the repeats.
     "amazon_2023_csv": replace(
-        _AMAZON_2023, ratings="{}.csv", header="user_id,parent_asin,rating,timestamp\n", lines=cells(*_ROW),
-        unreadable="A0,B0\n", repeats=False,
+        _AMAZON_2023,
+        ratings_file="{}.csv",
+        ratings_header="user_id,parent_asin,rating,timestamp\n",
+        ratings_lines=cells(*_COLUMNS),
+        unreadable_line="A0,B0\n",
+        has_repeats=False,  # the publishers removed them
     ),
-    "food_com": Lines(
-        "food_com", "item", "RAW_interactions.csv", "RAW_recipes.csv", "user_id,recipe_id,date,rating,review\n",
-        interactions, _ONE_UP, formatted("%Y-%m-%d"), RECIPES, recipe, "1,2\n", {"many_lines": "\r\n"},
+    "food_com": FileFormat(
+        family="food_com",
+        row_order="item",
+        ratings_file="RAW_interactions.csv",
+        meta_file="RAW_recipes.csv",
+        ratings_header="user_id,recipe_id,date,rating,review\n",
+        ratings_lines=interactions,
+        user_id=from_one,
+        item_id=from_one,
+        time=formatted("%Y-%m-%d"),
+        meta_header=RECIPES_HEADER,
+        meta_line=recipe,
+        unreadable_line="1,2\n",
+        quirk_marks={"many_lines": "\r\n"},
     ),
-    "google_local": Lines(
-        "google_local", "item", "review-{}_10.json.gz", "meta-{}.json.gz", "", reviews_of_places,
-        (padded("1", 20), padded("0x89c25:0x", 8)), milliseconds, "", place, '{"user_id": "1\n',
-        {"no_text": '"text": null', "answered": '"resp": {'},
+    "google_local": FileFormat(
+        family="google_local",
+        row_order="item",
+        ratings_file="review-{}_10.json.gz",
+        meta_file="meta-{}.json.gz",
+        ratings_lines=reviews_of_places,
+        user_id=padded("1", 20),
+        item_id=padded("0x89c25:0x", 8),
+        time=milliseconds,
+        meta_line=place,
+        unreadable_line='{"user_id": "1\n',
+        quirk_marks={"no_text": '"text": null', "answered": '"resp": {'},
     ),
-}  # fmt: skip
+}
 """The raw formats by name."""

@@ -1,4 +1,4 @@
-"""Rows of ratings files from arrays of text, and rows of meta files, as the raw formats write them."""
+"""Write rows of ratings files from arrays of text, and rows of meta files, as the raw formats do."""
 
 import csv
 import io
@@ -16,9 +16,9 @@ pc: Any = pc_typed
 """pyarrow.compute, whose stubs refuse plain values beside arrays."""
 
 TextArray = Any
-"""A pyarrow array of text, a value a row."""
+"""A pyarrow array of text, one value a row."""
 Columns = dict[str, TextArray]
-"""Text of each row: user, item, rating, time; and `pick`, numbers that choose between variants of a line."""
+"""Text of each row: user, item, rating, time; and `pick`, random numbers that choose between variants of a line."""
 
 WORDS = tuple("the a very good not so bad I made it again for my sister and would buy more of them".split())  # noqa: SIM905
 
@@ -28,12 +28,12 @@ def _text(numbers: Ints) -> TextArray:
 
 
 def from_one(numbers: Ints) -> TextArray:
-    """Ids that are numbers from 1."""
+    """Return ids that count from 1."""
     return _text(numbers + 1)
 
 
 def padded(prefix: str, width: int) -> Callable[[Ints], TextArray]:
-    """Ids of a prefix and a number of so many digits."""
+    """Return a function that makes ids of a prefix and a number with `width` digits."""
 
     def ids(numbers: Ints) -> TextArray:
         return _join(prefix, pc.utf8_lpad(_text(numbers), width, "0"))
@@ -51,7 +51,7 @@ def _pool(choices: Sequence[str], pick: TextArray) -> TextArray:
 
 
 def _texts(count: int) -> list[str]:
-    """Reviews of 20 to 900 letters with entities, quotes, accents and line ends."""
+    """Reviews of 20 to 900 characters with entities, quotes, accents and line ends."""
     rng, texts = np.random.default_rng(7), list[str]()
     for i in range(count):
         text = " ".join(rng.choice(WORDS, int(np.exp(rng.uniform(1.5, 5.2)))))
@@ -63,22 +63,22 @@ def _texts(count: int) -> list[str]:
 JSON_TEXTS = [json.dumps(text) for text in _texts(64)]
 CSV_TEXTS = [f'"{text.replace(chr(34), chr(34) * 2)}"' if i % 5 else "" for i, text in enumerate(_texts(64))]
 
-OTHER_ORDER = 76
-"""Of 1024 lines of Amazon 2018 reviews, how many have their keys in another order; 392 of 5,269 in a real file."""
+REORDERED_LINES_OF_1024 = 76
+"""Of 1024 lines of Amazon 2018 reviews, so many have their keys in another order: 392 of 5,269 in a real file."""
 
 
 def seconds(times: Ints) -> TextArray:
-    """Seconds since 1970."""
+    """Return times as Unix seconds."""
     return _text(times)
 
 
 def milliseconds(times: Ints) -> TextArray:
-    """Milliseconds since 1970."""
+    """Return times as Unix milliseconds."""
     return _text(times * 1000 + 123)
 
 
 def formatted(pattern: str) -> Callable[[Ints], TextArray]:
-    """Times as strftime writes them."""
+    """Return a function that writes times in a strftime pattern."""
 
     def written(times: Ints) -> TextArray:
         return pc.strftime(pa.array(times, pa.timestamp("s")), pattern)
@@ -87,7 +87,7 @@ def formatted(pattern: str) -> Callable[[Ints], TextArray]:
 
 
 def cells(*names: str, end: str = "\n") -> Callable[[Columns], TextArray]:
-    """Rows of CSV that hold the named columns and nothing else."""
+    """Return a function that writes CSV rows of the named columns only."""
 
     def lines(c: Columns) -> TextArray:
         return _join(*[part for name in names for part in (c[name], ",")][:-1], end)
@@ -96,27 +96,28 @@ def cells(*names: str, end: str = "\n") -> Callable[[Columns], TextArray]:
 
 
 def reviews_2018(c: Columns) -> TextArray:
-    """Amazon 2018 reviews, some of them with their keys in another order."""
+    """Return Amazon 2018 reviews, some with their keys in another order."""
     before = _pool(
         ("", '"verified": true, ', '"vote": "1,012", ', '"verified": false, "image": ["a.jpg"], '), c["pick"]
     )
     after = _pool(('"style": {"Color:": " Red"}, ', "", "", '"summary": "Five Stars", ', '"vote": "3", '), c["pick"])
     text = _pool(JSON_TEXTS, c["pick"])
-    usual = _join(
+    in_common_order = _join(
         "{", before, '"overall": ', c["rating"], ', "reviewTime": "06 17, 2018", "reviewerID": "', c["user"],
         '", "asin": "', c["item"], '", ', after, '"reviewText": ', text, ', "unixReviewTime": ', c["time"], "}\n",
     )  # fmt: skip
-    other = _join(
+    in_other_order = _join(
         '{"reviewerID": "', c["user"], '", "asin": "', c["item"], '", "reviewerName": "Somebody", "verified": true, ',
         '"reviewText": ', text, ', "overall": ', c["rating"], ', "reviewTime": "06 17, 2018", "unixReviewTime": ',
         c["time"], "}\n",
     )  # fmt: skip
-    # The high bits: the low ones choose the texts.
-    return pc.if_else(pc.less(pc.shift_right(c["pick"], 10), OTHER_ORDER), other, usual)
+    # The low bits already choose the texts.
+    is_reordered = pc.less(pc.shift_right(c["pick"], 10), REORDERED_LINES_OF_1024)
+    return pc.if_else(is_reordered, in_other_order, in_common_order)
 
 
 def reviews_2023(time_key: str) -> Callable[[Columns], TextArray]:
-    """Amazon 2023 reviews, with the time under the key."""
+    """Return a function that writes Amazon 2023 reviews, with the time under a key."""
 
     def lines(c: Columns) -> TextArray:
         return _join(
@@ -129,13 +130,13 @@ def reviews_2023(time_key: str) -> Callable[[Columns], TextArray]:
 
 
 def interactions(c: Columns) -> TextArray:
-    """Food.com interactions, some of many lines."""
+    """Return Food.com interactions, some with reviews of many lines."""
     review = _pool(CSV_TEXTS, c["pick"])
     return _join(c["user"], ",", c["item"], ",", c["time"], ",", c["rating"], ",", review, "\n")
 
 
 def reviews_of_places(c: Columns) -> TextArray:
-    """Google Local reviews, some without text."""
+    """Return Google Local reviews, some without text."""
     text = _pool(["null", *JSON_TEXTS], c["pick"])
     answer = _pool(("null", "null", '{"time": 1563014216513, "text": "Thank you"}'), c["pick"])
     return _join(
@@ -145,37 +146,37 @@ def reviews_of_places(c: Columns) -> TextArray:
 
 
 def csv_line(*cells: str) -> str:
-    """A row of CSV with its line end, cells quoted where they must be."""
+    """Return a CSV row with its line end; cells are quoted where necessary."""
     out = io.StringIO()
     csv.writer(out, lineterminator="\n").writerow(cells)
     return out.getvalue()
 
 
 def movie(item: str, title: str, number: int) -> str:
-    """A row of movies.csv."""
+    """Return a row of movies.csv."""
     return csv_line(item, title, "Drama|Comedy" if number % 3 else "(no genres listed)")
 
 
 def product_2018(item: str, title: str, number: int) -> str:
-    """A line of Amazon 2018's meta file, whose rank is a text or a list."""
+    """Return a line of Amazon 2018's meta file; the rank is a text or a list."""
     rank = ["1 in Books"] if number % 3 else "2 in Books"
     return json.dumps({"category": ["A", "B"], "title": title, "rank": rank, "price": "$1", "asin": item}) + "\n"
 
 
 def product_2023(item: str, title: str, number: int) -> str:
-    """A line of Amazon 2023's meta file, whose price may be null."""
+    """Return a line of Amazon 2023's meta file; the price may be null."""
     price = None if number % 3 else 9.5
     return json.dumps({"main_category": "A", "title": title, "price": price, "parent_asin": item}) + "\n"
 
 
 def recipe(item: str, title: str, number: int) -> str:
-    """A row of RAW_recipes.csv, which may be of two lines."""
+    """Return a row of RAW_recipes.csv, of one or two lines."""
     text = "two lines\nof it" if number % 3 == 0 else "one line"
     return csv_line(title, item, "55", "1", "2005-09-16", "['easy']", "[1.0]", "1", "['bake']", text, "['flour']", "1")
 
 
 def place(item: str, title: str, number: int) -> str:
-    """A line of Google Local's meta file; every tenth place has no address."""
+    """Return a line of Google Local's meta file; every tenth place has no address."""
     name, category = title.partition(",")[0], ["Park"] if number % 3 else None
     row = {"name": name, "address": title if number % 10 else None, "gmap_id": item, "category": category}
     return json.dumps(row) + "\n"

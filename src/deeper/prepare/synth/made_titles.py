@@ -1,4 +1,4 @@
-"""Made-up titles with the quirks of real ones, and what they are once they are clean."""
+"""Synthetic titles with the quirks of real ones, raw and clean."""
 
 from dataclasses import dataclass
 
@@ -22,7 +22,7 @@ QUIRKS = (
     "script",
     "absent",
 )
-"""Names of the quirks; an item has one. The last three have no title: empty, scraped code, no row in the meta file."""
+"""Names of the quirks; each item has one. The last three are no title: empty, scraped code, no row in the meta file."""
 
 RATES = {
     "amazon": {
@@ -33,46 +33,46 @@ RATES = {
     "food_com": {BLANKS: 0.3, EMPTY: 0.0001},
     "google_local": {HIDDEN: 0.0001, ACCENT: 0.014, QUOTED: 0.01, TWICE: 0.01, EMPTY: 0.001},
 }  # fmt: skip
-"""Share of items with each quirk, by kind of data: measured on samples and on the published titles."""
+"""Share of items with each quirk, by family of data, measured on samples and on the published titles."""
 
 
 @dataclass(frozen=True)
 class MadeTitle:
-    """A title as it stands in the raw file, and as it is once it is clean; empty if there is none."""
+    """A title in the raw file, and the same title cleaned; empty if there is none."""
 
     raw: str
     clean: str
 
 
-def quirks(kind: str, items: int, seed: int) -> NDArray[np.uint8]:
-    """The quirk of each item; shape (items,)."""
+def draw_quirks(family: str, items: int, seed: int) -> NDArray[np.uint8]:
+    """Draw the quirk of each item; shape (items,)."""
     draw = np.random.default_rng([seed, 2]).random(items)
-    edges = np.cumsum(list(RATES[kind].values()))
-    names = np.array([*RATES[kind], PLAIN], np.uint8)
+    edges = np.cumsum(list(RATES[family].values()))
+    names = np.array([*RATES[family], PLAIN], np.uint8)
     return names[np.searchsorted(edges, draw, side="right")]
 
 
-def make_title(kind: str, item: int, quirk: int) -> MadeTitle:
-    """The title of an item, the same for the same arguments.
+def make_title(family: str, item: int, quirk: int) -> MadeTitle:
+    """Make the title of an item; the same arguments give the same title.
 
     Args:
-        kind: A key of `RATES`.
+        family: A key of `RATES`.
         item: Number of the item.
         quirk: Its quirk.
     """
     adjective, noun = ADJECTIVES[item % len(ADJECTIVES)], NOUNS[item // len(ADJECTIVES) % len(NOUNS)]
     clean = f"{adjective} {noun} {item}"
-    if kind == "movielens":
+    if family == "movielens":
         clean = f"{adjective} {noun}{', The' if quirk == QUOTED else ''} {item} ({1930 + item % 80})"
-    elif kind == "food_com":
+    elif family == "food_com":
         clean = clean.lower()
-    elif kind == "google_local":
+    elif family == "google_local":
         # Every tenth place has a name and no address.
         address = f", {item % 900 + 1} Broad St, New York, NY 10024" if item % 10 else ""
         clean = f"{adjective} {noun} {item}{address}"
     if quirk == ACCENT:
         return MadeTitle(f"Cafe\u0301 {clean}", f"Café {clean}")
-    if quirk == QUOTED and kind != "movielens":
+    if quirk == QUOTED and family != "movielens":
         return MadeTitle(f'\'"{clean}" {{0}}', f'\'"{clean}" {{0}}')
     return {
         ENTITY: MadeTitle(f"{clean} &amp; Sons&reg; &#39;&lt;3", f"{clean} & Sons® '<3"),

@@ -1,11 +1,12 @@
-"""Made-up rating events for raw-shaped files, chunk by chunk: who rates what, how, and when.
+"""Make synthetic rating events for raw files, chunk by chunk: who rates what, how, and when.
 
-Users have lengths of a log-normal tail, items a log-uniform popularity (Zipf's law with exponent 1); a rating is
+The length of a user's history has a log-normal tail. An item's popularity is log-uniform (Zipf's law, exponent 1). A
+rating is
 
     level(user) + drift(user) · share of the user's history + quality(item) + noise
 
-rounded to the scale. A chunk holds whole users and depends on the seed and its number only, so that memory does not
-grow with the file and the same arguments give the same file.
+rounded to the scale. A chunk holds whole users and depends only on the seed and its number. Memory therefore does not
+grow with the file, and the same arguments give the same file.
 """
 
 from collections.abc import Iterator
@@ -20,31 +21,31 @@ from deeper.domains import Domain
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
-Order = Literal["user", "item", "time"]
-"""How rows stand in a file: by user and item; by item, or by user and time, mixed within them."""
+RowOrder = Literal["user", "item", "time"]
+"""Order of a file's rows: by user and item, by item, or by user and time; the rest is random."""
 
 CHUNK_ROWS = 200_000
-FIRST_DAY = 946_684_800
-"""Seconds since 1970 of 2000-01-01, before which nobody rates."""
-LAST_DAY = 1_546_300_800
-"""… of 2019-01-01, after which nobody begins to."""
-DAY = 86_400
+FIRST_START_SECONDS = 946_684_800
+"""Unix seconds of 2000-01-01; no user rates before."""
+LAST_START_SECONDS = 1_546_300_800
+"""Unix seconds of 2019-01-01; every user has begun by then."""
+DAY_SECONDS = 86_400
 
 
 @dataclass(frozen=True)
 class Shape:
-    """How the ratings of a domain are spread.
+    """Distribution of a domain's ratings.
 
     Attributes:
-        shortest: Ratings of a user, at least.
-        median: Ratings beyond that, of the median user.
-        tail: Standard deviation of their logarithm.
-        ratings_per_item: Mean ratings of an item.
-        level: Mean rating, as a share of the scale.
+        shortest: Smallest number of ratings of a user.
+        median: Median number of ratings beyond `shortest`.
+        tail: Standard deviation of the logarithm of that number.
+        ratings_per_item: Mean number of ratings of an item.
+        level: Mean rating as a share of the scale, 0 to 1.
         exact_repeats: Share of rows that are repeated with the same rating and time.
-        revised: Share of rows that are repeated with another rating, later.
+        revised: Share of rows that are repeated later with another rating.
         unrated: Share of rows without a rating (Food.com 0).
-        seconds: Resolution of times: 1 a second, 86,400 a day.
+        seconds: Resolution of times in seconds: 1, or 86,400 for whole days.
     """
 
     shortest: int
@@ -60,7 +61,7 @@ class Shape:
 
 @dataclass(frozen=True)
 class Events:
-    """Rows of a raw file; all arrays (rows,). Users and items are numbers from 0; `times` are seconds since 1970."""
+    """Rows of a raw file; all arrays (rows,). Users and items are numbered from 0; `times` are Unix seconds."""
 
     users: Ints
     items: Ints
@@ -69,17 +70,17 @@ class Events:
 
 
 def count_items(shape: Shape, ratings: int) -> int:
-    """How many items a file of so many ratings has."""
+    """Return how many items a file of so many ratings has."""
     return max(2000, int(ratings / shape.ratings_per_item))
 
 
 def chunks(shape: Shape, domain: Domain, ratings: int, seed: int) -> Iterator[Events]:
-    """Events of whole users, chunk after chunk; `ratings` rows in all, the last user's cut short.
+    """Yield events of whole users in chunks; the last user's are cut off after `ratings` rows.
 
     Args:
-        shape: How ratings are spread.
-        domain: Gives the scale.
-        ratings: Rows, 1 or more.
+        shape: Distribution of the ratings.
+        domain: Provides the scale.
+        ratings: Rows in all, 1 or more.
         seed: Seed, 0 or more.
     """
     items, first, left, number = count_items(shape, ratings), 0, ratings, 0
@@ -99,7 +100,7 @@ def _chunk(shape: Shape, domain: Domain, rng: np.random.Generator, users: int, i
     lengths = np.minimum(lengths, items // 4).astype(np.int64)
     owner = np.repeat(np.arange(users), lengths)
     item = (items ** rng.random(len(owner))).astype(np.int64) - 1
-    # A user rates an item once; the repeats that real files have are added below, at their rate.
+    # Here a user rates an item once. Repeats are added below at the rate of real files.
     pairs = np.unique(owner * items + item)
     owner, item = pairs // items, pairs % items
     time, share = _times(rng, owner, users, shape.seconds)
@@ -109,13 +110,13 @@ def _chunk(shape: Shape, domain: Domain, rng: np.random.Generator, users: int, i
     return _with_repeats(Events(owner, item, rating, time), shape, rng, domain)
 
 
-def arranged(events: Events, order: Order, rng: np.random.Generator) -> Events:
-    """The rows of a chunk in the order of a raw format.
+def in_row_order(events: Events, order: RowOrder, rng: np.random.Generator) -> Events:
+    """Return the rows of a chunk in the order of a raw format.
 
     Args:
-        events: By user and item.
+        events: Sorted by user and item.
         order: The order.
-        rng: Mixes what has no order.
+        rng: Shuffles rows that the order leaves open.
     """
     if order == "user":
         return events
@@ -125,13 +126,13 @@ def arranged(events: Events, order: Order, rng: np.random.Generator) -> Events:
 
 
 def _times(rng: np.random.Generator, owner: Ints, users: int, seconds: int) -> tuple[Ints, Floats]:
-    """Each user begins on some day and comes back for months or years; several events share a time.
+    """The time of each event, and the share of the user's history before it.
 
-    Also the share of the user's history that lies before each event.
+    A user begins on a random day and comes back for months or years. Several events may share a time.
     """
-    begin = rng.integers(FIRST_DAY, LAST_DAY, users)
-    span = DAY * np.exp(rng.uniform(0, np.log(1500), users))
-    # Sittings: events of a user fall on few moments, some of them exactly.
+    begin = rng.integers(FIRST_START_SECONDS, LAST_START_SECONDS, users)
+    span = DAY_SECONDS * np.exp(rng.uniform(0, np.log(1500), users))
+    # Users rate in sittings: their events fall on a few moments.
     moment = np.floor(rng.random(len(owner)) * 40) / 40
     time = begin[owner] + span[owner] * moment + rng.integers(0, 600, len(owner))
     return (time // seconds).astype(np.int64) * seconds, moment
@@ -149,7 +150,7 @@ def _ratings(
 
 
 def _with_repeats(events: Events, shape: Shape, rng: np.random.Generator, domain: Domain) -> Events:
-    """Rows repeated exactly, and rows repeated later with another rating, each behind its own."""
+    """Add rows that repeat an earlier row, exactly or later with another rating, each after its original."""
     draw = rng.random(len(events.users))
     exact = np.flatnonzero(draw < shape.exact_repeats)
     revised = np.flatnonzero((draw >= shape.exact_repeats) & (draw < shape.exact_repeats + shape.revised))
@@ -158,6 +159,6 @@ def _with_repeats(events: Events, shape: Shape, rng: np.random.Generator, domain
     rating, time = events.ratings[where], events.times[where]
     other = np.where(rating >= domain.scale.maximum, domain.scale.minimum, domain.scale.maximum)
     rating = np.where(is_revised, other, rating)
-    time = np.where(is_revised, time + 30 * DAY, time)
+    time = np.where(is_revised, time + 30 * DAY_SECONDS, time)
     order = np.argsort(where, kind="stable")
     return Events(events.users[where][order], events.items[where][order], rating[order], time[order])

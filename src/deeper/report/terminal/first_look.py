@@ -7,8 +7,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from deeper.behaviour.own.ratings_file import Look
-from deeper.behaviour.own.scale import MANY_LABELS
+from deeper.behaviour.own.ratings_file import RatingsSummary
+from deeper.behaviour.own.scale import COMFORTABLE_LABELS
 from deeper.behaviour.windows import MIN_WINDOWS, WINDOW_SIZE
 from deeper.commands.evaluate.estimate import Estimate
 from deeper.commands.evaluate.plan import Plan
@@ -22,7 +22,7 @@ BAR = 40
 NAMES_SHOWN = 60
 
 
-def print_first_look(look: Look, plan: Plan, estimate: Estimate, console: Console) -> None:
+def print_first_look(look: RatingsSummary, plan: Plan, estimate: Estimate, console: Console) -> None:
     """Print the first look.
 
     Args:
@@ -54,7 +54,7 @@ def expected_time(estimate: Estimate) -> str:
     )
 
 
-def _facts(look: Look, plan: Plan, domain: Domain) -> list[tuple[str, str]]:
+def _facts(look: RatingsSummary, plan: Plan, domain: Domain) -> list[tuple[str, str]]:
     judged, least = len(plan.population.eval), MIN_WINDOWS * WINDOW_SIZE
     who = f"{judged:,} of them"
     if plan.settings.split == "all" and judged < look.long_enough:
@@ -77,7 +77,7 @@ def _facts(look: Look, plan: Plan, domain: Domain) -> list[tuple[str, str]]:
     ]
     if look.between:
         facts.append(("between", f"{look.between:,} ratings lie between the scale's values and are kept as they are"))
-    if len(scale.values) > MANY_LABELS:
+    if len(scale.values) > COMFORTABLE_LABELS:
         facts.append(("", f"{len(scale.values)} values are many: a larger STEP is faster and easier to predict"))
     return facts
 
@@ -85,19 +85,19 @@ def _facts(look: Look, plan: Plan, domain: Domain) -> list[tuple[str, str]]:
 _NO_TIMES = "none: the order of the rows is used"
 
 
-def _histogram(look: Look) -> Table:
+def _histogram(look: RatingsSummary) -> Table:
     most = max(look.histogram.values())
     table = Table(box=BOX, padding=0, show_edge=False)
     table.add_column("rating", justify="right")
     table.add_column("ratings", justify="right")
     table.add_column("")
     for label, count in look.histogram.items():
-        if count or len(look.histogram) <= MANY_LABELS:
+        if count or len(look.histogram) <= COMFORTABLE_LABELS:
             table.add_row(label, f"{count:,}", " " + "#" * round(BAR * count / most))
     return table
 
 
-def _skipped(look: Look) -> Table:
+def _skipped(look: RatingsSummary) -> Table:
     table = Table(box=BOX, padding=0, show_edge=False)
     table.add_column("skipped because")
     table.add_column("rows", justify="right")

@@ -4,17 +4,18 @@
     Books.csv               user_id,parent_asin,rating,timestamp
     meta_Books.jsonl.gz     parent_asin, title, …
 
-`title` in a review is the review's own; products are joined by `parent_asin`, not `asin`. Some items have no row in
-the meta file. Hou et al., Bridging language and items for retrieval and recommendation, 2024.
+`title` in a review is the title of the review, not of the product. Products are joined by `parent_asin`, not `asin`.
+Some items have no row in the meta file. Source: Hou et al., Bridging language and items for retrieval and
+recommendation, 2024.
 """
 
 from dataclasses import replace
 
-from deeper.prepare.raw.reader import MILLISECONDS, Fields, Reader
+from deeper.prepare.raw.reader import UNIX_MILLISECONDS, Fields, Reader
 
-READER = Reader(
+_REVIEWS = Reader(
     name="amazon_2023",
-    kind="json",
+    record_format="json",
     ratings=Fields(
         {
             "user": ("user_id",),
@@ -24,9 +25,10 @@ READER = Reader(
         }
     ),
     meta=Fields({"item": ("parent_asin",), "title": ("title",)}),
-    time=MILLISECONDS,
+    time_sql=UNIX_MILLISECONDS,
     rating_files=("{}.jsonl",),
     meta_files=("meta_{}.jsonl",),
-    marks=frozenset({"user_id", "parent_asin", "rating"}),
+    identifying_keys=("user_id", "parent_asin", "rating"),
 )
-CSV = replace(READER, name="amazon_2023_csv", kind="csv", rating_files=("{}.csv",))
+
+READERS = (_REVIEWS, replace(_REVIEWS, name="amazon_2023_csv", record_format="csv", rating_files=("{}.csv",)))
