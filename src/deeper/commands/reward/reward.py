@@ -20,8 +20,9 @@ from deeper.commands.evaluate.settings import is_calibrated
 from deeper.commands.execution.local_executor import LocalExecutor
 from deeper.commands.execution.predictors import make_predictors
 from deeper.commands.execution.progress import RunProgress
+from deeper.commands.reward.settings import RewardSettings
 from deeper.commands.sample.sample import CONTEXTS, DIRECTIONS, MANIFEST
-from deeper.commands.sample.settings import RewardSettings, SampleSettings
+from deeper.commands.sample.settings import SampleSettings
 from deeper.errors import UserError
 from deeper.learning.preferences.gains import MEASURES, Gains, gains, judged_windows, parts
 from deeper.learning.preferences.reality import MIN_RELIABILITY, MIN_USERS, is_trustworthy, reality
