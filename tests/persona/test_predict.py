@@ -10,7 +10,7 @@ from persona_cases import DOMAINS, FOOD, HALVES, ODD_TITLES, STARS
 
 from deeper.engine import Prompt, ScoreRequest
 from deeper.engine.scripted.replay import GenerateCall, ScriptedEngine, ScriptedFailure
-from deeper.persona.predict import PREDICT_INPUT, READOUTS, UNKNOWN, answer_schema, predict, read_answer
+from deeper.persona.predict import EMPTY_PERSONA, PREDICT_INPUT, READOUTS, answer_schema, predict, read_answer
 from deeper.persona.prompts.item_lines import quote
 from deeper.persona.prompts.templates import load_prompts
 from deeper.persona.schema import PREDICTION
@@ -54,7 +54,7 @@ def test_the_persona_and_the_titles_are_asked_about_and_nothing_else_of_the_user
     run(engine, row("someone-secret", TITLES), row("x", ["a"], persona=""), readout=readout)
     first, second = engine.asked
     assert "fond of shells" in first.prompt.user
-    assert UNKNOWN in second.prompt.user
+    assert EMPTY_PERSONA in second.prompt.user
     assert "someone-secret" not in repr(engine.asked)
     text = first.prompt.user + "\n".join(getattr(first, "continuations", ()))
     for title in TITLES:

@@ -36,11 +36,7 @@ class CrossFit:
         rows = table.to_pylist()
         fold_of_row = [self.users[row["domain"]][row["user"]] for row in rows]
         calibrated = [
-            iter(
-                maps.calibrate(
-                    table.filter(pa.array([i == fold for i in fold_of_row], pa.bool_())), domains
-                ).to_pylist()
-            )
+            iter(maps.calibrate(_where(table, [i == fold for i in fold_of_row]), domains).to_pylist())
             for fold, maps in enumerate(self.folds)
         ]
         merged = [next(calibrated[fold]) for fold in fold_of_row]
@@ -59,15 +55,17 @@ def cross_fit(predictions: pa.Table, windows: Windows, domains: Mapping[str, Dom
     """
     keys: list[Key] = sorted(windows, key=lambda key: user_hash(*key))
     count = max(1, min(RECIPE.calibration_folds, len(keys)))
-    fold = {key: i % count for i, key in enumerate(keys)}
+    fold_of = {key: i % count for i, key in enumerate(keys)}
     users: dict[str, dict[str, int]] = {}
-    for (domain, user), i in fold.items():
+    for (domain, user), i in fold_of.items():
         users.setdefault(domain, {})[user] = i
-    fold_of_row = [fold[row["domain"], row["user"]] for row in predictions.select(["domain", "user"]).to_pylist()]
+    fold_of_row = [fold_of[row["domain"], row["user"]] for row in predictions.select(["domain", "user"]).to_pylist()]
     folds = tuple(
-        fit_calibration(
-            predictions.filter(pa.array([other != i for other in fold_of_row], pa.bool_())), windows, domains
-        )
+        fit_calibration(_where(predictions, [fold != i for fold in fold_of_row]), windows, domains)
         for i in range(count)
     )
     return CrossFit(folds, users)
+
+
+def _where(table: pa.Table, mask: list[bool]) -> pa.Table:
+    return table.filter(pa.array(mask, pa.bool_()))

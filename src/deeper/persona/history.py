@@ -10,8 +10,8 @@ This is a log-linear pool (Genest and Zidek, 1986, Combining probability distrib
 histogram h, which is shrunk towards the domain as if it held s more ratings. The point is the median of q.
 
 (s, α, β) is the grid point with the lowest CRPS on calibration users, who are train users. For the fit, each of their
-personas predicts a later window, with the history up to the window before. The same fit with β = 0 gives `history_only`:
-the same shrinkage without a persona.
+personas predicts a later window, with the history up to the window before. The same fit with β = 0 gives
+`history_only`: the same shrinkage without a persona.
 """
 
 from collections.abc import Callable, Mapping, Sequence
