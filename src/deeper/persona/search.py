@@ -83,15 +83,15 @@ def candidate_inputs(updates: pa.Table, seed: int, n: int) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=CANDIDATE_INPUT)
 
 
-def draw(inputs: pa.Table, writer: Writer, domains: Mapping[str, Domain]) -> pa.Table:
+def draw(table: pa.Table, writer: Writer, domains: Mapping[str, Domain]) -> pa.Table:
     """Sample the candidates: `CANDIDATE_INPUT` to `CANDIDATE`.
 
     Candidates with the same number share an engine seed, which stands in the column `seed`.
     """
     parts: list[pa.Table] = [CANDIDATE.empty_table()]
-    for candidate in pc.unique(inputs["candidate"]).to_pylist():
+    for candidate in pc.unique(table["candidate"]).to_pylist():
         seed = int.from_bytes(_digest(writer.seed, candidate)[:4]) >> 1
-        rows = inputs.filter(pc.field("candidate") == candidate).select(UPDATE_INPUT.names)
+        rows = table.filter(pc.field("candidate") == candidate).select(UPDATE_INPUT.names)
         written = update(rows, replace(writer, temperature=RECIPE.search_temperature, seed=seed), domains)
         numbers = pa.array([candidate] * written.num_rows, pa.int16())
         parts.append(written.append_column(CANDIDATE.field("candidate"), numbers).cast(CANDIDATE))

@@ -1,4 +1,4 @@
-"""The predictors of a run, made from its settings."""
+"""Make the predictors of a run from its settings, and deal the users out to them."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -25,16 +25,16 @@ def make_predictors(
     """Make the predictors, and give each user one that was not trained on that user.
 
     Args:
-        spec: The engine.
-        adapters: Folders, or NAME=FOLDER on a server; empty for the engine as it is.
+        spec: The engine, as settings name it.
+        adapters: Folders, or NAME=FOLDER on a server; empty for the engine without an adapter.
         prompts: The templates.
         keys: The users.
         domains: By id.
-        readout: How predictions are read.
+        readout: How predictions are read: one of `persona.predict.READOUTS`.
         seed: Seed of the structured readout's second attempt.
 
     Raises:
-        UserError: An engine cannot be made, an adapter does not fit, or every predictor was trained on a user.
+        UserError: An engine cannot be made, an adapter does not fit, or every predictor was trained on some user.
     """
     served = spec.startswith("openai:")
     named = [adapter.rpartition("=") if served else ("", "", adapter) for adapter in adapters]
@@ -44,4 +44,4 @@ def make_predictors(
     users = share_out(keys, [card.users for card in cards] or [frozenset()])
     names = [name or folder for name, _, folder in named] or [""]
     engines = [make_engines({"predictor": (spec, name)}, prompts)["predictor"] for name in names]
-    return Predictors(engines, [frozenset(some) for some in users], prompts, domains, readout, seed)
+    return Predictors(engines, [frozenset(keys_of_one) for keys_of_one in users], prompts, domains, readout, seed)

@@ -15,7 +15,7 @@ from pathlib import Path
 from deeper.behaviour.levels import verdicts
 from deeper.domains import Domain, Scale
 from deeper.engine import Prompt
-from deeper.engine.adapter import Kind
+from deeper.engine.adapter import AdapterKind
 from deeper.errors import UserError
 from deeper.persona.prompts.item_lines import discrepancy_lines, quote, rating_lines
 from deeper.persona.recipe import RECIPE
@@ -66,7 +66,7 @@ class Prompts:
         """One hash of all templates: 8 hexadecimal digits."""
         return _digest(self.hashes)
 
-    def hashes_for(self, role: Kind) -> dict[str, str]:
+    def hashes_for(self, role: AdapterKind) -> dict[str, str]:
         """The hashes of the templates for a policy or for a predictor."""
         return {
             name: digest for name, digest in self.hashes.items() if (name in PREDICTOR_PROMPTS) == (role == "predictor")
