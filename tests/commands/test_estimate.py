@@ -42,9 +42,9 @@ def test_the_rehearsal_counts_what_the_run_does(data: Path, tmp_path: Path, more
     plan = make_plan(settings)
     personas, windows = rehearse(plan)
     evaluate(settings, tmp_path / "run", Console(file=io.StringIO()), plan)
-    written = [*(tmp_path / "run").glob("initialise/*"), *(tmp_path / "run").glob("update-*/*")]
-    written += (tmp_path / "run").glob("candidates-*/*")
-    predicted = [*(tmp_path / "run").glob("predict-*/*"), *(tmp_path / "run").glob("judge-*/*")]
+    written = [*(tmp_path / "run").glob("initialise/*.parquet"), *(tmp_path / "run").glob("update-*/*.parquet")]
+    written += (tmp_path / "run").glob("candidates-*/*.parquet")
+    predicted = [*(tmp_path / "run").glob("predict-*/*.parquet"), *(tmp_path / "run").glob("judge-*/*.parquet")]
     # All planted users have as many windows, so that a few of them stand for all but rounding and leaks.
     assert personas == pytest.approx(sum(pq.read_table(path).num_rows for path in written), rel=0.02)
     assert windows == pytest.approx(sum(pq.read_table(path).num_rows for path in predicted), rel=0.02)

@@ -116,7 +116,7 @@ def test_results_hold_the_fit_and_the_differences(run: tuple[Path, str]) -> None
 
 def test_history_is_fitted_on_personas_that_are_as_fresh_as_those_that_are_judged(run: tuple[Path, str]) -> None:
     def rows(stage: str) -> list[dict[str, Any]]:
-        return [row for part in sorted((run[0] / stage).iterdir()) for row in pq.read_table(part).to_pylist()]
+        return [row for part in sorted((run[0] / stage).glob("*.parquet")) for row in pq.read_table(part).to_pylist()]
 
     judged = {row["user"] for row in pq.read_table(run[0] / "personas.parquet").to_pylist()}
     for t in range(1, ROUNDS + 1):

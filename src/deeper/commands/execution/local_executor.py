@@ -107,8 +107,8 @@ class LocalExecutor:
             self.reused[stage] = changed
             what = f"{count} reused"
         else:
-            costs = [f"cost/{stage}-{shard}.parquet" for shard in outdated]
-            calls = sum(sum(self._folder.read_table(cost, COST)["calls"].to_pylist()) for cost in costs)
+            costs = [self._folder.read_table(f"cost/{stage}-{shard}.parquet", COST) for shard in outdated]
+            calls = sum(row["calls"] for cost in costs for row in cost.to_pylist())
             what = f"{count} to make again, {calls} calls; --reuse-shards keeps what is there"
         self._progress.note(f"{why}: {what}")
 
