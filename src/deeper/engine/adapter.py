@@ -108,8 +108,8 @@ def load_adapter(source: Path, *, needs_card: bool = True) -> Adapter:
 
     Args:
         source: Its folder, the name of a folder in `SHIPPED`, or a name on the hub.
-        needs_card: Refuse an adapter without a card. Other tools write none, so that the adapter's kind, base, prompts
-            and users are unknown.
+        needs_card: Refuse an adapter without a card. Other tools write none, so kind, base, prompts and users of their
+            adapters are unknown.
 
     Raises:
         UserError: There is no adapter, or it is broken.

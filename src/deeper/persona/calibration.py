@@ -5,9 +5,9 @@ calibration ratings and c the distribution of those ratings, the calibrated dist
 
     q_j ∝ c_j · (p_j / m_j)^b
 
-At b = 0 it is the domain's own distribution of ratings. At b = 1 it is contextual calibration (Zhao et al. 2021, arXiv
-2102.09690) with the true base rate put back: the readout, its habitual bias replaced by c. The one free number b is the
-exponent with the lowest CRPS. The point is the median of q.
+At b = 0 it is the domain's own distribution of ratings. At b = 1 it is the readout with its habitual bias replaced by
+c: contextual calibration (Zhao et al. 2021, arXiv 2102.09690) with the true base rate put back. b is the only free
+number; the fit takes the one with the lowest CRPS. The point is the median of q.
 """
 
 from collections.abc import Mapping, Sequence

@@ -27,13 +27,13 @@ def find_leaks(text: str, titles: Iterable[str]) -> list[str]:
         The titles as the data spells them and the ratings as the text spells them, sorted, each once.
     """
     haystack = f" {_words(text)} "
-    found = {match.group() for match in RATING.finditer(text)}
+    leaks = {match.group() for match in RATING.finditer(text)}
     for title in titles:
         for variant in _variants(title):
             words = _words(variant)
             if (" " in words or len(words) >= 8) and f" {words} " in haystack:
-                found.add(title)
-    return sorted(found)
+                leaks.add(title)
+    return sorted(leaks)
 
 
 def _variants(title: str) -> set[str]:

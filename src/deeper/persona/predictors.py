@@ -1,6 +1,6 @@
-"""Predictors that share the users of a run, so that nobody's ratings are predicted by a model trained on them.
+"""Predictors that share the users of a run: each user gets one that was not trained on that user.
 
-Personas and windows flow in; each goes to its user's predictor; the predictions of all flow out in one table.
+Personas and windows flow in. Each persona goes to its user's predictor. All predictions flow out in one table.
 """
 
 from collections.abc import Mapping, Sequence

@@ -24,7 +24,7 @@ CODE_FILE = "code.json"
 
 
 class LocalExecutor:
-    """Runs stages one after another in this process."""
+    """Runs stages in this process, one after another, and keeps their shards in a run folder."""
 
     def __init__(
         self, folder: RunFolder, progress: RunProgress, engines: Mapping[str, Engine], *, reuse_shards: bool = False
@@ -91,7 +91,7 @@ class LocalExecutor:
             self._report_outdated(stage.name, outdated, changed)
 
     def _known_code(self, stage: Stage) -> dict[str, dict[str, str]]:
-        """The modules, with their hashes, behind each hash of code in the names of shards."""
+        """For each hash of code in the names of shards, its modules with their hashes."""
         path = f"{stage.name}/{CODE_FILE}"
         return self._folder.read_json(path) if self._folder.has(path) else {}
 

@@ -36,7 +36,7 @@ def on_validation(loaded: Loaded) -> Loaded:
 
 
 def on_all(loaded: Loaded) -> Loaded:
-    """Make all users eval users, so that none is left for calibration, training or fitting baselines."""
+    """Make all users eval users. None is left for calibration, training or fitting baselines."""
     index = loaded.windows.schema.get_field_index("split")
     split = pa.array(["eval"] * loaded.windows.num_rows, pa.string())
     windows = loaded.windows.set_column(index, loaded.windows.schema.field(index), split)
@@ -47,7 +47,7 @@ def on_all(loaded: Loaded) -> Loaded:
 def choose_population(
     loaded: Loaded, users: int, calibration_users: int, trained_on: frozenset[str] = frozenset()
 ) -> Population:
-    """Choose users by a hash of their id, so that a larger run includes the users of a smaller one.
+    """Choose users by a hash of their id. A larger run therefore includes the users of a smaller one.
 
     Args:
         loaded: The data.

@@ -157,10 +157,10 @@ def _parse(name: str, text: str, where: str) -> tuple[str, str]:
     template = string.Template(text)
     if not template.is_valid():
         raise UserError("the prompt has a '$' that starts no placeholder", where=where, do="write '$$' for a dollar")
-    found = set(template.get_identifiers())
-    if missing := sorted(PLACEHOLDERS[name] - found):
+    used = set(template.get_identifiers())
+    if missing := sorted(PLACEHOLDERS[name] - used):
         raise UserError(f"the prompt lacks ${', $'.join(missing)}", where=where, do="add the placeholder")
-    if unknown := sorted(found - PLACEHOLDERS[name] - SHARED_PLACEHOLDERS):
+    if unknown := sorted(used - PLACEHOLDERS[name] - SHARED_PLACEHOLDERS):
         raise UserError(
             f"the prompt has unknown placeholders ${', $'.join(unknown)}",
             where=where,
