@@ -17,7 +17,8 @@ import pyarrow as pa
 from deeper.commands.evaluate.settings import Settings
 from deeper.commands.learn.settings import LearnSettings
 from deeper.commands.pairs.settings import PairSettings
-from deeper.commands.sample.settings import RewardSettings, SampleSettings
+from deeper.commands.reward.settings import RewardSettings
+from deeper.commands.sample.settings import SampleSettings
 from deeper.commands.train.settings import ColdstartSettings, DpoSettings, PredictorSettings
 from deeper.domains import BUILTIN
 from deeper.engine import Sampling, ScoreRequest

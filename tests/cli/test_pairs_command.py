@@ -18,9 +18,10 @@ from deeper.behaviour.splits import part
 from deeper.commands.pairs.pairs import make_pairs
 from deeper.commands.pairs.settings import PairSettings
 from deeper.commands.reward.reward import reward_directions
+from deeper.commands.reward.settings import RewardSettings
 from deeper.commands.sample import sample
 from deeper.commands.sample.sample import sample_directions
-from deeper.commands.sample.settings import RewardSettings, SampleSettings
+from deeper.commands.sample.settings import SampleSettings
 from deeper.engine.scripted.engine import GenerateCall, ScriptedEngine, ScriptedFailure
 from deeper.errors import UserError
 from deeper.learning.preferences.schema import CONTEXT, PAIR

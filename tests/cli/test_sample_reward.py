@@ -17,9 +17,10 @@ from deeper.behaviour.planted.plant import plant_users, write_planted
 from deeper.behaviour.splits import part, user_hash
 from deeper.commands.execution import engines as made_engines
 from deeper.commands.reward.reward import reward_directions
+from deeper.commands.reward.settings import RewardSettings
 from deeper.commands.sample import sample
 from deeper.commands.sample.sample import sample_directions
-from deeper.commands.sample.settings import RewardSettings, SampleSettings
+from deeper.commands.sample.settings import SampleSettings
 from deeper.engine import Completion, Prompt, Sampling, ScoreRequest
 from deeper.engine.adapter import write_card
 from deeper.engine.scripted.engine import ScriptedEngine

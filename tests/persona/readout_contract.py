@@ -17,7 +17,7 @@ import pytest
 from persona_cases import DOMAINS, ODD_TITLES
 
 from deeper.engine.scripted.engine import ScriptedEngine
-from deeper.persona.predict import PREDICT_INPUT, READOUTS, UNKNOWN, Answer
+from deeper.persona.predict import EMPTY_PERSONA, PREDICT_INPUT, READOUTS, Answer
 from deeper.persona.prompts.item_lines import quote
 from deeper.persona.prompts.templates import load_prompts
 
@@ -116,7 +116,7 @@ class ReadoutContract:
     def test_an_empty_persona_is_said_to_be_unknown(self) -> None:
         engine = ScriptedEngine()
         self.ask(input_row(["a"], persona=""), engine=engine)
-        assert UNKNOWN in engine.asked[0].prompt.user
+        assert EMPTY_PERSONA in engine.asked[0].prompt.user
 
     @pytest.mark.parametrize("make", ["unreadable", "failing"])
     def test_an_answer_that_cannot_be_read_is_a_failure_and_no_exception(self, make: str) -> None:

@@ -176,7 +176,7 @@ def changed(prompts: Prompts, before: dict[str, str]) -> set[str]:
 
 def test_a_template_has_another_hash_when_the_lines_of_its_items_change(monkeypatch: pytest.MonkeyPatch) -> None:
     before = load_prompts().hashes
-    monkeypatch.setattr(item_lines, "MIDDLE", "halfway")
+    monkeypatch.setattr(item_lines, "MEDIAN_HEAD", "halfway")
     assert changed(load_prompts(), before) == {"initialise", "refine", "incremental_update"}
     assert load_prompts().version != Prompts(load_prompts().templates | {"refine": ("", "")}).version
 

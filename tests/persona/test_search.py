@@ -16,9 +16,9 @@ from deeper.persona.search import (
     CANDIDATE_INPUT,
     SEARCH,
     asked_to_choose,
+    candidate_inputs,
     choose,
     draw,
-    halves,
 )
 from deeper.persona.update_input import UPDATE_INPUT
 from deeper.persona.updaters import UPDATERS
@@ -28,7 +28,7 @@ PROMPTS = load_prompts()
 OLD = "likes everything"
 
 
-def case(method: str = "refine", k: int = 1, user: str = "ann", size: int = 10, **values: Any) -> dict[str, Any]:
+def update_of(method: str = "refine", k: int = 1, user: str = "ann", size: int = 10, **values: Any) -> dict[str, Any]:
     """An update of a user whose ratings all are 2; titles say their window and position."""
     titles = [[f"Silent Cove w{j}i{i}x" for i in range(size)] for j in range(k + 1)]
     return {
@@ -77,12 +77,12 @@ def search(
     rows: Sequence[dict[str, Any]], texts: Sequence[str], n: int, judge: Any = reads
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]], ScriptedEngine]:
     """All steps of a search."""
-    cases, policy, predictor = table(*rows), writer(saying(texts)), ScriptedEngine(scorer=judge)
-    split = halves(cases, 7, n)
-    drawn = draw(split, policy, DOMAINS)
-    predictions = predict(questions(cases, split, drawn), predictor, PROMPTS, DOMAINS, "distribution", 1)
+    updates, policy, predictor = table(*rows), writer(saying(texts)), ScriptedEngine(scorer=judge)
+    inputs = candidate_inputs(updates, 7, n)
+    drawn = draw(inputs, policy, DOMAINS)
+    predictions = predict(questions(updates, inputs, drawn), predictor, PROMPTS, DOMAINS, "distribution", 1)
     parents = {row["parent"]: parent(row["user"]) for row in rows}
-    personas, decisions = choose(cases, split, drawn, predictions, parents, policy, DOMAINS)
+    personas, decisions = choose(updates, inputs, drawn, predictions, parents, policy, DOMAINS)
     assert personas.schema == PERSONA and decisions.schema == SEARCH
     return personas.to_pylist(), decisions.to_pylist(), predictor
 
@@ -92,10 +92,10 @@ def parent(user: str) -> dict[str, Any]:
 
 
 def test_each_candidate_has_a_random_half_of_its_own_and_the_rest_is_held_out() -> None:
-    rows = [case("refine", 2), case("slide_regeneration", 2), case("refine", 2, "bob")]
-    split = halves(table(*rows), 7, 6)
-    assert split.schema == CANDIDATE_INPUT
-    out = split.to_pylist()
+    rows = [update_of("refine", 2), update_of("slide_regeneration", 2), update_of("refine", 2, "bob")]
+    inputs = candidate_inputs(table(*rows), 7, 6)
+    assert inputs.schema == CANDIDATE_INPUT
+    out = inputs.to_pylist()
     assert [row["candidate"] for row in out] == [c for c in range(6) for _ in rows]
     seen = set()
     for row in out:
@@ -110,15 +110,15 @@ def test_each_candidate_has_a_random_half_of_its_own_and_the_rest_is_held_out() 
         ]
         seen.add(tuple(row["held_out"]))
     assert len(seen) > 12, "halves differ between candidates, users and methods"
-    assert split == halves(table(*rows), 7, 6)
-    assert split != halves(table(*rows), 8, 6)
-    few = halves(table(*rows[::-1]), 7, 2).to_pylist()
+    assert inputs == candidate_inputs(table(*rows), 7, 6)
+    assert inputs != candidate_inputs(table(*rows), 8, 6)
+    few = candidate_inputs(table(*rows[::-1]), 7, 2).to_pylist()
     assert {str(row) for row in few} < {str(row) for row in out}, "a half depends on its own update only"
 
 
 @pytest.mark.parametrize(("size", "read"), [(1, 1), (2, 1), (5, 3)])
 def test_of_an_odd_number_the_larger_half_is_read(size: int, read: int) -> None:
-    [row] = halves(table(case(size=size, predicted=None)), 7, 1).to_pylist()
+    [row] = candidate_inputs(table(update_of(size=size, predicted=None)), 7, 1).to_pylist()
     assert (len(row["windows"][-1]), len(row["held_out"])) == (read, size - read)
     assert row["predicted"] is None
 
@@ -126,13 +126,13 @@ def test_of_an_odd_number_the_larger_half_is_read(size: int, read: int) -> None:
 @pytest.mark.parametrize("method", UPDATERS)
 def test_a_candidate_is_written_from_its_half_alone_and_warm(method: str) -> None:
     policy = writer()
-    split = halves(table(case(method, 2)), 7, 3)
-    drawn = draw(split, policy, DOMAINS)
+    inputs = candidate_inputs(table(update_of(method, 2)), 7, 3)
+    drawn = draw(inputs, policy, DOMAINS)
     assert drawn.schema == CANDIDATE
     calls = [call for call in policy.engine.asked if isinstance(call, GenerateCall)]  # type: ignore[attr-defined]
     assert {call.sampling.temperature for call in calls} == {RECIPE.search_temperature}
     asked = " ".join(call.prompt.user for call in calls[:1])
-    first = split.to_pylist()[0]
+    first = inputs.to_pylist()[0]
     for item in first["windows"][-1]:
         assert item["title"] in asked
     for i in first["held_out"]:
@@ -147,15 +147,15 @@ def test_a_candidate_is_written_from_its_half_alone_and_warm(method: str) -> Non
 
 
 def test_the_predictor_is_asked_only_for_what_a_candidate_has_not_read_of_the_window() -> None:
-    rows = [case("refine", 2), case("incremental_update", 2)]
-    cases = table(*rows)
-    split = halves(cases, 7, 2)
-    drawn = draw(split, writer(saying(["a", "b", "fails", "d"])), DOMAINS)
-    asked = {row["persona_id"]: row for row in questions(cases, split, drawn).to_pylist()}
+    rows = [update_of("refine", 2), update_of("incremental_update", 2)]
+    updates = table(*rows)
+    inputs = candidate_inputs(updates, 7, 2)
+    drawn = draw(inputs, writer(saying(["a", "b", "fails", "d"])), DOMAINS)
+    asked = {row["persona_id"]: row for row in questions(updates, inputs, drawn).to_pylist()}
     failed = [row["id"] for row in drawn.to_pylist() if row["failure"]]
     assert len(failed) == 1 and len(asked) == 1 + 3, "the old persona once, and no candidate that failed"
     assert [len(target["titles"]) for target in asked["old-ann"]["targets"]] == [10, 10, 10]
-    held_out = {(row["method"], row["candidate"]): row["held_out"] for row in split.to_pylist()}
+    held_out = {(row["method"], row["candidate"]): row["held_out"] for row in inputs.to_pylist()}
     for row in drawn.to_pylist():
         if not row["failure"]:
             targets = asked[row["id"]]["targets"]
@@ -165,7 +165,7 @@ def test_the_predictor_is_asked_only_for_what_a_candidate_has_not_read_of_the_wi
 
 
 def test_the_best_candidate_wins_and_the_decision_is_recorded() -> None:
-    [persona], decisions, predictor = search([case(k=2)], ["is fair", "is poor", "is good"], 3)
+    [persona], decisions, predictor = search([update_of(k=2)], ["is fair", "is poor", "is good"], 3)
     assert persona["text"] == "is poor"
     assert (persona["user"], persona["method"], persona["k"], persona["parent"]) == ("ann", "refine", 2, "old-ann")
     assert [(d["candidate"], d["text"], d["chosen"]) for d in decisions] == [
@@ -185,7 +185,7 @@ def test_the_best_candidate_wins_and_the_decision_is_recorded() -> None:
 
 @pytest.mark.parametrize("texts", [["loves everything"] * 2, ["is awful", "loves everything"]])
 def test_the_old_persona_stays_where_no_candidate_is_better(texts: list[str]) -> None:
-    row = case(k=1)
+    row = update_of(k=1)
     for window in row["windows"]:
         for item in window:
             item["rating"] = 5.0
@@ -199,7 +199,7 @@ def test_the_old_persona_stays_where_no_candidate_is_better(texts: list[str]) ->
 
 
 def test_of_equal_candidates_the_first_wins() -> None:
-    [persona], decisions, _ = search([case()], ["is poor", "is really poor"], 2)
+    [persona], decisions, _ = search([update_of()], ["is poor", "is really poor"], 2)
     assert persona["text"] == "is poor" and [d["chosen"] for d in decisions] == [True, False]
 
 
@@ -211,15 +211,15 @@ def test_a_gain_is_over_the_candidates_own_held_out_ratings() -> None:
         right = even if OLD in prompt.user else not even
         return [0.0 if label == ("2" if right else "5") else -30.0 for label in labels]
 
-    row = case(k=1)
+    row = update_of(k=1)
     for item in row["windows"][0]:
         item["rating"] = 0.0
     row["domain"] = "food"  # where 0 is no rating
     _, decisions, _ = search(
         [row], [f"candidate {word}" for word in ("a", "b", "c", "d", "e", "f")], 6, judge_of(judge)
     )
-    split = halves(table(row), 7, 6).to_pylist()
-    for decision, half in zip(decisions, split, strict=True):
+    inputs = candidate_inputs(table(row), 7, 6).to_pylist()
+    for decision, half in zip(decisions, inputs, strict=True):
         even = sum(i % 2 == 0 for i in half["held_out"])
         assert decision["ratings"] == 5
         assert decision["mae_old"] == pytest.approx(3 * (5 - even) / 5)
@@ -235,13 +235,13 @@ def judge_of(judge: Any) -> Any:
 
 
 def test_candidates_that_failed_cannot_win_and_are_recorded() -> None:
-    [persona], decisions, _ = search([case()], ["fails", "is fair"], 2)
+    [persona], decisions, _ = search([update_of()], ["fails", "is fair"], 2)
     assert persona["text"] == "is fair"
     assert (decisions[0]["failure"], decisions[0]["gain"], decisions[0]["ratings"]) == ("no server", None, 0)
 
 
 def test_where_all_candidates_fail_the_old_persona_stays_and_says_so() -> None:
-    [persona], decisions, _ = search([case()], ["fails", "fails"], 2)
+    [persona], decisions, _ = search([update_of()], ["fails", "fails"], 2)
     assert (persona["text"], persona["failure"]) == (OLD, "no server")
     assert [d["failure"] for d in decisions] == ["no server"] * 2
 
@@ -252,12 +252,12 @@ def test_a_window_that_could_not_be_read_is_left_out_of_both_sides() -> None:
             raise ScriptedFailure("too long")
         return reads(prompt, continuation, labels)
 
-    _, [decision], _ = search([case(k=2)], ["is poor"], 1, judge)
+    _, [decision], _ = search([update_of(k=2)], ["is poor"], 1, judge)
     assert (decision["ratings"], decision["mae_old"], decision["mae"]) == (15, 3, 0)
 
 
 def test_without_any_rating_to_judge_by_the_old_persona_stays() -> None:
-    row = case(domain="food")
+    row = update_of(domain="food")
     for window in row["windows"]:
         for item in window:
             item["rating"] = 0.0
@@ -268,14 +268,14 @@ def test_without_any_rating_to_judge_by_the_old_persona_stays() -> None:
 
 def test_a_chosen_merge_brings_its_short_term_persona_along() -> None:
     texts = ["short one", "is fair", "short two", "is poor"]
-    personas, _, _ = search([case("hierarchical_merge")], texts, 2)
+    personas, _, _ = search([update_of("hierarchical_merge")], texts, 2)
     assert [(p["stage"], p["text"]) for p in personas] == [("short_term", "short two"), ("final", "is poor")]
-    kept, _, _ = search([case("hierarchical_merge")], ["short one", "loves everything"], 1)
+    kept, _, _ = search([update_of("hierarchical_merge")], ["short one", "loves everything"], 1)
     assert [(p["stage"], p["text"]) for p in kept] == [("final", OLD)]
 
 
 def test_users_and_methods_are_searched_apart() -> None:
-    rows = [case("refine"), case("slide_regeneration"), case("refine", user="bob")]
+    rows = [update_of("refine"), update_of("slide_regeneration"), update_of("refine", user="bob")]
     texts = ["is poor", "is good", "loves everything", "is good", "is poor", "loves everything"]
     # Within a candidate's number, rows keep their order.
     personas, decisions, _ = search(rows, texts, 2)
@@ -288,7 +288,7 @@ def test_users_and_methods_are_searched_apart() -> None:
 
 
 def test_nothing_to_update_is_nothing_to_search() -> None:
-    split = halves(table(), 7, 3)
-    drawn = draw(split, writer(), DOMAINS)
-    assert (split.num_rows, drawn.num_rows, questions(table(), split, drawn).num_rows) == (0, 0, 0)
+    inputs = candidate_inputs(table(), 7, 3)
+    drawn = draw(inputs, writer(), DOMAINS)
+    assert (inputs.num_rows, drawn.num_rows, questions(table(), inputs, drawn).num_rows) == (0, 0, 0)
     assert drawn.schema == CANDIDATE

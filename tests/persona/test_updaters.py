@@ -1,4 +1,4 @@
-"""The contract of every updater; one that is added stands here too."""
+"""Every updater keeps the contract. Add a class here for a new updater."""
 
 from updater_contract import UpdaterContract
 

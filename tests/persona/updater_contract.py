@@ -1,9 +1,9 @@
-"""What every updater must do, and what it may see: inherit `UpdaterContract` and say which windows it reads.
+"""What every updater must do and may see. Inherit `UpdaterContract` and say which windows the updater reads.
 
 class TestMine(UpdaterContract):
     name, windows = "mine", staticmethod(lambda t: [t])
 
-The example reads the new window alone; `test_updaters.py` holds those of all updaters.
+This example reads only the new window. `test_updaters.py` holds the contracts of all updaters.
 """
 
 import json
@@ -24,7 +24,7 @@ SIZE = 4
 
 
 def seen_at(t: int) -> UpdateInput:
-    """Round t; rating and title of item i of W_k are marked by k and i, the prediction of item i is 91 + i."""
+    """Round t. The rating and the title of item i of W_k say k and i; the prediction of item i is 91 + i."""
     windows = [
         items([f"Mark {k} {i}" for i in range(SIZE)], [10 * k + i + 1 for i in range(SIZE)]) for k in range(t + 1)
     ]
@@ -32,7 +32,7 @@ def seen_at(t: int) -> UpdateInput:
 
 
 def lines_of(prompt: Prompt) -> dict[str, str]:
-    """What stands before each title's line."""
+    """The start of the line of each title."""
     found: dict[str, str] = {}
     for line in f"{prompt.system}\n{prompt.user}".splitlines():
         head, colon, titles = line.partition(': "')
@@ -45,7 +45,7 @@ def lines_of(prompt: Prompt) -> dict[str, str]:
 class UpdaterContract:
     """Attributes to override: an updater's name, and what it sees at round t.
 
-    windows: Numbers of the windows, of which none is behind t.
+    windows: Numbers of the windows, none of them after t.
     sees_persona: Whether it reads S_{t-1}.
     sees_prediction: Whether it reads the predictions of W_t.
     sees_short_term: Whether it reads a short-term persona of W_t.

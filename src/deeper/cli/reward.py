@@ -7,7 +7,7 @@ import click
 
 from deeper.cli.evaluate import CONFIG, REUSE_SHARDS
 from deeper.cli.options.from_settings import given, settings_options
-from deeper.commands.sample.settings import RewardSettings
+from deeper.commands.reward.settings import RewardSettings
 
 
 @click.command("reward")

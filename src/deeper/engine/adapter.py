@@ -1,4 +1,8 @@
-"""Adapters: LoRA weights in PEFT's two files, and a card that says what they were trained for, on and with."""
+"""Adapters: LoRA weights in PEFT's two files, and a card.
+
+The card (`deeper.json`) says whether the adapter is a policy's or a predictor's, and which weights, prompts and users
+it was trained on. A training writes the card; every command checks it before it uses the adapter.
+"""
 
 import hashlib
 import json
@@ -13,14 +17,14 @@ from safetensors import SafetensorError, safe_open
 from deeper.errors import UserError
 from deeper.storage.hub import folder_of, is_hub_name
 
-Kind = Literal["policy", "predictor"]
+AdapterKind = Literal["policy", "predictor"]
 
 CARD, CONFIG, TENSORS = "deeper.json", "adapter_config.json", "adapter_model.safetensors"
 METRICS = "metrics.json"
 FILES = (CARD, CONFIG, TENSORS, METRICS)
-"""What is fetched of an adapter on the hub."""
+"""The files of an adapter that are fetched from the hub."""
 SHIPPED = Path(__file__).parents[1] / "adapters"
-"""Adapters that the package brings for its small model; the names of their folders stand for them."""
+"""Holds the adapters that come with the package. The name of a folder in it is enough to choose one."""
 
 
 @dataclass(frozen=True)
@@ -31,15 +35,15 @@ class Adapter:
         folder: Holds PEFT's files and the card.
         kind: `policy` (writes personas) or `predictor` (reads them); None without a card.
         base: `Weights.base` of the weights it was trained on; empty without a card.
-        templates: Hashes of the prompt templates it was trained with, by name; none without a card.
-        users: Hashes of the users it was trained on; none without a card, where nobody knows them.
-        digest: Identifies tensors and configuration; 64 hex digits.
-        provenance: What the card tells of its training, and of those that this one went on with (`before`);
-            empty without a card.
+        templates: Hashes of the prompt templates it was trained with, by name; empty without a card.
+        users: Hashes of the users it was trained on. Without a card they are unknown, and this is empty.
+        digest: A hash of tensors and configuration; 64 hex digits.
+        provenance: What the card says of its training and, under `before`, of the training that it continued; empty
+            without a card.
     """
 
     folder: Path
-    kind: Kind | None
+    kind: AdapterKind | None
     base: str
     templates: Mapping[str, str] = field(hash=False)
     users: frozenset[str]
@@ -52,7 +56,7 @@ class _Card(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    kind: Kind
+    kind: AdapterKind
     base: str
     templates: dict[str, str]
     users: tuple[str, ...]
@@ -61,7 +65,7 @@ class _Card(BaseModel):
     @field_validator("provenance")
     @classmethod
     def _is_json(cls, value: dict[str, Any]) -> dict[str, Any]:
-        """Infinite numbers and NaN would be written as null."""
+        """Refuse infinite numbers and NaN, which would be written as null."""
         json.dumps(value, allow_nan=False)
         return value
 
@@ -69,23 +73,23 @@ class _Card(BaseModel):
 def write_card(
     folder: Path,
     *,
-    kind: Kind,
+    kind: AdapterKind,
     base: str,
     templates: Mapping[str, str],
     users: Iterable[str],
     provenance: Mapping[str, Any],
     before: Adapter | None = None,
 ) -> None:
-    """Write the card beside PEFT's files; it is there whole or not at all.
+    """Write the card beside PEFT's files, whole or not at all.
 
     Args:
         folder: The adapter's folder.
-        kind: Who uses it.
+        kind: Whether a policy or a predictor was trained.
         base: `Weights.base` of the weights it was trained on.
         templates: Hashes of the prompt templates it was trained with, by name (`Prompts.hashes_for`).
         users: Hashes of the users it was trained on, never their ids.
-        provenance: Where it comes from: settings, data, versions; anything that JSON holds.
-        before: What the training went on with: its users are added, and its provenance is kept as `before`.
+        provenance: Settings, data, versions: anything that JSON holds.
+        before: The adapter that the training continued. Its users are added, and its provenance is kept as `before`.
     """
     card = _Card(
         kind=kind,
@@ -100,12 +104,12 @@ def write_card(
 
 
 def load_adapter(source: Path, *, needs_card: bool = True) -> Adapter:
-    """Read an adapter's card and check that its files can be read.
+    """Read an adapter's card, and check that its other files can be read.
 
     Args:
-        source: The folder, the name of one in `SHIPPED`, or a name on the hub.
-        needs_card: Refuse an adapter of other tools, which has no card: of that one neither kind nor base, prompts or
-            users are known.
+        source: Its folder, the name of a folder in `SHIPPED`, or a name on the hub.
+        needs_card: Refuse an adapter without a card. Other tools write none, so kind, base, prompts and users of their
+            adapters are unknown.
 
     Raises:
         UserError: There is no adapter, or it is broken.
@@ -137,11 +141,11 @@ def load_adapter(source: Path, *, needs_card: bool = True) -> Adapter:
 
 def _no_adapter(source: Path, missing: list[str]) -> UserError:
     if missing == [CARD]:
-        do = "give the folder that a training has written; one of another tool can only be a policy of transformers"
+        do = "choose a folder that deeper train wrote; adapters of other tools can only be transformers policies"
     elif is_hub_name(source.as_posix()):
-        do = f"where a whole model lies there, name it as the engine: transformers:{source.as_posix()}"
+        do = f"if this is a whole model, name it as the engine: transformers:{source.as_posix()}"
     else:
-        do = "give the folder that a training has written"
+        do = "choose a folder that deeper train wrote"
     return UserError(f"there is no adapter of deeper here ({', '.join(missing)} missing)", where=str(source), do=do)
 
 
@@ -149,7 +153,7 @@ def read_config(folder: Path) -> dict[str, Any]:
     """PEFT's configuration of an adapter.
 
     Raises:
-        ValueError: It is no JSON object.
+        ValueError: It is not a JSON object.
     """
     config = json.loads((folder / CONFIG).read_text("utf-8"))
     if not isinstance(config, dict):
@@ -158,14 +162,14 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 
 def check_base(adapter: Adapter, base: str) -> None:
-    """Refuse an adapter that was trained on other weights, as far as its card tells.
+    """Refuse an adapter whose card says that it was trained on other weights.
 
     Args:
         adapter: The adapter.
-        base: `Weights.base` of the weights that it is to be used with.
+        base: `Weights.base` of the weights that the engine would use it with.
 
     Raises:
-        UserError: They are not those that it was trained on.
+        UserError: It was trained on other weights.
     """
     if adapter.base not in ("", base):
         raise UserError(

@@ -1,1 +1,1 @@
-"""Personas: written from behaviour, read to predict, refined from the errors. Functions over an engine."""
+"""Personas: write them from behaviour, predict ratings from them, refine them from the errors."""

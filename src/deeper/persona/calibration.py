@@ -1,10 +1,13 @@
-"""Calibration: one small map per predictor from its distribution to the ratings that people really give.
+"""Calibration: one small map per predictor, from its distribution to the ratings that users really give.
 
-With p the readout's distribution, m its mean over the calibration ratings and c the distribution of those ratings,
-the calibrated distribution is  q_j ∝ c_j · (p_j / m_j)^b.  At b = 0 it is the domain's own distribution of ratings,
-at b = 1 the readout with its habitual bias replaced by the true base rate (contextual calibration, Zhao et al. 2021,
-arXiv 2102.09690, with the base rate put back). b is the one free number, chosen by the CRPS. The point is
-the median of q.
+Uncalibrated predictions flow in, calibrated ones flow out. With p the readout's distribution, m its mean over the
+calibration ratings and c the distribution of those ratings, the calibrated distribution is
+
+    q_j ∝ c_j · (p_j / m_j)^b
+
+At b = 0 it is the domain's own distribution of ratings. At b = 1 it is the readout with its habitual bias replaced by
+c: contextual calibration (Zhao et al. 2021, arXiv 2102.09690) with the true base rate put back. b is the only free
+number; the fit takes the one with the lowest CRPS. The point is the median of q.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,7 +27,7 @@ from deeper.persona.schema import PREDICTION
 Floats = NDArray[np.float64]
 
 ROWS_AT_ONCE = 1000
-"""Predictions that are taken out of their table at a time: as Python numbers they take ten times the memory."""
+"""Predictions that are calibrated at a time: as Python numbers they take ten times the memory of the table."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,7 @@ class Map:
         base: Distribution of the calibration ratings; shape (labels,), sums to 1.
         mean: Mean readout over the same ratings; shape (labels,), sums to 1.
         exponent: b.
-        ratings: How many ratings it was fitted on.
+        ratings: Number of ratings it was fitted on.
     """
 
     base: tuple[float, ...]
@@ -50,10 +53,10 @@ class Map:
 
 @dataclass(frozen=True)
 class Calibration:
-    """Maps by domain, and a pooled one for domains without train users.
+    """One map for each domain, and a pooled one for domains without train users.
 
     Attributes:
-        domains: Map of each domain that has calibration ratings.
+        domains: Map by id of each domain that has calibration ratings.
         pooled: Map on `calibration_cells` cells of the normalised scale; None if no domain has calibration ratings.
     """
 
@@ -61,7 +64,7 @@ class Calibration:
     pooled: Map | None
 
     def find(self, domain: Domain) -> tuple[str, Map | None]:
-        """The kind ("domain", "pooled" or "off") and the map for a domain."""
+        """Where a domain's map comes from ("domain", "pooled" or "off"), and the map."""
         if domain.id in self.domains:
             return "domain", self.domains[domain.id]
         if self.pooled is None:
@@ -71,40 +74,40 @@ class Calibration:
         return "pooled", Map(base, mean, self.pooled.exponent, self.pooled.ratings)
 
     def calibrate(self, table: pa.Table, domains: Mapping[str, Domain]) -> pa.Table:
-        """Calibrate `PREDICTION` rows; failed ones pass unchanged."""
-        found = {name: self.find(domain) for name, domain in domains.items()}
+        """Calibrate `PREDICTION` rows; failed predictions stay unchanged."""
+        maps = {name: self.find(domain) for name, domain in domains.items()}
         parts = [PREDICTION.empty_table()]
         for start in range(0, table.num_rows, ROWS_AT_ONCE):
             rows: list[dict[str, Any]] = table.slice(start, ROWS_AT_ONCE).to_pylist()
             for row in rows:
-                kind, one = found[row["domain"]]
-                if one is not None and not row["failure"]:
-                    distribution = one.apply(np.array(row["distribution"], np.float64))
+                origin, domain_map = maps[row["domain"]]
+                if domain_map is not None and not row["failure"]:
+                    distribution = domain_map.apply(np.array(row["distribution"], np.float64))
                     row["distribution"] = distribution.tolist()
                     row["points"] = weighted_median(distribution, domains[row["domain"]].scale.values).tolist()
-                    row["calibrated"] = kind
+                    row["calibrated"] = origin
             parts.append(pa.Table.from_pylist(rows, schema=PREDICTION))
         return pa.concat_tables(parts).combine_chunks()
 
 
 UNCALIBRATED = Calibration({}, None)
-"""Leaves predictions as they are."""
+"""Leaves predictions unchanged."""
 
 
 class Calibrator(Protocol):
-    """Calibrates predictions: with no map, with one for each domain, or with one for each fold or predictor."""
+    """Calibrates predictions: not at all, or by maps for each domain, for each fold of users or for each predictor."""
 
     def calibrate(self, table: pa.Table, domains: Mapping[str, Domain]) -> pa.Table:
-        """Calibrate `PREDICTION` rows; failed ones pass unchanged, and the order is kept."""
+        """Calibrate `PREDICTION` rows; failed predictions stay unchanged."""
         ...
 
 
 def fit(samples: Sequence[tuple[Domain, Floats, Floats]]) -> Calibration:
-    """Fit the maps.
+    """Fit a map for each domain, and the pooled one.
 
     Args:
         samples: For each domain the readouts (ratings, labels) and the actual ratings (ratings,) of train users'
-            W_1 predicted from S_0; unrated ones left out.
+            W_1 predicted from S_0, without unrated items.
     """
     samples = [sample for sample in samples if len(sample[2])]
     maps = {domain.id: _fit_one(domain, readouts, ratings) for domain, readouts, ratings in samples}
@@ -113,7 +116,7 @@ def fit(samples: Sequence[tuple[Domain, Floats, Floats]]) -> Calibration:
     cells = [_normalised(maps[domain.id]) for domain, _, _ in samples]
     base, mean = (np.mean([pair[i] for pair in cells], axis=0) for i in (0, 1))
     exponent = _best_exponent([(p, y, domain.scale.values, base, mean) for domain, p, y in samples])
-    count = sum(one.ratings for one in maps.values())
+    count = sum(domain_map.ratings for domain_map in maps.values())
     return Calibration(maps, Map(tuple(base.tolist()), tuple(mean.tolist()), exponent, count))
 
 
@@ -130,11 +133,11 @@ def _fit_one(domain: Domain, readouts: Floats, ratings: Floats) -> Map:
 
 
 def _best_exponent(parts: Sequence[tuple[Floats, Floats, Floats, Floats, Floats]]) -> float:
-    """The exponent of least CRPS, normalised by the scale's range; the smallest of equal ones."""
+    """The exponent with the lowest CRPS, as a share of the scale's range; of equal ones the smallest."""
 
     def loss(exponent: float) -> float:
         losses = [
-            np.mean(crps(_apply(p, _fitted(base, p), _fitted(mean, p), exponent), values, y)) / np.ptp(values)
+            np.mean(crps(_apply(p, _on_labels(base, p), _on_labels(mean, p), exponent), values, y)) / np.ptp(values)
             for p, y, values, base, mean in parts
         ]
         return float(np.mean(losses))
@@ -144,24 +147,27 @@ def _best_exponent(parts: Sequence[tuple[Floats, Floats, Floats, Floats, Floats]
     return float(min(exponents, key=lambda exponent: (round(loss(float(exponent)), 9), exponent)))
 
 
-def _fitted(cells: Floats, distribution: Floats) -> Floats:
+def _on_labels(cells: Floats, distribution: Floats) -> Floats:
+    """Cells as masses on the distribution's labels; unchanged where there are as many."""
     count = distribution.shape[-1]
     return cells if len(cells) == count else regrid(cells, count)
 
 
-def _normalised(one: Map) -> tuple[Floats, Floats]:
-    return regrid(np.array(one.base), RECIPE.calibration_cells), regrid(np.array(one.mean), RECIPE.calibration_cells)
+def _normalised(domain_map: Map) -> tuple[Floats, Floats]:
+    """A map's base and mean on cells of the normalised scale."""
+    base, mean = (regrid(np.array(part), RECIPE.calibration_cells) for part in (domain_map.base, domain_map.mean))
+    return base, mean
 
 
 def regrid(masses: Floats, count: int) -> Floats:
-    """Masses on equal cells of [0, 1], spread evenly within a cell, summed onto `count` equal cells."""
+    """Move masses from equal cells of [0, 1] to `count` equal cells, each spread evenly over its cell."""
     cumulative = np.concatenate([[0.0], np.cumsum(masses)])
     edges = np.interp(np.linspace(0, 1, count + 1), np.linspace(0, 1, len(masses) + 1), cumulative)
     return np.diff(edges)
 
 
 def fit_calibration(predictions: pa.Table, windows: Windows, domains: Mapping[str, Domain]) -> Calibration:
-    """Fit the maps on uncalibrated `PREDICTION` rows of one predictor; failed ones and unrated items are left out."""
+    """Fit the maps on uncalibrated `PREDICTION` rows of one predictor, without failures and unrated items."""
     readouts: dict[str, list[Any]] = {}
     ratings: dict[str, list[float]] = {}
     for row in predictions.to_pylist():

@@ -1,19 +1,21 @@
 """Prediction with history: a persona's distribution combined with the user's own past ratings.
 
-With p the persona's calibrated distribution for an item, n the user's ratings in W_0..W_t by label ("counts") and c the
-domain's distribution of ratings:
+Calibrated predictions and windows flow in; held-out predictions that also use the ratings so far flow out. With p the
+persona's calibrated distribution for an item, "counts" the user's n ratings in W_0..W_t by label, and c the domain's
+distribution of ratings:
 
     q ∝ h^α · (p + ε)^β        h = (counts + s·c) / (n + s)
 
-a log-linear pool (Genest and Zidek, 1986, Combining probability distributions) of the persona and of the user's
-histogram, shrunk to the domain by the weight of s ratings. (s, α, β) is the point of a grid with the lowest CRPS on
-calibration users, who are train users: each of their personas predicts a later window, with the history up to the
-window before. With β held at 0 the same fit gives `history_only`: the same shrinkage without a persona. The point is
-the median of q.
+This is a log-linear pool (Genest and Zidek, 1986, Combining probability distributions) of the persona and of the user's
+histogram h, which is shrunk towards the domain as if it held s more ratings. The point is the median of q.
+
+(s, α, β) is the grid point with the lowest CRPS on calibration users, who are train users. For the fit, each of their
+personas predicts a later window, with the history up to the window before. The same fit with β = 0 gives
+`history_only`: the same shrinkage without a persona.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import product
 from typing import Any
@@ -40,9 +42,9 @@ class Pool:
     Attributes:
         base: c; shape (labels,), sums to 1.
         shrinkage: s, in ratings.
-        history: α.
-        persona: β.
-        ratings: How many ratings it was fitted on.
+        history: α, the weight of the histogram.
+        persona: β, the weight of the persona.
+        ratings: Number of ratings it was fitted on.
     """
 
     base: tuple[float, ...]
@@ -52,7 +54,7 @@ class Pool:
     ratings: int
 
     def apply(self, counts: Floats, distribution: Floats) -> Floats:
-        """Combine.
+        """Combine histograms with a persona's distributions.
 
         Args:
             counts: The user's past ratings by label, shape (labels,) or (items, labels).
@@ -67,30 +69,29 @@ class Pool:
 
 @dataclass(frozen=True)
 class Pools:
-    """Combinations by domain, and one for domains without train users.
+    """One combination for each domain, and a pooled one for domains without train users.
 
     Attributes:
         domains: By domain id.
-        pooled: Fitted on all domains together, with c on cells of the normalised scale; None without ratings to fit on.
+        pooled: Fitted on all domains together, with c on cells of the normalised scale; None without any ratings.
     """
 
     domains: Mapping[str, Pool]
     pooled: Pool | None
 
     def find(self, domain: Domain) -> tuple[str, Pool | None]:
-        """The kind ("domain", "pooled" or "off") and the combination for a domain."""
+        """Where a domain's combination comes from ("domain", "pooled" or "off"), and the combination."""
         if domain.id in self.domains:
             return "domain", self.domains[domain.id]
         if self.pooled is None:
             return "off", None
-        one, count = self.pooled, len(domain.scale.values)
-        base = tuple(regrid(np.array(one.base), count).tolist())
-        return "pooled", Pool(base, one.shrinkage, one.history, one.persona, one.ratings)
+        base = regrid(np.array(self.pooled.base), len(domain.scale.values))
+        return "pooled", replace(self.pooled, base=tuple(base.tolist()))
 
 
 @dataclass(frozen=True)
 class History:
-    """What a run with history uses: the combination, and the same shrinkage without a persona (β = 0)."""
+    """The fitted combinations of a run, and the same shrinkage without a persona (β = 0)."""
 
     with_persona: Pools
     alone: Pools
@@ -98,7 +99,14 @@ class History:
 
 @dataclass(frozen=True)
 class _Sample:
-    """Ratings of one domain's calibration users: past counts and predictions (ratings, labels), and what they gave."""
+    """What one domain is fitted on: calibration users' ratings, with the history and the prediction of each.
+
+    Attributes:
+        domain: The domain.
+        counts: The user's ratings before the window, by label; shape (ratings, labels).
+        distribution: The persona's distributions; shape (ratings, labels).
+        actual: What the user gave; shape (ratings,).
+    """
 
     domain: Domain
     counts: Floats
@@ -107,12 +115,12 @@ class _Sample:
 
 
 def fit_history(predictions: pa.Table, windows: Windows, domains: Mapping[str, Domain]) -> History:
-    """Fit on calibration users.
+    """Fit the combinations on calibration users.
 
     Args:
-        predictions: Calibrated `PREDICTION` rows for W_1 and later, from personas as old as those that the fit is
-            for; failed ones are left out.
-        windows: Their windows.
+        predictions: Calibrated `PREDICTION` rows of W_1 and later. Their personas should be as many refinements old
+            as those that will use the fit. Failed predictions are left out.
+        windows: The users' windows.
         domains: By id.
     """
     samples = _samples(predictions, windows, domains)
@@ -126,56 +134,59 @@ def with_history(
     history: History,
     domains: Mapping[str, Domain],
 ) -> pa.Table:
-    """Held-out predictions with history, of every persona and control, and of `history_only`.
+    """Combine held-out predictions with history, and add those of `history_only`.
 
-    Each is of a W_k behind all that its persona has seen, and takes the user's ratings in W_0..W_{k-1}.
+    Only predictions of a W_k that comes after all windows of their persona are kept. They use the user's ratings in
+    W_0..W_{k-1}.
 
     Args:
-        predictions: Calibrated `PREDICTION` rows.
-        personas: `PERSONA` rows, those of `history_only` among them.
+        predictions: Calibrated `PREDICTION` rows, of personas and controls.
+        personas: `PERSONA` rows, including those of `history_only`.
         windows: The users' windows.
-        history: What was fitted.
+        history: The fitted combinations.
         domains: By id.
 
     Returns:
-        `PREDICTION` rows; failed predictions pass unchanged, a domain without a fit is left out. Rows of
-        `history_only` have the readout "none", and in `calibrated` what was fitted: "domain" or "pooled".
+        `PREDICTION` rows. Failed predictions stay unchanged, and a domain without a fit is left out. Rows of
+        `history_only` have the readout "none"; their `calibrated` says which fit was used: "domain" or "pooled".
     """
-    found = {name: history.with_persona.find(domain)[1] for name, domain in domains.items()}
-    seen = {row["id"]: row["k"] for row in personas.to_pylist()}
+    pools = {name: history.with_persona.find(domain)[1] for name, domain in domains.items()}
+    last_seen = {row["id"]: row["k"] for row in personas.to_pylist()}
     rows: list[Row] = []
     for row in predictions.to_pylist():
-        pool = found[row["domain"]]
-        if pool is None or row["k"] <= seen[row["persona_id"]]:
+        pool = pools[row["domain"]]
+        if pool is None or row["k"] <= last_seen[row["persona_id"]]:
             continue
         if row["failure"]:
             rows.append(row)
         else:
-            domain, own = domains[row["domain"]], windows[row["domain"], row["user"]]
-            counts = counts_before(own, row["k"], domain)
+            domain = domains[row["domain"]]
+            counts = counts_before(windows[row["domain"], row["user"]], row["k"], domain)
             rows.append({**row, **_predicted(pool.apply(counts, np.array(row["distribution"], np.float64)), domain)})
     return pa.Table.from_pylist([*rows, *_alone(personas, windows, history.alone, domains)], schema=PREDICTION)
 
 
 def counts_before(windows: Sequence[Sequence[Row]], k: int, domain: Domain) -> Floats:
-    """How often a user gave each label in W_0..W_{k-1}; shape (labels,), ratings that mean "no rating" left out."""
+    """How often a user gave each label in W_0..W_{k-1}; shape (labels,). Unrated items are left out."""
     ratings = np.array([item["rating"] for window in windows[:k] for item in window], np.float64)
     return _histogram(ratings[domain.is_rated(ratings)], domain)
 
 
 def _alone(personas: pa.Table, windows: Windows, pools: Pools, domains: Mapping[str, Domain]) -> list[Row]:
+    """Predictions of `history_only`."""
     rows: list[Row] = []
     for persona in personas.to_pylist():
         if persona["method"] != "history_only":
             continue
         domain, k = domains[persona["domain"]], persona["k"] + 1
-        own = windows[persona["domain"], persona["user"]]
-        kind, pool = pools.find(domain)
-        if pool is not None and k < len(own):
-            flat = np.ones((len(own[k]), len(domain.scale.values)))
+        user_windows = windows[persona["domain"], persona["user"]]
+        fitted_on, pool = pools.find(domain)
+        if pool is not None and k < len(user_windows):
+            flat = np.ones((len(user_windows[k]), len(domain.scale.values)))
+            distribution = pool.apply(counts_before(user_windows, k, domain), flat)
             names = {"persona_id": persona["id"], "user": persona["user"], "domain": domain.id, "k": k}
-            origin = {"readout": "none", "calibrated": kind, "failure": ""}
-            rows.append({**names, **_predicted(pool.apply(counts_before(own, k, domain), flat), domain), **origin})
+            origin = {"readout": "none", "calibrated": fitted_on, "failure": ""}
+            rows.append({**names, **_predicted(distribution, domain), **origin})
     return rows
 
 
@@ -189,10 +200,10 @@ def _samples(predictions: pa.Table, windows: Windows, domains: Mapping[str, Doma
     for row in predictions.to_pylist():
         if row["failure"] or row["k"] == 0:
             continue
-        domain, own = domains[row["domain"]], windows[row["domain"], row["user"]]
-        actual = np.array([item["rating"] for item in own[row["k"]]], np.float64)
+        domain, user_windows = domains[row["domain"]], windows[row["domain"], row["user"]]
+        actual = np.array([item["rating"] for item in user_windows[row["k"]]], np.float64)
         rated = domain.is_rated(actual)
-        counts = np.tile(counts_before(own, row["k"], domain), (int(rated.sum()), 1))
+        counts = np.tile(counts_before(user_windows, row["k"], domain), (int(rated.sum()), 1))
         distribution = np.array(row["distribution"], np.float64)[rated]
         parts.setdefault(domain.id, []).append((counts, distribution, actual[rated]))
     samples = [
@@ -226,13 +237,13 @@ def _fit(samples: Sequence[_Sample], persona_weights: Sequence[float]) -> Pools:
 def _best(
     loss: Callable[[tuple[float, float, float]], float], persona_weights: Sequence[float]
 ) -> tuple[float, float, float]:
-    """The (s, α, β) of least loss; of equal ones the least β, then the least α, then the least s."""
+    """The (s, α, β) with the lowest loss; of equal ones the lowest β, then the lowest α, then the lowest s."""
     grid = product(RECIPE.history_shrinkages, RECIPE.history_weights, persona_weights)
     return min(grid, key=lambda weights: (round(loss(weights), 9), *reversed(weights)))
 
 
 def _loss(sample: _Sample, base: Floats, weights: tuple[float, float, float]) -> float:
-    """Mean CRPS, as a share of the scale's range."""
+    """The mean CRPS, as a share of the scale's range."""
     values = sample.domain.scale.values
     pooled = _pool(sample.counts, sample.distribution, base, weights)
     return float(crps(pooled, values, sample.actual).mean() / np.ptp(values))
@@ -241,7 +252,7 @@ def _loss(sample: _Sample, base: Floats, weights: tuple[float, float, float]) ->
 def _pool(counts: Floats, distribution: Floats, base: Floats, weights: tuple[float, float, float]) -> Floats:
     shrinkage, history, persona = weights
     shrunk = (counts + shrinkage * base) / (counts.sum(axis=-1, keepdims=True) + shrinkage)
-    # Plain powers, since a weight of 0 must leave its part out, and one-hot distributions must stay finite.
+    # Powers, not logarithms: a weight of 0 must leave its part out, and one-hot distributions must stay finite.
     pooled = shrunk**history * (distribution + RECIPE.calibration_epsilon) ** persona
     return pooled / pooled.sum(axis=-1, keepdims=True)
 

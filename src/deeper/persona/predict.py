@@ -1,4 +1,9 @@
-"""Predicting the ratings of windows from a persona, by one of two readouts."""
+"""Predict the ratings of windows from personas.
+
+A persona's text and the titles of some windows flow in; for each window a distribution over the scale's labels and its
+median flow out. Two readouts get them from an engine: `distribution` from the probabilities of the labels, and
+`structured` from generated JSON. An answer that cannot be read becomes a row with a `failure`.
+"""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -35,26 +40,25 @@ PREDICT_INPUT = pa.schema(
         pa.field("targets", pa.list_(TARGET), nullable=False),
     ]
 )
-"""A persona's text and the windows to predict from it: the titles alone, so that no rating can reach the engine."""
+"""A persona's text and the windows to predict from it. It holds only titles, so no rating can reach the engine."""
 PREDICT_ROWS = 16
-"""Personas that are read at once. Another number gives other batches, and so other last digits."""
-UNKNOWN = "Nothing is known."
-"""What the predictor reads in the place of an empty persona."""
+"""Personas that are read in one batch. Another batch size changes the last digits of results."""
+EMPTY_PERSONA = "Nothing is known."
+"""What the predictor reads where a persona is empty."""
 Answer = tuple[Floats, str]
-"""A distribution (items, labels) and why there is none (then it is empty)."""
-Readout = Callable[["pa.Table", Engine, Prompts, Mapping[str, Domain], int], list[list[Answer]]]
-
-
+"""A distribution (items, labels) and an empty string, or an empty distribution and why there is none."""
+Readout = Callable[[pa.Table, Engine, Prompts, Mapping[str, Domain], int], list[list[Answer]]]
+"""Gives the answers to each target window of each `PREDICT_INPUT` row."""
 Asked = tuple[Mapping[str, Any], Mapping[int, Sequence[Mapping[str, Any]]]]
-"""A persona (a `PERSONA` row, or its id, user, domain and text) and the windows to predict from it, by k."""
+"""A persona (a row with at least id, user, domain and text) and the windows to predict from it, by k."""
 
 
 def predict_row(persona: Mapping[str, Any], windows: Mapping[int, Sequence[Mapping[str, Any]]]) -> dict[str, Any]:
-    """One row of `PREDICT_INPUT`.
+    """Make one row of `PREDICT_INPUT`.
 
     Args:
         persona: A `PERSONA` row.
-        windows: The windows to predict, by k; of their items only the titles are taken.
+        windows: The windows to predict, by k. Only the titles of their items are used.
     """
     targets = [{"k": k, "titles": [item["title"] for item in items]} for k, items in windows.items()]
     names = {"persona_id": persona["id"], "user": persona["user"], "domain": persona["domain"]}
@@ -87,14 +91,14 @@ def predict(
 def predict_stage(
     name: str, engine: Engine, prompts: Prompts, domains: Mapping[str, Domain], readout: str, seed: int
 ) -> Stage:
-    """The stage of a run in which a predictor reads personas: `PREDICT_INPUT` to uncalibrated `PREDICTION` rows.
+    """Make the stage that predicts from personas: `PREDICT_INPUT` to uncalibrated `PREDICTION` rows.
 
     Args:
-        name: What the run calls it.
+        name: The stage's name in the run.
         engine: The predictor.
         prompts: The templates.
         domains: By id.
-        readout: How predictions are read; one of `READOUTS`.
+        readout: How predictions are read: one of `READOUTS`.
         seed: Seed of the structured readout's second attempt.
     """
     return Stage(
@@ -113,22 +117,22 @@ def predict_stage(
 
 
 def score_request(prompts: Prompts, domain: Domain, persona: str, titles: Sequence[str]) -> ScoreRequest:
-    """What the predictor is asked: the ratings of items, each but once, behind one persona.
+    """Ask for the ratings of some items from one persona; equal titles are asked once.
 
     Args:
         prompts: The templates.
         domain: Gives the item noun and the labels.
-        persona: The persona's text; empty where nothing is known.
+        persona: The persona's text; may be empty.
         titles: Titles of the items.
     """
-    prompt = prompts.render("predict", domain, persona=persona or UNKNOWN)
+    prompt = prompts.render("predict", domain, persona=persona or EMPTY_PERSONA)
     return ScoreRequest(prompt, tuple(dict.fromkeys(map(quote, titles))), domain.scale.labels)
 
 
 def _distribution(
     table: pa.Table, engine: Engine, prompts: Prompts, domains: Mapping[str, Domain], seed: int
 ) -> list[list[Answer]]:
-    """Readout from `score`: the probabilities of the scale's labels, all windows behind one persona prefix."""
+    """Readout by `score`: the probabilities of the scale's labels. All windows of a persona share one request."""
     del seed
     rows = table.to_pylist()
     requests: list[ScoreRequest] = []
@@ -137,10 +141,10 @@ def _distribution(
         requests.append(score_request(prompts, domains[row["domain"]], row["persona"], titles))
     results: list[list[Answer]] = []
     for row, request, scores in zip(rows, requests, engine.score(requests), strict=True):
-        found = dict(zip(request.continuations, scores, strict=True))
+        scores_of = dict(zip(request.continuations, scores, strict=True))
         windows: list[Answer] = []
         for target in row["targets"]:
-            matrix = np.stack([found[quote(title)] for title in target["titles"]])
+            matrix = np.stack([scores_of[quote(title)] for title in target["titles"]])
             if not np.isfinite(matrix.max(axis=1)).all():
                 windows.append((np.empty((0, 0)), "the engine gave no log-probabilities for an item"))
             else:
@@ -153,7 +157,7 @@ def _distribution(
 def _structured(
     table: pa.Table, engine: Engine, prompts: Prompts, domains: Mapping[str, Domain], seed: int
 ) -> list[list[Answer]]:
-    """Readout from `generate`: JSON with exactly one allowed value an item, retried once, then a failure."""
+    """Readout by `generate`: JSON with one allowed value for each item. A bad answer is retried once, then fails."""
     rows = table.to_pylist()
     results: list[list[Answer]] = [[(np.empty((0, 0)), "")] * len(row["targets"]) for row in rows]
     groups: dict[tuple[str, int], list[tuple[int, int, Prompt]]] = {}
@@ -161,11 +165,11 @@ def _structured(
         for j, target in enumerate(row["targets"]):
             items = "\n".join(quote(title) for title in target["titles"])
             count = len(target["titles"])
-            persona = row["persona"] or UNKNOWN
+            persona = row["persona"] or EMPTY_PERSONA
             prompt = prompts.render("predict_list", domains[row["domain"]], persona=persona, items=items, count=count)
             groups.setdefault((row["domain"], count), []).append((i, j, prompt))
-    for (name, count), asked in groups.items():
-        domain, unread = domains[name], asked
+    for (name, count), questions in groups.items():
+        domain, unread = domains[name], questions
         for temperature in RECIPE.structured_temperatures:
             sampling = Sampling(32 + 12 * count, temperature, seed=seed, json_schema=answer_schema(domain, count))
             completions = engine.generate([prompt for _, _, prompt in unread], sampling)
@@ -182,7 +186,7 @@ READOUTS: Mapping[str, Readout] = {"distribution": _distribution, "structured": 
 
 
 def answer_schema(domain: Domain, count: int) -> dict[str, Any]:
-    """JSON schema of a structured answer: `count` values of the scale, nothing else."""
+    """The JSON schema of a structured answer: `count` values of the scale and nothing else."""
     allowed = [int(value) if value == int(value) else float(value) for value in domain.scale.values]
     return {
         "type": "object",
@@ -193,11 +197,11 @@ def answer_schema(domain: Domain, count: int) -> dict[str, Any]:
 
 
 def read_answer(text: str, domain: Domain, count: int) -> Answer:
-    """Read a structured answer into one-hot distributions; what cannot be read is an explicit failure."""
+    """Read a structured answer as one-hot distributions, or say why it cannot be read."""
     nothing = np.empty((0, 0))
     try:
         answer: Any = json.loads(text)
-    except (ValueError, RecursionError):  # Python refuses to read numbers of thousands of digits
+    except (ValueError, RecursionError):  # Python refuses numbers with thousands of digits
         return nothing, "the answer is not JSON"
     ratings: Any = answer.get("ratings") if isinstance(answer, dict) else None
     if not isinstance(ratings, list) or len(ratings) != count:

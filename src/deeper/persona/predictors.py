@@ -1,4 +1,7 @@
-"""Predictors that share the users: each user is predicted by one that was not trained on that user."""
+"""Predictors that share the users of a run: each user gets one that was not trained on that user.
+
+Personas and windows flow in. Each persona goes to its user's predictor. All predictions flow out in one table.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,14 +23,14 @@ from deeper.storage.stage import Executor, MadeRows, PlannedStage
 
 @dataclass(frozen=True)
 class Predictors:
-    """The predictors of a run, and the users of each.
+    """The predictors of a run, each with its users.
 
     Attributes:
         engines: The predictors.
-        users: The users of each; None stands for all.
+        users: The users of each predictor; None means all users.
         prompts: The templates.
         domains: By id.
-        readout: How predictions are read; one of `predict.READOUTS`.
+        readout: How predictions are read: one of `predict.READOUTS`.
         seed: Seed of the structured readout's second attempt.
     """
 
@@ -39,52 +42,58 @@ class Predictors:
     seed: int
 
     def predict(self, executor: Executor, name: str, asked: Sequence[Asked]) -> pa.Table:
-        """Uncalibrated `PREDICTION` rows, each from its user's predictor; those of the first predictor come first.
+        """Predict each persona's windows with its user's predictor.
 
         Args:
             executor: Runs one stage for each predictor.
-            name: Of these stages.
+            name: The name of these stages.
             asked: Personas and the windows to predict from each.
+
+        Returns:
+            Uncalibrated `PREDICTION` rows, those of the first predictor first.
         """
         tables = [PREDICTION.empty_table()]
         for engine, users in zip(self.engines, self.users, strict=True):
-            makers = [partial(predict_row, *one) for one in asked if _serves(users, _key(one[0]))]
+            makers = [
+                partial(predict_row, persona, targets) for persona, targets in asked if _serves(users, _key(persona))
+            ]
             stage = predict_stage(name, engine, self.prompts, self.domains, self.readout, self.seed)
             tables.append(executor.run(stage, MadeRows(makers, PREDICT_INPUT)))
         return pa.concat_tables(tables)
 
     def planned(self, name: str, keys: Sequence[Key]) -> list[PlannedStage]:
-        """The stages of `predict` for personas of these users, one key for each persona."""
+        """List the stages of `predict`, given the user of each persona."""
         return [PlannedStage(name, "predict", sum(_serves(users, key) for key in keys)) for users in self.users]
 
     def fit(self, first: pa.Table, windows: Windows) -> Calibrator:
-        """The map of each predictor, fitted on its users' W_1 predicted from S_0, without validation users.
+        """Fit the calibration of each predictor on its users, without validation users.
 
-        A predictor that only has validation users keeps its predictions as they are.
+        The predictions of a predictor that has only validation users stay uncalibrated.
 
         Args:
-            first: Uncalibrated `PREDICTION` rows.
+            first: Uncalibrated `PREDICTION` rows of W_1 from S_0.
             windows: The users' windows.
         """
         maps: list[tuple[frozenset[Key] | None, Calibration]] = []
         for users in self.users:
-            own = [_serves(users, key) and part(*key) != "validation" for key in _keys(first)]
-            maps.append((users, fit_calibration(first.filter(pa.array(own, pa.bool_())), windows, self.domains)))
-        return _EachPredictor(maps)
+            is_fitted_on = [_serves(users, key) and part(*key) != "validation" for key in _keys(first)]
+            rows = first.filter(pa.array(is_fitted_on, pa.bool_()))
+            maps.append((users, fit_calibration(rows, windows, self.domains)))
+        return _CalibrationByPredictor(maps)
 
 
 @dataclass(frozen=True)
-class _EachPredictor:
-    """One calibration for each predictor's users."""
+class _CalibrationByPredictor:
+    """The users and the calibration of each predictor."""
 
     maps: Sequence[tuple[frozenset[Key] | None, Calibration]]
 
     def calibrate(self, table: pa.Table, domains: Mapping[str, Domain]) -> pa.Table:
-        """Calibrate each row by its user's predictor; rows of the first predictor come first."""
+        """Calibrate each row by the maps of its user's predictor; rows of the first predictor come first."""
         parts = [PREDICTION.empty_table()]
-        for users, one in self.maps:
-            own = [_serves(users, key) for key in _keys(table)]
-            parts.append(one.calibrate(table.filter(pa.array(own, pa.bool_())), domains))
+        for users, calibration in self.maps:
+            is_served = [_serves(users, key) for key in _keys(table)]
+            parts.append(calibration.calibrate(table.filter(pa.array(is_served, pa.bool_())), domains))
         return pa.concat_tables(parts)
 
 

@@ -1,25 +1,25 @@
-"""The numbers that shape personas and predictions, besides the settings of a run; each run's manifest records them."""
+"""The numbers that shape personas and predictions and are not settings. The manifest of each run records them."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class PersonaRecipe:
-    """What is fixed about writing, predicting, calibrating and searching.
+    """Fixed numbers of writing, predicting, calibrating and searching.
 
     Attributes:
-        sentence_tokens: Tokens of a plain sentence; turns a length limit in tokens into one in sentences.
-        title_characters: A longer title is cut in prompts.
-        leak_retry_temperature: A persona that leaks is sampled once more at this temperature.
-        structured_temperatures: A structured answer is asked for at these, one after the other, before it has failed.
-        raw_history_items: Ratings that the control `raw_history` shows.
-        search_temperature: Candidates are sampled at the policy's own distribution, as DEEPER samples directions.
-        search_tolerance: A candidate's gain must exceed this: equal errors, summed in another order, differ by less.
-        calibration_epsilon: Added to probabilities before a division, so that one-hot readouts stay finite.
-        calibration_exponents: The largest exponent of a map, and the step between those tried from 0 on.
-        calibration_cells: Cells of the normalised scale [0, 1] on which domains are pooled.
-        calibration_folds: Folds of a calibration without train users.
-        history_shrinkages: Grid of s, in ratings.
+        sentence_tokens: Tokens of an average sentence. Prompts state the length limit in sentences, not tokens.
+        title_characters: Prompts cut a longer title.
+        leak_retry_temperature: Temperature at which a persona that leaks is sampled once more.
+        structured_temperatures: Temperature of each attempt at a structured answer; after the last it has failed.
+        raw_history_items: Number of ratings that the control `raw_history` shows.
+        search_temperature: Temperature at which candidates are sampled; 1 is the policy's own distribution.
+        search_tolerance: A candidate's gain must exceed this. Equal errors summed in another order differ by less.
+        calibration_epsilon: Added to probabilities before a division, to keep one-hot readouts finite.
+        calibration_exponents: The largest exponent to try, and the step from 0 to it.
+        calibration_cells: Number of cells of the normalised scale [0, 1] on which domains are pooled.
+        calibration_folds: Number of folds of a calibration without train users.
+        history_shrinkages: Grid of s, the weight of the domain, in ratings.
         history_weights: Grid of α, the weight of the user's histogram.
         history_persona_weights: Grid of β, the weight of the persona.
     """

@@ -1,10 +1,11 @@
-"""The loop: initialise, predict, compare, update, round after round.
+"""The loop that all commands share: initialise, predict, compare, update, round after round.
 
     S_0 from W_0 ─▶ P_1 from S_0 ─▶ for t = 1, 2, …: S_t from S_{t-1}, W_t and P_t ─▶ P_{t+1} from S_t
 
-Each arrow is a stage. `deeper evaluate`, `deeper sample` and `PersonaTracker` all go through here, so the same windows
-and engines give the same personas everywhere. A search of directions makes two stages of S_t: one draws candidates, one
-predicts from them to choose the best.
+Windows of users flow in; personas and calibrated predictions of each round flow out. Each arrow is a stage that an
+executor runs. `deeper evaluate`, `deeper sample` and `PersonaTracker` all call this loop, so the same windows and
+engines give the same personas everywhere. With a search of directions, two stages make S_t: one samples candidates, and
+one predicts from each of them to choose the best.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -20,32 +21,32 @@ from deeper.domains import Domain
 from deeper.persona.calibration import Calibrator
 from deeper.persona.predict import Asked
 from deeper.persona.predictors import Predictors
-from deeper.persona.search import CANDIDATE, SEARCH, asked_to_choose, choose, draw, halves
+from deeper.persona.search import CANDIDATE, SEARCH, asked_to_choose, candidate_inputs, choose, draw
 from deeper.persona.stages import initialise, update, write_stage
 from deeper.persona.update_input import UPDATE_INPUT, update_row
 from deeper.persona.write import Writer
 from deeper.storage.stage import Executor, MadeRows, PlannedStage
 
 CARRIED = ("id", "user", "domain", "method", "k", "text", "tokens", "leaks", "failure")
-"""What later stages need of a persona; whole rows as Python objects take many times what their table does."""
+"""The columns of a persona that later stages need. Whole rows as Python objects take far more memory than a table."""
 Row = dict[str, Any]
 MakeRow = Callable[[], Row]
 ROLES = {"future": 1, "current": 0, "previous": -1}
-"""Which window a role predicts, counted from the round."""
+"""The window that each role predicts: how many windows after W_t in round t."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Which rounds to walk.
+    """Which rounds to run.
 
     Attributes:
         rounds: How many.
-        methods: Updaters; each goes its own way from S_0.
-        roles: Which windows each persona predicts; those of `ROLES`.
-        windows_after: A persona S_t is only written where this many windows follow W_t.
-        without_failed: Leave out users whose persona could not be written, instead of going on with the old text.
-        search_n: Candidates of each update; 0 for one persona, written greedily.
-        prefix: Stands before the names of the stages.
+        methods: Updaters. Each starts from S_0 and then updates only its own personas.
+        roles: Which windows to predict from each persona; keys of `ROLES`.
+        windows_after: S_t is written only for users who have at least this many windows after W_t.
+        without_failed: Leave out a user as soon as a persona could not be written. By default the old text is kept.
+        search_n: Candidates of each update; 0 writes one persona greedily.
+        prefix: Comes before the names of the stages.
     """
 
     rounds: int
@@ -59,12 +60,12 @@ class Plan:
 
 @dataclass(frozen=True)
 class Round:
-    """What round t gives.
+    """The results of round t.
 
     Attributes:
-        personas: `PERSONA` rows, short-term ones among them.
+        personas: `PERSONA` rows, including short-term personas.
         predictions: Calibrated `PREDICTION` rows.
-        decisions: What a search has decided (`SEARCH`); no rows without one.
+        decisions: What a search decided (`SEARCH`); empty without a search.
     """
 
     personas: pa.Table
@@ -74,7 +75,7 @@ class Round:
 
 @dataclass(frozen=True)
 class Loop:
-    """What all rounds of a run share.
+    """What all rounds of a run use.
 
     Attributes:
         executor: Runs the stages.
@@ -89,18 +90,18 @@ class Loop:
     domains: Mapping[str, Domain]
 
     def initialise(self, windows: Windows) -> pa.Table:
-        """S_0 of all users, sorted by domain and user."""
+        """Write S_0 of all users; rows are sorted by domain and user."""
         rows = [partial(update_row, key, "initialise", 0, None, windows[key], None) for key in sorted(windows)]
         return self.write("initialise", rows)
 
     def write(self, name: str, rows: Sequence[MakeRow], methods: Sequence[str] = ()) -> pa.Table:
-        """Personas of `UPDATE_INPUT` rows; without methods they are first ones."""
+        """Write personas from `UPDATE_INPUT` rows: S_0 without methods, else updates by these methods."""
         function = update if methods else initialise
         stage = write_stage(name, function, self.writer, self.domains, methods=methods)
         return self.executor.run(stage, MadeRows(rows, UPDATE_INPUT))
 
     def predict(self, name: str, asked: Sequence[Asked]) -> pa.Table:
-        """Uncalibrated predictions of windows from personas."""
+        """Predict windows from personas: uncalibrated `PREDICTION` rows."""
         return self.predictors.predict(self.executor, name, asked)
 
     def rounds(
@@ -113,7 +114,10 @@ class Loop:
             first: S_0 of each user, as rows of `CARRIED`.
             predicted: Calibrated `PREDICTION` rows of W_1 from S_0.
             windows: The users' windows.
-            calibrator: Calibrates the predictions, which the next update compares with what the user did.
+            calibrator: Calibrates the predictions. The next update compares these with what the user did.
+
+        Yields:
+            The results of round 1, 2, … Without users or methods there is no round.
         """
         current = {(key_of(row), method): row for row in first for method in plan.methods}
         points = points_of(predicted, 1)
@@ -133,16 +137,17 @@ class Loop:
             final = carried(written.filter(pc.field("stage") == "final"))
             ks = [t + ROLES[role] for role in plan.roles]
             raw = self.predict(f"{plan.prefix}predict-{t}", asked_for(((row, ks) for row in final), windows))
-            one = Round(written, calibrator.calibrate(raw, self.domains), decisions)
-            points = points_of(one.predictions, t + 1)
+            predictions = calibrator.calibrate(raw, self.domains)
+            points = points_of(predictions, t + 1)
             current = {(key_of(row), row["method"]): row for row in final}
-            yield one
+            yield Round(written, predictions, decisions)
 
     def planned(self, plan: Plan, windows: Windows) -> list[PlannedStage]:
-        """The stages of `rounds`, in order; failures and ties can leave fewer rows than these."""
+        """List the stages of `rounds`, in order. Failures and equal personas can leave fewer rows than planned."""
         stages: list[PlannedStage] = []
         for t in range(1, plan.rounds + 1) if windows and plan.methods else ():
-            keys = [key for key, own in windows.items() if len(own) > t + plan.windows_after for _ in plan.methods]
+            users = [key for key, user_windows in windows.items() if len(user_windows) > t + plan.windows_after]
+            keys = [key for key in users for _ in plan.methods]
             if plan.search_n:
                 stages.append(PlannedStage(f"candidates-{t}", "write", len(keys) * plan.search_n))
                 stages += self.predictors.planned(f"judge-{t}", keys * (plan.search_n + 1))
@@ -159,34 +164,37 @@ class Loop:
         current: Mapping[tuple[Key, str], Row],
         calibrator: Calibrator,
     ) -> tuple[pa.Table, pa.Table]:
-        """Personas of round t, and what was decided."""
-        table = pa.Table.from_pylist([make() for make in rows], schema=UPDATE_INPUT)
-        split = halves(table, self.writer.seed, plan.search_n)
+        """Sample candidates and choose among them: `PERSONA` rows of round t, and `SEARCH` rows."""
+        updates = pa.Table.from_pylist([make() for make in rows], schema=UPDATE_INPUT)
+        inputs = candidate_inputs(updates, self.writer.seed, plan.search_n)
         stage = write_stage(f"candidates-{t}", draw, self.writer, self.domains, schema=CANDIDATE, methods=plan.methods)
-        drawn = self.executor.run(stage, split)
-        raw = self.predict(f"judge-{t}", asked_to_choose(table, split, drawn))
+        drawn = self.executor.run(stage, inputs)
+        raw = self.predict(f"judge-{t}", asked_to_choose(updates, inputs, drawn))
         predictions = calibrator.calibrate(raw, self.domains)
         parents = {row["id"]: row for row in current.values()}
-        return choose(table, split, drawn, predictions, parents, self.writer, self.domains)
+        return choose(updates, inputs, drawn, predictions, parents, self.writer, self.domains)
 
 
 def asked_for(wanted: Iterable[tuple[Row, Iterable[int]]], windows: Windows) -> list[Asked]:
-    """The windows that personas will predict, as far as their users have them.
+    """List the windows to predict from each persona, without those that its user does not have.
 
     Args:
-        wanted: Personas, each with the numbers of windows.
+        wanted: Personas, each with the numbers of the windows to predict.
         windows: The users' windows.
+
+    Returns:
+        The personas that have at least one such window.
     """
     asked: list[Asked] = []
     for persona, ks in wanted:
-        own = windows[key_of(persona)]
-        if targets := {k: own[k] for k in ks if k < len(own)}:
+        user_windows = windows[key_of(persona)]
+        if targets := {k: user_windows[k] for k in ks if k < len(user_windows)}:
             asked.append((persona, targets))
     return asked
 
 
 def carried(personas: pa.Table) -> list[Row]:
-    """Personas as rows of `CARRIED`."""
+    """Reduce a `PERSONA` table to rows of the columns `CARRIED`."""
     return personas.select(CARRIED).to_pylist()
 
 
@@ -196,7 +204,7 @@ def key_of(row: Mapping[str, Any]) -> Key:
 
 
 def points_of(predictions: pa.Table, k: int) -> dict[str, list[float]]:
-    """Points of W_k by persona; failed predictions are left out."""
+    """The predicted points of W_k by persona id, without failed predictions."""
     read = predictions.filter((pc.field("k") == k) & (pc.field("failure") == ""))
     ids: list[Any] = read["persona_id"].to_pylist()
     points: list[Any] = read["points"].to_pylist()

@@ -20,12 +20,12 @@ PERSONA = pa.schema(
         pa.field("failure", pa.string(), nullable=False),
     ]
 )
-"""Persona S_k. `id` is a content hash; `stage` is "final" or "short_term"; `leaks` lists titles and ratings found
-in the text; `failure` is empty or says why the engine gave no text (then `text` is the parent's).
+"""Persona S_k. `id` is a content hash. `stage` is "final" or "short_term". `leaks` lists titles and ratings found in
+the text. `failure` is empty, or says why the engine gave no text; then `text` is the parent's.
 
-`method` is "initialise" for S_0, which all updaters share, else the updater that wrote it. The controls are rows
-too: "no_persona" (k 0, empty text), "raw_history" (k, the last ratings up to W_k as text) and, with
-`--prediction history`, "history_only" (k, empty text)."""
+`method` is the updater that wrote S_k, or "initialise" for S_0, which all updaters share. Controls have rows too:
+"no_persona" (k is 0, the text empty), "raw_history" (the text lists the last ratings up to W_k) and, with
+`--prediction history`, "history_only" (the text is empty)."""
 
 PREDICTION = pa.schema(
     [
@@ -40,7 +40,8 @@ PREDICTION = pa.schema(
         pa.field("failure", pa.string(), nullable=False),
     ]
 )
-"""Ratings of W_k predicted from one persona. `points` (items,) on the rating scale, `distribution` (items, labels)
-over the scale's labels; both empty where `failure` says why the answer could not be read. `calibrated` is "off",
-"domain" (map fitted on train users of this domain), "others" (fitted on other judged users of it) or "pooled" (fitted
-on the other domains' users)."""
+"""Ratings of W_k predicted from one persona. `points` has shape (items,) and is on the rating scale; `distribution` has
+shape (items, labels). Both are empty where `failure` says why the answer could not be read.
+
+`calibrated` says what the calibration map was fitted on: "domain" (train users of this domain), "others" (other
+evaluated users of this domain) or "pooled" (users of the other domains). It is "off" without calibration."""

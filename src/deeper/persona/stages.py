@@ -1,4 +1,4 @@
-"""The writing stages, from table to table: initialise, update, and the controls."""
+"""The stages that write personas: initialise, update, and the controls. Each maps a table to a table."""
 
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -16,48 +16,48 @@ from deeper.persona.write import Draft, Writer, Written, persona_id, persona_row
 from deeper.storage.stage import Stage
 
 WRITE_ROWS = 40
-"""Personas that are written at once. Another number gives other batches, and so other last digits."""
+"""Personas that are written in one batch. Another batch size changes the last digits of results."""
 
 
 class Write(Protocol):
-    """Writes personas: `initialise`, `update`, or a function of the same form."""
+    """A function that writes personas, such as `initialise` or `update`."""
 
     def __call__(self, table: pa.Table, writer: Writer, domains: Mapping[str, Domain]) -> pa.Table:
-        """Rows in, rows out."""
+        """Write the personas that the rows ask for."""
         ...
 
 
 def initialise(table: pa.Table, writer: Writer, domains: Mapping[str, Domain]) -> pa.Table:
-    """S_0 from W_0: `UPDATE_INPUT` to `PERSONA`."""
+    """Write S_0 from W_0: `UPDATE_INPUT` to `PERSONA`."""
     rows = table.to_pylist()
     drafts = [_short_draft(writer, domains, row, row["windows"][:1]) for row in rows]
     return _personas(writer, rows, write(writer, drafts))
 
 
 def update(table: pa.Table, writer: Writer, domains: Mapping[str, Domain]) -> pa.Table:
-    """S_k from S_{k-1} and behaviour, by each row's method: `UPDATE_INPUT` to `PERSONA`.
+    """Write S_k from S_{k-1} and behaviour, by the updater that each row names: `UPDATE_INPUT` to `PERSONA`.
 
-    Short-term personas that an updater needs stand in the output too, before the personas.
+    The short-term personas that some updaters need come first in the output.
     """
     rows = table.to_pylist()
     merging = [row for row in rows if row["method"] in SHORT_TERM]
-    plain = [row for row in rows if row["method"] not in SHORT_TERM]
+    others = [row for row in rows if row["method"] not in SHORT_TERM]
     short_drafts = [_short_draft(writer, domains, row, row["windows"][-1:]) for row in merging]
-    written = write(writer, short_drafts + [_draft(writer, domains, row) for row in plain])
+    written = write(writer, short_drafts + [_draft(writer, domains, row) for row in others])
     short, final = written[: len(merging)], written[len(merging) :]
     merged = write(writer, [_draft(writer, domains, row, s.text) for row, s in zip(merging, short, strict=True)])
     return pa.concat_tables(
         [
             _personas(writer, merging, short, stage="short_term"),
-            _personas(writer, plain + merging, final + merged),
+            _personas(writer, others + merging, final + merged),
         ]
     )
 
 
 def controls(table: pa.Table, domains: Mapping[str, Domain]) -> pa.Table:
-    """Controls in a persona's place, from `UPDATE_INPUT` rows to `PERSONA` rows, without an engine.
+    """Make the controls that take a persona's place: `UPDATE_INPUT` to `PERSONA`, without an engine.
 
-    `no_persona` and `history_only` are an empty text; `raw_history` holds the last ratings of W_0..W_k themselves.
+    The text of `no_persona` and `history_only` is empty. The text of `raw_history` lists the last ratings of W_0..W_k.
     """
     rows: list[dict[str, Any]] = []
     for row in table.to_pylist():
@@ -81,15 +81,15 @@ def write_stage(
     schema: pa.Schema = PERSONA,
     methods: Sequence[str] = (),
 ) -> Stage:
-    """The stage of a run in which a policy writes.
+    """Make a stage in which a policy writes personas.
 
     Args:
-        name: What the run calls it.
-        function: Writes them.
+        name: The stage's name in the run.
+        function: Writes the personas.
         writer: The policy.
         domains: By id.
-        schema: Of the output.
-        methods: The updaters in its rows, whose code decides the output, too.
+        schema: Schema of the output.
+        methods: The updaters that its rows name. Their code is part of the shard's key.
     """
     return Stage(
         name=name,
@@ -110,7 +110,7 @@ def write_stage(
 def _short_draft(
     writer: Writer, domains: Mapping[str, Domain], row: Mapping[str, Any], windows: Sequence[Sequence[Item]]
 ) -> Draft:
-    """A persona of some windows alone."""
+    """The draft of a persona that is written only from some windows."""
     return Draft(initial_prompt(writer.prompts, domains[row["domain"]], windows, writer.max_tokens), _titles(row))
 
 

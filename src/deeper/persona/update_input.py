@@ -1,4 +1,7 @@
-"""What an updater may see at round t, as a row of a table and as an object, and the prompt for a first persona."""
+"""What an updater may see at round t: as a row of a table, and as an object. Also the prompt for a first persona.
+
+`update_row` cuts off everything after W_t, so an updater cannot read the future.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,8 +29,8 @@ UPDATE_INPUT = pa.schema(
         pa.field("predicted", pa.list_(pa.float32())),
     ]
 )
-"""What an update may see: S_{k-1} (`parent`, `persona`), W_0..W_k and the calibrated points of W_k predicted from
-S_{k-1} (null if that prediction failed). For `initialise` only W_0 is there."""
+"""What an updater may see: S_{k-1} (`parent`, `persona`), W_0..W_k, and the calibrated points of W_k predicted from
+S_{k-1} (null if that prediction failed). `initialise` gets only W_0."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,7 @@ class UpdateInput:
         persona: The text of S_{t-1}.
         windows: W_0..W_t.
         predicted: Calibrated points of W_t predicted from S_{t-1}; None if the prediction failed.
-        short_term: A persona of W_t alone, for updaters in `SHORT_TERM`; else empty.
+        short_term: For updaters in `SHORT_TERM`, a persona written only from W_t; else empty.
         max_tokens: Length limit of the new persona, in tokens.
     """
 
@@ -52,6 +55,7 @@ class UpdateInput:
 
 
 Updater = Callable[[Prompts, UpdateInput], Prompt]
+"""Asks for the next persona: from the templates and what may be seen to a prompt."""
 
 
 def update_row(
@@ -62,12 +66,12 @@ def update_row(
     windows: Sequence[Window],
     predicted: Sequence[float] | None,
 ) -> dict[str, Any]:
-    """One row of `UPDATE_INPUT`; it holds nothing after W_k.
+    """Make one row of `UPDATE_INPUT`; it holds nothing after W_k.
 
     Args:
         key: Domain and user.
-        method: The updater, or what else writes the persona.
-        k: The window that is read.
+        method: The updater, "initialise", or the control.
+        k: Number of the newest window that may be seen.
         parent: The `PERSONA` row of S_{k-1}, if there is one.
         windows: The user's windows from W_0 on, at least up to W_k.
         predicted: Calibrated points of W_k predicted from S_{k-1}; None if that prediction failed.
@@ -85,11 +89,11 @@ def update_row(
 
 
 def update_input(row: Mapping[str, Any], domain: Domain, max_tokens: int, short_term: str = "") -> UpdateInput:
-    """The object of a row of `UPDATE_INPUT` or `CONTEXT`."""
+    """Make the updater's input from a row of `UPDATE_INPUT` or `CONTEXT`."""
     return UpdateInput(domain, row["persona"], row["windows"], row["predicted"], short_term, max_tokens)
 
 
 def initial_prompt(prompts: Prompts, domain: Domain, windows: Sequence[Window], max_tokens: int) -> Prompt:
-    """Ask for a persona of the given windows alone."""
+    """Ask for a persona that is written only from the given windows."""
     items = [item for window in windows for item in window]
     return prompts.render("initialise", domain, max_tokens, ratings=rating_lines(items, domain))

@@ -1,4 +1,8 @@
-"""Writing personas: identical prompts once, leaks checked with one retry, failures kept visible."""
+"""Write personas: prompts flow in, texts with their leaks and failures flow out.
+
+Equal prompts are sent once. A text that leaks is sampled once more. If the engine gives no text, the older text stays
+and the failure is recorded.
+"""
 
 import hashlib
 from collections.abc import Sequence
@@ -19,7 +23,7 @@ class Writer:
         engine: The engine.
         prompts: The templates.
         max_tokens: Length limit of a persona, in tokens.
-        seed: Seed of the retries, and of all that is sampled.
+        seed: Seed of everything that is sampled, retries included.
         temperature: 0 writes greedily, above 0 samples.
     """
 
@@ -35,9 +39,9 @@ class Draft:
     """One persona to write.
 
     Attributes:
-        prompt: What the policy is asked.
-        titles: Titles that it has seen, directly or through an older persona.
-        fallback: The text to keep if the engine gives none (the parent's).
+        prompt: The question to the policy.
+        titles: Titles that the policy has seen, directly or through an older persona.
+        fallback: The text to keep if the engine gives none: that of the older persona.
     """
 
     prompt: Prompt
@@ -47,7 +51,7 @@ class Draft:
 
 @dataclass(frozen=True)
 class Written:
-    """One persona's text, with what was found in it."""
+    """One persona's text, its length, the leaks in it, and why there is no new text (else empty)."""
 
     text: str
     tokens: int
@@ -56,7 +60,7 @@ class Written:
 
 
 def write(writer: Writer, drafts: Sequence[Draft]) -> list[Written]:
-    """Write all drafts; one that leaks is sampled once more, and the text with fewer leaks is kept."""
+    """Write all drafts. One that leaks is sampled once more, and the text with fewer leaks is kept."""
     sampling = Sampling(writer.max_tokens, writer.temperature, seed=writer.seed)
     unique = list(dict.fromkeys(draft.prompt for draft in drafts))
     answers = dict(zip(unique, writer.engine.generate(unique, sampling), strict=True))
@@ -67,14 +71,14 @@ def write(writer: Writer, drafts: Sequence[Draft]) -> list[Written]:
     answers = dict(zip(leaking, writer.engine.generate(leaking, retry), strict=True)) if leaking else {}
     for i, draft in enumerate(drafts):
         if draft.prompt in answers:
-            again = _read(answers[draft.prompt], draft)
-            if not again.failure and len(again.leaks) < len(written[i].leaks):
-                written[i] = again
+            retried = _read(answers[draft.prompt], draft)
+            if not retried.failure and len(retried.leaks) < len(written[i].leaks):
+                written[i] = retried
     return written
 
 
 def persona_row(writer: Writer, written: Written, **keys: Any) -> dict[str, Any]:
-    """A row of `PERSONA`; `keys` are user, domain, method, k, stage and parent."""
+    """Make a row of `PERSONA`; `keys` are user, domain, method, k, stage and parent."""
     row = {
         **keys,
         "text": written.text,
@@ -89,7 +93,7 @@ def persona_row(writer: Writer, written: Written, **keys: Any) -> dict[str, Any]
 
 
 def persona_id(row: dict[str, Any]) -> str:
-    """Content hash of a persona: who, how and what, in 16 hexadecimal digits."""
+    """A content hash of a persona: 16 hexadecimal digits."""
     fields = ("user", "domain", "method", "k", "stage", "text", "parent", "engine", "prompt_version", "seed")
     return hashlib.blake2b("\x1f".join(str(row[field]) for field in fields).encode(), digest_size=8).hexdigest()
 

@@ -1,8 +1,9 @@
-"""Hashes of code: a result is made anew when the code that shapes it has changed.
+"""Hashes of code. They are part of a shard's name, so a result is made again when the code that shapes it changes.
 
-A function counts with its module and all modules of the project that this one imports, directly or not; so do classes,
-objects and what a partial function holds. Comments, docstrings and layout do not count. The project is this package
-and everything that is neither Python's own nor installed, such as an extension of yours.
+Functions, classes or objects flow in. Each counts with its module and with all modules of the project that this one
+imports, directly or not; so does what an object or a partial function holds. The project is this package and all
+modules that are neither Python's own nor installed, such as your extensions. Comments, docstrings and layout do not
+count.
 """
 
 import ast
@@ -21,7 +22,7 @@ _INSTALLED = tuple(str(Path(sysconfig.get_path(name)).resolve()) for name in ("s
 
 
 def code_modules(*things: Any) -> dict[str, str]:
-    """The modules of the project that decide what `things` do, with a hash of each.
+    """Find the modules of the project that decide what `things` do, and hash each.
 
     Args:
         things: Functions, partial functions, methods, classes, objects or modules.
@@ -29,17 +30,17 @@ def code_modules(*things: Any) -> dict[str, str]:
     Returns:
         16 hexadecimal digits by module name, sorted.
     """
-    found: dict[str, str] = {}
+    hashes: dict[str, str] = {}
     left = [name for thing in things for name in _modules_of(thing, set())]
     while left:
         name = left.pop()
         path = _source(name)
-        if name in found or path is None:
+        if name in hashes or path is None:
             continue
         stat = path.stat()
-        found[name], imported = _read(name, path, stat.st_mtime_ns, stat.st_size)
+        hashes[name], imported = _read(name, path, stat.st_mtime_ns, stat.st_size)
         left += imported
-    return dict(sorted(found.items()))
+    return dict(sorted(hashes.items()))
 
 
 def code_hash(*things: Any) -> str:
@@ -48,12 +49,12 @@ def code_hash(*things: Any) -> str:
 
 
 def joint_hash(modules: Mapping[str, str]) -> str:
-    """One hash of what `code_modules` gave: 16 hexadecimal digits."""
+    """One hash of a result of `code_modules`: 16 hexadecimal digits."""
     return _digest(repr(sorted(modules.items())))
 
 
 def _modules_of(thing: Any, seen: set[int]) -> Iterator[str]:
-    """Names of the modules in which a thing, and what it holds, is defined."""
+    """Names of the modules that define a thing and what it holds."""
     if id(thing) in seen or isinstance(thing, str | bytes | int | float | None):
         return
     seen.add(id(thing))
@@ -76,16 +77,16 @@ def _modules_of(thing: Any, seen: set[int]) -> Iterator[str]:
     elif _source(type(thing).__module__) is not None:
         yield type(thing).__module__
         held = list(getattr(thing, "__dict__", {}).values())
-    for one in held:
-        yield from _modules_of(one, seen)
+    for part in held:
+        yield from _modules_of(part, seen)
 
 
 def _source(name: str) -> Path | None:
-    """The file of a module of the project; None for any other module."""
+    """The file of a module of the project; None for other modules."""
     module = sys.modules.get(name)
     file = getattr(module, "__file__", None)
     if module is None:
-        file = _found(name)
+        file = _file_of(name)
     if file is None or not file.endswith(".py") or name == PACKAGE:
         return None
     path = Path(file).resolve()
@@ -94,7 +95,8 @@ def _source(name: str) -> Path | None:
 
 
 @cache
-def _found(name: str) -> str | None:
+def _file_of(name: str) -> str | None:
+    """The file of a module that is not imported yet."""
     try:
         spec = importlib.util.find_spec(name)
     except (ImportError, AttributeError, ValueError):  # `from module import name` names no module
@@ -104,7 +106,7 @@ def _found(name: str) -> str | None:
 
 @cache
 def _read(name: str, path: Path, modified_ns: int, size: int) -> tuple[str, tuple[str, ...]]:
-    """The hash of a module's code, and the names that it imports; cached until its file changes."""
+    """The hash of a module's code, and the names that it imports. Cached until the file changes."""
     del modified_ns, size
     tree = ast.parse(path.read_bytes())
     package = name if path.name == "__init__.py" else name.rpartition(".")[0]
@@ -118,12 +120,12 @@ def _read(name: str, path: Path, modified_ns: int, size: int) -> tuple[str, tupl
             imported |= {module, *(f"{module}.{alias.name}" for alias in node.names)}
     for parent in [*imported, name]:
         imported |= {parent.rsplit(".", i)[0] for i in range(1, parent.count(".") + 1)}
-    ours = sorted(one for one in imported if one.partition(".")[0] not in sys.stdlib_module_names)
-    return _digest(_normalised(tree)), tuple(ours)
+    candidates = sorted(module for module in imported if module.partition(".")[0] not in sys.stdlib_module_names)
+    return _digest(_normalised(tree)), tuple(candidates)
 
 
 def _normalised(tree: ast.AST) -> str:
-    """The code without docstrings, which are strings that stand alone; comments and layout are not in the tree."""
+    """The code without docstrings (strings that stand alone). A syntax tree holds no comments and no layout."""
     for node in ast.walk(tree):
         for name in ("body", "orelse", "finalbody"):
             body = getattr(node, name, None)

@@ -1,4 +1,8 @@
-"""Stages: functions from an Arrow table to an Arrow table, and what runs them."""
+"""Stages and the executors that run them. A stage is a function from an Arrow table to an Arrow table.
+
+A stage declares its name, its output schema and everything that decides its output. An executor feeds it rows shard by
+shard, and may keep the shards to continue an interrupted run.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,16 +28,16 @@ COST = pa.schema(
 
 @dataclass(frozen=True)
 class Stage:
-    """A function from a table to a table.
+    """A function from a table to a table, with what decides its output.
 
     Attributes:
-        name: Names the stage's folder.
-        function: The function. Rows of different shards must not depend on each other. It should be a partial function
-            of what it uses (a policy, an engine, prompts), so that the code of these counts, too.
-        schema: Of the output.
+        name: The stage's name, and that of its folder.
+        function: The function. Output rows must depend only on input rows of the same shard. Bind what it uses (a
+            policy, an engine, prompts) with `partial`: the code of these then counts as the stage's code.
+        schema: Schema of the output.
         settings: Everything besides code that decides the output: prompt version, engine fingerprint, seed …
-        shard_rows: Rows of a shard.
-        looked_up: What the function finds by a name in its rows, such as the updaters of a run.
+        shard_rows: Input rows of a shard.
+        looked_up: What the function looks up by a name in its rows, such as updaters. Its code counts as well.
     """
 
     name: str
@@ -45,7 +49,7 @@ class Stage:
 
     @cached_property
     def code(self) -> dict[str, str]:
-        """The modules whose code decides the output, with a hash of each."""
+        """The modules whose code decides the output, each with its hash."""
         return code_modules(self.function, *self.looked_up)
 
 
@@ -54,9 +58,9 @@ class PlannedStage:
     """A stage that a run will reach.
 
     Attributes:
-        name: The stage's.
-        kind: What its rows cost: stages of one kind take about the same time for a row ("write", "predict" …).
-        rows: How many there will be, at most.
+        name: The stage's name.
+        kind: Stages of one kind ("write", "predict" …) take about the same time for a row.
+        rows: Number of input rows, at most.
     """
 
     name: str
@@ -65,25 +69,25 @@ class PlannedStage:
 
 
 class Rows(Protocol):
-    """What a stage reads shard by shard: a table, or rows that are made when they are read."""
+    """The input of a stage, which an executor reads shard by shard: a table, or rows that are made when read."""
 
     @property
     def num_rows(self) -> int:
-        """How many rows there are."""
+        """Number of rows."""
         ...
 
     def slice(self, offset: int, length: int) -> pa.Table:
-        """Some of them; fewer at the end."""
+        """The rows from `offset` on, at most `length`."""
         ...
 
 
 @dataclass(frozen=True)
 class MadeRows:
-    """Rows that are made when they are read, since all of them together would take too much memory.
+    """Rows that are made when they are read. All rows at once would take too much memory.
 
     Attributes:
-        makers: Makes each row.
-        schema: Of the rows.
+        makers: One function for each row; it makes the row.
+        schema: Schema of the rows.
     """
 
     makers: Sequence[Callable[[], dict[str, Any]]]
@@ -91,17 +95,17 @@ class MadeRows:
 
     @property
     def num_rows(self) -> int:
-        """How many rows there are."""
+        """Number of rows."""
         return len(self.makers)
 
     def slice(self, offset: int, length: int) -> pa.Table:
-        """Some of them; fewer at the end."""
+        """The rows from `offset` on, at most `length`."""
         rows = [make() for make in self.makers[offset : offset + length]]
         return pa.Table.from_pylist(rows, schema=self.schema)
 
 
 class Executor(Protocol):
-    """Runs stages."""
+    """Runs stages: in this process, or over a cluster."""
 
     def run(self, stage: Stage, rows: Rows) -> pa.Table:
         """Run a stage over rows; the output keeps the order of the input."""
@@ -109,7 +113,7 @@ class Executor(Protocol):
 
 
 class InMemory:
-    """Runs stages shard by shard in this process, and keeps nothing."""
+    """Runs stages in this process, shard by shard, and stores nothing."""
 
     def run(self, stage: Stage, rows: Rows) -> pa.Table:
         """Run a stage over rows; the output keeps the order of the input."""

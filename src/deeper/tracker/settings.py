@@ -2,7 +2,10 @@
 
 from typing import ClassVar
 
+from pydantic import Field
+
 from deeper.commands.execution.shared_settings import (
+    SHIPPED_TOKENS,
     MaxPersonaTokens,
     PolicyAdapter,
     PolicyEngine,
@@ -28,6 +31,6 @@ class TrackerSettings(RunSettings):
     policy_adapter: PolicyAdapter = ""
     predictor_adapter: PredictorAdapter = ""
     readout: Readout = "distribution"
-    max_persona_tokens: MaxPersonaTokens = 120
+    max_persona_tokens: MaxPersonaTokens = Field(default=120, description=SHIPPED_TOKENS)
     prompts: PromptFolder = ""
     seed: Seed = 1

@@ -1,6 +1,7 @@
-"""The rounds of `deeper evaluate`: personas and predictions of eval users, and what is fitted on other users.
+"""The rounds of `deeper evaluate`: users flow in, personas and calibrated predictions flow out.
 
-S_0 of all ─▶ P_1 ─▶ calibration ─▶ rounds of calibration users (to fit history) ─▶ controls ─▶ rounds of eval users
+S_0 of all users ─▶ P_1 ─▶ calibration ─▶ rounds of calibration users (if history is fitted)
+                                       ─▶ controls ─▶ rounds of eval users
 """
 
 from collections.abc import Sequence
@@ -25,20 +26,20 @@ from deeper.persona.update_input import UPDATE_INPUT, update_row
 from deeper.storage.stage import MadeRows, PlannedStage
 
 CONTROLS_AT_ONCE = 500
-"""Controls that are made at once; all of them together would take too much memory."""
+"""Controls that are made at a time: all at once would take too much memory."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What the rounds give.
+    """The results of all rounds.
 
     Attributes:
         personas: All personas of eval users, controls included (`PERSONA`).
         predictions: All calibrated predictions for eval users (`PREDICTION`).
-        calibration: The fitted maps; with the split `all`, those of each fold of users.
-        fitting: Calibrated predictions for calibration users (`PREDICTION`): of W_1, and to fit history of each later
-            window, from the persona that has seen the windows before it.
-        search: What a search of directions decided (`SEARCH`); no rows without one.
+        calibration: The fitted maps. With the split `all`, each fold of users has its own.
+        fitting: Calibrated predictions for calibration users (`PREDICTION`): of W_1 and, if history is fitted, of each
+            later window from the persona of the round before.
+        search: What a search of directions decided (`SEARCH`); empty without a search.
     """
 
     personas: pa.Table
@@ -49,7 +50,7 @@ class Outcome:
 
     @property
     def unread(self) -> int:
-        """Predictions for calibration users that failed and shape no map."""
+        """Number of failed predictions for calibration users; the fits leave these out."""
         return sum(failure != "" for failure in self.fitting["failure"].to_pylist())
 
 
@@ -59,8 +60,8 @@ class Online:
 
     Attributes:
         settings: The run's settings.
-        loop: Its models, and the executor.
-        population: Its users.
+        loop: The models and the executor.
+        population: The users.
     """
 
     settings: Settings
@@ -68,13 +69,12 @@ class Online:
     population: Population
 
     def stages(self) -> list[PlannedStage]:
-        """The stages of `run`, in order."""
+        """List the stages of `run`, in order."""
         everyone = self._everyone()
+        predicted = [key for key, windows in everyone.items() if any(k < len(windows) for k in self._first_ks(key))]
         stages = [
             PlannedStage("initialise", "write", len(everyone)),
-            *self.loop.predictors.planned(
-                "predict-0", [key for key, own in everyone.items() if any(k < len(own) for k in self._first_ks(key))]
-            ),
+            *self.loop.predictors.planned("predict-0", predicted),
         ]
         if self._fits_history:
             stages += self.loop.planned(self._fitting_plan, self.population.calibration)
@@ -89,31 +89,30 @@ class Online:
         windows, domains = self.population.eval, self.loop.domains
         first = self.loop.initialise(self._everyone())
         rows = carried(first)
-        is_eval = [key_of(row) in windows for row in rows]
         wanted = ((row, self._first_ks(key_of(row))) for row in rows)
         raw = self.loop.predict("predict-0", asked_for(wanted, self._everyone()))
-        own = pa.array([key_of(row) in windows for row in raw.select(["domain", "user"]).to_pylist()], pa.bool_())
-        eval_raw, fitting_raw = raw.filter(own), raw.filter(pc.invert(own))
+        is_eval = self._is_eval(raw)
+        eval_raw, fitting_raw = raw.filter(is_eval), raw.filter(pc.invert(is_eval))
 
         calibration = self._calibration(eval_raw, fitting_raw)
-        personas = [first.filter(pa.array(is_eval, pa.bool_()))]
+        personas = [first.filter(self._is_eval(first))]
         predictions = [calibration.calibrate(eval_raw, domains)]
         fitting = [calibration.calibrate(fitting_raw, domains)]
 
         if self._has_history:
-            others = [row for row, found in zip(rows, is_eval, strict=True) if not found]
-            fitting += self._fitting_rounds(others, fitting[0], calibration)
+            fitting_rows = [row for row in rows if key_of(row) not in windows]
+            fitting += self._fitting_rounds(fitting_rows, fitting[0], calibration)
             personas.append(self._controls([HISTORY_ONLY]))
         if chosen := self._chosen(CONTROLS):
             personas.append(self._controls(chosen))
             predictions.append(self._predict_controls(personas[-1], calibration))
 
         searches = [SEARCH.empty_table()]
-        eval_rows = [row for row, found in zip(rows, is_eval, strict=True) if found]
-        for one in self.loop.rounds(self._plan, eval_rows, predictions[0], windows, calibration):
-            personas.append(one.personas)
-            predictions.append(one.predictions)
-            searches.append(one.decisions)
+        eval_rows = [row for row in rows if key_of(row) in windows]
+        for results in self.loop.rounds(self._plan, eval_rows, predictions[0], windows, calibration):
+            personas.append(results.personas)
+            predictions.append(results.predictions)
+            searches.append(results.decisions)
         return Outcome(
             pa.concat_tables(personas).combine_chunks(),
             pa.concat_tables(predictions),
@@ -132,7 +131,7 @@ class Online:
 
     @property
     def _plan(self) -> Plan:
-        # Without in-sample roles, nothing is predicted from a persona without a next window.
+        # In-sample roles predict from the last persona too; the role future needs a next window.
         after = 1 if tuple(self.settings.roles) == ("future",) else 0
         return Plan(
             self.settings.rounds, self._chosen(UPDATERS), self.settings.roles, after, search_n=self.settings.search_n
@@ -140,41 +139,46 @@ class Online:
 
     @property
     def _fitting_plan(self) -> Plan:
-        """Rounds of the first chosen updater, so that history is fitted on personas as old as those of eval users."""
+        """Rounds of the first chosen updater. History needs personas refined as often as those of eval users."""
         return Plan(self.settings.rounds, self._chosen(UPDATERS)[:1], prefix="fit-")
 
     def _everyone(self) -> Windows:
         return {**self.population.eval, **self.population.calibration}
 
+    def _is_eval(self, table: pa.Table) -> pa.BooleanArray:
+        """Which rows are those of eval users."""
+        keys = table.select(["domain", "user"]).to_pylist()
+        return pa.array([key_of(row) in self.population.eval for row in keys], pa.bool_())
+
     def _first_ks(self, key: Key) -> Sequence[int]:
-        """The windows that a user's S_0 predicts."""
+        """The windows that are predicted from a user's S_0."""
         rounds = self.settings.rounds
         if key not in self.population.eval:
-            # Where no persona is ever updated, history is fitted on the first ones.
+            # If no persona is updated, history is fitted on predictions from S_0.
             return range(1, rounds + 2) if self._has_history and not self._chosen(UPDATERS) else [1]
         ks = range(rounds + 2) if "frozen" in self.settings.methods else range(2)
         is_in_sample = bool({"current", "previous"} & set(self.settings.roles))
         return [k for k in ks if k or is_in_sample]
 
     def _calibration(self, eval_raw: pa.Table, fitting_raw: pa.Table) -> Calibration | CrossFit:
-        """Fit the maps on W_1 from S_0, of calibration users or, without them, on the other eval users."""
+        """Fit the maps on W_1 from S_0: of calibration users or, without them, of the other eval users."""
         if not self.settings.calibrates:
             return UNCALIBRATED
         is_first = pc.field("k") == 1
-        # A predictor that has learnt from all train users leaves nobody else to choose on.
-        is_choice = self.settings.split == "validation" and not self.population.calibration
-        if self.settings.split == "all" or is_choice:
+        # A predictor that was trained on all train users leaves no calibration users.
+        lacks_users = self.settings.split == "validation" and not self.population.calibration
+        if self.settings.split == "all" or lacks_users:
             return cross_fit(eval_raw.filter(is_first), self.population.eval, self.loop.domains)
         return fit_calibration(fitting_raw.filter(is_first), self.population.calibration, self.loop.domains)
 
     def _fitting_rounds(self, first: Sequence[Row], predicted: pa.Table, calibration: Calibrator) -> list[pa.Table]:
-        """Predictions of calibration users, round after round."""
+        """Calibrated predictions for calibration users, one table for each round."""
         windows = self.population.calibration
         rounds = self.loop.rounds(self._fitting_plan, first, predicted, windows, calibration)
-        return [one.predictions for one in rounds]
+        return [results.predictions for results in rounds]
 
     def _control_rows(self, methods: Sequence[str]) -> list[tuple[Key, str, int]]:
-        """User, control and round of each control that takes a persona's place."""
+        """The user, control and round of each row that takes a persona's place."""
         windows, rounds = self.population.eval, self.settings.rounds
         return [
             (key, method, k)
@@ -185,6 +189,7 @@ class Online:
         ]
 
     def _controls(self, methods: Sequence[str]) -> pa.Table:
+        """`PERSONA` rows of the controls."""
         windows = self.population.eval
         makers = [
             partial(update_row, key, method, k, None, windows[key], None)
@@ -195,6 +200,7 @@ class Online:
         return pa.concat_tables([PERSONA.empty_table(), *parts])
 
     def _predict_controls(self, table: pa.Table, calibration: Calibrator) -> pa.Table:
+        """Calibrated predictions from the controls: of every later window from `no_persona`, else of the next."""
         later = range(1, self.settings.rounds + 2)
         wanted: list[tuple[Any, Sequence[int]]] = [
             (row, later if row["method"] == "no_persona" else [row["k"] + 1]) for row in carried(table)
@@ -203,4 +209,5 @@ class Online:
         return calibration.calibrate(raw, self.loop.domains)
 
     def _chosen(self, names: Sequence[str]) -> list[str]:
+        """Those of `names` that the settings choose."""
         return [name for name in names if name in self.settings.methods]

@@ -6,6 +6,7 @@ from typing import Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from deeper.commands.execution.shared_settings import (
+    SHIPPED_TOKENS,
     Data,
     Domains,
     MaxPersonaTokens,
@@ -97,7 +98,7 @@ class Settings(RunSettings):
         description="Candidates to write for each update. The one that best predicts ratings that it was not written "
         "from is kept. 0 writes one persona without a search.",
     )
-    max_persona_tokens: MaxPersonaTokens = 120
+    max_persona_tokens: MaxPersonaTokens = Field(default=120, description=SHIPPED_TOKENS)
     prompts: PromptFolder = ""
     seed: Seed = 1
 

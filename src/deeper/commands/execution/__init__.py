@@ -1,1 +1,1 @@
-"""What commands share: the local executor, progress, engines and users of a run."""
+"""What several commands share: the local executor, progress, engines, predictors and the users of a run."""

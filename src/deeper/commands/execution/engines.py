@@ -1,4 +1,4 @@
-"""The engines of a run, with their adapters."""
+"""Make the engines of a run from its settings, and check that their adapters fit."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -8,7 +8,7 @@ from deeper.behaviour.splits import share_out
 from deeper.behaviour.users import Key
 from deeper.domains import Domain
 from deeper.engine import Engine
-from deeper.engine.adapter import Adapter, Kind, load_adapter
+from deeper.engine.adapter import Adapter, AdapterKind, load_adapter
 from deeper.engine.registry import make_engine
 from deeper.errors import UserError
 from deeper.persona.predictors import Predictors
@@ -17,16 +17,16 @@ from deeper.persona.prompts.templates import Prompts
 log = logging.getLogger(__name__)
 
 
-def make_engines(roles: Mapping[Kind, tuple[str, str]], prompts: Prompts) -> dict[str, Engine]:
-    """Make the engine of each role; roles with the same engine and adapter share one.
+def make_engines(roles: Mapping[AdapterKind, tuple[str, str]], prompts: Prompts) -> dict[str, Engine]:
+    """Make the engines of policy and predictor. Roles with the same engine and adapter share one.
 
     Args:
-        roles: The engine and the adapter of a role, as `make_engine` takes them.
-        prompts: What the engines will be asked with.
+        roles: The engine and the adapter of each role, as `make_engine` takes them.
+        prompts: The templates that the engines will be asked with.
 
     Raises:
         UserError: An engine cannot be made, or an adapter was trained for the other role, with other prompts or on
-            other weights. Of an adapter that a server knows by name, only the server knows these.
+            other weights. An adapter that a server knows by name is not checked.
     """
     for role, (spec, adapter) in roles.items():
         if adapter and not spec.startswith("openai:"):
@@ -35,26 +35,26 @@ def make_engines(roles: Mapping[Kind, tuple[str, str]], prompts: Prompts) -> dic
     return {role: made[choice] for role, choice in roles.items()}
 
 
-def check_adapter(role: Kind, folder: Path, templates: Mapping[str, str]) -> Adapter:
-    """Read the card of an adapter, and refuse one that was trained for something else.
+def check_adapter(role: AdapterKind, folder: Path, templates: Mapping[str, str]) -> Adapter:
+    """Read an adapter's card, and refuse an adapter that was trained for something else.
 
-    A prompt that the adapter was not trained on, such as that of a new updater, is no reason to refuse it. The adapter
-    of a policy may come from another tool and have no card: it is then taken on trust, with a note. A predictor's card
-    is needed because it lists the users that the predictor has learnt from.
+    Only the templates that the adapter was trained on must be unchanged; the prompt of a new updater is allowed. A
+    policy's adapter may come from another tool and have no card: it is used unchecked, with a note. A predictor's
+    adapter needs a card because the card lists the users it was trained on.
 
     Args:
-        role: What it will be used for.
+        role: What the adapter will be used for.
         folder: The adapter.
-        templates: Hashes of today's prompt templates, by name.
+        templates: Hashes of the prompt templates in use, by name.
 
     Raises:
-        UserError: It is broken, was trained for the other role, or one of its templates has changed since.
+        UserError: The adapter is broken, was trained for the other role, or one of its templates has changed since.
     """
     adapter = load_adapter(folder, needs_card=role == "predictor")
     if adapter.kind is None:
         log.warning(
-            "note: %s has no deeper.json, so its base model, its prompts and the users it was trained on are unknown; "
-            "it is used as a policy",
+            "note: %s has no deeper.json, so its base model, prompts and training users are unknown; it is used "
+            "unchecked as a policy",
             folder,
         )
         return adapter
@@ -62,9 +62,9 @@ def check_adapter(role: Kind, folder: Path, templates: Mapping[str, str]) -> Ada
         raise UserError(
             f"this is the adapter of a {adapter.kind}, not of a {role}",
             where=str(folder),
-            do=f"give it as {adapter.kind}_adapter, or train a {role}",
+            do=f"pass it as {adapter.kind}_adapter, or train a {role}",
         )
-    if changed := [name for name, found in adapter.templates.items() if templates.get(name) != found]:
+    if changed := [name for name, digest in adapter.templates.items() if templates.get(name) != digest]:
         raise UserError(
             f"the adapter was trained with another text of the prompt{'s' * (len(changed) > 1)} {', '.join(changed)}",
             where=str(folder),

@@ -1,7 +1,9 @@
-"""The local executor: runs a stage shard by shard and skips shards that are already there.
+"""The local executor: runs a stage shard by shard in this process, and skips shards that are already there.
 
-The name of a shard is `INDEX-WHAT-CODE`: WHAT is a hash of the stage's name, its settings and the shard's rows, CODE
-one of the code that makes its content. `_code.json` beside the shards keeps the modules that each CODE stands for.
+A stage and its input rows flow in; the output rows flow out and stay in the run folder as Parquet shards. A shard's
+name is `INDEX-INPUT-CODE`. INPUT is a hash of the stage's name, its settings and the shard's input rows. CODE is a hash
+of the code that shapes its content. `_code.json` beside the shards lists the modules behind each CODE, so the executor
+can say which module has changed.
 """
 
 import hashlib
@@ -18,32 +20,32 @@ from deeper.storage.code_hash import joint_hash
 from deeper.storage.run_folder import RunFolder
 from deeper.storage.stage import COST, PlannedStage, Rows, Stage
 
-CODE = "_code.json"
+CODE_FILE = "_code.json"
 """Readers of Parquet folders skip names that begin with an underscore."""
 
 
 class LocalExecutor:
-    """Runs stages one after another in this process."""
+    """Runs stages in this process, one after another, and keeps their shards in a run folder."""
 
     def __init__(
         self, folder: RunFolder, progress: RunProgress, engines: Mapping[str, Engine], *, reuse_shards: bool = False
     ) -> None:
-        """Run in `folder`.
+        """Prepare to run stages in `folder`.
 
         Args:
             folder: Keeps the shards.
-            progress: Shows how far it is.
-            engines: Are asked what each shard has cost.
-            reuse_shards: Take shards that were made by other code than today's.
+            progress: Shows how far the run is.
+            engines: The engines that the stages use. Their usage is recorded as the cost of each shard.
+            reuse_shards: Keep shards that were made by code that has changed since.
         """
         self._folder, self._progress, self._reuse = folder, progress, reuse_shards
         self._engines = {id(engine): engine for engine in engines.values()}.values()
         self.costs: list[dict[str, Any]] = []
         self.reused: dict[str, list[str]] = {}
-        """By stage the modules that have changed since the shards were made that `reuse_shards` has taken."""
+        """The stages whose outdated shards `reuse_shards` has kept, each with the modules that have changed since."""
 
     def expect(self, stages: Sequence[PlannedStage]) -> None:
-        """Tell the progress which stages will come."""
+        """Announce the stages of the run to the progress display."""
         self._progress.expect(stages)
 
     def run(self, stage: Stage, rows: Rows) -> pa.Table:
@@ -53,7 +55,7 @@ class LocalExecutor:
         with self._progress.stage(stage.name, rows.num_rows) as progress:
             for index, start in enumerate(range(0, rows.num_rows, stage.shard_rows)):
                 shard = rows.slice(start, stage.shard_rows)
-                name = self._find(stage, f"{index:05d}-{_digest(stage, shard)}")
+                name = self._shard_name(stage, f"{index:05d}-{_digest(stage, shard)}")
                 path, cost_path = f"{stage.name}/{name}.parquet", f"cost/{stage.name}-{name}.parquet"
                 if self._folder.has(path) and self._folder.has(cost_path):
                     progress.advance(shard.num_rows, None, 0.0)
@@ -70,44 +72,44 @@ class LocalExecutor:
                 self.costs += self._folder.read_table(cost_path, COST).to_pylist()
         return pa.concat_tables(parts) if parts else stage.schema.empty_table()
 
-    def _find(self, stage: Stage, what: str) -> str:
-        """The name of a shard: of today's code, or with `reuse_shards` of any code that has made it."""
-        name = f"{what}-{joint_hash(stage.code)}"
+    def _shard_name(self, stage: Stage, stem: str) -> str:
+        """`stem` with the hash of the current code or, with `reuse_shards`, of any code that has made this shard."""
+        name = f"{stem}-{joint_hash(stage.code)}"
         if self._reuse and not self._folder.has(f"{stage.name}/{name}.parquet"):
-            found = sorted((self._folder.path / stage.name).glob(f"{what}-*.parquet"))
-            return found[0].stem if found else name
+            others = sorted((self._folder.path / stage.name).glob(f"{stem}-*.parquet"))
+            return others[0].stem if others else name
         return name
 
     def _compare_code(self, stage: Stage) -> None:
-        """Say which shards were made by other code."""
-        today = joint_hash(stage.code)
+        """Report shards that were made by other code and have no counterpart of the current code."""
+        current = joint_hash(stage.code)
         shards = [shard.stem for shard in sorted((self._folder.path / stage.name).glob("*.parquet"))]
-        made_today = {shard.partition("-")[0] for shard in shards if shard.endswith(today)}
-        outdated = [shard for shard in shards if shard.partition("-")[0] not in made_today]
+        up_to_date = {shard.partition("-")[0] for shard in shards if shard.endswith(current)}
+        outdated = [shard for shard in shards if shard.partition("-")[0] not in up_to_date]
         if outdated:
             before = self._known_code(stage).get(outdated[-1].rpartition("-")[2], {})
             changed = [name for name in sorted({*before, *stage.code}) if before.get(name) != stage.code.get(name)]
-            self._say(stage.name, outdated, changed)
+            self._report_outdated(stage.name, outdated, changed)
 
     def _known_code(self, stage: Stage) -> dict[str, dict[str, str]]:
-        """The modules behind each hash of code in the names of the shards."""
-        path = f"{stage.name}/{CODE}"
+        """For each hash of code in the names of shards, its modules with their hashes."""
+        path = f"{stage.name}/{CODE_FILE}"
         return self._folder.read_json(path) if self._folder.has(path) else {}
 
     def _keep_code(self, stage: Stage) -> None:
-        known, today = self._known_code(stage), joint_hash(stage.code)
-        if today not in known:
-            self._folder.write_json(f"{stage.name}/{CODE}", {**known, today: stage.code})
+        known, current = self._known_code(stage), joint_hash(stage.code)
+        if current not in known:
+            self._folder.write_json(f"{stage.name}/{CODE_FILE}", {**known, current: stage.code})
 
-    def _say(self, stage: str, outdated: Sequence[str], changed: list[str]) -> None:
+    def _report_outdated(self, stage: str, outdated: Sequence[str], changed: list[str]) -> None:
         why = f"{stage}: the code has changed since ({', '.join(changed)})"
         count = f"{len(outdated)} shard{'' if len(outdated) == 1 else 's'}"
         if self._reuse:
             self.reused[stage] = changed
             what = f"{count} reused"
         else:
-            costs = [f"cost/{stage}-{shard}.parquet" for shard in outdated]
-            calls = sum(row["calls"] for cost in costs for row in self._folder.read_table(cost, COST).to_pylist())
+            costs = [self._folder.read_table(f"cost/{stage}-{shard}.parquet", COST) for shard in outdated]
+            calls = sum(row["calls"] for cost in costs for row in cost.to_pylist())
             what = f"{count} to make again, {calls} calls; --reuse-shards keeps what is there"
         self._progress.note(f"{why}: {what}")
 
@@ -120,10 +122,10 @@ class LocalExecutor:
 
 
 def _digest(stage: Stage, shard: pa.Table) -> str:
-    """Hash of all but code that decides a shard's output."""
+    """A hash of everything but code that decides a shard's output."""
     digest = hashlib.blake2b(digest_size=8)
     digest.update(json.dumps([stage.name, dict(stage.settings)], sort_keys=True).encode())
-    # Equal tables may be chunked or sliced differently in memory: take() lays the rows out anew.
+    # Equal tables may be chunked or sliced differently in memory; take() copies the rows into one layout.
     compact = shard.take(pa.array(range(shard.num_rows), pa.int64())).combine_chunks()
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, compact.schema) as writer:

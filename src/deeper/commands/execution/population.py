@@ -1,4 +1,4 @@
-"""Who is in a run: eval users that are judged, and train users that calibrate the predictor."""
+"""Choose the users of a run: those whose personas are evaluated, and those that predictions are calibrated on."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -15,9 +15,9 @@ class Population:
     """The users of a run, sorted by domain and user, with their windows.
 
     Attributes:
-        eval: Users whose personas are judged.
-        calibration: Train users whose S_0 → W_1 calibrates the predictor, and whose rounds history is fitted on.
-        table: WINDOW rows of the eval users above and of all train users: what baselines may be fitted on.
+        eval: Users whose personas are evaluated.
+        calibration: Train users. The calibration is fitted on their W_1 predicted from S_0, history on their rounds.
+        table: `WINDOW` rows of these eval users and of all train users; baselines may be fitted on them.
     """
 
     eval: Windows
@@ -26,7 +26,7 @@ class Population:
 
 
 def on_validation(loaded: Loaded) -> Loaded:
-    """The data with validation users in the place of eval users, who are left out: for choices, never for results."""
+    """Replace the eval users by the validation users: for choices, never for results."""
     rows = loaded.windows.to_pylist()
     split = ["eval" if part(row["domain"], row["user"]) == "validation" else "train" for row in rows]
     index = loaded.windows.schema.get_field_index("split")
@@ -36,7 +36,7 @@ def on_validation(loaded: Loaded) -> Loaded:
 
 
 def on_all(loaded: Loaded) -> Loaded:
-    """The data with all users as eval users: nobody is kept for calibration, training or the baselines alone."""
+    """Make all users eval users. None is left for calibration, training or fitting baselines."""
     index = loaded.windows.schema.get_field_index("split")
     split = pa.array(["eval"] * loaded.windows.num_rows, pa.string())
     windows = loaded.windows.set_column(index, loaded.windows.schema.field(index), split)
@@ -45,23 +45,23 @@ def on_all(loaded: Loaded) -> Loaded:
 
 
 def choose_population(
-    loaded: Loaded, users: int, calibration_users: int, read_before: frozenset[str] = frozenset()
+    loaded: Loaded, users: int, calibration_users: int, trained_on: frozenset[str] = frozenset()
 ) -> Population:
-    """Choose users by a hash of their id, so that a smaller run is a part of a larger one.
+    """Choose users by a hash of their id. A larger run therefore includes the users of a smaller one.
 
     Args:
         loaded: The data.
         users: Eval users of each domain, at most.
         calibration_users: Train users of each domain, at most.
-        read_before: Hashes (`user_hash`) of users that the predictor was trained on: it remembers their ratings, so
-            that they calibrate nothing.
+        trained_on: Hashes (`user_hash`) of users that the predictor was trained on. It remembers their ratings, so the
+            calibration leaves them out.
     """
     rows = loaded.windows.to_pylist()
     windows: dict[str, dict[Key, list[Any]]] = {"eval": {}, "train": {}}
     for row in rows:
         windows[row["split"]].setdefault((row["domain"], row["user"]), []).append(row["items"])
-    new = [key for key in windows["train"] if user_hash(*key) not in read_before]
-    judged = {key: windows["eval"][key] for key in some_of_each_domain(windows["eval"], users)}
-    calibrating = {key: windows["train"][key] for key in some_of_each_domain(new, calibration_users)}
-    keep = [row["split"] == "train" or (row["domain"], row["user"]) in judged for row in rows]
-    return Population(judged, calibrating, loaded.windows.filter(pa.array(keep)))
+    unknown = [key for key in windows["train"] if user_hash(*key) not in trained_on]
+    evaluated = {key: windows["eval"][key] for key in some_of_each_domain(windows["eval"], users)}
+    calibration = {key: windows["train"][key] for key in some_of_each_domain(unknown, calibration_users)}
+    keep = [row["split"] == "train" or (row["domain"], row["user"]) in evaluated for row in rows]
+    return Population(evaluated, calibration, loaded.windows.filter(pa.array(keep)))

@@ -12,7 +12,8 @@ from pydantic import Field
 from deeper.commands.evaluate.settings import Settings
 from deeper.commands.learn.outcome import METHODS
 from deeper.commands.pairs.settings import PairSettings
-from deeper.commands.sample.settings import RewardSettings, SampleSettings
+from deeper.commands.reward.settings import RewardSettings
+from deeper.commands.sample.settings import SampleSettings
 from deeper.commands.train.settings import DPO_PRESETS, RANDOM, DpoSettings
 from deeper.errors import UserError
 from deeper.storage.settings import AnySettings, RunSettings, resolve

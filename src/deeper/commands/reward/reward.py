@@ -1,7 +1,9 @@
-"""`deeper reward`: rewards of a run's directions, and whether they are real.
+"""`deeper reward`: reward the directions of a run, and measure whether the rewards are real.
 
-old personas ─▶ three windows ─▶ calibration ─▶ rewards ─▶ reality
-distinct texts, and the old personas once more ─▶ three windows ─▶ ↑
+old personas ─▶ predictions of three windows ─┬─▶ calibration ─▶ rewards ─▶ report on their reality
+distinct directions ─▶ the same windows ──────┘
+
+The old personas are predicted from once more among the directions. Their reward must come out at 0.
 """
 
 from collections.abc import Mapping
@@ -20,7 +22,8 @@ from deeper.commands.evaluate.settings import is_calibrated
 from deeper.commands.execution.engines import make_predictors
 from deeper.commands.execution.local_executor import LocalExecutor
 from deeper.commands.execution.progress import RunProgress
-from deeper.commands.sample.settings import RewardSettings, SampleSettings
+from deeper.commands.reward.settings import RewardSettings
+from deeper.commands.sample.settings import SampleSettings
 from deeper.errors import UserError
 from deeper.learning.preferences.gains import MEASURES, Gains, gains, judged_windows, parts
 from deeper.learning.preferences.reality import MIN_RELIABILITY, MIN_USERS, is_trustworthy, reality
@@ -46,29 +49,29 @@ from deeper.storage.run_folder import RunFolder
 from deeper.storage.settings import resolve
 from deeper.storage.stage import COST
 
-EXAMPLES = 5
+EXAMPLE_CONTEXTS = 5
+"""Contexts whose best and worst direction the report shows."""
 
 
 def reward_directions(
     settings: RewardSettings, run: Path, console: Console, *, reuse_shards: bool = False
 ) -> dict[str, Any]:
-    """Reward the directions of a run of `deeper sample`, or continue where it was interrupted.
+    """Reward the directions of a run of `deeper sample`, or continue an interrupted rewarding.
 
-    What predictors have read stays in the run folder as shards that carry a hash of all that decides them, so that
-    another reward or other weights need no predictor again.
+    Predictions stay in the run folder as shards. Another reward or other weights call no predictor again.
 
     Args:
-        settings: What to do.
-        run: The run folder; it gets rewards.parquet, reward-predictions.parquet and reward.json.
-        console: Where progress goes.
-        reuse_shards: Keep what is there although the code that made it has changed since.
+        settings: The settings.
+        run: The run folder. It gets rewards.parquet, reward-predictions.parquet and reward.json.
+        console: Shows progress.
+        reuse_shards: Keep shards that were made by code that has changed since.
 
     Returns:
         The content of `reward.json`.
 
     Raises:
-        UserError: The folder holds no finished run, a predictor does not fit or was trained on these users, or the
-            old personas do not come out at a reward of 0.
+        UserError: The folder holds no finished run, a predictor does not fit or was trained on these users, or an old
+            persona's reward is not 0.
     """
     if not (run / MANIFEST).is_file() or not (run / DIRECTIONS).is_file():
         raise UserError("there is no finished run of deeper sample", where=str(run), do="run deeper sample first")
@@ -77,7 +80,7 @@ def reward_directions(
     folder = RunFolder(run, sampled)
     contexts, directions = folder.read_table(CONTEXTS, CONTEXT), folder.read_table(DIRECTIONS, DIRECTION)
     if not contexts.num_rows:
-        raise UserError("the run has no context", where=str(run), do="sample again, with an engine that answers")
+        raise UserError("the run has no context", where=str(run), do="sample again with an engine that answers")
     domains = load_windows(sampled.data, sampled.domains or None).domains
     keys = sorted({(row["domain"], row["user"]) for row in contexts.select(["domain", "user"]).to_pylist()})
     spec = settings.predictor_engine or sampled.predictor_engine
@@ -104,9 +107,9 @@ def _reward(
 ) -> dict[str, Any]:
     domains, seed = predictors.domains, sampled.seed
     asked = {"reward-old": asked_of_old(contexts), "reward-candidates": asked_of_candidates(contexts, directions)}
-    planned = [predictors.planned(name, [key_of(persona) for persona, _ in some]) for name, some in asked.items()]
+    planned = [predictors.planned(name, [key_of(persona) for persona, _ in pairs]) for name, pairs in asked.items()]
     executor.expect([stage for stages in planned for stage in stages])
-    old, candidates = (predictors.predict(executor, name, some) for name, some in asked.items())
+    old, candidates = (predictors.predict(executor, name, pairs) for name, pairs in asked.items())
     calibrator = UNCALIBRATED
     if calibrates:
         calibrator = predictors.fit(_first_windows(old, contexts), _windows(contexts))
@@ -118,8 +121,8 @@ def _reward(
     entries: list[dict[str, Any]] = []
     for name in MEASURES:
         true = gains(contexts, directions, predictions, domains, name, expected) if expected else None
-        found = reality(compared[name], true, domains, settings.weights, seed)
-        entries += [{"measure": name, **entry} for entry in found]
+        of_measure = reality(compared[name], true, domains, settings.weights, seed)
+        entries += [{"measure": name, **entry} for entry in of_measure]
     rewards = reward_table(directions, compared[settings.reward], settings.reward, settings.weights)
     chosen = [entry for entry in entries if entry["measure"] == settings.reward]
     report = {
@@ -146,44 +149,46 @@ def _reward(
 
 
 def _first_windows(old: pa.Table, contexts: pa.Table) -> pa.Table:
-    """Predictions of W_1 from S_0: what calibration is fitted on, for all rounds."""
+    """Predictions of W_1 from S_0. The calibration of all rounds is fitted on these."""
     first = {(row["parent"], row["k"]) for row in contexts.select(["parent", "k"]).to_pylist() if row["k"] == 1}
     keys = zip(old["persona_id"].to_pylist(), old["k"].to_pylist(), strict=True)
     return old.filter(pa.array([key in first for key in keys], pa.bool_()))
 
 
 def _windows(contexts: pa.Table) -> Windows:
+    """The windows of the contexts' users."""
     return {(row["domain"], row["user"]): [*row["windows"], row["future"]] for row in contexts.to_pylist()}
 
 
 def _noise_free(data: Path, contexts: pa.Table) -> dict[tuple[str, str, int], NDArray[np.float64]] | None:
-    """Ratings without noise of planted users, by domain, user and window; None where the data has no truth."""
+    """Planted users' ratings before noise was added, by domain, user and window; None for data without such a truth."""
     path = data / "truth.parquet"
     if not path.is_file():
         return None
-    do = "make it again with deeper synth users"
+    do = "make the data again with deeper synth users"
     try:
         table = read_parquet(path)
     except (OSError, ValueError, pa.ArrowException) as error:
-        raise UserError("not a Parquet file that can be read", where=str(path), do=do) from error
+        raise UserError("the file is not readable as Parquet", where=str(path), do=do) from error
     if not table.schema.equals(TRUTH):
-        raise UserError("not the truth of planted users", where=str(path), do=do)
+        raise UserError("the file does not hold the truth of planted users", where=str(path), do=do)
     truth = {row["user"]: np.array(row["expected"], np.float64) for row in table.to_pylist()}
-    found: dict[tuple[str, str, int], NDArray[np.float64]] = {}
+    ratings: dict[tuple[str, str, int], NDArray[np.float64]] = {}
     for row in contexts.to_pylist():
         for k, items in judged_windows(row):
             size = len(items)
-            found[row["domain"], row["user"], k] = truth[row["user"]][k * size : (k + 1) * size]
-    return found
+            ratings[row["domain"], row["user"], k] = truth[row["user"]][k * size : (k + 1) * size]
+    return ratings
 
 
 def _counts(contexts: pa.Table, directions: pa.Table, rewards: pa.Table, compared: list[Gains]) -> dict[str, int]:
+    """Number of contexts and directions, and of those without a reward."""
     rows = directions.select(["duplicate", "leaks", "failure"]).to_pylist()
     return {
         "contexts": contexts.num_rows,
-        "contexts_not_judged": sum(bool(one.failure) for one in compared),
+        "contexts_not_judged": sum(bool(context.failure) for context in compared),
         "directions": len(rows),
-        "distinct": sum(len(one.texts) for one in compared),
+        "distinct": sum(len(context.texts) for context in compared),
         "duplicates": sum(row["duplicate"] for row in rows),
         "leaking": sum(bool(row["leaks"]) for row in rows),
         "failed": sum(row["failure"] != "" for row in rows),
@@ -193,18 +198,18 @@ def _counts(contexts: pa.Table, directions: pa.Table, rewards: pa.Table, compare
 
 def _examples(compared: list[Gains], weights: NDArray[np.float64], seed: int) -> list[Mapping[str, Any]]:
     """The best and the worst direction of some contexts drawn at random."""
-    able = [one for one in compared if sum(not failure for failure in one.failures) >= 2]
-    drawn = np.random.default_rng(seed).permutation(len(able))[:EXAMPLES]
-    found: list[Mapping[str, Any]] = []
-    for one in (able[i] for i in sorted(drawn.tolist())):
-        r = parts(one.gains) @ weights
+    rewarded = [context for context in compared if sum(not failure for failure in context.failures) >= 2]
+    drawn = np.random.default_rng(seed).permutation(len(rewarded))[:EXAMPLE_CONTEXTS]
+    examples: list[Mapping[str, Any]] = []
+    for gains_of_context in (rewarded[i] for i in sorted(drawn.tolist())):
+        r = parts(gains_of_context.gains) @ weights
         best, worst = int(np.nanargmax(r)), int(np.nanargmin(r))
-        found.append(
+        examples.append(
             {
-                "domain": one.context["domain"],
-                "old": one.context["persona"],
-                "best": {"r": float(r[best]), "text": one.texts[best]},
-                "worst": {"r": float(r[worst]), "text": one.texts[worst]},
+                "domain": gains_of_context.context["domain"],
+                "old": gains_of_context.context["persona"],
+                "best": {"r": float(r[best]), "text": gains_of_context.texts[best]},
+                "worst": {"r": float(r[worst]), "text": gains_of_context.texts[worst]},
             }
         )
-    return found
+    return examples

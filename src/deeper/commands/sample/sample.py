@@ -1,7 +1,7 @@
-"""`deeper sample`: contexts of train users, and directions for each.
+"""`deeper sample`: make contexts of train users, and sample directions for each.
 
-S_0 from W_0 ─▶ W_1 from S_0 ─▶ calibration ─▶ contexts (k = 1) ─▶ N directions each
-greedy refinement S_1 from the contexts ─▶ W_2 from S_1 ─▶ contexts (k = 2) ─▶ ↑ and so on (--refinements)
+S_0 from W_0 ─▶ P_1 from S_0 ─▶ calibration ─▶ contexts with k = 1 ─▶ N directions for each
+S_1, written greedily ─▶ P_2 from S_1 ─▶ contexts with k = 2 ─▶ N directions for each, and so on (--refinements)
 """
 
 from collections import Counter
@@ -39,13 +39,13 @@ from deeper.storage.stage import COST, PlannedStage
 def sample_directions(
     settings: SampleSettings, out: Path, console: Console, *, reuse_shards: bool = False
 ) -> dict[str, Any]:
-    """Sample directions, or continue where a run was interrupted.
+    """Sample directions, or continue an interrupted run.
 
     Args:
-        settings: What to do.
-        out: The run folder; it gets personas, contexts and directions as Parquet, and manifest.json.
-        console: Where progress goes.
-        reuse_shards: Keep what is there although the code that made it has changed since.
+        settings: The settings.
+        out: The run folder. It gets personas, contexts and directions as Parquet, and manifest.json.
+        console: Shows progress.
+        reuse_shards: Keep shards that were made by code that has changed since.
 
     Returns:
         The content of `manifest.json`.
@@ -60,7 +60,7 @@ def sample_directions(
         raise UserError(
             f"there is no train user of part {', '.join(settings.parts)} with three windows",
             where=settings.data,
-            do="choose data with train users, or other parts",
+            do="choose other parts, or data with train users",
         )
     for note in loaded.notes:
         console.print(printable(f"note: {note}"), markup=False, highlight=False)
@@ -76,7 +76,7 @@ def sample_directions(
     )
     folder = RunFolder(out, settings)
     with folder.held():
-        engines = {"policy": policy, **{f"predictor {i}": one for i, one in enumerate(predictors.engines)}}
+        engines = {"policy": policy, **{f"predictor {i}": engine for i, engine in enumerate(predictors.engines)}}
         executor = LocalExecutor(folder, RunProgress(console), engines, reuse_shards=reuse_shards)
         return _sample(settings, loaded, windows, policy, predictors, folder, executor)
 
@@ -92,9 +92,9 @@ def _sample(
 ) -> dict[str, Any]:
     prompts, seed = predictors.prompts, settings.seed
     loop = Loop(executor, Writer(policy, prompts, settings.max_persona_tokens, seed), predictors, loaded.domains)
-    # S_k of the last refinement has a current and a future window, and so needs two behind the one that it has read.
+    # A context of S_t needs two windows after W_t: the current and the future one.
     plan = Plan(settings.refinements - 1, ["refine"], windows_after=2, without_failed=True)
-    contexts_planned = sum(min(len(own) - 2, settings.refinements) for own in windows.values())
+    contexts_planned = sum(min(len(user_windows) - 2, settings.refinements) for user_windows in windows.values())
     executor.expect(
         [
             PlannedStage("initialise", "write", len(windows)),
@@ -108,13 +108,13 @@ def _sample(
     raw = loop.predict("predict-0", asked_for(((row, [1]) for row in carried(first)), windows))
     calibrator = predictors.fit(raw, windows) if settings.calibrates else UNCALIBRATED
     written, predictions = [first], [calibrator.calibrate(raw, loaded.domains)]
-    for one in loop.rounds(plan, carried(first), predictions[0], windows, calibrator):
-        written.append(one.personas)
-        predictions.append(one.predictions)
+    for results in loop.rounds(plan, carried(first), predictions[0], windows, calibrator):
+        written.append(results.personas)
+        predictions.append(results.predictions)
     pairs = zip(written, predictions, strict=True)
-    made = pa.concat_tables([contexts(personas.to_pylist(), read, windows) for personas, read in pairs])
+    context_rows = pa.concat_tables([contexts(personas.to_pylist(), points, windows) for personas, points in pairs])
     sampler = Sampler(policy, prompts, settings.max_persona_tokens, settings.directions, settings.temperature, seed)
-    directions = executor.run(sample_stage(sampler, loaded.domains), made)
+    directions = executor.run(sample_stage(sampler, loaded.domains), context_rows)
 
     manifest = {
         **provenance(),
@@ -127,29 +127,29 @@ def _sample(
         "templates": prompts.hashes_for("policy"),
         "recipes": {"persona": asdict(RECIPE)},
         "reused_shards": executor.reused,
-        "counts": _counts(first.num_rows, pa.concat_tables(written), made, directions),
+        "counts": _counts(first.num_rows, pa.concat_tables(written), context_rows, directions),
     }
     folder.write_table(PERSONAS, pa.concat_tables(written))
     folder.write_table(PREDICTIONS, pa.concat_tables(predictions))
-    folder.write_table(CONTEXTS, made)
+    folder.write_table(CONTEXTS, context_rows)
     folder.write_table(DIRECTIONS, directions)
     folder.write_table(COST_TABLE, pa.Table.from_pylist(executor.costs, schema=COST))
-    seen = [window for listed in windows.values() for window in listed]
-    folder.write_json(FINGERPRINTS, {"windows": fingerprints(seen)})
+    all_windows = [window for user_windows in windows.values() for window in user_windows]
+    folder.write_json(FINGERPRINTS, {"windows": fingerprints(all_windows)})
     folder.write_json(MANIFEST, manifest)
     return manifest
 
 
-def _counts(users: int, personas: pa.Table, made: pa.Table, directions: pa.Table) -> dict[str, Any]:
-    """What was made, and what went wrong."""
-    of_each: Counter[Any] = Counter(made["k"].to_pylist())
+def _counts(users: int, personas: pa.Table, context_rows: pa.Table, directions: pa.Table) -> dict[str, Any]:
+    """Number of users, contexts and directions, and of failures."""
+    contexts_of: Counter[Any] = Counter(context_rows["k"].to_pylist())
     rows = directions.select(["text", "leaks", "duplicate", "failure"]).to_pylist()
     return {
         "users": users,
         "personas_failed": sum(failure != "" for failure in personas["failure"].to_pylist()),
-        "contexts": made.num_rows,
-        "contexts_of_refinement": {str(k): of_each[k] for k in sorted(of_each)},
-        "contexts_unpredicted": made["predicted"].null_count,
+        "contexts": context_rows.num_rows,
+        "contexts_of_refinement": {str(k): contexts_of[k] for k in sorted(contexts_of)},
+        "contexts_unpredicted": context_rows["predicted"].null_count,
         "directions": len(rows),
         "failed": sum(row["failure"] != "" for row in rows),
         "duplicates": sum(row["duplicate"] for row in rows),

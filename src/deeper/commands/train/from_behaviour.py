@@ -14,7 +14,7 @@ from deeper.commands.execution.engines import check_adapter
 from deeper.commands.train.settings import BehaviourTrainingSettings, ColdstartSettings, PredictorSettings
 from deeper.commands.train.start import check_extra, check_origin, fitting, load_base, plan_of
 from deeper.commands.train.train_users import Users, users_of
-from deeper.engine.adapter import CARD, METRICS, Kind, check_base, write_card
+from deeper.engine.adapter import CARD, METRICS, AdapterKind, check_base, write_card
 from deeper.errors import UserError
 from deeper.learning.examples.moments import moments, one_moment_each
 from deeper.persona.prompts.templates import Prompts, load_prompts
@@ -66,7 +66,7 @@ def _train(
     settings: BehaviourTrainingSettings,
     out: Path,
     show: "Callable[[Progress], None]",
-    kind: Kind,
+    kind: AdapterKind,
     run: Callable[[Any, _Job], tuple[list[dict[str, Any]], dict[str, Any]]],
 ) -> dict[str, Any]:
     check_extra()

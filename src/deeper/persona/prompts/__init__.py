@@ -1,1 +1,1 @@
-"""Prompts: templates, and items as lines."""
+"""Prompts: the templates, and how they show items."""

@@ -1,4 +1,4 @@
-"""Items and their ratings as the lines of a prompt."""
+"""Show items and their ratings as lines of a prompt."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,8 +10,8 @@ from deeper.behaviour.levels import verdict_words
 from deeper.domains import Domain
 from deeper.persona.recipe import RECIPE
 
-MIDDLE = "in the middle"
-"""Head of the line with the median."""
+MEDIAN_HEAD = "in the middle"
+"""How the line with the median starts."""
 
 
 Item = Mapping[str, Any]
@@ -19,38 +19,40 @@ Item = Mapping[str, Any]
 
 
 def quote(title: str) -> str:
-    """A title as one line between quotes, whatever it contains: JSON, cut where it is too long."""
+    """A title as a JSON string on one line, whatever it contains; a long one is cut."""
     shown = title if title.isprintable() else "".join(c if c.isprintable() else " " for c in title)
-    plain = " ".join(shown.split())
+    line = " ".join(shown.split())
     most = RECIPE.title_characters
-    return json.dumps(plain if len(plain) <= most else plain[: most - 1] + "…", ensure_ascii=False)
+    return json.dumps(line if len(line) <= most else line[: most - 1] + "…", ensure_ascii=False)
 
 
 def rating_lines(items: Sequence[Item], domain: Domain) -> str:
-    """One line a rating, the best first, with the titles that got it in time order; then the score in the middle.
+    """List ratings: one line for each rating, the best first, with its titles in time order; then the median.
 
-    A small model copies a level that it is told in words, and learns neither to count nor to turn numbers into words.
+    The median is stated in words too. A small model copies these words, and learns neither to count nor to turn
+    numbers into words.
     """
-    lines = ((-item["rating"], _said(item["rating"], domain), item["title"]) for item in items)
+    lines = ((-item["rating"], _rating_text(item["rating"], domain), item["title"]) for item in items)
     rated = [item["rating"] for item in items if item["rating"] not in domain.unrated]
     return _lines(lines, _level(float(np.median(rated)), domain) if rated else "")
 
 
 def discrepancy_lines(items: Sequence[Item], predicted: Sequence[float] | None, domain: Domain) -> str:
-    """One line an actual and a predicted rating, the best first, with the direction of the error and the titles.
+    """List discrepancies: one line for each pair of actual and predicted rating, the best first, with its titles.
 
-    Then the middle of both, over the items that have a rating.
+    Each line says whether the prediction is right, too high or too low. The last line compares the medians, over the
+    items that have a rating.
 
     Args:
         items: The window.
-        predicted: Predicted points, one an item, or None where there is no prediction.
-        domain: Gives the scale; predictions are rounded to it.
+        predicted: A predicted point for each item, or None where there is no prediction.
+        domain: Gives the scale, to which predictions are rounded.
     """
     scale = domain.scale
     points = scale.round(np.array(predicted)).tolist() if predicted is not None else [None] * len(items)
     lines: list[tuple[Any, str, str]] = []
     for item, point in zip(items, points, strict=True):
-        head = f"actual {_said(item['rating'], domain)}, "
+        head = f"actual {_rating_text(item['rating'], domain)}, "
         if point is None:
             head += "predicted unknown"
         else:
@@ -58,10 +60,10 @@ def discrepancy_lines(items: Sequence[Item], predicted: Sequence[float] | None, 
             if item["rating"] not in domain.unrated:
                 head += _direction(point - item["rating"])
         lines.append(((-item["rating"], -(point or 0)), head, item["title"]))
-    return _lines(lines, _middle(items, points, domain))
+    return _lines(lines, _medians(items, points, domain))
 
 
-def _middle(items: Sequence[Item], points: Sequence[float | None], domain: Domain) -> str:
+def _medians(items: Sequence[Item], points: Sequence[float | None], domain: Domain) -> str:
     """The medians of actual and predicted ratings, over the items that have a rating."""
     rated = [(item["rating"], p) for item, p in zip(items, points, strict=True) if item["rating"] not in domain.unrated]
     if not rated:
@@ -75,7 +77,7 @@ def _middle(items: Sequence[Item], points: Sequence[float | None], domain: Domai
 
 
 def _level(rating: float, domain: Domain) -> str:
-    """The number and what it means, as personas say it."""
+    """A rating as a number and in the words that personas use."""
     return f"{rating:g} ({verdict_words(rating, domain.scale)})"
 
 
@@ -83,15 +85,15 @@ def _direction(error: float) -> str:
     return ", right" if error == 0 else ", too high" if error > 0 else ", too low"
 
 
-def _lines(lines: Iterable[tuple[Any, str, str]], middle: str) -> str:
-    """Lines of (order, head, title), with the titles of equal heads on one line, and a line on the middle, if any."""
+def _lines(lines: Iterable[tuple[Any, str, str]], median: str) -> str:
+    """Lines from (order, head, title), with the titles of equal heads on one line, and a last line for the median."""
     titles: dict[tuple[Any, str], list[str]] = {}
     for order, head, title in lines:
         titles.setdefault((order, head), []).append(quote(title))
     grouped = sorted(titles.items(), key=lambda entry: entry[0])
-    told = [f"{head}: {', '.join(group)}" for (_, head), group in grouped]
-    return "\n".join([*told, f"{MIDDLE}: {middle}"] if middle else told)
+    listed = [f"{head}: {', '.join(group)}" for (_, head), group in grouped]
+    return "\n".join([*listed, f"{MEDIAN_HEAD}: {median}"] if median else listed)
 
 
-def _said(rating: float, domain: Domain) -> str:
+def _rating_text(rating: float, domain: Domain) -> str:
     return "not rated" if rating in domain.unrated else f"{rating:g}"

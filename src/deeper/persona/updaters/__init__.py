@@ -1,7 +1,8 @@
-"""The updaters, a module each: a function from what may be seen to the prompt that asks for the next persona.
+"""The updaters, one module each.
 
-A module in this folder is a method of every command, under its own name. It has a function `update`, and
-`SHORT_TERM = True` if it needs a persona of W_t alone first.
+An updater is a function from what may be seen at round t to the prompt that asks for the next persona. To add one to
+every command, add a module to this folder; its name is the method's name. It needs a function `update`, and
+`SHORT_TERM = True` if a persona of W_t alone must be written first.
 """
 
 from collections.abc import Mapping
@@ -10,11 +11,12 @@ from pkgutil import iter_modules
 
 from deeper.persona.update_input import Updater
 
-_FIRST = ("refine", "incremental_update", "hierarchical_merge", "full_regeneration", "slide_regeneration")
-"""The paper's, in the order of tables; others follow by name."""
+_OF_THE_PAPER = ("refine", "incremental_update", "hierarchical_merge", "full_regeneration", "slide_regeneration")
+"""The paper's updaters in the order of tables. Others follow by name."""
 
 _names = sorted(module.name for module in iter_modules(__path__))
-_modules = {name: import_module(f"{__name__}.{name}") for name in (*_FIRST, *(n for n in _names if n not in _FIRST))}
+_ordered = [*_OF_THE_PAPER, *(name for name in _names if name not in _OF_THE_PAPER)]
+_modules = {name: import_module(f"{__name__}.{name}") for name in _ordered}
 
 UPDATERS: Mapping[str, Updater] = {name: module.update for name, module in _modules.items()}
 SHORT_TERM = frozenset(name for name, module in _modules.items() if getattr(module, "SHORT_TERM", False))

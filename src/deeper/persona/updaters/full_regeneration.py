@@ -1,4 +1,4 @@
-"""W_0..W_t (FullRegen)."""
+"""Full regeneration (FullRegen): S_t from W_0..W_t."""
 
 from deeper.engine import Prompt
 from deeper.persona.prompts.templates import Prompts

@@ -1,4 +1,4 @@
-"""S_{t-1} and a short-term persona of W_t (HierMerge)."""
+"""Hierarchical merge (HierMerge): S_t from S_{t-1} and a short-term persona of W_t."""
 
 from deeper.engine import Prompt
 from deeper.persona.prompts.templates import Prompts

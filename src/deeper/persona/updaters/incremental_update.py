@@ -1,4 +1,4 @@
-"""S_{t-1} and W_t (IncUpdate)."""
+"""Incremental update (IncUpdate): S_t from S_{t-1} and W_t."""
 
 from deeper.engine import Prompt
 from deeper.persona.prompts.item_lines import rating_lines

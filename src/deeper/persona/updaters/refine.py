@@ -1,4 +1,4 @@
-"""S_{t-1} and the discrepancy of W_t (DEEPER's paradigm)."""
+"""Refinement (DEEPER's paradigm): S_t from S_{t-1} and the discrepancy of W_t."""
 
 from deeper.engine import Prompt
 from deeper.persona.prompts.item_lines import discrepancy_lines

@@ -1,4 +1,4 @@
-"""W_t alone (SlideRegen)."""
+"""Slide regeneration (SlideRegen): S_t from W_t alone."""
 
 from deeper.engine import Prompt
 from deeper.persona.prompts.templates import Prompts

@@ -1,0 +1,33 @@
+"""The settings of `deeper reward`."""
+
+from typing import ClassVar, Literal
+
+from pydantic import Field, field_validator
+
+from deeper.storage.settings import RunSettings
+
+
+class RewardSettings(RunSettings):
+    """The settings of `deeper reward`. Readout, calibration, prompts and seed are those of the run it rewards."""
+
+    command: ClassVar[str] = "reward"
+
+    reward: Literal["mae", "crps"] = Field(
+        default="mae", description="Error that the reward compares: mae (of points) or crps (of distributions)."
+    )
+    weights: tuple[float, float, float] = Field(
+        default=(1.0, 1.0, 1.0), description="Weights of the previous, the current and the future window."
+    )
+    predictor_engine: str = Field(
+        default="", description="Engine of the predictor. Default: that of the run, with its adapters."
+    )
+    predictor_adapter: tuple[str, ...] = Field(
+        default=(), description="Trained adapters of the predictor, as for deeper sample. Default: those of the run."
+    )
+
+    @field_validator("weights")
+    @classmethod
+    def _positive(cls, weights: tuple[float, float, float]) -> tuple[float, float, float]:
+        if min(weights) < 0 or not 0 < sum(weights) < float("inf"):
+            raise ValueError("weights must be at least 0, and one of them above 0")
+        return weights
