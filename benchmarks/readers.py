@@ -29,7 +29,7 @@ from deeper.commands.execution.engines import make_engines
 from deeper.domains import Domain
 from deeper.engine.adapter import load_adapter
 from deeper.learning.describer.describe import describe
-from deeper.learning.describer.later_windows import evolved
+from deeper.learning.describer.updated_facts import facts_after_updates
 from deeper.learning.export.hub_cards import without_places
 from deeper.measure.bootstrap import domain_mean_interval, domain_ratio_interval
 from deeper.measure.metrics import mean_absolute_error, rank_accuracy
@@ -239,7 +239,7 @@ def rewards(report: Row) -> Row:
 def _row(key: Key, source: Key, k: int, windows: Mapping[Key, Any], domains: Mapping[str, Domain], kind: str) -> Row:
     seen = windows[source][: min(k + 1, len(windows[source]) - 1)]
     domain = domains[source[0]]
-    text = describe(evolved(seen, domain), seen, domain, seed=SEED)
+    text = describe(facts_after_updates(seen, domain), seen, domain, seed=SEED)
     titles = [item["title"] for item in windows[key][k + 1]]
     return {
         "persona_id": f"{kind} {key[1]} {k}",

@@ -6,7 +6,7 @@ Rules, on all validation users of the data (`--domains` chooses): the middle of 
 the old verdict and the middle of the new window, to half a step; the first window's for ever. Each is the ratio of its
 error to the user median's, mean over rounds 1, 2, … For runs of `deeper evaluate --split validation`: the error of
 `refine` in these rounds if its first verdict is taken for the prediction, beside the predictor's and the user median's;
-how many of these verdicts are what lessons teach (`deeper.learning.describer.later_windows`), and how far they are
+how many of these verdicts are what lessons teach (`deeper.learning.describer.updated_facts`), and how far they are
 above it on average. JSON to standard output.
 """
 
@@ -25,11 +25,11 @@ from deeper.behaviour.levels import half_step, halfway, rung_indices
 from deeper.behaviour.load import load_windows
 from deeper.behaviour.users import Key, choose_users
 from deeper.domains import Domain, Scale
-from deeper.learning.describer.later_windows import moved
-from deeper.learning.describer.level_words import RUNGS
+from deeper.learning.describer.level_words import LEVEL_WORDS
+from deeper.learning.describer.updated_facts import updated_median
 from deeper.storage.provenance import provenance
 
-RUNG = {word: rung for rung, words in enumerate(RUNGS) for word in words}
+RUNG = {word: rung for rung, words in enumerate(LEVEL_WORDS) for word in words}
 RULES = ("new_window", "halfway", "first_window")
 Ratings = Mapping[Key, Sequence[Sequence[float]]]
 """The real ratings of each window that has any."""
@@ -103,7 +103,7 @@ def spoken(run: Path, ratings: Ratings, domains: Mapping[str, Domain]) -> dict[s
             if verdict is not None:
                 read = predicted.get((row["parent"], row["k"]))
                 before = old if old is not None else now if read is None else read
-                taught = moved(before, now, scale, read)
+                taught = updated_median(before, now, scale, read)
                 median = judged[*key, "user_median", row["k"]]
                 error = _error(ratings[key][row["k"] + 1], verdict)
                 found[key[0]].append((error, judged[place], median, verdict == taught, verdict - taught))
