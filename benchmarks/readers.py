@@ -227,7 +227,7 @@ def _drawn(written: Sequence[Row]) -> list[Row]:
 
 def rewards(report: Row) -> Row:
     """Reliability and head-room from reward.json."""
-    chosen = [entry for entry in report["reality"] if entry["measure"] == report["config"]["reward"]][-1]
+    chosen = report["reality"][report["config"]["reward"]]["overall"]
     return {
         "split_half_reliability": chosen["reliability"],
         "headroom": {name: chosen[name]["per_rating"] for name in ("against_old", "against_mean")},

@@ -199,8 +199,8 @@ def test_a_run_that_is_stopped_after_each_step_ends_as_an_undisturbed_one(
         learn(settings, out, listener.audience)
     with pytest.raises(KeyboardInterrupt):
         learn(settings, out, listener.audience)
-    # What a predictor that answers at random rewards is not to be trusted.
-    with pytest.raises(UserError, match="not to be trusted"):
+    # The reward of a predictor that answers at random cannot be trusted.
+    with pytest.raises(UserError, match="cannot be trusted"):
         learn(settings, out, listener.audience)
     assert not (out / "1/pairs").exists()
     stops = 3
@@ -229,7 +229,7 @@ def test_other_settings_are_refused(learnt: tuple[Path, dict[str, Any]], setting
         ({"policy_engine": "random"}, "a random model is the policy's and the predictor's"),
         ({"policy_adapter": "nowhere"}, "nowhere: there is no adapter"),
         ({"users": 0}, "users: Input should be greater than or equal to 1"),
-        ({"margin": (0.5, 1.5)}, "margin 1.5 is no quantile"),
+        ({"margin": (0.5, 1.5)}, "margin 1.5 is not a quantile"),
         ({"weights": (0.0, 0.0, 0.0)}, "weights: weights are at least 0"),
         ({"batch": 3, "micro_batch": 2}, "batch 3 is not a multiple of micro_batch 2"),
     ],

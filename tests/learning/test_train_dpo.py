@@ -210,11 +210,11 @@ def test_bad_pairs_are_refused(tiny_base: Path, tmp_path: Path) -> None:
     broken = write_pairs(tmp_path / "broken", [pair_row(learnt)], [])
     (broken / "train.parquet").write_bytes(b"PAR1")
     for folder, words in (
-        (mixed, "1 validation users are in the pairs to learn from"),
-        (empty, "there is no pair to train on"),
+        (mixed, "the pairs to learn from include 1 validation users"),
+        (empty, "the folder holds no pair to train on"),
         (other, "other messages"),
         (broken, "the pairs cannot be read"),
-        (tmp_path / "nowhere", "there are no preference pairs here"),
+        (tmp_path / "nowhere", "the folder holds no preference pairs"),
     ):
         with pytest.raises(UserError, match=words):
             train_dpo(settings_of(folder, tiny_base), tmp_path / f"out-{folder.name}", quiet)

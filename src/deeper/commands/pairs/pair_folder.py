@@ -1,4 +1,4 @@
-"""The folder that `deeper pairs` writes, as a training reads it."""
+"""Reads the folder that `deeper pairs` writes."""
 
 import hashlib
 import json
@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from deeper.commands.pairs.layout import REPORT, TRAIN, VALIDATION, table_of
 from deeper.errors import UserError
 from deeper.learning.preferences.choose_pairs import check_split
 from deeper.learning.preferences.schema import PAIR
 from deeper.storage.hub import folder_of
 from deeper.storage.parquet import read_parquet
 
-TABLES = ("train.parquet", "validation.parquet")
-ABOUT = "pairs.json"
+TABLES = (table_of(TRAIN), table_of(VALIDATION))
 
 
 @dataclass(frozen=True)
@@ -22,10 +22,10 @@ class PairFiles:
     """Pairs to train on.
 
     Attributes:
-        folder: Where they lie.
+        folder: The folder.
         train: `PAIR` rows to learn from.
-        validation: `PAIR` rows of validation users; there may be none.
-        prompt_version: Of the prompts that the answers were written to.
+        validation: `PAIR` rows of validation users; may be empty.
+        prompt_version: Version of the prompts that the answers answer.
         digest: Identifies both tables; 64 hex digits.
     """
 
@@ -37,29 +37,29 @@ class PairFiles:
 
     @property
     def users(self) -> set[tuple[str, str]]:
-        """Domain and id of each user that is learnt from."""
+        """Domain and id of each user to learn from."""
         return {(row["domain"], row["user"]) for row in self.train.select(["domain", "user"]).to_pylist()}
 
 
 def read_pairs(folder: Path) -> PairFiles:
-    """Read the folder, or what lies under its name on the hub.
+    """Read a folder of pairs, or download it from the hub by its name.
 
     Raises:
-        UserError: It holds no pairs, they cannot be read, or a validation user is among those to be learnt from.
+        UserError: The folder holds no pairs, they cannot be read, or they include a validation user to learn from.
     """
-    folder = folder_of(folder.as_posix(), "data set", (*TABLES, ABOUT))
-    if missing := [name for name in (*TABLES, ABOUT) if not (folder / name).is_file()]:
+    folder = folder_of(folder.as_posix(), "data set", (*TABLES, REPORT))
+    if missing := [name for name in (*TABLES, REPORT) if not (folder / name).is_file()]:
         raise UserError(
-            f"there are no preference pairs here ({', '.join(missing)} missing)",
+            f"the folder holds no preference pairs ({', '.join(missing)} missing)",
             where=str(folder),
-            do="give the folder that deeper pairs has written",
+            do="give a folder that deeper pairs wrote",
         )
     digest = hashlib.sha256()
     tables: list[pa.Table] = []
     try:
-        about = json.loads((folder / ABOUT).read_text("utf-8"))
+        about = json.loads((folder / REPORT).read_text("utf-8"))
         if not (isinstance(about, dict) and isinstance(about.get("prompt_version"), str)):
-            raise ValueError(f"{ABOUT} does not tell the version of the prompts")
+            raise ValueError(f"{REPORT} does not say the version of the prompts")
         prompt_version: str = about["prompt_version"]
         for name in TABLES:
             digest.update((folder / name).read_bytes())
@@ -73,6 +73,10 @@ def read_pairs(folder: Path) -> PairFiles:
         ) from error
     files = PairFiles(folder, tables[0], tables[1], prompt_version, digest.hexdigest())
     if not files.train.num_rows:
-        raise UserError("there is no pair to train on", where=str(folder), do="see pairs.json for what was left out")
+        raise UserError(
+            "the folder holds no pair to train on",
+            where=str(folder),
+            do=f"look in {REPORT} for what was left out",
+        )
     check_split(files.train, files.validation)
     return files

@@ -20,12 +20,15 @@ from deeper.commands.evaluate.settings import is_calibrated
 from deeper.commands.execution.local_executor import LocalExecutor
 from deeper.commands.execution.predictors import Readers, make_readers
 from deeper.commands.execution.progress import RunProgress
+from deeper.commands.reward import layout
 from deeper.commands.sample.sample import CONTEXTS, DIRECTIONS, MANIFEST
 from deeper.commands.sample.settings import RewardSettings, SampleSettings
 from deeper.errors import UserError
-from deeper.learning.preferences.gains import MEASURES, Gains, gains, judged_windows, parts
-from deeper.learning.preferences.reality import MIN_RELIABILITY, MIN_USERS, is_trustworthy, reality
-from deeper.learning.preferences.rewards import TOLERANCE, candidate_rows, check_zero, old_rows, reward_table
+from deeper.learning.preferences.gains import MEASURES, Gains, gains, reward_windows, window_means
+from deeper.learning.preferences.reality import measure_reality
+from deeper.learning.preferences.reality_report import Reality
+from deeper.learning.preferences.recipe import REWARD_RECIPE
+from deeper.learning.preferences.rewards import candidate_rows, check_zero, old_rows, reward_table
 from deeper.learning.preferences.schema import CONTEXT, DIRECTION
 from deeper.persona.prompts.templates import load_prompts
 from deeper.storage.parquet import read_parquet
@@ -95,13 +98,11 @@ def _reward(
     compared = {name: gains(contexts, directions, predictions, domains, name) for name in MEASURES}
     largest = check_zero(compared["crps"], domains)
     expected = _noise_free(Path(sampled.data), contexts)
-    entries: list[dict[str, Any]] = []
+    reality: dict[str, Reality] = {}
     for name in MEASURES:
         true = gains(contexts, directions, predictions, domains, name, expected) if expected else None
-        found = reality(compared[name], true, domains, settings.weights, seed)
-        entries += [{"measure": name, **entry} for entry in found]
+        reality[name] = measure_reality(compared[name], true, domains, settings.weights, seed)
     rewards = reward_table(directions, compared[settings.reward], settings.reward, settings.weights)
-    chosen = [entry for entry in entries if entry["measure"] == settings.reward]
     report = {
         **provenance(),
         "seed": seed,
@@ -110,17 +111,17 @@ def _reward(
         "predictors": [engine.fingerprint for engine in readers.engines],
         "users_of_predictors": [len(share) for share in readers.shares],
         "counts": _counts(contexts, directions, rewards, compared[settings.reward]),
-        "old_persona_again": {"largest": largest, "tolerance": TOLERANCE},
-        "min_reliability": MIN_RELIABILITY,
-        "min_users": MIN_USERS,
-        "trustworthy": is_trustworthy(chosen[-1]),
-        "reality": entries,
+        "old_persona_again": {"largest": largest, "tolerance": REWARD_RECIPE.rescored_tolerance},
+        "min_reliability": REWARD_RECIPE.min_reliability,
+        "min_users": REWARD_RECIPE.min_users,
+        "trustworthy": reality[settings.reward].is_trustworthy,
+        "reality": {name: found.as_json() for name, found in reality.items()},
         "examples": _examples(compared[settings.reward], np.array(settings.weights), seed),
     }
-    folder.write_table("rewards.parquet", rewards)
-    folder.write_table("reward-predictions.parquet", predictions)
-    folder.write_table("reward-cost.parquet", pa.Table.from_pylist(executor.costs, schema=COST))
-    folder.write_json("reward.json", report)
+    folder.write_table(layout.REWARDS, rewards)
+    folder.write_table(layout.PREDICTIONS, predictions)
+    folder.write_table(layout.COST, pa.Table.from_pylist(executor.costs, schema=COST))
+    folder.write_json(layout.REPORT, report)
     return report
 
 
@@ -150,7 +151,7 @@ def _noise_free(data: Path, contexts: pa.Table) -> dict[tuple[str, str, int], ND
     truth = {row["user"]: np.array(row["expected"], np.float64) for row in table.to_pylist()}
     found: dict[tuple[str, str, int], NDArray[np.float64]] = {}
     for row in contexts.to_pylist():
-        for k, items in judged_windows(row):
+        for k, items in reward_windows(row):
             size = len(items)
             found[row["domain"], row["user"], k] = truth[row["user"]][k * size : (k + 1) * size]
     return found
@@ -176,7 +177,7 @@ def _examples(compared: list[Gains], weights: NDArray[np.float64], seed: int) ->
     drawn = np.random.default_rng(seed).permutation(len(able))[:EXAMPLES]
     found: list[Mapping[str, Any]] = []
     for one in (able[i] for i in sorted(drawn.tolist())):
-        r = parts(one.gains) @ weights
+        r = window_means(one.gains) @ weights
         best, worst = int(np.nanargmax(r)), int(np.nanargmin(r))
         found.append(
             {

@@ -49,7 +49,7 @@ LINES = (
 def print_reality(report: Report, console: Console) -> None:
     """Print the chosen measure's numbers of every domain, and whether the reward can be trusted."""
     table = Table(title=f"Is the reward real? ({report['config']['reward']})", box=None, padding=(0, 1))
-    entries = _chosen(report)
+    entries = _entries(report, report["config"]["reward"])
     table.add_column("")
     for entry in entries:
         table.add_column(Text(printable(entry["domain"])))
@@ -67,15 +67,18 @@ def page(report: Report) -> str:
     sections = [
         f"<h1>Is the reward real?</h1><p>{escape(' '.join(_notes(report)))}</p>",
         _reliability(report),
-        *(_section(measure, report) for measure in dict.fromkeys(entry["measure"] for entry in report["reality"])),
+        *(_section(measure, report) for measure in report["reality"]),
         f"<h2>Best and worst directions</h2>{''.join(html.rewarded(one, 3) for one in report['examples'])}",
         f"<h2>Origin</h2>{html.table(_origin(report), label='Origin')}",
     ]
     return html.document("Is the reward real?", sections)
 
 
-def _chosen(report: Report) -> list[Mapping[str, Any]]:
-    return [entry for entry in report["reality"] if entry["measure"] == report["config"]["reward"]]
+def _entries(report: Report, measure: str) -> list[Mapping[str, Any]]:
+    """The reality of each domain, and of all domains together where there are several."""
+    reality = report["reality"][measure]
+    domains = list(reality["by_domain"].values())
+    return domains if len(domains) == 1 else [*domains, reality["overall"]]
 
 
 def _find(entry: Mapping[str, Any], line: Line) -> Estimate | None:
@@ -112,7 +115,7 @@ def _notes(report: Report) -> list[str]:
 
 
 def _section(measure: str, report: Report) -> str:
-    entries = [entry for entry in report["reality"] if entry["measure"] == measure]
+    entries = _entries(report, measure)
     rows = [(line.name, [_told(_find(entry, line)) for entry in entries]) for line in LINES]
     head = ["", *(f"{e['domain']} ({e['contexts_used']} contexts, {e['users']} users)" for e in entries)]
     cells = [[name, *values] for name, values in rows if any(values)]
@@ -120,7 +123,11 @@ def _section(measure: str, report: Report) -> str:
 
 
 def _reliability(report: Report) -> str:
-    found = [(f"{e['domain']}, {e['measure']}", _find(e, RELIABILITY)) for e in report["reality"]]
+    found = [
+        (f"{entry['domain']}, {measure}", _find(entry, RELIABILITY))
+        for measure in report["reality"]
+        for entry in _entries(report, measure)
+    ]
     rows = [{"name": name, "value": one["value"], "ci": one["ci"]} for name, one in found if one is not None]
     level = report["min_reliability"]
     return charts.intervals("Reliability", rows, (0.0, level), f"Dashed: {level:g}, which is needed.")
