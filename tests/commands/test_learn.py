@@ -20,6 +20,7 @@ from deeper.behaviour.splits import part, user_hash
 from deeper.commands.execution import engines
 from deeper.commands.learn import learn as pipeline
 from deeper.commands.learn.learn import STEPS, Audience, learn
+from deeper.commands.learn.report import LearningReport
 from deeper.commands.learn.settings import LearnSettings
 from deeper.engine import Prompt
 from deeper.engine.adapter import load_adapter
@@ -132,6 +133,8 @@ def test_both_iterations_are_done_and_judged(learnt: tuple[Path, dict[str, Any]]
     out, report = learnt
     assert report == json.loads((out / "learn.json").read_text("utf-8"))
     assert [step["name"] for step in report["steps"]] == NAMES and len(NAMES) == report["steps_total"]
+    assert LearningReport.model_validate(report).as_json() == report
+    assert report["recipe"].keys() == {"reward", "length_alarms"}
     assert list(report["validation"]) == ["before", "1", "2"]
     assert "against_before" not in report["validation"]["before"]
     for stage in ("1", "2"):

@@ -23,6 +23,7 @@ from deeper.learning.training import pair_tokens
 from deeper.learning.training.collapse import alarms
 from deeper.learning.training.lora import with_lora
 from deeper.learning.training.trainer import Plan, Progress, arguments, save_adapter
+from deeper.learning.training_record import training_record
 
 PLAN = Plan(1, 4, 4, 1e-3, 0, 2, 4, "all", 10, 10, seed=1)
 
@@ -94,6 +95,8 @@ def test_the_adapter_and_its_metrics_say_what_they_are(
     assert adapter.users == {user_hash("coves", user) for user in users_of_part("b", 8)} | {"ab"}
     assert adapter.provenance["users"] == {"coves": 8}
     assert adapter.provenance["before"] == {"users": {"reefs": 1}}
+    assert metrics["recipe"].keys() == {"alarms", "adapter"}
+    assert training_record(adapter).recipe == metrics["recipe"]
     assert metrics == json.loads((out / "metrics.json").read_text("utf-8"))
     assert [entry["step"] for entry in metrics["loss"]] == [1, 2, 3, 4]
     assert metrics["loss"][0].keys() == {

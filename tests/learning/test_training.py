@@ -26,6 +26,7 @@ from deeper.learning.training import trainer
 from deeper.learning.training.checkpoints import CHECKPOINTS, WHOLE, newest_whole
 from deeper.learning.training.lora import with_lora
 from deeper.learning.training.trainer import Progress, save_adapter
+from deeper.learning.training_record import training_record
 from deeper.persona.prompts.templates import load_prompts
 from deeper.storage.run_folder import RunFolder
 
@@ -146,6 +147,9 @@ def test_the_adapter_says_what_it_is(
     assert str(tiny_base) not in (out / "adapter_config.json").read_text("utf-8")
     assert metrics["provenance"]["versions"].keys() >= {"torch", "transformers", "peft", "trl"}
     assert metrics["users"] == {"coves": len(users.train)}
+    examples = {"predictor": {"readings", "predictor"}, "policy": {"lessons", "coldstart"}}[kind]
+    assert metrics["recipe"].keys() == {"describer", "adapter", *examples}
+    assert training_record(adapter).recipe == metrics["recipe"]
 
 
 def test_the_adapter_is_what_was_validated_last(

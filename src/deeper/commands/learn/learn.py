@@ -102,16 +102,16 @@ def learn(settings: LearnSettings, out: Path, audience: Audience, force: bool = 
     folder = RunFolder(out, settings)
     with folder.held():
         resolved = with_base(settings, folder)
-        course = _Course(resolved, folder, audience, _empty_report(settings), key=starting_points(settings))
-        course.validate(layout.BEFORE, settings.policy_adapter)
+        run = _LearningRun(resolved, folder, audience, _empty_report(settings), key=starting_points(settings))
+        run.validate(layout.BEFORE, settings.policy_adapter)
         policy = settings.policy_adapter
         for iteration in ITERATIONS:
-            policy = course.iterate(iteration, policy, force)
-        return course.report.as_json()
+            policy = run.iterate(iteration, policy, force)
+        return run.report.as_json()
 
 
 @dataclass
-class _Course:
+class _LearningRun:
     """The steps, one after another.
 
     Attributes:

@@ -74,7 +74,7 @@ class LearnSettings(RunSettings):
     margin_kind: Literal["quantile", "absolute"] = _same(PairSettings, "margin_kind")
     max_pairs: tuple[int, int] = Field(
         default=(_RULES[0].max_pairs, _RULES[1].max_pairs),
-        description="Pairs of each context, at most, in iteration 1 and in iteration 2.",
+        description="Most pairs of a context, in iteration 1 and in iteration 2.",
     )
     reference: Literal["base", "previous"] = Field(
         default="previous",

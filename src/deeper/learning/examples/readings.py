@@ -139,7 +139,7 @@ def _readings(
         facts = known[domain.id, user, prefix.k]
         written = texts.get((domain.id, user, prefix.k), ())
         shares = READINGS.persona_kind_shares
-        kinds = [kind for kind in shares if kind != "policy" or written]
+        kinds: list[PersonaKind] = [kind for kind in shares if kind != "policy" or written]
         [kind] = rng.choices(kinds, [shares[kind] for kind in kinds])
         # The order of these conditions decides which random numbers are drawn.
         is_later = (
