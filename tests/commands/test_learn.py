@@ -229,7 +229,7 @@ def test_other_settings_are_refused(learnt: tuple[Path, dict[str, Any]], setting
     ("changes", "words"),
     [
         ({"policy_engine": "openai:large"}, "policy_engine: the model of the engine 'openai:large' cannot be trained"),
-        ({"policy_engine": "random"}, "a random model is the policy's and the predictor's"),
+        ({"policy_engine": "random"}, "a random model must serve both as the policy and as the predictor"),
         ({"policy_adapter": "nowhere"}, "nowhere: there is no adapter"),
         ({"users": 0}, "users: Input should be greater than or equal to 1"),
         ({"margin": (0.5, 1.5)}, "margin 1.5 is not a quantile"),

@@ -26,7 +26,7 @@ from deeper.learning.training.order import in_order
 from deeper.learning.training.pair_tokens import Answers, Example, lay_out, read_answers
 from deeper.learning.training.trainer import Monitor, Plan, Show, arguments, train, without_deprecations
 
-MEASURES = {
+METRIC_NAMES = {
     "preference": "preference",
     "sft": "sft",
     "rewards/accuracies": "accuracy",
@@ -37,7 +37,7 @@ MEASURES = {
     "logps/rejected": "logp_rejected",
     "kl": "kl",
 }
-"""Our names of TRL's measurements and of our own."""
+"""Our name of each metric of TRL."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ class _DpoTrainer(_Trainer):
         return preference + self._sft_weight * sft
 
     def validate(self, examples: Sequence[Example]) -> dict[str, float]:
-        """What the training's steps measure, on other pairs; nothing where there are none."""
+        """Measure other pairs as training steps are measured; empty without pairs."""
         metrics = self._metrics["eval"]
         losses: list[float] = []
         sizes: list[int] = []
@@ -100,7 +100,7 @@ class _DpoTrainer(_Trainer):
                 losses.append(float(self.compute_loss(self.model, batch)))
                 sizes.append(len(examples[at : at + size]))
         self.model.train()
-        columns = {"loss": losses} | {ours: metrics[trl] for trl, ours in MEASURES.items()}
+        columns = {"loss": losses} | {ours: metrics[trl] for trl, ours in METRIC_NAMES.items()}
         report = {name: round(float(np.average(found, weights=sizes)), 5) for name, found in columns.items() if found}
         metrics.clear()
         return report
@@ -191,4 +191,4 @@ def train_dpo(
             data_collator=collated,
         )
     entries = train(trainer, Monitor(plan, lambda: trainer.validate(validation), show), folder)
-    return [{MEASURES.get(name, name): value for name, value in entry.items()} for entry in entries]
+    return [{METRIC_NAMES.get(name, name): value for name, value in entry.items()} for entry in entries]
