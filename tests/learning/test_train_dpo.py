@@ -215,7 +215,7 @@ def test_bad_pairs_are_refused(tiny_base: Path, tmp_path: Path) -> None:
     for folder, words in (
         (mixed, "the pairs to learn from include 1 validation users"),
         (empty, "the folder holds no pair to train on"),
-        (other, "other messages"),
+        (other, "not one system message and one user message"),
         (broken, "the pairs cannot be read"),
         (tmp_path / "nowhere", "the folder holds no preference pairs"),
     ):
@@ -229,8 +229,8 @@ def test_bad_pairs_are_refused(tiny_base: Path, tmp_path: Path) -> None:
         ({"kind": "predictor"}, {}, "the adapter of a predictor, not of a policy"),
         ({"base": "another"}, {}, "trained on the weights another"),
         ({"prompt_version": "v0"}, {}, "trained with the prompts v0, and these are v1"),
-        ({}, {"rank": 8}, "rank 2, alpha 4 and layers all, the settings 8"),
-        ({}, {"warmup_steps": 4}, "4 warm-up steps are not less than all 4 steps"),
+        ({}, {"rank": 8}, "rank 2, alpha 4 and layers all, but the settings say 8"),
+        ({}, {"warmup_steps": 4}, "4 warm-up steps are not fewer than the 4 steps"),
     ],
 )
 def test_adapters_and_settings_that_do_not_fit_are_refused(
@@ -252,7 +252,7 @@ def test_other_pairs_are_not_continued_with(pairs: Path, tiny_base: Path, tmp_pa
     with pytest.raises(KeyboardInterrupt):
         train_dpo(settings, tmp_path / "out", stop)
     write_pairs(folder, [pair_row(users_of_part("b", 1)[0])], [])
-    with pytest.raises(UserError, match="begun with another model, other prompts or other data"):
+    with pytest.raises(UserError, match="started from another model, other prompts or other data"):
         train_dpo(settings, tmp_path / "out", quiet)
 
 
