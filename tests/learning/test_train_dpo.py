@@ -286,6 +286,6 @@ def test_alarms() -> None:
     assert alarms(late, beta=0.2) == []
     falling = {"reward_chosen": lambda n: -0.05 * n, "reward_rejected": lambda n: -0.1 * n}
     [both] = alarms(steps_of(40, **falling), beta=0.2)
-    assert "fall without end (by 7.5 and 15.0 nats" in both
+    assert "keep falling (by 7.5 and 15.0 nats" in both
     assert alarms(steps_of(40, reward_rejected=lambda n: -0.1 * n), beta=0.2) == []
     assert alarms(steps_of(3, **falling), beta=0.2) == []
