@@ -2,11 +2,12 @@
 
     python benchmarks/ceiling.py --data movielens_small --data FOLDER [--domains A,B] > ceiling.json
 
-For each domain it fits a multinomial logistic regression (`deeper.learning.examples.usual_ratings`) from facts to the
-next window's ratings, on train users, and measures its error on validation users in all rounds. The facts are one of:
+For each domain it fits a multinomial logistic regression (`deeper.learning.examples.expected_ratings`) from facts to
+the next window's ratings, on train users, and measures its error on validation users in all rounds. The facts are one
+of:
 
-    what_updates_leave             what a persona can hold after its updates (`deeper.learning.describer.later_windows`)
-    what_updates_leave_and_items   the same, and the items' standing (`deeper.learning.examples.item_evidence`)
+    what_updates_leave             what a persona can hold after its updates (`deeper.learning.describer.updated_facts`)
+    what_updates_leave_and_items   the same, and the items' standing (`deeper.learning.examples.item_standing`)
     verdict_alone                  the level alone
     all_windows, first_window      facts of all windows so far, or of the first one for ever
 
@@ -28,12 +29,13 @@ from numpy.typing import NDArray
 from deeper.behaviour.load import load_windows
 from deeper.behaviour.users import choose_users
 from deeper.domains import Domain
-from deeper.learning.describer.facts import facts
-from deeper.learning.describer.later_windows import evolved
-from deeper.learning.examples.item_evidence import Items
-from deeper.learning.examples.moments import Person
+from deeper.learning.describer.facts import facts_of
+from deeper.learning.describer.updated_facts import facts_after_updates
+from deeper.learning.examples.expected_ratings import ExpectedRatings, RatedItems
+from deeper.learning.examples.item_standing import ItemStandings
 from deeper.learning.examples.readings import soft_labels
-from deeper.learning.examples.usual_ratings import Case, Usual, fit_usual
+from deeper.learning.examples.user_windows import UserWindows
+from deeper.learning.training.fit_expected_ratings import fit_expected_ratings
 from deeper.measure.bootstrap import domain_ratio_interval
 from deeper.measure.metrics import mean_absolute_error, weighted_median
 from deeper.storage.provenance import provenance
@@ -41,9 +43,9 @@ from deeper.storage.provenance import provenance
 SEED = 1
 Floats = NDArray[np.float64]
 SEEN = {
-    "what_updates_leave": evolved,
-    "all_windows": facts,
-    "first_window": lambda windows, domain: facts(windows[:1], domain),
+    "what_updates_leave": facts_after_updates,
+    "all_windows": facts_of,
+    "first_window": lambda windows, domain: facts_of(windows[:1], domain),
 }
 """What a regression may know, as a function of the windows so far."""
 WITH_ITEMS = "what_updates_leave_and_items"
@@ -62,7 +64,7 @@ def main() -> None:
         loaded = load_windows(source, given.domains.split(",") if given.domains else None)
         for name, domain in loaded.domains.items():
             train, validation = (
-                [Person(domain, user, ws) for (of, user), ws in choose_users(loaded.windows, parts, 10**6).items()
+                [UserWindows(domain, user, ws) for (of, user), ws in choose_users(loaded.windows, parts, 10**6).items()
                  if of == name]
                 for parts in (["a", "b"], ["validation"])
             )  # fmt: skip
@@ -92,23 +94,23 @@ def main() -> None:
 
 
 def prediction_errors(
-    train: Sequence[Person], validation: Sequence[Person], domain: Domain, rounds: int
+    train: Sequence[UserWindows], validation: Sequence[UserWindows], domain: Domain, rounds: int
 ) -> dict[str, Floats]:
     """Return the errors of each prediction; shape (users, rounds + 1), NaN where a user has no such round."""
-    nothing, items = Items(domain, []), Items(domain, train)
+    nothing, items = ItemStandings(domain, []), ItemStandings(domain, train)
     fitted = {name: fit(train, domain, name, nothing, rounds) for name in SEEN}
     fitted[WITH_ITEMS] = fit(train, domain, "what_updates_leave", items, rounds)
     errors: dict[str, list[Floats]] = defaultdict(list)
-    for person in validation:
+    for user in validation:
         own: dict[str, Floats] = defaultdict(lambda: np.full(rounds + 1, np.nan))
-        for k, past, titles, ratings in moments(person, rounds):
-            known = {name: of(person.windows[: k + 1], domain) for name, of in SEEN.items()}
+        for k, past, titles, ratings in moments(user, rounds):
+            known = {name: of(user.windows[: k + 1], domain) for name, of in SEEN.items()}
             left = known["what_updates_leave"]
             plain = np.zeros((len(titles), 2))
-            found = {name: fitted[name].of(known[name], plain) for name in SEEN}
-            found["verdict_alone"] = fitted["what_updates_leave"].of(left, plain, "median")
-            found["constant"] = fitted["all_windows"].of(left, plain, "nothing")
-            found[WITH_ITEMS] = fitted[WITH_ITEMS].of(left, items.features(left, titles))
+            found = {name: fitted[name].predict(known[name], plain) for name in SEEN}
+            found["verdict_alone"] = fitted["what_updates_leave"].predict(left, plain, "median")
+            found["constant"] = fitted["all_windows"].predict(left, plain, "nothing")
+            found[WITH_ITEMS] = fitted[WITH_ITEMS].predict(left, items.features(left, titles))
             points = {name: weighted_median(shares, domain.scale.values) for name, shares in found.items()}
             for name, value in (
                 ("verdict_itself", left.median),
@@ -140,21 +142,21 @@ def last_round(errors: Floats) -> Floats:
     return column[~np.isnan(column)]
 
 
-def fit(train: Sequence[Person], domain: Domain, seen: str, items: Items, rounds: int) -> Usual:
+def fit(train: Sequence[UserWindows], domain: Domain, seen: str, items: ItemStandings, rounds: int) -> ExpectedRatings:
     """Fit the regression from what is known to the next window's ratings."""
-    cases: list[Case] = []
-    for person in train:
-        for k, _, titles, ratings in moments(person, rounds):
-            known = SEEN[seen](person.windows[: k + 1], domain)
+    rated: list[RatedItems] = []
+    for user in train:
+        for k, _, titles, ratings in moments(user, rounds):
+            known = SEEN[seen](user.windows[: k + 1], domain)
             shares = soft_labels(ratings.tolist(), domain.scale)
-            cases.append(Case(known, items.features(known, titles, person.user), shares))
-    return fit_usual(cases, domain.scale)
+            rated.append(RatedItems(known, items.features(known, titles, user.user), shares))
+    return fit_expected_ratings(rated, domain.scale)
 
 
-def moments(person: Person, rounds: int) -> Iterator[tuple[int, Floats, list[str], Floats]]:
+def moments(user: UserWindows, rounds: int) -> Iterator[tuple[int, Floats, list[str], Floats]]:
     """Yield each round with all real ratings so far, and titles and ratings of the next window."""
-    is_real = person.domain.is_rated
-    rated = [[item for item in window if is_real(np.array(item["rating"]))] for window in person.windows]
+    is_real = user.domain.is_rated
+    rated = [[item for item in window if is_real(np.array(item["rating"]))] for window in user.windows]
     real = [np.array([item["rating"] for item in window], np.float64) for window in rated]
     for k in range(min(rounds + 1, len(real) - 1)):
         past = np.concatenate(real[: k + 1])

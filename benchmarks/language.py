@@ -26,7 +26,7 @@ from deeper.commands.execution.engines import make_engines
 from deeper.domains import Domain
 from deeper.engine import Engine
 from deeper.evaluation.results_schema import read_results
-from deeper.learning.describer.level_words import RUNGS
+from deeper.learning.describer.level_words import LEVEL_WORDS
 from deeper.measure.metrics import mean_absolute_error
 from deeper.persona.calibration import Calibration, calibrate, fit_calibration
 from deeper.persona.predict import PREDICT_INPUT, predict
@@ -35,9 +35,9 @@ from deeper.storage import layout
 from deeper.storage.provenance import provenance
 from paired import SEED, Key, Row, difference, ratio, with_interval
 
-LEVEL = {word for words in RUNGS for word in words}
+LEVEL = {word for words in LEVEL_WORDS for word in words}
 FOREIGN = {
-    **dict(zip((words[0] for words in RUNGS),
+    **dict(zip((words[0] for words in LEVEL_WORDS),
                ("appalling", "ghastly", "unsatisfying", "inferior", "middling", "tolerable", "reasonable", "enjoyable",
                 "outstanding", "magnificent"), strict=True)),
     "person": "reader", "usual": "customary", "verdict": "opinion", "verdicts": "opinions", "typical": "average",

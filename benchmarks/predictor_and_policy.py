@@ -30,7 +30,7 @@ from deeper.domains import Domain
 from deeper.engine.adapter import load_adapter
 from deeper.evaluation.results_schema import read_results
 from deeper.learning.describer.describe import describe
-from deeper.learning.describer.later_windows import evolved
+from deeper.learning.describer.updated_facts import facts_after_updates
 from deeper.learning.export.hub_cards import without_places
 from deeper.measure.bootstrap import domain_mean_interval, domain_ratio_interval
 from deeper.measure.metrics import mean_absolute_error, rank_accuracy
@@ -236,7 +236,7 @@ def _drawn(written: Sequence[Row]) -> list[Row]:
 
 def rewards(report: Row) -> Row:
     """Return reliability and head-room from reward.json."""
-    chosen = [entry for entry in report["reality"] if entry["measure"] == report["config"]["reward"]][-1]
+    chosen = report["reality"][report["config"]["reward"]]["overall"]
     return {
         "split_half_reliability": chosen["reliability"],
         "headroom": {name: chosen[name]["per_rating"] for name in ("against_old", "against_mean")},
@@ -248,7 +248,7 @@ def rewards(report: Row) -> Row:
 def _row(key: Key, source: Key, k: int, windows: Mapping[Key, Any], domains: Mapping[str, Domain], kind: str) -> Row:
     seen = windows[source][: min(k + 1, len(windows[source]) - 1)]
     domain = domains[source[0]]
-    text = describe(evolved(seen, domain), seen, domain, seed=SEED)
+    text = describe(facts_after_updates(seen, domain), seen, domain, seed=SEED)
     titles = [item["title"] for item in windows[key][k + 1]]
     return {
         "persona_id": f"{kind} {key[1]} {k}",

@@ -8,7 +8,7 @@ of the new window, to half a step; the median of the first window for ever.
 
 `runs` are runs of `deeper evaluate --split validation`. In the same rounds it gives the error of `refine` if the first
 level that a persona states is the prediction, and the errors of the predictor and of the user median. It also gives the
-share of personas that state the level that lessons teach (`deeper.learning.describer.later_windows`), and how far they
+share of personas that state the level that lessons teach (`deeper.learning.describer.updated_facts`), and how far they
 lie above it on average. Prints JSON.
 """
 
@@ -27,12 +27,12 @@ from deeper.behaviour.levels import half_step, halfway, rung_indices
 from deeper.behaviour.load import load_windows
 from deeper.behaviour.users import Key, choose_users
 from deeper.domains import Domain, Scale
-from deeper.learning.describer.later_windows import moved
-from deeper.learning.describer.level_words import RUNGS
+from deeper.learning.describer.level_words import LEVEL_WORDS
+from deeper.learning.describer.updated_facts import updated_median
 from deeper.storage import layout
 from deeper.storage.provenance import provenance
 
-RUNG = {word: rung for rung, words in enumerate(RUNGS) for word in words}
+RUNG = {word: rung for rung, words in enumerate(LEVEL_WORDS) for word in words}
 RULES = ("new_window", "halfway", "first_window")
 Ratings = Mapping[Key, Sequence[Sequence[float]]]
 """The real ratings of each window, by user."""
@@ -106,7 +106,7 @@ def stated(run: Path, ratings: Ratings, domains: Mapping[str, Domain]) -> dict[s
             if verdict is not None:
                 read = predicted.get((row["parent"], row["k"]))
                 before = old if old is not None else now if read is None else read
-                taught = moved(before, now, scale, read)
+                taught = updated_median(before, now, scale, read)
                 median = errors[*key, "user_median", row["k"]]
                 error = _error(ratings[key][row["k"] + 1], verdict)
                 found[key[0]].append((error, errors[place], median, verdict == taught, verdict - taught))

@@ -16,8 +16,9 @@ from typing import Any
 from deeper.commands.train.settings import PredictorSettings
 from deeper.commands.train.start import load_base, plan_of
 from deeper.commands.train.train_users import users_of
-from deeper.learning.examples.moments import moments
 from deeper.learning.examples.readings import training_readings
+from deeper.learning.examples.user_windows import prefixes_by_domain
+from deeper.learning.training.fit_expected_ratings import fit_expected_ratings
 from deeper.learning.training.lora import with_lora
 from deeper.learning.training.predictor import Encoder, Example, losses
 from deeper.persona.prompts.templates import load_prompts
@@ -48,12 +49,12 @@ def main() -> None:
     asked = parser.parse_args()
     settings = PredictorSettings(users=20, steps=1, layers=asked.layers)
     users = users_of(settings)
-    plan = plan_of(settings, sum(map(len, moments(users.train).values())))
+    plan = plan_of(settings, sum(map(len, prefixes_by_domain(users.train).values())))
     _, model, tokenizer = load_base(settings)
     model = with_lora(model, plan)
     model.train()
     encode = Encoder(tokenizer, load_prompts())
-    readings, _ = training_readings(users.train, {}, asked.windows + 1, settings.seed)
+    readings, _ = training_readings(users.train, {}, asked.windows + 1, settings.seed, fit_expected_ratings)
     warm_up, *examples = map(encode, readings)
     seconds(model, [[warm_up]])
     packed, apart = [], []

@@ -20,7 +20,7 @@ from deeper.commands.execution.local_executor import LocalExecutor
 from deeper.commands.execution.progress import RunProgress
 from deeper.commands.export.to_llamafactory import read_json
 from deeper.commands.pairs.pair_folder import read_pairs
-from deeper.learning.examples.readings import read_personas
+from deeper.learning.examples.policy_personas import read_personas
 from deeper.learning.preferences.schema import PAIR
 from deeper.learning.training.checkpoints import CHECKPOINTS, WHOLE, newest_whole
 from deeper.prepare.sample_users import read_key

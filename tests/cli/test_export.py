@@ -56,7 +56,7 @@ def test_domains_are_chosen(deeper: CommandLine) -> None:
         (("hub", "personas", "./gone"), ("gone", "no personas")),
         (("hub", "pairs", "./gone"), ("gone", "no preference pairs")),
         (("hub", "windows", "./gone"), ("no such folder",)),
-        (("hub", "contexts", "{own}"), ("built-in domains only", "coves")),
+        (("hub", "contexts", "{own}"), ("hold only built-in domains", "coves")),
         (("hub", "spells", "x"), (*KINDS,)),
     ],
 )

@@ -16,6 +16,7 @@ from rich.console import Console
 from deeper.behaviour.planted.plant import plant_users, write_planted
 from deeper.behaviour.splits import part
 from deeper.commands.pairs.pairs import make_pairs
+from deeper.commands.pairs.report import PairsReport
 from deeper.commands.pairs.settings import PairSettings
 from deeper.commands.reward.reward import reward_directions
 from deeper.commands.reward.settings import RewardSettings
@@ -24,7 +25,9 @@ from deeper.commands.sample.sample import sample_directions
 from deeper.commands.sample.settings import SampleSettings
 from deeper.engine.scripted.engine import GenerateCall, ScriptedEngine, ScriptedFailure
 from deeper.errors import UserError
+from deeper.learning.preferences.recipe import REWARD_RECIPE
 from deeper.learning.preferences.schema import CONTEXT, PAIR
+from deeper.learning.recipes import dump_recipes
 from deeper.persona import predictors
 
 QUIET = Console(quiet=True)
@@ -166,6 +169,8 @@ def test_pairs_are_made_and_parted_by_user(deeper: CommandLine, run: Path) -> No
     made = deeper("pairs", str(run), "--out", "pairs", *ALL)
     assert made.code == 0, made.err
     report = json.loads(Path("pairs/pairs.json").read_text("utf-8"))
+    assert report["recipe"] == dump_recipes(reward=REWARD_RECIPE)
+    assert PairsReport.model_validate(report).as_json() == report
     rewards = {row["direction_id"]: row["r"] for row in table(run / "rewards.parquet")}
     texts = {row["id"]: row["text"] for row in table(run / "directions.parquet")}
     for name, held in (("train", False), ("validation", True)):
@@ -267,7 +272,7 @@ def test_flags_win_over_the_iterations_defaults(deeper: CommandLine, run: Path) 
 def test_a_reward_that_is_luck_is_learnt_from_by_force_only(deeper: CommandLine, run: Path) -> None:
     change_json(run / "reward.json", trustworthy=False)
     refused = deeper("pairs", str(run), "--out", "pairs", *ALL)
-    assert_refused(refused, "the reward is not to be trusted", "reliability is", "--force")
+    assert_refused(refused, "the reward cannot be trusted", "reliability is", "--force")
     assert deeper("pairs", str(run), "--out", "made", "--force", *ALL).code == 0
     report = json.loads(Path("made/pairs.json").read_text("utf-8"))
     assert report["config"]["force"] is True and report["runs"][0]["trustworthy"] is False
@@ -295,7 +300,7 @@ def test_thresholds_that_leave_nothing_tell_the_rewards(deeper: CommandLine, run
 @pytest.mark.parametrize(
     ("flags", "parts"),
     [
-        (["--margin", "1.5"], ["margin 1.5 is no quantile"]),
+        (["--margin", "1.5"], ["margin 1.5 is not a quantile"]),
         (["--margin", "-1"], ["margin", "greater than or equal to 0"]),
         (["--margin-kind", "absolute"], ["give a margin in units of the rating"]),
         (["--max-pairs", "0"], ["max_pairs", "greater than or equal to 1"]),
@@ -341,7 +346,7 @@ def test_another_folder_is_not_overwritten(deeper: CommandLine, run: Path, data:
 
 
 def test_make_pairs_needs_a_run(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="no run to make pairs of"):
+    with pytest.raises(UserError, match="no run is given"):
         make_pairs(PairSettings(), [], tmp_path / "pairs")
 
 
@@ -383,7 +388,7 @@ def test_published_pairs_are_taken_as_they_are(deeper: CommandLine, tmp_path: Pa
     report = json.loads(Path("made/pairs.json").read_text("utf-8"))
     assert (report["prompt_version"], report["counts"]["train"]["mean_margin"]) == ("published", None)
     again = deeper("pairs", str(first), "--out", "made")
-    assert again.code == 2 and "the folder holds pairs" in again.err
+    assert again.code == 2 and "the folder already holds pairs" in again.err
 
 
 def test_published_pairs_and_runs_are_not_mixed(deeper: CommandLine, run: Path, tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ from deeper.engine.adapter import write_card
 from deeper.engine.scripted.engine import ScriptedEngine
 from deeper.errors import UserError
 from deeper.learning.preferences import directions
+from deeper.learning.preferences.reality_report import read_reward_report
 from deeper.persona import predict
 from deeper.persona.prompts.templates import load_prompts
 
@@ -72,11 +73,12 @@ def test_directions_are_sampled_and_rewarded(deeper: CommandLine, planted: Path)
     assert all(row["r"] == pytest.approx(row["r_prev"] + row["r_curr"] + row["r_fut"]) for row in rewards)
     report = json.loads(Path("run/reward.json").read_text("utf-8"))
     assert report["trustworthy"] is False and report["old_persona_again"]["largest"] == 0
-    assert [(entry["measure"], entry["domain"]) for entry in report["reality"]] == [
-        ("mae", "planted"),
-        ("crps", "planted"),
-    ]
-    assert all("true" in entry for entry in report["reality"]), "the truth of planted users is known"
+    assert list(report["reality"]) == ["mae", "crps"]
+    for reality in report["reality"].values():
+        assert reality["overall"] == reality["by_domain"]["planted"], "there is one domain"
+        assert "true" in reality["overall"], "the truth of planted users is known"
+    read = read_reward_report(report, "run/reward.json")
+    assert read.overall.domain == "planted" and not read.trustworthy
     assert report["counts"]["unrewarded"] == 0 and report["counts"]["distinct"] == len(directions)
 
 

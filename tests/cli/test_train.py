@@ -100,7 +100,7 @@ def test_bad_input_is_told_in_one_message(
     ("flags", "parts"),
     [
         ((), ("pairs is missing", "deeper train dpo --help explains")),
-        (("--pairs", "nowhere"), ("nowhere: there are no preference pairs here", "deeper pairs")),
+        (("--pairs", "nowhere"), ("nowhere: the folder holds no preference pairs", "deeper pairs")),
         (("--pairs", "p", "--reference", "previous"), ("reference previous needs a policy_adapter",)),
         (("--pairs", "p", "--reference", "mine"), ("'base', 'previous'",)),
         (("--pairs", "p", "--preset", "paper", "--batch", "30"), ("batch 30 is not a multiple of micro_batch 4",)),

@@ -20,6 +20,7 @@ from deeper.behaviour.splits import part, user_hash
 from deeper.commands.execution import engines
 from deeper.commands.learn import learn as pipeline
 from deeper.commands.learn.learn import STEPS, Audience, learn
+from deeper.commands.learn.report import LearningReport
 from deeper.commands.learn.settings import LearnSettings
 from deeper.engine import Prompt
 from deeper.engine.adapter import load_adapter
@@ -132,6 +133,8 @@ def test_both_iterations_are_done_and_judged(learnt: tuple[Path, dict[str, Any]]
     out, report = learnt
     assert report == json.loads((out / "learn.json").read_text("utf-8"))
     assert [step["name"] for step in report["steps"]] == NAMES and len(NAMES) == report["steps_total"]
+    assert LearningReport.model_validate(report).as_json() == report
+    assert report["recipe"].keys() == {"reward", "length_alarms"}
     assert list(report["validation"]) == ["before", "1", "2"]
     assert "against_before" not in report["validation"]["before"]
     for stage in ("1", "2"):
@@ -199,8 +202,8 @@ def test_a_run_that_is_stopped_after_each_step_ends_as_an_undisturbed_one(
         learn(settings, out, listener.audience)
     with pytest.raises(KeyboardInterrupt):
         learn(settings, out, listener.audience)
-    # What a predictor that answers at random rewards is not to be trusted.
-    with pytest.raises(UserError, match="not to be trusted"):
+    # The reward of a predictor that answers at random cannot be trusted.
+    with pytest.raises(UserError, match="cannot be trusted"):
         learn(settings, out, listener.audience)
     assert not (out / "1/pairs").exists()
     stops = 3
@@ -226,10 +229,10 @@ def test_other_settings_are_refused(learnt: tuple[Path, dict[str, Any]], setting
     ("changes", "words"),
     [
         ({"policy_engine": "openai:large"}, "policy_engine: the model of the engine 'openai:large' cannot be trained"),
-        ({"policy_engine": "random"}, "a random model is the policy's and the predictor's"),
+        ({"policy_engine": "random"}, "a random model must serve both as the policy and as the predictor"),
         ({"policy_adapter": "nowhere"}, "nowhere: there is no adapter"),
         ({"users": 0}, "users: Input should be greater than or equal to 1"),
-        ({"margin": (0.5, 1.5)}, "margin 1.5 is no quantile"),
+        ({"margin": (0.5, 1.5)}, "margin 1.5 is not a quantile"),
         ({"weights": (0.0, 0.0, 0.0)}, "weights: weights are at least 0"),
         ({"batch": 3, "micro_batch": 2}, "batch 3 is not a multiple of micro_batch 2"),
     ],

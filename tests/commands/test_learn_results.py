@@ -1,11 +1,9 @@
 """What `deeper learn` reports of validations: errors, differences by user, alarms."""
 
-from typing import Any
-
 import pyarrow as pa
 import pytest
 
-from deeper.commands.learn.outcome import errors_of, length_alarms, mean_error, paired_difference
+from deeper.commands.learn.validation import held_out_errors, length_alarms, mean_error, paired_difference
 from deeper.evaluation.schema import ERROR
 
 
@@ -27,27 +25,28 @@ def test_only_held_out_errors_after_a_refinement_count() -> None:
         ("coves", "u", "frozen", 1, "future", 7.0),
         ("coves", "u", "refine", 2, "future", 2.0),
     )
-    assert errors_of(table, "refine") == {("coves", "u", 1): 1.0, ("coves", "u", 2): 2.0}
+    assert held_out_errors(table, "refine") == {("coves", "u", 1): 1.0, ("coves", "u", 2): 2.0}
 
 
 def test_the_error_is_a_mean_over_rounds_then_users_then_domains() -> None:
     found = mean_error(
         {("coves", "a", 1): 1.0, ("coves", "a", 2): 3.0, ("coves", "b", 1): 4.0, ("reefs", "a", 1): 9.0}, seed=1
     )
-    assert found["mae"] == pytest.approx(((2.0 + 4.0) / 2 + 9.0) / 2)
-    assert found["users"] == 3
-    assert found["ci"] == [None, None], "a domain of one user has no interval"
+    assert found.mae == pytest.approx(((2.0 + 4.0) / 2 + 9.0) / 2)
+    assert found.users == 3
+    assert found.ci == (None, None), "a domain of one user has no interval"
 
 
 def test_the_difference_takes_the_rounds_that_both_have() -> None:
     before = {("coves", "a", 1): 1.0, ("coves", "a", 2): 5.0, ("coves", "b", 1): 2.0, ("coves", "c", 1): 1.0}
     after = {("coves", "a", 1): 0.5, ("coves", "b", 1): 2.5, ("coves", "c", 1): 1.0, ("coves", "d", 1): 9.0}
     found = paired_difference(before, after, seed=1)
-    assert found["difference"] == pytest.approx((-0.5 + 0.5 + 0.0) / 3)
-    assert found["users"] == 3
-    assert found["improved"] == pytest.approx(1 / 3)
-    low, high = found["ci"]
-    assert -0.5 <= low < found["difference"] < high <= 0.5
+    assert found.difference == pytest.approx((-0.5 + 0.5 + 0.0) / 3)
+    assert found.users == 3
+    assert found.improved == pytest.approx(1 / 3)
+    low, high = found.ci
+    assert low is not None and high is not None
+    assert -0.5 <= low < found.difference < high <= 0.5
     assert paired_difference(before, after, seed=1) == found
 
 
@@ -56,22 +55,22 @@ def test_no_user_in_both_is_an_error() -> None:
         paired_difference({("coves", "a", 1): 1.0}, {("coves", "a", 2): 1.0}, seed=1)
 
 
-def texts(tokens: float | None, cut_off: float | None) -> dict[str, Any]:
-    return {"text": {"tokens": tokens, "cut_off": cut_off}}
+def text(tokens: float | None, cut_off: float | None) -> dict[str, float | None]:
+    return {"tokens": tokens, "cut_off": cut_off}
 
 
 @pytest.mark.parametrize(
     ("after", "words"),
     [
-        (texts(61, 0.1), ["explodes: 61"]),
-        (texts(26, 0.0), ["shrinks: 26"]),
-        (texts(50, 0.6), ["60% of the texts are cut off", "10% before"]),
-        (texts(90, 1.0), ["explodes", "cut off"]),
-        (texts(None, None), ["no validation user's persona could be refined"]),
-        (texts(45, 0.3), []),
+        (text(61, 0.1), ["explodes: 61"]),
+        (text(26, 0.0), ["shrinks: 26"]),
+        (text(50, 0.6), ["60% of the texts are cut off", "10% before"]),
+        (text(90, 1.0), ["explodes", "cut off"]),
+        (text(None, None), ["no validation user's persona could be refined"]),
+        (text(45, 0.3), []),
     ],
 )
-def test_length_alarms(after: dict[str, Any], words: list[str]) -> None:
-    alarms = length_alarms(texts(40, 0.1), after)
+def test_length_alarms(after: dict[str, float | None], words: list[str]) -> None:
+    alarms = length_alarms(text(40, 0.1), after)
     assert bool(alarms) == bool(words)
     assert all(word in " | ".join(alarms) for word in words)

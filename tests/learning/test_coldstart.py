@@ -9,33 +9,34 @@ from typing import Any
 
 import pytest
 import torch
-from training_cases import COVES, REEFS, people, person
+from training_cases import COVES, REEFS, user_in, users_in
 
 from deeper.behaviour.levels import LADDER, halfway, verdict_rungs
 from deeper.engine.torch.model import control_tokens_of, encode_chat, load_model
-from deeper.learning.describer.facts import facts
-from deeper.learning.describer.level_words import RUNGS
+from deeper.learning.describer.facts import facts_of
+from deeper.learning.describer.level_words import LEVEL_WORDS
 from deeper.learning.describer.phrases import BETWEEN
 from deeper.learning.describer.phrases import VERDICT as VERDICTS
-from deeper.learning.examples.lessons import SHARES, Lesson, Teaching, training_lessons, validation_lessons
-from deeper.learning.examples.moments import Moment, Person
+from deeper.learning.examples.lessons import Lesson, LessonOptions, training_lessons, validation_lessons
+from deeper.learning.examples.recipe import LESSONS
+from deeper.learning.examples.user_windows import UserWindows, WindowPrefix
 from deeper.learning.training.coldstart import (
     VERDICT,
-    VERDICT_WEIGHT,
     Answer,
     Encoder,
     Example,
-    judge,
-    read,
+    score,
     train_coldstart,
+    validate,
 )
 from deeper.learning.training.lora import with_lora
+from deeper.learning.training.recipe import COLDSTART
 from deeper.learning.training.trainer import Plan
 from deeper.persona.leaks import find_leaks
 from deeper.persona.prompts.templates import load_prompts
 from deeper.persona.updaters import UPDATERS, describe
 
-TEACHING = Teaching(load_prompts(), 120, seed=1)
+OPTIONS = LessonOptions(load_prompts(), 120, seed=1)
 EXAMPLES = [
     Example((5, 6, 7, 8), (Answer((9, 10, 2), (1.0, 4.0, 1.0)), Answer((11, 12, 13, 2), (0.0, 4.0, 4.0, 0.0)))),
     Example((11, 12), (Answer((13, 14, 15, 16, 2), (1.0,) * 5),)),
@@ -44,43 +45,43 @@ EXAMPLES = [
 
 @pytest.fixture(scope="module")
 def lessons() -> list[Lesson]:
-    return training_lessons([*people(COVES, 20), *people(REEFS, 5)], TEACHING, 900)[0]
+    return training_lessons([*users_in(COVES, 20), *users_in(REEFS, 5)], OPTIONS, 900)[0]
 
 
-def titles(of: Person) -> list[str]:
+def titles(of: UserWindows) -> list[str]:
     return [item["title"] for window in of.windows for item in window]
 
 
 def test_tasks_have_their_shares_and_domains_weigh_the_same() -> None:
-    _, counts = training_lessons([*people(COVES, 20), *people(REEFS, 5)], TEACHING, 300)
+    _, counts = training_lessons([*users_in(COVES, 20), *users_in(REEFS, 5)], OPTIONS, 300)
     assert (counts["coves"], counts["reefs"]) == (150, 150)
-    for task, share in SHARES.items():
+    for task, share in LESSONS.task_shares.items():
         assert counts[task] / 300 == pytest.approx(share, abs=0.06)
-    assert SHARES.keys() == UPDATERS.keys() | {"initialise"}
-    assert sum(SHARES.values()) == pytest.approx(1)
+    assert LESSONS.task_shares.keys() == UPDATERS.keys() | {"initialise"}
+    assert sum(LESSONS.task_shares.values()) == pytest.approx(1)
 
 
 def test_answers_hold_no_title_and_fit(lessons: list[Lesson]) -> None:
     for lesson in lessons:
         assert lesson.answer
-        assert not find_leaks(lesson.answer, titles(lesson.person))
-        assert len(lesson.answer.split()) <= TEACHING.max_words
+        assert not find_leaks(lesson.answer, titles(lesson.owner))
+        assert len(lesson.answer.split()) <= OPTIONS.max_words
 
 
 def test_a_lesson_to_initialise_asks_for_one_window(lessons: list[Lesson]) -> None:
     first = [lesson for lesson in lessons if lesson.task == "initialise"]
     for lesson in first[:40]:
         prompts = {
-            describe(TEACHING.prompts, lesson.person.domain, [window], TEACHING.max_tokens)
-            for window in lesson.person.windows
+            describe(OPTIONS.prompts, lesson.owner.domain, [window], OPTIONS.max_tokens)
+            for window in lesson.owner.windows
         }
         assert lesson.prompt in prompts
 
 
 def test_a_lesson_never_shows_a_window_after_what_the_answer_knows() -> None:
     # The last window alone is bad; a describer that has not seen it cannot say so.
-    someone = person(COVES, "u", [[5.0] * 4, [5.0] * 4, [1.0] * 4])
-    lessons = training_lessons([someone], TEACHING, 200)[0]
+    someone = user_in(COVES, "u", [[5.0] * 4, [5.0] * 4, [1.0] * 4])
+    lessons = training_lessons([someone], OPTIONS, 200)[0]
     last = [item["title"] for item in someone.windows[2]]
     shows = [lesson for lesson in lessons if any(title in lesson.prompt.user for title in last)]
     assert {lesson.task for lesson in shows} >= {"refine", "incremental_update", "full_regeneration"}
@@ -96,15 +97,18 @@ def test_refinements_differ_in_old_personas_and_predictions(lessons: list[Lesson
 
 
 def test_equal_seeds_teach_the_same() -> None:
-    some = people(COVES, 5)
-    assert training_lessons(some, TEACHING, 30) == training_lessons(some, TEACHING, 30)
-    other = Teaching(TEACHING.prompts, TEACHING.max_tokens, seed=2)
-    assert training_lessons(some, TEACHING, 30)[0] != training_lessons(some, other, 30)[0]
+    some = users_in(COVES, 5)
+    assert training_lessons(some, OPTIONS, 30) == training_lessons(some, OPTIONS, 30)
+    other = LessonOptions(OPTIONS.prompts, OPTIONS.max_tokens, seed=2)
+    assert training_lessons(some, OPTIONS, 30)[0] != training_lessons(some, other, 30)[0]
 
 
 def test_validation_has_both_tasks_of_the_method() -> None:
-    [someone] = people(COVES, 1)
-    assert [lesson.task for lesson in validation_lessons([Moment(someone, 1)], TEACHING)] == ["initialise", "refine"]
+    [someone] = users_in(COVES, 1)
+    assert [lesson.task for lesson in validation_lessons([WindowPrefix(someone, 1)], OPTIONS)] == [
+        "initialise",
+        "refine",
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +121,7 @@ def test_prompts_and_answers_are_those_of_the_engine(tiny: tuple[Any, Any], less
     for lesson in Random(1).sample(lessons, 5):
         example = Encoder(tokenizer)(lesson)
         assert list(example.prompt) == encode_chat(tokenizer, lesson.prompt, control_tokens_of(tokenizer))
-        for answer, text in zip(example.answers, (lesson.answer, *lesson.verdicts), strict=True):
+        for answer, text in zip(example.answers, (lesson.answer, *lesson.verdict_answers), strict=True):
             assert tokenizer.decode(answer.tokens[:-1]) == text
             assert answer.tokens[-1] == tokenizer.eos_token_id
             assert len(answer.weights) == len(answer.tokens)
@@ -130,12 +134,12 @@ def test_the_words_of_the_verdict_weigh_more_and_alone_count_in_other_phrasings(
     for lesson in Random(2).sample(lessons, 20):
         persona, *verdicts = Encoder(tokenizer)(lesson).answers
         assert verdicts
-        for answer, text in zip((persona, *verdicts), (lesson.answer, *lesson.verdicts), strict=True):
+        for answer, text in zip((persona, *verdicts), (lesson.answer, *lesson.verdict_answers), strict=True):
             heavy = [token for token, weight in zip(answer.tokens, answer.weights, strict=True) if weight > 1]
             assert tokenizer.decode(heavy).replace(" ", "") == "".join(VERDICT.findall(text)).replace(" ", "")
             assert heavy
-        assert set(persona.weights) == {1.0, VERDICT_WEIGHT}
-        assert {weight for answer in verdicts for weight in answer.weights} == {0.0, VERDICT_WEIGHT}
+        assert set(persona.weights) == {1.0, COLDSTART.verdict_weight}
+        assert {weight for answer in verdicts for weight in answer.weights} == {0.0, COLDSTART.verdict_weight}
 
 
 @pytest.mark.parametrize("verdict", ["great", "So-so", *(form.format(low="bad", high="so-so") for form in BETWEEN)])
@@ -144,9 +148,9 @@ def test_a_verdict_is_heavy_as_a_whole(verdict: str) -> None:
 
 
 def test_who_has_rated_nothing_has_no_verdict() -> None:
-    someone = person(COVES, "u", [[0.0] * 4] * 3)
-    for lesson in training_lessons([someone], TEACHING, 10)[0]:
-        assert lesson.verdicts == ()
+    someone = user_in(COVES, "u", [[0.0] * 4] * 3)
+    for lesson in training_lessons([someone], OPTIONS, 10)[0]:
+        assert lesson.verdict_answers == ()
         assert not VERDICT.search(lesson.answer)
 
 
@@ -154,53 +158,55 @@ def test_verdicts_are_the_only_words_of_levels(lessons: list[Lesson]) -> None:
     for lesson in lessons:
         if lesson.task != "initialise":
             continue
-        shown = next(w for w in lesson.person.windows if w[0]["title"] in lesson.prompt.user)
-        domain = lesson.person.domain
-        low, high = verdict_rungs(facts([shown], domain).median, domain.scale)
-        for text in (lesson.answer, *lesson.verdicts):
-            assert levels_in(text) <= {*RUNGS[low], *RUNGS[high]}
+        shown = next(w for w in lesson.owner.windows if w[0]["title"] in lesson.prompt.user)
+        domain = lesson.owner.domain
+        low, high = verdict_rungs(facts_of([shown], domain).median, domain.scale)
+        for text in (lesson.answer, *lesson.verdict_answers):
+            assert levels_in(text) <= {*LEVEL_WORDS[low], *LEVEL_WORDS[high]}
 
 
 def test_every_other_lesson_is_of_a_rarer_verdict() -> None:
-    usual = [person(REEFS, f"u{n}", [[5.0] * 4] * 4) for n in range(30)]
-    seldom = person(REEFS, "seldom", [[1.0] * 4] * 4)
-    lessons = training_lessons([*usual, seldom], TEACHING, 400)[0]
-    share = sum(lesson.person.user == "seldom" for lesson in lessons) / len(lessons)
+    usual = [user_in(REEFS, f"u{n}", [[5.0] * 4] * 4) for n in range(30)]
+    seldom = user_in(REEFS, "seldom", [[1.0] * 4] * 4)
+    lessons = training_lessons([*usual, seldom], OPTIONS, 400)[0]
+    share = sum(lesson.owner.user == "seldom" for lesson in lessons) / len(lessons)
     assert share == pytest.approx((1 / 31 + 1 / 2) / 2, abs=0.03)
 
 
 def test_an_update_goes_half_the_way_that_the_errors_point_to() -> None:
-    someone = person(REEFS, "u", [[3.0] * 4] * 4)
+    someone = user_in(REEFS, "u", [[3.0] * 4] * 4)
     directions = set()
-    for lesson in training_lessons([someone], TEACHING, 300)[0]:
+    for lesson in training_lessons([someone], OPTIONS, 300)[0]:
         middles = r"middle: actual 3 .*predicted (\S+) .*(right|too high|too low)"
         found = re.search(middles, lesson.prompt.user)
         # Old verdicts are whole steps here, so that a prediction between two of them may be taken for either.
         if found and float(found[1]) % REEFS.scale.step == 0:
             target = halfway(float(found[1]), 3.0, REEFS.scale)
             low, high = verdict_rungs(target, REEFS.scale)
-            assert levels_in(lesson.answer) <= {*RUNGS[low], *RUNGS[high]}
+            assert levels_in(lesson.answer) <= {*LEVEL_WORDS[low], *LEVEL_WORDS[high]}
             directions.add((found[2], target))
     assert {("right", 3.0), ("too low", 2.0), ("too high", 3.5)} <= directions
 
 
 def test_an_old_verdict_between_two_scores_is_not_lost_where_the_prediction_is_one_of_them() -> None:
-    someone = person(REEFS, "u", [[3.0, 3.5] * 2, [3.0] * 4])
+    someone = user_in(REEFS, "u", [[3.0, 3.5] * 2, [3.0] * 4])
     said = set()
-    for lesson in training_lessons([someone], TEACHING, 300)[0]:
+    for lesson in training_lessons([someone], OPTIONS, 300)[0]:
         shown = re.search(r"middle: actual 3 .*predicted (\S+) ", lesson.prompt.user)
         old = lesson.prompt.user.partition("scores")[0]
         if shown and shown[1] in ("3", "3.5") and levels_in(old) == {"decent", "fair"}:
             said.add(shown[1])
-            assert levels_in(lesson.answer) <= {*RUNGS[LADDER.index("fair")]}
+            assert levels_in(lesson.answer) <= {*LEVEL_WORDS[LADDER.index("fair")]}
     assert said == {"3", "3.5"}
 
 
 def test_an_update_that_is_not_told_predictions_goes_half_the_way_from_the_old_verdict() -> None:
-    someone = person(REEFS, "u", [[1.0] * 4, [5.0] * 4])
-    lessons = training_lessons([someone], TEACHING, 400)[0]
+    someone = user_in(REEFS, "u", [[1.0] * 4, [5.0] * 4])
+    lessons = training_lessons([someone], OPTIONS, 400)[0]
     answers = [one.answer for one in lessons if one.task in ("incremental_update", "hierarchical_merge")]
-    said = Counter(frozenset(n for n, words in enumerate(RUNGS) if levels_in(text) & {*words}) for text in answers)
+    said = Counter(
+        frozenset(n for n, words in enumerate(LEVEL_WORDS) if levels_in(text) & {*words}) for text in answers
+    )
     right, *others = [frozenset(verdict_rungs((old + 5) / 2, REEFS.scale)) for old in (1.0, 0.5, 1.5, 2.0)]
     assert said.most_common(1)[0][0] == right
     assert set(said) == {right, *others}
@@ -212,7 +218,7 @@ def test_an_update_tells_no_kind_that_neither_the_old_persona_nor_the_new_window
         [{"item": title, "title": title, "rating": rating, "time": None} for title, rating in rated.items()]
         for rated in (liked, dict.fromkeys(("Marl", "Chalk", "Flint", "Shale"), 3.0))
     ]
-    lessons = training_lessons([Person(REEFS, "u", windows)], TEACHING, 300)[0]
+    lessons = training_lessons([UserWindows(REEFS, "u", windows)], OPTIONS, 300)[0]
     updated = [one for one in lessons if one.task in ("refine", "incremental_update", "hierarchical_merge")]
     told = ["brook" in one.answer for one in updated]
     shown = ["brook" in one.prompt.user for one in updated]
@@ -228,15 +234,15 @@ def test_half_of_the_old_personas_say_the_verdict_in_the_form_of_the_answer() ->
         [found] = [number for number, form in enumerate(forms) if re.search(form, text)]
         return found
 
-    someone = person(REEFS, "u", [[1.0, 2.0, 4.0, 5.0], [3.0] * 4, [3.5, 4.0, 4.5, 5.0], [1.0] * 4])
-    lessons = [one for one in training_lessons([someone], TEACHING, 900)[0] if one.task == "refine"]
+    someone = user_in(REEFS, "u", [[1.0, 2.0, 4.0, 5.0], [3.0] * 4, [3.5, 4.0, 4.5, 5.0], [1.0] * 4])
+    lessons = [one for one in training_lessons([someone], OPTIONS, 900)[0] if one.task == "refine"]
     alike = [form_of(one.answer) == form_of(one.prompt.user.partition("The person's")[0]) for one in lessons]
     assert sum(alike) / len(alike) == pytest.approx(1 / 2 + 1 / 2 / len(VERDICTS), abs=0.07)
 
 
 def levels_in(text: str) -> set[str]:
     """The words of levels."""
-    return set(re.findall(r"[\w-]+", text.lower())) & set(chain(*RUNGS))
+    return set(re.findall(r"[\w-]+", text.lower())) & set(chain(*LEVEL_WORDS))
 
 
 def one_by_one(model: Any, example: Example) -> float:
@@ -254,10 +260,10 @@ def one_by_one(model: Any, example: Example) -> float:
 def test_answers_behind_one_prompt_are_read_as_if_alone(tiny: tuple[Any, Any]) -> None:
     model, _ = tiny
     with torch.inference_mode():
-        both = read(model, EXAMPLES)
+        both = score(model, EXAMPLES)
         assert both.losses.tolist() == pytest.approx([one_by_one(model, example) for example in EXAMPLES], abs=1e-4)
         for row, example in enumerate(EXAMPLES):
-            assert both.losses[row] == pytest.approx(float(read(model, [example]).losses), abs=1e-4)
+            assert both.losses[row] == pytest.approx(float(score(model, [example]).losses), abs=1e-4)
     assert both.likeliest.shape == both.weights.shape == (3, 5)
 
 
@@ -266,7 +272,7 @@ def test_the_trainers_loss_is_that_of_the_answers(micro_batch: int, tiny_base: P
     model, _ = load_model(str(tiny_base), "cpu", torch.float32)
     plan = Plan(1, 2, micro_batch, 1e-3, 0, 2, 4, "all", 1, 1, seed=1)
     model = with_lora(model, plan)
-    before = judge(model, EXAMPLES)
+    before = validate(model, EXAMPLES)
     log = train_coldstart(model, EXAMPLES, EXAMPLES, plan, tmp_path, lambda progress: None)
     [step] = [entry for entry in log if "loss" in entry]
     assert step["loss"] == pytest.approx(before["loss"], abs=1e-4)

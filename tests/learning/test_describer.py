@@ -14,8 +14,8 @@ from deeper.domains import Domain, Scale
 from deeper.learning.describer import describe as describer
 from deeper.learning.describer import phrases
 from deeper.learning.describer.describe import level_only
-from deeper.learning.describer.facts import Facts, Window, facts
-from deeper.learning.describer.level_words import RUNGS
+from deeper.learning.describer.facts import Facts, Window, facts_of
+from deeper.learning.describer.level_words import LEVEL_WORDS
 from deeper.persona.leaks import find_leaks
 
 STARS = Domain("stars", "Stars", "stone", Scale(1, 5, 1), unrated=(0,))
@@ -52,7 +52,7 @@ FORMS = [form for levels in FACTS.values() for form in chain(*levels)]
 
 
 def describe(windows: Sequence[Window], domain: Domain, **how: Any) -> str:
-    return describer.describe(facts(windows, domain), windows, domain, **how)
+    return describer.describe(facts_of(windows, domain), windows, domain, **how)
 
 
 def window(ratings: Sequence[float], titles: Sequence[str] = ()) -> Window:
@@ -82,7 +82,7 @@ def people(domain: Domain, count: int) -> list[list[Window]]:
 def verdict_in(text: str) -> tuple[int, int]:
     """The rungs whose words stand in a text; it fails if there is none or if there are more than two."""
     found = sorted(
-        number for number, words in enumerate(RUNGS) for word in words if re.search(rf"(?i)\b{word}\b(?!-)", text)
+        number for number, words in enumerate(LEVEL_WORDS) for word in words if re.search(rf"(?i)\b{word}\b(?!-)", text)
     )
     assert 1 <= len(found) <= 2, text
     return found[0], found[-1]
@@ -96,7 +96,7 @@ def test_no_persona_holds_a_title_a_digit_or_a_rating_and_all_hold_the_verdict(d
         assert not re.search(r"\d", text)
         assert len(text.split()) <= 70
         assert "{" not in text
-        if (known := facts(windows, domain)).count:
+        if (known := facts_of(windows, domain)).count:
             assert verdict_in(text) == verdict_rungs(known.median, domain.scale)
 
 
@@ -129,7 +129,7 @@ def test_each_fact_has_many_forms_and_each_level_its_own() -> None:
 
 def test_words_of_a_verdict_stand_in_no_other_phrasing() -> None:
     every = [*FORMS, *phrases.VERDICT, *phrases.BETWEEN, *phrases.KINDS, *phrases.UNKNOWN, *chain(*phrases.OFTEN)]
-    assert not set(re.findall(r"[\w-]+", " ".join(every).lower())) & set(chain(*RUNGS))
+    assert not set(re.findall(r"[\w-]+", " ".join(every).lower())) & set(chain(*LEVEL_WORDS))
 
 
 def test_words_of_how_often_stand_in_no_other_phrasing() -> None:
@@ -176,7 +176,7 @@ def test_kinds_are_told_on_their_side_and_eras_before_words() -> None:
 def test_a_kind_or_a_phrasing_that_is_a_title_is_not_told() -> None:
     titles = ["Brookwater", "Brookwater Mill", "Brookwater Well", "Departures", "Exceptions", "The Usual Verdict"]
     windows = [window([5, 5, 5, 1, 1, 2], titles)]
-    assert "brookwater" in facts(windows, STARS).pleasing
+    assert "brookwater" in facts_of(windows, STARS).pleasing
     texts = [describe(windows, STARS, seed=seed) for seed in range(80)]
     assert [find_leaks(text, titles) for text in texts] == [[]] * len(texts)
     assert any(text.split(".")[1].strip() for text in texts)
@@ -192,7 +192,7 @@ def test_a_user_without_ratings_is_unknown() -> None:
 def test_few_words_leave_the_verdict(most: int) -> None:
     windows = people(STARS, 30)
     for number, user in enumerate(windows):
-        if facts(user, STARS).count:
+        if facts_of(user, STARS).count:
             text = describe(user, STARS, seed=number, max_words=most)
             verdict_in(text)
             assert len(text.split()) <= most or text.count(".") == 1
@@ -201,7 +201,9 @@ def test_few_words_leave_the_verdict(most: int) -> None:
 def test_orders_vary_and_the_verdict_comes_first_for_most() -> None:
     user = [window([3, 4, 5, 5, 4]), window([4, 4, 2, 5, 5])]
     texts = [describe(user, STARS, seed=seed) for seed in range(200)]
-    first = sum(bool(set(re.findall(r"[\w-]+", text.split(". ")[0].lower())) & set(chain(*RUNGS))) for text in texts)
+    first = sum(
+        bool(set(re.findall(r"[\w-]+", text.split(". ")[0].lower())) & set(chain(*LEVEL_WORDS))) for text in texts
+    )
     assert 150 < first < 195
     assert len(set(texts)) > 190
 
@@ -211,9 +213,9 @@ def test_in_order_the_verdict_is_first_and_each_fact_has_its_place() -> None:
     for user in people(STARS, 40):
         for seed in range(5):
             first, *others = describe(user, STARS, seed=seed, in_order=True).split(". ")
-            if not facts(user, STARS).count:
+            if not facts_of(user, STARS).count:
                 continue
-            assert set(re.findall(r"[\w-]+", first.lower())) & set(chain(*RUNGS))
+            assert set(re.findall(r"[\w-]+", first.lower())) & set(chain(*LEVEL_WORDS))
             for at, sentence in enumerate(others):
                 for fact in places:
                     forms = {form.format(item="stone", items="stones").rstrip(".") for form in chain(*FACTS[fact])}

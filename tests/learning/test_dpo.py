@@ -97,7 +97,7 @@ def test_prompts_are_those_of_the_engine(tiny: tuple[Any, Any]) -> None:
     assert tokenizer.decode(pair.rejected[:-1]) == "Cold, dim."
     assert pair.chosen[-1] == pair.rejected[-1] == tokenizer.eos_token_id
     assert pair.tokens == len(pair.prompt) + len(pair.rejected)
-    assert pair.read == 2 * len(pair.prompt) + len(pair.chosen) + len(pair.rejected)
+    assert pair.total_tokens == 2 * len(pair.prompt) + len(pair.chosen) + len(pair.rejected)
 
 
 def test_log_probabilities_are_those_of_two_sequences(adapted: Any) -> None:

@@ -20,12 +20,12 @@ from deeper.engine.adapter import load_adapter
 from deeper.engine.openvino.weights import WHEEL_SHA256
 from deeper.errors import UserError
 from deeper.learning.export.hub_cards import without_places
-from deeper.learning.export.llamafactory_files import Iteration, Recipe, llamafactory_files, yaml_scalar
+from deeper.learning.export.llamafactory_files import Iteration, LlamaFactoryOptions, llamafactory_files, yaml_scalar
 from deeper.persona.schema import PERSONA
 from deeper.storage.hub import is_hub_name
 from deeper.storage.settings import resolve
 
-RECIPE = Recipe("someone/model", "llama3", starts_from_adapter=False)
+OPTIONS = LlamaFactoryOptions("someone/model", "llama3", starts_from_adapter=False)
 PUBLISHED = {
     "stage": "dpo", "finetuning_type": "lora", "lora_target": "all", "lora_rank": 16, "lora_alpha": 32,
     "lora_dropout": 0.2, "pref_beta": 0.2, "pref_loss": "sigmoid", "pref_ftx": 0.1, "learning_rate": 5e-6,
@@ -53,8 +53,10 @@ def front_matter(card: str) -> dict[str, Any]:
 
 
 class TestLlamaFactory:
-    def files(self, *rows: dict[str, Any], iterations: int = 1, recipe: Recipe = RECIPE) -> dict[str, str]:
-        return llamafactory_files([Iteration(table(list(rows)), table([pair("v")]))] * iterations, recipe)
+    def files(
+        self, *rows: dict[str, Any], iterations: int = 1, options: LlamaFactoryOptions = OPTIONS
+    ) -> dict[str, str]:
+        return llamafactory_files([Iteration(table(list(rows)), table([pair("v")]))] * iterations, options)
 
     def test_the_published_settings_are_in_both_files(self) -> None:
         files = self.files(pair("u"), iterations=2)
@@ -82,7 +84,7 @@ class TestLlamaFactory:
         first, second = (yaml.safe_load(files[f"iteration_{number}.yaml"]) for number in (1, 2))
         assert "adapter_name_or_path" not in first
         assert second["adapter_name_or_path"] == first["output_dir"] != second["output_dir"]
-        started = self.files(pair("u"), recipe=Recipe("m", "", starts_from_adapter=True))
+        started = self.files(pair("u"), options=LlamaFactoryOptions("m", "", starts_from_adapter=True))
         read = yaml.safe_load(started["iteration_1.yaml"])
         assert read["adapter_name_or_path"] == "policy_adapter" and "template" not in read
 
@@ -99,7 +101,7 @@ class TestLlamaFactory:
         assert first["chosen"].startswith("Loves") and first["rejected"].startswith("Hates")
 
     def test_without_validation_pairs_nothing_is_judged(self) -> None:
-        files = llamafactory_files([Iteration(table([pair("u")]), table([]))], RECIPE)
+        files = llamafactory_files([Iteration(table([pair("u")]), table([]))], OPTIONS)
         assert set(files) == {"deeper_iteration_1.jsonl", "dataset_info.json", "iteration_1.yaml"}
         assert not {"eval_dataset", "eval_strategy"} & set(yaml.safe_load(files["iteration_1.yaml"]))
 
@@ -122,7 +124,7 @@ class TestLlamaFactory:
 
     def test_iterations_without_pairs_are_refused(self) -> None:
         with pytest.raises(UserError, match="iteration 1 has no pairs"):
-            llamafactory_files([Iteration(table([]), table([]))], RECIPE)
+            llamafactory_files([Iteration(table([]), table([]))], OPTIONS)
 
     def test_other_prompts_than_a_system_and_a_user_message_are_refused(self) -> None:
         with pytest.raises(UserError, match="not one system and one user message"):
@@ -159,7 +161,7 @@ class TestLlamaFactoryFolder:
         user, other = users("b", 2)
         first = write_pair_folder(tmp_path / "p1", [pair(user)], [])
         second = write_pair_folder(tmp_path / "p2", [pair(other)], [pair(user)])
-        with pytest.raises(UserError, match="1 validation users are in the pairs to learn from"):
+        with pytest.raises(UserError, match="the pairs to learn from include 1 validation users"):
             export_llamafactory([str(first), str(second)], tmp_path / "out")
         assert not (tmp_path / "out").exists()
 
@@ -277,7 +279,7 @@ class TestHub:
 
     def test_the_base_of_an_adapter_must_be_known(self, tmp_path: Path) -> None:
         source = write_policy(tmp_path / "a")
-        with pytest.raises(UserError, match="nothing tells the hub's name"):
+        with pytest.raises(UserError, match="base model is unknown"):
             export_hub("adapter", str(source), tmp_path / "out", HubOptions())
         assert not (tmp_path / "out").exists()
         export_hub("adapter", str(source), tmp_path / "out", HubOptions(base_model="someone/model"))

@@ -12,9 +12,14 @@ from deeper.behaviour.splits import part
 from deeper.engine import Prompt
 from deeper.engine.scripted.engine import ScriptedEngine
 from deeper.errors import UserError
-from deeper.learning.preferences.choose_pairs import PairRule, check_split, pairs, split
+from deeper.learning.preferences.choose_pairs import PairRule, check_split, choose_pairs, split_pairs
 from deeper.learning.preferences.directions import refine_prompt
-from deeper.learning.preferences.rewarded_contexts import Case, Rewarded, cases, pooled
+from deeper.learning.preferences.rewarded_contexts import (
+    RewardedContext,
+    RewardedDirection,
+    pool_runs,
+    rewarded_contexts,
+)
 from deeper.learning.preferences.schema import PAIR, REWARD
 from deeper.persona.prompts.templates import load_prompts
 
@@ -23,15 +28,17 @@ TRAIN_USER = next(f"u{i}" for i in range(100) if part("coves", f"u{i}") != "vali
 HELD_USER = next(f"u{i}" for i in range(100) if part("coves", f"u{i}") == "validation")
 
 
-def case(*rewards: float, user: str = "u", leaking: Sequence[int] = (), **changes: Any) -> Case:
+def rewarded(*rewards: float, user: str = "u", leaking: Sequence[int] = (), **changes: Any) -> RewardedContext:
     """A context whose directions are named by their place."""
-    made = tuple(Rewarded(f"{user}-{i}", f"Text {i} of {user}.", r, i in leaking) for i, r in enumerate(rewards))
+    made = tuple(
+        RewardedDirection(f"{user}-{i}", f"Text {i} of {user}.", r, i in leaking) for i, r in enumerate(rewards)
+    )
     whole: dict[str, Any] = {"domain": "coves", "user": user, "k": 1, "parent": f"old-of-{user}"}
-    return Case(**{**whole, "prompt": Prompt("Be short.", f"Refine {user}."), "directions": made, **changes})
+    return RewardedContext(**{**whole, "prompt": Prompt("Be short.", f"Refine {user}."), "directions": made, **changes})
 
 
-def made(rule: PairRule, *found: Case) -> list[tuple[str, str]]:
-    return [(row["chosen_id"], row["rejected_id"]) for row in pairs(found, rule).table.to_pylist()]
+def made(rule: PairRule, *found: RewardedContext) -> list[tuple[str, str]]:
+    return [(row["chosen_id"], row["rejected_id"]) for row in choose_pairs(found, rule).table.to_pylist()]
 
 
 def rewards_of(directions: pa.Table, *r: float | None) -> pa.Table:
@@ -50,7 +57,7 @@ def rewards_of(directions: pa.Table, *r: float | None) -> pa.Table:
 
 
 def test_thresholds_are_within_and_the_margin_too() -> None:
-    one = case(0.5, 0.75, 0.0, -0.25, 0.25)
+    one = rewarded(0.5, 0.75, 0.0, -0.25, 0.25)
     assert made(RULE, one) == [("u-1", "u-3"), ("u-0", "u-2"), ("u-0", "u-3"), ("u-1", "u-2")]
     assert made(replace(RULE, margin=0.75), one) == [("u-1", "u-3"), ("u-0", "u-3"), ("u-1", "u-2")]
     assert made(replace(RULE, margin=1.0), one) == [("u-1", "u-3")]
@@ -59,7 +66,7 @@ def test_thresholds_are_within_and_the_margin_too() -> None:
 
 
 def test_a_pair_holds_the_prompt_the_texts_and_their_rewards() -> None:
-    paired = pairs([case(0.75, -0.25)], RULE)
+    paired = choose_pairs([rewarded(0.75, -0.25)], RULE)
     assert paired.table.schema == PAIR
     assert paired.table.to_pylist() == [
         {
@@ -79,14 +86,14 @@ def test_a_pair_holds_the_prompt_the_texts_and_their_rewards() -> None:
 
 
 def test_few_pairs_are_of_as_many_directions_as_there_are() -> None:
-    one = case(1.0, 0.9, 0.8, -0.8, -0.9, -1.0)
+    one = rewarded(1.0, 0.9, 0.8, -0.8, -0.9, -1.0)
     assert made(replace(RULE, max_pairs=3), one) == [("u-0", "u-5"), ("u-1", "u-4"), ("u-2", "u-3")]
     assert made(replace(RULE, max_pairs=1), one) == [("u-0", "u-5")]
     assert len(made(RULE, one)) == 9, "each with each, where there is room"
 
 
 def test_hard_pairs_have_the_best_of_the_bad_ones() -> None:
-    one = case(1.0, 0.6, -0.1, -0.5, -2.0)
+    one = rewarded(1.0, 0.6, -0.1, -0.5, -2.0)
     assert made(replace(RULE, max_pairs=2), one) == [("u-0", "u-4"), ("u-1", "u-3")]
     hard = replace(RULE, prefer="hard")
     assert made(replace(hard, max_pairs=2), one) == [("u-0", "u-2"), ("u-1", "u-3")]
@@ -94,34 +101,34 @@ def test_hard_pairs_have_the_best_of_the_bad_ones() -> None:
 
 
 def test_equal_rewards_go_by_the_order_of_the_samples() -> None:
-    one = case(-1.0, 1.0, 1.0 + 1e-12, -1.0)
+    one = rewarded(-1.0, 1.0, 1.0 + 1e-12, -1.0)
     assert made(replace(RULE, max_pairs=2), one) == [("u-1", "u-0"), ("u-2", "u-3")]
 
 
 def test_equal_rewards_are_no_pair_even_without_a_margin() -> None:
     rule = replace(RULE, tau_plus=0.0)
     with pytest.raises(UserError, match="no pair is left"):
-        pairs([case(0.0, 0.0, 1e-12)], rule)
+        choose_pairs([rewarded(0.0, 0.0, 1e-12)], rule)
 
 
 def test_what_leaks_is_never_chosen_but_may_be_rejected() -> None:
-    paired = pairs([case(1.0, 0.6, -0.5, leaking=[0, 2])], RULE)
+    paired = choose_pairs([rewarded(1.0, 0.6, -0.5, leaking=[0, 2])], RULE)
     assert [(row["chosen_id"], row["rejected_id"]) for row in paired.table.to_pylist()] == [("u-1", "u-2")]
     assert (paired.counts["leaking"], paired.counts["positives"], paired.counts["negatives"]) == (1, 1, 1)
 
 
 def test_a_quantile_is_of_the_differences_within_contexts_of_the_domain() -> None:
-    low, other = case(1.0, 0.0), case(3.0, 0.0, user="v")
-    far = case(9.0, 0.0, domain="elsewhere")
-    paired = pairs([low, other, far], replace(RULE, margin_kind="quantile", margin=0.5))
+    low, other = rewarded(1.0, 0.0), rewarded(3.0, 0.0, user="v")
+    far = rewarded(9.0, 0.0, domain="elsewhere")
+    paired = choose_pairs([low, other, far], replace(RULE, margin_kind="quantile", margin=0.5))
     assert paired.margins == pytest.approx({"coves": 2.0, "elsewhere": 9.0})
     assert {(row["domain"], row["user"]) for row in paired.table.to_pylist()} == {("coves", "v"), ("elsewhere", "u")}
-    assert pairs([low], replace(RULE, margin=0.3)).margins == {"coves": 0.3}
+    assert choose_pairs([low], replace(RULE, margin=0.3)).margins == {"coves": 0.3}
 
 
 def test_counts_say_what_each_condition_left() -> None:
-    found = [case(1.0, -1.0), case(1.0, 0.3, user="v"), case(0.1, -1.0, user="w"), case(user="x")]
-    assert pairs(found, RULE).counts == {
+    found = [rewarded(1.0, -1.0), rewarded(1.0, 0.3, user="v"), rewarded(0.1, -1.0, user="w"), rewarded(user="x")]
+    assert choose_pairs(found, RULE).counts == {
         "contexts": 4,
         "directions": 6,
         "positives": 2,
@@ -145,9 +152,9 @@ def test_every_pair_keeps_the_rule(
     rewards: list[list[float]], tau: float, margin: float, most: int, prefer: Any
 ) -> None:
     rule = PairRule(tau, -tau, margin, "quantile", most, prefer)
-    found = [case(*own, user=f"user-{i}", leaking=[1]) for i, own in enumerate(rewards)]
+    found = [rewarded(*own, user=f"user-{i}", leaking=[1]) for i, own in enumerate(rewards)]
     try:
-        paired = pairs(found, rule)
+        paired = choose_pairs(found, rule)
     except UserError:
         return
     rows = paired.table.to_pylist()
@@ -164,7 +171,7 @@ def test_cases_leave_out_what_failed_repeats_or_has_no_reward() -> None:
     contexts = table(context())
     directions = directions_of(contexts, "Loves calm.", "Loves calm.", OLD, "", "Adores Cove C.", "Unread.")
     rewards = rewards_of(directions, 0.5, 0.5, 0.0, None, -0.5, None)
-    [one], left_out = cases(contexts, directions, rewards, load_prompts(), 40, DOMAINS)
+    [one], left_out = rewarded_contexts(contexts, directions, rewards, load_prompts(), 40, DOMAINS)
     assert [(d.text, d.r, d.leaks) for d in one.directions] == [
         ("Loves calm.", 0.5, False),
         ("Adores Cove C.", -0.5, True),
@@ -176,7 +183,7 @@ def test_the_prompt_is_what_the_policy_was_asked() -> None:
     contexts, engine = table(context()), ScriptedEngine()
     asking = sampler(engine, 2)
     directions = directions_of(contexts, "Loves calm.", "Hates calm.")
-    [one], _ = cases(contexts, directions, rewards_of(directions, 1.0, 0.0), asking.prompts, 40, DOMAINS)
+    [one], _ = rewarded_contexts(contexts, directions, rewards_of(directions, 1.0, 0.0), asking.prompts, 40, DOMAINS)
     assert one.prompt == refine_prompt(contexts.to_pylist()[0], asking.prompts, asking.max_tokens, COVES)
     assert OLD in one.prompt.user and "Cove C" in one.prompt.user and "Cove E" not in one.prompt.user
 
@@ -186,28 +193,28 @@ def test_rewards_of_other_directions_are_refused() -> None:
     directions = directions_of(contexts, "Loves calm.", "Hates calm.")
     rewards = rewards_of(directions, 1.0, 0.0).slice(1)
     with pytest.raises(UserError, match="1 directions have no row") as error:
-        cases(contexts, directions, rewards, load_prompts(), 40, DOMAINS)
+        rewarded_contexts(contexts, directions, rewards, load_prompts(), 40, DOMAINS)
     assert "deeper reward" in error.value.do
 
 
 def test_a_context_of_two_runs_is_one() -> None:
-    first, second = case(0.5, 0.25), case(9.0, -0.5)
+    first, second = rewarded(0.5, 0.25), rewarded(9.0, -0.5)
     new = replace(second, directions=(second.directions[0], replace(second.directions[1], text="New.", id="new")))
-    [one], repeated = pooled([[first], [new]])
+    [one], repeated = pool_runs([[first], [new]])
     assert repeated == 1
     assert [(d.id, d.r) for d in one.directions] == [("u-0", 0.5), ("u-1", 0.25), ("new", -0.5)]
     asked_otherwise = replace(new, prompt=Prompt("Be short.", "Refine u, please."))
-    both, repeated = pooled([[asked_otherwise], [first]])
+    both, repeated = pool_runs([[asked_otherwise], [first]])
     assert (len(both), repeated) == (2, 0), "directions answer the prompt that they were sampled for"
-    assert both == pooled([[first], [asked_otherwise]])[0], "the order of the runs does not matter"
+    assert both == pool_runs([[first], [asked_otherwise]])[0], "the order of the runs does not matter"
 
 
 def test_validation_users_are_apart() -> None:
-    table = pairs([case(1.0, 0.0, user=user) for user in (TRAIN_USER, HELD_USER)], RULE).table
-    train, held = split(table)
+    table = choose_pairs([rewarded(1.0, 0.0, user=user) for user in (TRAIN_USER, HELD_USER)], RULE).table
+    train, held = split_pairs(table)
     assert (train["user"].to_pylist(), held["user"].to_pylist()) == ([TRAIN_USER], [HELD_USER])
     check_split(train, held)
-    with pytest.raises(UserError, match="1 validation users are in the pairs to learn from"):
+    with pytest.raises(UserError, match="the pairs to learn from include 1 validation users"):
         check_split(table, held.slice(1))
     with pytest.raises(UserError, match="1 validation users"):
         check_split(train, train)
@@ -215,15 +222,15 @@ def test_validation_users_are_apart() -> None:
 
 def test_without_a_direction_to_choose_the_rewards_are_told() -> None:
     with pytest.raises(UserError) as error:
-        pairs([case(0.25, -0.75, 0.9, leaking=[2])], RULE)
+        choose_pairs([rewarded(0.25, -0.75, 0.9, leaking=[2])], RULE)
     assert "no context has a direction to choose" in error.value.what
-    assert "1 that are leak" in error.value.what and "min -0.750" in error.value.what
+    assert "1 that reach it leak" in error.value.what and "min -0.750" in error.value.what
     assert "--tau-plus" in error.value.do
 
 
 def test_without_a_pair_the_rewards_are_told() -> None:
     with pytest.raises(UserError) as error:
-        pairs([case(0.75, -0.25), case(0.75, user="v")], replace(RULE, margin=2.0))
+        choose_pairs([rewarded(0.75, -0.25), rewarded(0.75, user="v")], replace(RULE, margin=2.0))
     assert "no pair is left: 1 contexts have" in error.value.what
     assert "δ = 2.000 in coves" in error.value.what and "max 0.750" in error.value.what
     assert "--margin" in error.value.do
@@ -231,4 +238,4 @@ def test_without_a_pair_the_rewards_are_told() -> None:
 
 def test_without_a_reward_there_is_nothing_to_pair() -> None:
     with pytest.raises(UserError, match="no direction has a reward"):
-        pairs([case()], RULE)
+        choose_pairs([rewarded()], RULE)

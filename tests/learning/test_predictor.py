@@ -11,7 +11,7 @@ import torch
 from deeper.domains import Domain, Scale
 from deeper.engine.torch.engine import TransformersEngine
 from deeper.learning.examples.readings import Reading
-from deeper.learning.training.predictor import Encoder, Example, judge, losses, swapped
+from deeper.learning.training.predictor import Encoder, Example, losses, swapped, validate
 from deeper.measure.metrics import weighted_median
 from deeper.persona.predict import score_request
 from deeper.persona.prompts.templates import load_prompts
@@ -67,7 +67,7 @@ def test_figures_are_of_the_median_and_averaged_over_users_then_domains(
 ) -> None:
     model, examples = loaded
     more = replace(examples[1], reading=replace(READINGS[1], user="u4", median=5.0))
-    report = judge(model, [*examples[:2], more], micro_batch=2)
+    report = validate(model, [*examples[:2], more], micro_batch=2)
     maes: list[float] = []
     for reading in READINGS[:2]:
         [scores] = engine.score([score_request(load_prompts(), reading.domain, reading.persona, reading.titles)])
@@ -79,7 +79,7 @@ def test_figures_are_of_the_median_and_averaged_over_users_then_domains(
     assert report["vs_user_median"] == pytest.approx(np.mean(maes) / medians, abs=1e-3)
     assert report["mae_halves"] == pytest.approx(maes[0], abs=1e-4)
     assert "policy_mae" not in report
-    assert judge(model, examples)["policy_user_median"] == 1.0
+    assert validate(model, examples)["policy_user_median"] == 1.0
 
 
 def test_a_swap_gives_each_the_persona_of_another_of_the_same_domain() -> None:

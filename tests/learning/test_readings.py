@@ -1,6 +1,7 @@
 """What predictors learn from."""
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,12 +9,22 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from training_cases import COVES, REEFS, people, person
+from training_cases import COVES, REEFS, user_in, users_in
 
 from deeper.domains import Scale
 from deeper.errors import UserError
-from deeper.learning.examples.moments import Moment, Person, one_moment_each
-from deeper.learning.examples.readings import SHARES, read_personas, soft_labels, training_readings, validation_readings
+from deeper.learning.examples.policy_personas import PolicyTexts, read_personas
+from deeper.learning.examples.readings import Reading, soft_labels, validation_readings
+from deeper.learning.examples.readings import training_readings as draw_readings
+from deeper.learning.examples.recipe import READINGS
+from deeper.learning.examples.user_windows import UserWindows, WindowPrefix, one_prefix_each
+from deeper.learning.training.fit_expected_ratings import fit_expected_ratings
+
+
+def training_readings(
+    users: Sequence[UserWindows], texts: PolicyTexts, count: int, seed: int
+) -> tuple[list[Reading], Counter[str]]:
+    return draw_readings(users, texts, count, seed, fit_expected_ratings)
 
 
 @pytest.mark.parametrize(
@@ -39,11 +50,11 @@ def test_a_rating_is_its_label_or_its_neighbours_in_proportion(
 
 
 def test_domains_weigh_the_same_and_kinds_have_their_shares() -> None:
-    readings, counts = training_readings([*people(COVES, 30), *people(REEFS, 3)], {}, 600, seed=1)
+    readings, counts = training_readings([*users_in(COVES, 30), *users_in(REEFS, 3)], {}, 600, seed=1)
     assert (counts["coves"], counts["reefs"]) == (300, 300)
-    rest = sum(share for kind, share in SHARES.items() if kind != "policy")
+    rest = sum(share for kind, share in READINGS.persona_kind_shares.items() if kind != "policy")
     for kind in ("describer", "level_only", "unknown"):
-        assert counts[kind] / 600 == pytest.approx(SHARES[kind] / rest, abs=0.05)
+        assert counts[kind] / 600 == pytest.approx(READINGS.persona_kind_shares[kind] / rest, abs=0.05)
     assert counts["policy"] == 0
     # Each of the 90 moments of the first 30 users once before any comes again: all windows are targets.
     used = Counter((r.user, r.titles[0]) for r in readings if r.domain is COVES)
@@ -51,7 +62,7 @@ def test_domains_weigh_the_same_and_kinds_have_their_shares() -> None:
 
 
 def test_equal_seeds_give_equal_readings_and_a_longer_training_begins_alike() -> None:
-    some = people(COVES, 5)
+    some = users_in(COVES, 5)
     one, _ = training_readings(some, {}, 40, seed=1)
     assert training_readings(some, {}, 40, seed=1)[0] == one
     assert training_readings(some, {}, 60, seed=1)[0][:40] == one
@@ -60,21 +71,21 @@ def test_equal_seeds_give_equal_readings_and_a_longer_training_begins_alike() ->
 
 def test_the_target_comes_after_all_that_the_persona_knows() -> None:
     # Earlier windows are all of one rating, the last of another: a persona that knows the target would say so.
-    known = person(COVES, "u", [[5.0] * 4, [5.0] * 4, [1.0] * 4])
+    known = user_in(COVES, "u", [[5.0] * 4, [5.0] * 4, [1.0] * 4])
     readings, _ = training_readings([known], {}, 60, seed=1)
     for reading in readings:
         assert reading.median == 5.0
         assert not any(title in reading.persona for title in reading.titles)
-        assert reading.usual is not None and reading.usual.shape == (len(reading.titles), 5)
+        assert reading.expected is not None and reading.expected.shape == (len(reading.titles), 5)
     last = [reading for reading in readings if set(reading.ratings) == {1.0}]
     assert 30 < len(last) < 60
     assert not any(word in reading.persona for reading in last for word in ("dreadful", "abysmal", "atrocious"))
 
 
 def test_every_other_reading_is_of_a_rarer_verdict_so_far_whatever_comes_after_it() -> None:
-    usual = [person(REEFS, f"u{n}", [[5.0] * 4] * 3) for n in range(29)]
-    surprised = person(REEFS, "surprised", [[5.0] * 4, [5.0] * 4, [1.0] * 4])
-    seldom = person(REEFS, "seldom", [[1.0] * 4] * 3)
+    usual = [user_in(REEFS, f"u{n}", [[5.0] * 4] * 3) for n in range(29)]
+    surprised = user_in(REEFS, "surprised", [[5.0] * 4, [5.0] * 4, [1.0] * 4])
+    seldom = user_in(REEFS, "seldom", [[1.0] * 4] * 3)
     readings = training_readings([*usual, surprised, seldom], {}, 600, seed=1)[0]
     count = Counter(reading.user for reading in readings)
     assert count["seldom"] / len(readings) == pytest.approx((1 / 31 + 1 / 2) / 2, abs=0.03)
@@ -82,54 +93,54 @@ def test_every_other_reading_is_of_a_rarer_verdict_so_far_whatever_comes_after_i
 
 
 def test_ratings_that_mean_none_are_left_out() -> None:
-    half = person(COVES, "half", [[3.0, 0.0], [0.0, 4.0], [0.0, 0.0]])
+    half = user_in(COVES, "half", [[3.0, 0.0], [0.0, 4.0], [0.0, 0.0]])
     readings, _ = training_readings([half], {}, 8, seed=1)
     assert {reading.ratings for reading in readings} == {(4.0,)}
     assert {reading.titles for reading in readings} == {("Silent coves 1 1",)}
     with pytest.raises(UserError, match="no train user has a rated window"):
-        training_readings([person(COVES, "none", [[3.0], [0.0]])], {}, 8, seed=1)
+        training_readings([user_in(COVES, "none", [[3.0], [0.0]])], {}, 8, seed=1)
 
 
 def test_what_is_usual_knows_the_items_that_others_like() -> None:
-    def fan(user: str, liked: float) -> Person:
+    def fan(user: str, liked: float) -> UserWindows:
         rated = [[("Famous cove", liked), (f"Cove of {user}", 3.0)], [("Famous cove", liked), (f"Isle of {user}", 3.0)]]
         windows = [[{"item": t, "title": t, "rating": r, "time": None} for t, r in window] for window in rated]
-        return Person(COVES, user, windows)
+        return UserWindows(COVES, user, windows)
 
     expected = {"liked": [], "other": []}
     for reading in training_readings([fan(f"u{n}", 4.0 + n % 2) for n in range(20)], {}, 60, seed=1)[0]:
-        assert reading.usual is not None
-        for title, shares in zip(reading.titles, reading.usual, strict=True):
+        assert reading.expected is not None
+        for title, shares in zip(reading.titles, reading.expected, strict=True):
             expected["liked" if title == "Famous cove" else "other"].append(shares @ COVES.scale.values)
     assert min(expected["liked"]) > max(expected["other"])
 
 
 def test_texts_of_policies_are_half_of_the_mix_where_there_are_any() -> None:
-    some = people(COVES, 4)
+    some = users_in(COVES, 4)
     texts = {("coves", "u0", k): (f"Text {k}.", f"Other text {k}.") for k in range(3)}
     readings, _ = training_readings(some, texts, 400, seed=1)
     own = [reading for reading in readings if reading.user == "u0"]
     share = sum(reading.kind == "policy" for reading in own) / len(own)
-    assert share == pytest.approx(SHARES["policy"], abs=0.1)
+    assert share == pytest.approx(READINGS.persona_kind_shares["policy"], abs=0.1)
     assert {r.persona for r in own if r.kind == "policy"} == {text for pair in texts.values() for text in pair}
     assert not any(reading.kind == "policy" for reading in readings if reading.user != "u0")
 
 
 def test_validation_reads_the_describer_and_every_text_of_a_policy() -> None:
-    [chosen] = one_moment_each(people(COVES, 1), 1)
+    [chosen] = one_prefix_each(users_in(COVES, 1), 1)
     readings = validation_readings([chosen], {("coves", "u0", chosen.k): ("One.", "Two.")}, 1)
     assert [reading.kind for reading in readings] == ["describer", "policy", "policy"]
-    expected = [item["rating"] for window in chosen.person.windows[: chosen.k + 1] for item in window]
+    expected = [item["rating"] for window in chosen.owner.windows[: chosen.k + 1] for item in window]
     assert {reading.median for reading in readings} == {float(np.median(expected))}
     assert len({reading.titles for reading in readings}) == 1
 
 
 def test_every_validation_user_has_one_moment_with_a_window_after_it() -> None:
-    chosen = one_moment_each(people(COVES, 40), 1)
-    assert [moment.person.user for moment in chosen] == [f"u{n}" for n in range(40)]
-    assert {moment.k for moment in chosen} == {0, 1, 2}
-    assert chosen == one_moment_each(people(COVES, 40), 1)
-    assert isinstance(chosen[0], Moment)
+    chosen = one_prefix_each(users_in(COVES, 40), 1)
+    assert [prefix.owner.user for prefix in chosen] == [f"u{n}" for n in range(40)]
+    assert {prefix.k for prefix in chosen} == {0, 1, 2}
+    assert chosen == one_prefix_each(users_in(COVES, 40), 1)
+    assert isinstance(chosen[0], WindowPrefix)
 
 
 def persona_row(**changes: Any) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from deeper.behaviour.splits import share_out, user_hash
 from deeper.engine import Prompt, ScoreRequest
 from deeper.engine.scripted.engine import ScriptedEngine, ScriptedFailure, digest_scores
 from deeper.errors import UserError
-from deeper.learning.preferences.gains import AGAIN, MEASURES, Measure, gains
+from deeper.learning.preferences.gains import MEASURES, RESCORED_SUFFIX, Measure, gains
 from deeper.learning.preferences.rewards import candidate_rows, check_zero, old_rows, reward_table
 from deeper.learning.preferences.schema import REWARD
 
@@ -113,7 +113,7 @@ def test_the_old_persona_scored_again_comes_out_at_zero() -> None:
     rows = candidate_rows(contexts, directions).to_pylist()
     assert [row["persona"] for row in rows] == [OLD, WARM, SHARP] * 2
     assert [row["persona"] for row in old_rows(contexts).to_pylist()] == [OLD] * 2
-    assert rows[0]["persona_id"] == "old-of-u" + AGAIN
+    assert rows[0]["persona_id"] == "old-of-u" + RESCORED_SUFFIX
     compared = gains(contexts, directions, read(contexts, directions, ScriptedEngine()), DOMAINS, "crps")
     assert check_zero(compared, DOMAINS) == 0.0
 

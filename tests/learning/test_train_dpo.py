@@ -23,6 +23,7 @@ from deeper.learning.training import pair_tokens
 from deeper.learning.training.collapse import alarms
 from deeper.learning.training.lora import with_lora
 from deeper.learning.training.trainer import Plan, Progress, arguments, save_adapter
+from deeper.learning.training_record import training_record
 
 PLAN = Plan(1, 4, 4, 1e-3, 0, 2, 4, "all", 10, 10, seed=1)
 
@@ -94,6 +95,8 @@ def test_the_adapter_and_its_metrics_say_what_they_are(
     assert adapter.users == {user_hash("coves", user) for user in users_of_part("b", 8)} | {"ab"}
     assert adapter.provenance["users"] == {"coves": 8}
     assert adapter.provenance["before"] == {"users": {"reefs": 1}}
+    assert metrics["recipe"].keys() == {"alarms", "adapter"}
+    assert training_record(adapter).recipe == metrics["recipe"]
     assert metrics == json.loads((out / "metrics.json").read_text("utf-8"))
     assert [entry["step"] for entry in metrics["loss"]] == [1, 2, 3, 4]
     assert metrics["loss"][0].keys() == {
@@ -210,11 +213,11 @@ def test_bad_pairs_are_refused(tiny_base: Path, tmp_path: Path) -> None:
     broken = write_pairs(tmp_path / "broken", [pair_row(learnt)], [])
     (broken / "train.parquet").write_bytes(b"PAR1")
     for folder, words in (
-        (mixed, "1 validation users are in the pairs to learn from"),
-        (empty, "there is no pair to train on"),
-        (other, "other messages"),
+        (mixed, "the pairs to learn from include 1 validation users"),
+        (empty, "the folder holds no pair to train on"),
+        (other, "not one system message and one user message"),
         (broken, "the pairs cannot be read"),
-        (tmp_path / "nowhere", "there are no preference pairs here"),
+        (tmp_path / "nowhere", "the folder holds no preference pairs"),
     ):
         with pytest.raises(UserError, match=words):
             train_dpo(settings_of(folder, tiny_base), tmp_path / f"out-{folder.name}", quiet)
@@ -226,8 +229,8 @@ def test_bad_pairs_are_refused(tiny_base: Path, tmp_path: Path) -> None:
         ({"kind": "predictor"}, {}, "the adapter of a predictor, not of a policy"),
         ({"base": "another"}, {}, "trained on the weights another"),
         ({"prompt_version": "v0"}, {}, "trained with the prompts v0, and these are v1"),
-        ({}, {"rank": 8}, "rank 2, alpha 4 and layers all, the settings 8"),
-        ({}, {"warmup_steps": 4}, "4 warm-up steps are not less than all 4 steps"),
+        ({}, {"rank": 8}, "rank 2, alpha 4 and layers all, but the settings say 8"),
+        ({}, {"warmup_steps": 4}, "4 warm-up steps are not fewer than the 4 steps"),
     ],
 )
 def test_adapters_and_settings_that_do_not_fit_are_refused(
@@ -249,7 +252,7 @@ def test_other_pairs_are_not_continued_with(pairs: Path, tiny_base: Path, tmp_pa
     with pytest.raises(KeyboardInterrupt):
         train_dpo(settings, tmp_path / "out", stop)
     write_pairs(folder, [pair_row(users_of_part("b", 1)[0])], [])
-    with pytest.raises(UserError, match="begun with another model, other prompts or other data"):
+    with pytest.raises(UserError, match="started from another model, other prompts or other data"):
         train_dpo(settings, tmp_path / "out", quiet)
 
 
@@ -283,6 +286,6 @@ def test_alarms() -> None:
     assert alarms(late, beta=0.2) == []
     falling = {"reward_chosen": lambda n: -0.05 * n, "reward_rejected": lambda n: -0.1 * n}
     [both] = alarms(steps_of(40, **falling), beta=0.2)
-    assert "fall without end (by 7.5 and 15.0 nats" in both
+    assert "keep falling (by 7.5 and 15.0 nats" in both
     assert alarms(steps_of(40, reward_rejected=lambda n: -0.1 * n), beta=0.2) == []
     assert alarms(steps_of(3, **falling), beta=0.2) == []

@@ -26,6 +26,7 @@ from deeper.learning.training import trainer
 from deeper.learning.training.checkpoints import CHECKPOINTS, WHOLE, newest_whole
 from deeper.learning.training.lora import with_lora
 from deeper.learning.training.trainer import Progress, save_adapter
+from deeper.learning.training_record import training_record
 from deeper.persona.prompts.templates import load_prompts
 from deeper.storage.run_folder import RunFolder
 
@@ -108,7 +109,7 @@ def test_a_training_leaves_fingerprints_of_all_that_it_learnt_from_or_was_judged
     kind: str, make: Any, behaviour: Path, tiny_base: Path, request: pytest.FixtureRequest
 ) -> None:
     users = users_of(make(behaviour, tiny_base))
-    windows = [window for person in (*users.train, *users.validation) for window in person.windows]
+    windows = [window for user in (*users.train, *users.validation) for window in user.windows]
     out, _ = request.getfixturevalue(kind)
     assert json.loads((out / FINGERPRINTS).read_text("utf-8"))["windows"] == fingerprints(windows) != []
 
@@ -141,11 +142,14 @@ def test_the_adapter_says_what_it_is(
     users = users_of(predictor_settings(behaviour, tiny_base))
     assert (adapter.kind, adapter.base) == (kind, base_of(str(tiny_base)))
     assert adapter.prompt_version == load_prompts().version_for(kind)
-    assert adapter.users == {user_hash("coves", person.user) for person in users.train}
-    assert not adapter.users & {user_hash("coves", person.user) for person in users.validation}
+    assert adapter.users == {user_hash("coves", user.user) for user in users.train}
+    assert not adapter.users & {user_hash("coves", user.user) for user in users.validation}
     assert str(tiny_base) not in (out / "adapter_config.json").read_text("utf-8")
     assert metrics["provenance"]["versions"].keys() >= {"torch", "transformers", "peft", "trl"}
     assert metrics["users"] == {"coves": len(users.train)}
+    examples = {"predictor": {"readings", "predictor"}, "policy": {"lessons", "coldstart"}}[kind]
+    assert metrics["recipe"].keys() == {"describer", "adapter", *examples}
+    assert training_record(adapter).recipe == metrics["recipe"]
 
 
 def test_the_adapter_is_what_was_validated_last(
@@ -154,18 +158,18 @@ def test_the_adapter_is_what_was_validated_last(
     from peft import PeftModel
 
     from deeper.engine.torch.model import load_model
-    from deeper.learning.examples.moments import one_moment_each
     from deeper.learning.examples.readings import validation_readings
-    from deeper.learning.training.predictor import Encoder, judge
+    from deeper.learning.examples.user_windows import one_prefix_each
+    from deeper.learning.training.predictor import Encoder, validate
 
     out, metrics = trained
     model, tokenizer = load_model(str(tiny_base), "cpu", torch.float32)
     users = users_of(predictor_settings(behaviour, tiny_base))
-    readings = validation_readings(one_moment_each(users.validation, 1), {}, 1)
+    readings = validation_readings(one_prefix_each(users.validation, 1), {}, 1)
     examples = [Encoder(tokenizer, load_prompts())(reading) for reading in readings]
     first, *_, last = metrics["validation"]
-    assert judge(model, examples) | {"step": 0} == pytest.approx(first, abs=1e-4)
-    found = judge(PeftModel.from_pretrained(model, out), examples)
+    assert validate(model, examples) | {"step": 0} == pytest.approx(first, abs=1e-4)
+    found = validate(PeftModel.from_pretrained(model, out), examples)
     assert found | {"step": 6} == pytest.approx(last, abs=1e-4)
     assert last["crps"] != first["crps"]
 
@@ -180,7 +184,7 @@ def test_a_training_goes_on_with_an_adapter(
     assert first | {"step": 0} == pytest.approx(last | {"step": 0}, abs=1e-4)
     everyone = users_of(predictor_settings(behaviour, tiny_base, fold="all")).train
     adapter = load_adapter(tmp_path / "further")
-    assert adapter.users == {user_hash("coves", person.user) for person in everyone}
+    assert adapter.users == {user_hash("coves", user.user) for user in everyone}
     assert adapter.provenance["before"] == load_adapter(out).provenance
 
 
@@ -199,19 +203,19 @@ def test_an_adapter_that_does_not_fit_is_not_gone_on_with(
 @pytest.mark.parametrize("fold", ["a", "b"])
 def test_folds_share_no_user_and_validation_is_apart(fold: str, behaviour: Path, tiny_base: Path) -> None:
     chosen = users_of(predictor_settings(behaviour, tiny_base, fold=fold, validation_users=100))
-    assert {part("coves", person.user) for person in chosen.train} == {fold}
-    assert {part("coves", person.user) for person in chosen.validation} == {"validation"}
+    assert {part("coves", user.user) for user in chosen.train} == {fold}
+    assert {part("coves", user.user) for user in chosen.validation} == {"validation"}
     everyone = users_of(predictor_settings(behaviour, tiny_base, fold="all"))
-    assert {person.user for person in chosen.train} < {person.user for person in everyone.train}
+    assert {user.user for user in chosen.train} < {user.user for user in everyone.train}
     fewer = users_of(predictor_settings(behaviour, tiny_base, fold=fold, users=2))
-    assert {person.user for person in fewer.train} < {person.user for person in chosen.train}
+    assert {user.user for user in fewer.train} < {user.user for user in chosen.train}
 
 
 def test_domains_are_chosen_by_id_or_by_the_name_of_their_published_folder(behaviour: Path, tiny_base: Path) -> None:
     both = predictor_settings(behaviour, tiny_base).model_copy(update={"data": (str(behaviour), "movielens_small")})
     for chosen in (("coves",), ("coves", "movielens_small")):
         users = users_of(both.model_copy(update={"domains": chosen}))
-        assert {person.domain.id for person in users.train} == set(chosen)
+        assert {user.domain.id for user in users.train} == set(chosen)
     with pytest.raises(UserError, match="the data has no domain amazon_books"):
         users_of(predictor_settings(behaviour, tiny_base, domains=("amazon_book",)))
 
@@ -325,7 +329,7 @@ def test_bfloat16_is_refused_where_the_processor_has_none(
     behaviour: Path, tiny_base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(trainer, "computes_bfloat16", lambda: False)
-    with pytest.raises(UserError, match="no instructions for bfloat16"):
+    with pytest.raises(UserError, match="no bfloat16 instructions"):
         train_predictor(predictor_settings(behaviour, tiny_base, precision="bfloat16"), tmp_path / "out", quiet)
 
 
@@ -342,7 +346,7 @@ def test_it_learns(behaviour: Path, tiny_base: Path, tmp_path: Path) -> None:
         ({"cutoff": 64}, "12 of 12 examples have more than 64 tokens"),
         ({"cutoff": 400, "over_cutoff": "refuse"}, "examples have more than 400 tokens"),
         ({"domains": ("reefs",)}, "reefs"),
-        ({"personas": ("nowhere.parquet",)}, "not a table of personas"),
+        ({"personas": ("nowhere.parquet",)}, "the table of personas cannot be read"),
     ],
 )
 def test_bad_settings(changes: dict[str, Any], what: str, behaviour: Path, tiny_base: Path, tmp_path: Path) -> None:
@@ -355,11 +359,12 @@ def test_longer_examples_are_dropped_and_counted(behaviour: Path, tiny_base: Pat
     from transformers import AutoTokenizer
 
     from deeper.learning.examples.readings import training_readings
+    from deeper.learning.training.fit_expected_ratings import fit_expected_ratings
     from deeper.learning.training.predictor import Encoder
 
     settings = predictor_settings(behaviour, tiny_base, steps=2)
     encode = Encoder(AutoTokenizer.from_pretrained(tiny_base), load_prompts())
-    readings, _ = training_readings(users_of(settings).train, {}, 4, settings.seed)
+    readings, _ = training_readings(users_of(settings).train, {}, 4, settings.seed, fit_expected_ratings)
     lengths = sorted(encode(reading).tokens for reading in readings)
     assert lengths[1] < lengths[2]
     metrics = train_predictor(settings.model_copy(update={"cutoff": lengths[1]}), tmp_path / "out", quiet)

@@ -5,7 +5,7 @@ from typing import Any
 
 from deeper.commands.train.settings import ColdstartSettings, PredictorSettings
 from deeper.domains import Domain, Scale
-from deeper.learning.examples.moments import Person
+from deeper.learning.examples.user_windows import UserWindows
 
 WORDS = ("Silent", "Golden", "Broken", "Hollow", "Velvet", "Crooked")
 
@@ -13,7 +13,7 @@ COVES = Domain("coves", "Coves", "cove", Scale(1, 5, 1), unrated=(0.0,))
 REEFS = Domain("reefs", "Reefs", "reef", Scale(0.5, 5, 0.5))
 
 
-def person(domain: Domain, user: str, ratings: list[list[float]]) -> Person:
+def user_in(domain: Domain, user: str, ratings: list[list[float]]) -> UserWindows:
     windows = [
         [
             {"item": f"{k}-{i}", "title": f"Silent {domain.id} {k} {i}", "rating": rating, "time": None}
@@ -21,12 +21,12 @@ def person(domain: Domain, user: str, ratings: list[list[float]]) -> Person:
         ]
         for k, window in enumerate(ratings)
     ]
-    return Person(domain, user, windows)
+    return UserWindows(domain, user, windows)
 
 
-def people(domain: Domain, count: int) -> list[Person]:
+def users_in(domain: Domain, count: int) -> list[UserWindows]:
     return [
-        person(domain, f"u{n}", [[1.0 + (n + k + i) % 5 for i in range(4)] for k in range(4)]) for n in range(count)
+        user_in(domain, f"u{n}", [[1.0 + (n + k + i) % 5 for i in range(4)] for k in range(4)]) for n in range(count)
     ]
 
 

@@ -41,7 +41,9 @@ def command(out: Path, force: bool, preset: str, config: Path | None, **flags: A
     from rich.console import Console
 
     from deeper.cli.options.training_progress import TrainingProgress
+    from deeper.commands.learn import layout
     from deeper.commands.learn.learn import Audience, learn
+    from deeper.commands.pairs.settings import ITERATIONS
     from deeper.report.pages.learning import print_learning
     from deeper.storage.settings import resolve
 
@@ -49,19 +51,21 @@ def command(out: Path, force: bool, preset: str, config: Path | None, **flags: A
     console = Console(stderr=True)
     report = learn(settings, out, Audience(console, lambda: TrainingProgress(console), _write_pages), force)
     print_learning(report, Console())
-    click.echo(f"Adapters: {out / '1/policy'}, {out / '2/policy'}; report: {out} (learn.json, report.html)")
+    adapters = ", ".join(str(layout.policy_folder(out, iteration)) for iteration in ITERATIONS)
+    click.echo(f"Adapters: {adapters}; report: {out} ({layout.REPORT}, {layout.PAGE})")
 
 
 def _write_pages(folder: Path, report: Mapping[str, Any]) -> None:
     """Write the page of the run, and one for each reward."""
+    from deeper.commands.learn import layout
     from deeper.report.pages.learning import page
     from deeper.report.pages.reality import page as reality
     from deeper.storage.atomic import write_atomically
+    from deeper.storage.layout import REWARD_PAGE, REWARD_REPORT
 
     for found in report["iterations"]:
-        run = folder / str(found["iteration"]) / "sampled"
+        run = layout.sampled_folder(folder, found["iteration"])
         if "reward" in found:
-            write_atomically(
-                run / "reward.html", reality(json.loads((run / "reward.json").read_text("utf-8"))).encode()
-            )
-    write_atomically(folder / "report.html", page(report).encode())
+            content = json.loads((run / REWARD_REPORT).read_text("utf-8"))
+            write_atomically(run / REWARD_PAGE, reality(content).encode())
+    write_atomically(folder / layout.PAGE, page(report).encode())

@@ -29,6 +29,7 @@ REWARDS = "rewards.parquet"
 REWARD_PREDICTIONS = "reward-predictions.parquet"
 REWARD_COST = "reward-cost.parquet"
 REWARD_REPORT = "reward.json"
+REWARD_PAGE = "reward.html"
 
 # deeper report.
 PAGE = "report.html"

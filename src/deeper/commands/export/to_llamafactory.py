@@ -1,8 +1,8 @@
-"""`deeper export llamafactory`: pairs and the published settings in a folder for `llamafactory-cli train`."""
+"""`deeper export llamafactory`: writes pairs and the published settings for `llamafactory-cli train`."""
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,7 +13,13 @@ from deeper.commands.pairs.pair_folder import PairFiles, read_pairs
 from deeper.commands.train.settings import DPO_PRESETS
 from deeper.engine.adapter import CARD, CONFIG, TENSORS, Adapter
 from deeper.errors import UserError
-from deeper.learning.export.llamafactory_files import ADAPTER_FOLDER, VERSION, Iteration, Recipe, llamafactory_files
+from deeper.learning.export.llamafactory_files import (
+    ADAPTER_FOLDER,
+    LLAMAFACTORY_VERSION,
+    Iteration,
+    LlamaFactoryOptions,
+    llamafactory_files,
+)
 from deeper.learning.preferences.choose_pairs import check_split
 from deeper.storage.new_folder import new_folder
 
@@ -25,32 +31,36 @@ README = "README.md"
 def export_llamafactory(
     pairs: Sequence[str], out: Path, *, model: str = "", template: str = "", policy_adapter: str = ""
 ) -> dict[str, int]:
-    """Write what `llamafactory-cli train` needs.
+    """Write a folder for `llamafactory-cli train`.
 
     Args:
-        pairs: Folders of pairs, that of iteration 1 first; one or two.
-        out: A folder that is empty or not there yet.
-        model: The base model; empty takes the published one.
-        template: LLaMA-Factory's name of its chat format; empty takes llama3 for the published model, and for another
-            one the format that its tokeniser brings along.
-        policy_adapter: The adapter that iteration 1 goes on with.
+        pairs: One or two folders of pairs, that of iteration 1 first.
+        out: An empty or new folder.
+        model: The base model; empty for the published one.
+        template: LLaMA-Factory's name of the chat format; empty for llama3 with the published model, and for the
+            tokeniser's own format with another model.
+        policy_adapter: The adapter that iteration 1 continues from; empty for a new one.
 
     Returns:
-        Pairs of each data set.
+        Number of pairs of each data set.
 
     Raises:
         UserError: The pairs or the adapter cannot be read or do not fit together, or the folder cannot be written.
     """
     if not 1 <= len(pairs) <= 2:
-        raise UserError(f"{len(pairs)} folders of pairs are not one or two", do="give --pairs once for each iteration")
+        raise UserError(
+            f"{len(pairs)} folders of pairs are given, but one or two are needed",
+            do="give --pairs once for each iteration",
+        )
     folders = [read_pairs(Path(source)) for source in pairs]
-    version = _prompt_version(folders)
+    templates = _templates(folders)
     check_split(*(pa.concat_tables(getattr(folder, name) for folder in folders) for name in ("train", "validation")))
-    adapter = check_adapter("policy", Path(policy_adapter), version) if policy_adapter else None
-    recipe = Recipe(model or PUBLISHED_BASE, template or ("" if model else PUBLISHED_TEMPLATE), adapter is not None)
-    files = llamafactory_files([Iteration(folder.train, folder.validation) for folder in folders], recipe)
+    adapter = check_adapter("policy", Path(policy_adapter), templates) if policy_adapter else None
+    chat = template or ("" if model else PUBLISHED_TEMPLATE)
+    options = LlamaFactoryOptions(model or PUBLISHED_BASE, chat, starts_from_adapter=adapter is not None)
+    files = llamafactory_files([Iteration(folder.train, folder.validation) for folder in folders], options)
     with new_folder(out) as staging:
-        for name, text in {**files, README: _readme(len(folders), recipe, version)}.items():
+        for name, text in {**files, README: _readme(len(folders), options, templates)}.items():
             (staging / name).write_text(text, "utf-8", newline="")
         if adapter is not None:
             _copy_adapter(adapter, staging / ADAPTER_FOLDER)
@@ -62,10 +72,10 @@ def export_llamafactory(
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """The object in a JSON file.
+    """Read the object in a JSON file.
 
     Raises:
-        UserError: It is not there, or holds something else.
+        UserError: The file is missing or holds something else.
     """
     try:
         value = json.loads(path.read_text("utf-8"))
@@ -76,15 +86,15 @@ def read_json(path: Path) -> dict[str, Any]:
     return cast(dict[str, Any], value)
 
 
-def _prompt_version(folders: Sequence[PairFiles]) -> str:
-    versions = [folder.prompt_version for folder in folders]
-    if len(set(versions)) > 1:
+def _templates(folders: Sequence[PairFiles]) -> Mapping[str, str]:
+    first, *others = [folder.templates for folder in folders]
+    if any(other != first for other in others):
         raise UserError(
-            f"the pairs were made with different prompts ({', '.join(versions)})",
+            "the pairs were made with different prompts",
             where=", ".join(str(folder.folder) for folder in folders),
             do="make the pairs of both iterations with the same prompts",
         )
-    return versions[0]
+    return first
 
 
 def _copy_adapter(adapter: Adapter, folder: Path) -> None:
@@ -94,18 +104,20 @@ def _copy_adapter(adapter: Adapter, folder: Path) -> None:
             shutil.copyfile(adapter.folder / name, folder / name)
 
 
-def _readme(iterations: int, recipe: Recipe, version: str) -> str:
+def _readme(iterations: int, options: LlamaFactoryOptions, templates: Mapping[str, str]) -> str:
+    prompts = ", ".join(f"{name} {found}" for name, found in templates.items()) or "of the published pairs"
     commands = "\n".join(f"llamafactory-cli train iteration_{number}.yaml" for number in range(1, iterations + 1))
-    chat = f"`{recipe.template}`" if recipe.template else "that of the model's tokeniser"
+    chat = f"`{options.template}`" if options.template else "that of the model's tokeniser"
     return f"""# DPO with LLaMA-Factory
 
-Written by `deeper export llamafactory` for LLaMA-Factory {VERSION}. Prompts of version {version}; chat format: {chat}.
-Run in this folder:
+`deeper export llamafactory` wrote this folder for LLaMA-Factory {LLAMAFACTORY_VERSION}.
+Prompts (name and hash of each template): {prompts}. Chat format: {chat}.
+Run this here:
 
 ```
 {commands}
 ```
 
-Without a GPU add `bf16=false use_cpu=true`. `saves/iteration_{iterations}` is then a LoRA adapter of PEFT, which deeper
-takes as it is: `--policy-engine transformers:MODEL --policy-adapter saves/iteration_{iterations}`.
+Without a GPU, add `bf16=false use_cpu=true`. The result in `saves/iteration_{iterations}` is a LoRA adapter in PEFT's
+format, which deeper reads: `--policy-engine transformers:MODEL --policy-adapter saves/iteration_{iterations}`.
 """

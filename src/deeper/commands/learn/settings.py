@@ -1,6 +1,6 @@
-"""The settings of `deeper learn`, and what each of its steps takes from them.
+"""The settings of `deeper learn`, and the settings of each of its steps.
 
-A setting has the name and the meaning that it has in the step's own command, which checks it.
+A setting has the same name and meaning as in the step's own command, which also checks it.
 """
 
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from deeper.commands.evaluate.settings import Settings
-from deeper.commands.learn.outcome import METHODS
+from deeper.commands.learn.validation import METHODS
 from deeper.commands.pairs.settings import PairSettings
 from deeper.commands.reward.settings import RewardSettings
 from deeper.commands.sample.settings import SampleSettings
@@ -20,14 +20,14 @@ from deeper.storage.settings import AnySettings, RunSettings, resolve
 
 
 def _same(kind: type[RunSettings], name: str, description: str = "", default: Any = None) -> Any:
-    """The setting of another command, perhaps in other words; that command's settings know its limits."""
+    """The setting of another command, perhaps with another description; the other command checks its limits."""
     field = kind.model_fields[name]
-    told = description or field.description
-    return Field(default=field.default if default is None else default, description=told)
+    default = field.default if default is None else default
+    return Field(default=default, description=description or field.description)
 
 
 def _dpo(name: str, description: str = "") -> Any:
-    """The setting of `deeper train dpo`, with the value of its preset for the small model."""
+    """The setting of `deeper train dpo`, with the default of its preset for the small model."""
     return _same(DpoSettings, name, description, DPO_PRESETS["small"].get(name))
 
 
@@ -42,25 +42,23 @@ class LearnSettings(RunSettings):
     data: str = _same(SampleSettings, "data")
     domains: tuple[str, ...] = _same(SampleSettings, "domains")
     parts: tuple[str, ...] = _same(SampleSettings, "parts")
-    users: int = _same(SampleSettings, "users", "Train users of each domain to learn from, at most.")
+    users: int = _same(SampleSettings, "users", "Most train users of each domain to learn from.")
     directions: int = _same(SampleSettings, "directions")
     temperature: float = _same(SampleSettings, "temperature")
     policy_engine: str = _same(
         SampleSettings,
         "policy_engine",
-        "Engine that writes personas, and whose model is trained: embedded, transformers, "
+        "Engine that writes personas; its model is trained: embedded, transformers, "
         "transformers:FOLDER_OR_NAME, or random (a tiny model, to try things out).",
     )
-    policy_adapter: str = _same(
-        SampleSettings, "policy_adapter", "Adapter that learning begins with, a cold-started one."
-    )
+    policy_adapter: str = _same(SampleSettings, "policy_adapter", "Adapter to start from, usually a cold-started one.")
     predictor_engine: str = _same(
-        SampleSettings, "predictor_engine", "Engine that reads personas; random, too, with a random policy."
+        SampleSettings, "predictor_engine", "Engine that reads personas; must be random if the policy is."
     )
     predictor_adapter: tuple[str, ...] = _same(
         SampleSettings,
         "predictor_adapter",
-        "Trained adapters of the predictor, as for deeper sample; the first judges validation users.",
+        "Trained adapters of the predictor, as for deeper sample; the first one also reads for validation.",
     )
     readout: Literal["distribution", "structured"] = _same(SampleSettings, "readout")
     calibration: Literal["auto", "on", "off"] = _same(SampleSettings, "calibration")
@@ -77,7 +75,7 @@ class LearnSettings(RunSettings):
     margin_kind: Literal["quantile", "absolute"] = _same(PairSettings, "margin_kind")
     max_pairs: tuple[int, int] = Field(
         default=(_RULES[0].max_pairs, _RULES[1].max_pairs),
-        description="Pairs of each context, at most, in iteration 1 and in iteration 2.",
+        description="Most pairs of a context, in iteration 1 and in iteration 2.",
     )
     reference: Literal["base", "previous"] = Field(
         default="previous",
@@ -98,9 +96,7 @@ class LearnSettings(RunSettings):
     judge_every: int = _dpo("judge_every")
     report_to: Literal["none", "tensorboard", "wandb"] = _dpo("report_to")
     save_memory: Literal["on", "off"] = _dpo("save_memory")
-    validation_users: int = Field(
-        default=32, ge=1, description="Validation users of each domain that policies are judged on, at most."
-    )
+    validation_users: int = Field(default=32, ge=1, description="Most validation users of each domain.")
     calibration_users: int = _same(Settings, "calibration_users")
     rounds: int = Field(default=3, ge=1, le=100, description="Refinements of each validation user's persona.")
     seed: int = _same(SampleSettings, "seed")
@@ -138,12 +134,12 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "rounds": 4,
     },
 }
-"""`small` learns with the small model; `smoke` with a tiny random one, in a minute; `paper` has the published settings
-of the training."""
+"""`small` learns with the small model. `smoke` learns with a tiny random one in a minute. `paper` has the published
+settings of the training."""
 
 
 def base_of_engine(spec: str) -> str:
-    """What `deeper train dpo` takes as `base` for the model of an engine.
+    """The setting `base` of `deeper train dpo` for the model of an engine.
 
     Args:
         spec: A policy engine.
@@ -159,12 +155,12 @@ def base_of_engine(spec: str) -> str:
     raise UserError(
         f"the model of the engine {spec!r} cannot be trained here",
         where="policy_engine",
-        do="choose embedded, transformers or transformers:FOLDER_OR_NAME, or give the steps one by one",
+        do="choose embedded, transformers or transformers:FOLDER_OR_NAME, or run the steps one by one",
     )
 
 
 def to_evaluate(settings: LearnSettings, policy_adapter: str) -> Settings:
-    """What a validation does with a policy."""
+    """The settings of a validation of a policy."""
     adapters = settings.predictor_adapter[:1]
     if settings.predictor_engine.startswith("openai:"):
         adapters = tuple(adapter.rpartition("=")[0] for adapter in adapters)
@@ -181,18 +177,18 @@ def to_evaluate(settings: LearnSettings, policy_adapter: str) -> Settings:
 
 
 def to_sample(settings: LearnSettings, iteration: int, policy_adapter: str) -> SampleSettings:
-    """What an iteration samples with a policy: contexts of as many refinements as there are iterations."""
+    """The settings of an iteration's sampling; iteration i has contexts of the first i refinements."""
     return _taken(SampleSettings, settings, refinements=iteration, policy_adapter=policy_adapter)
 
 
 def to_reward(settings: LearnSettings) -> RewardSettings:
-    """How directions are rewarded, by the predictors that sampling has used."""
+    """The settings of the reward, with the predictors that sampling used."""
     return _taken(RewardSettings, settings, predictor_engine="", predictor_adapter=())
 
 
 def to_pair(settings: LearnSettings, iteration: int, force: bool) -> PairSettings:
-    """Which pairs an iteration makes."""
-    # What differs by iteration and is no setting here comes from the iteration itself.
+    """The settings of an iteration's pairs."""
+    # `PairSettings` fills in the other values that depend on the iteration.
     return _taken(
         PairSettings,
         settings,
@@ -206,13 +202,13 @@ def to_pair(settings: LearnSettings, iteration: int, force: bool) -> PairSetting
 def to_train(
     settings: LearnSettings, iteration: int, pairs: Path, policy_adapter: str, lora: Mapping[str, Any]
 ) -> DpoSettings:
-    """How an iteration trains.
+    """The settings of an iteration's training.
 
     Args:
         settings: What to do.
-        iteration: From 1.
+        iteration: Its number, from 1.
         pairs: The folder of its pairs.
-        policy_adapter: What it begins with, or "".
+        policy_adapter: The adapter to start from; empty for a new one.
         lora: `rank`, `alpha` and `layers` of that adapter; empty without one.
     """
     start = "previous" if policy_adapter else "base"
@@ -228,6 +224,6 @@ def to_train(
 
 
 def _taken(kind: type[AnySettings], settings: LearnSettings, **changes: Any) -> AnySettings:
-    """Settings of a step: those of the same name, and changes."""
+    """The settings of a step: those with the same name, and the given changes."""
     shared = {name: getattr(settings, name) for name in kind.model_fields if name in LearnSettings.model_fields}
     return resolve(kind, None, {**shared, **changes})

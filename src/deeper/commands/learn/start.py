@@ -1,10 +1,11 @@
-"""What `deeper learn` starts from: settings that all steps can take, a random model, adapters."""
+"""What `deeper learn` starts with: settings that fit all steps, adapters, and perhaps a random model."""
 
 import json
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
+from deeper.commands.learn.layout import BASE
 from deeper.commands.learn.settings import LearnSettings, to_evaluate, to_pair, to_reward, to_sample, to_train
 from deeper.commands.pairs.settings import ITERATIONS
 from deeper.commands.train.settings import RANDOM, DpoSettings
@@ -13,24 +14,23 @@ from deeper.engine.adapter import load_adapter, read_config
 from deeper.errors import UserError
 from deeper.storage.run_folder import RunFolder
 
-BASE = "base"
 ENGINES = ("policy_engine", "predictor_engine")
-LOUDER = 20.0
-"""By what the weights of a random model are multiplied."""
+RANDOM_WEIGHT_FACTOR = 20.0
+"""The weights of a random model are multiplied by this."""
 
 
 def check(settings: LearnSettings) -> None:
-    """Refuse before the first step what would stop a later one.
+    """Refuse settings that would stop a later step, before the first one runs.
 
     Raises:
-        UserError: A setting, an engine or an adapter will not do.
+        UserError: A setting, an engine or an adapter does not fit.
     """
     engines = {settings.policy_engine, settings.predictor_engine}
     if RANDOM in engines and (len(engines) > 1 or settings.policy_adapter or settings.predictor_adapter):
         raise UserError(
-            "a random model is the policy's and the predictor's, without adapters",
+            "a random model must serve both as the policy and as the predictor, without adapters",
             where="policy_engine, predictor_engine",
-            do="choose random for both, or other engines",
+            do="choose random for both, or another engine for both",
         )
     lora = lora_of(settings.policy_adapter)
     to_evaluate(settings, "")
@@ -42,29 +42,29 @@ def check(settings: LearnSettings) -> None:
 
 
 def quiet() -> None:
-    """Leave the progress of loading a model out, which is loaded for many a step."""
+    """Hide the progress bars of loading a model; many steps load one."""
     from transformers.utils.logging import disable_progress_bar
 
     disable_progress_bar()
 
 
 def with_base(settings: LearnSettings, folder: RunFolder) -> LearnSettings:
-    """The settings with a folder in the place of `random`; it is made where it is missing."""
+    """Replace the engine `random` by a folder, and write the random model there if it is missing."""
     if settings.policy_engine != RANDOM:
         return settings
     place = folder.path / BASE
     if not (place / "tokenizer_config.json").is_file():
         _, model, tokenizer = load_base(DpoSettings(base=RANDOM, pairs="none", seed=settings.seed))
-        # With weights this small the likeliest token is always the last one again, a line break.
+        # With small weights the likeliest token always repeats the last one, a line break.
         for weights in model.parameters():
-            weights.data *= LOUDER if weights.dim() == 2 else 1
+            weights.data *= RANDOM_WEIGHT_FACTOR if weights.dim() == 2 else 1
         model.save_pretrained(place)
         tokenizer.save_pretrained(place)
     return settings.model_copy(update=dict.fromkeys(ENGINES, f"transformers:{place}"))
 
 
 def lora_of(adapter: str) -> dict[str, Any]:
-    """Rank, scale and layers of an adapter, which goes on being trained as it is; empty without one."""
+    """Rank, alpha and layers of an adapter, for training to continue with; empty without one."""
     if not adapter:
         return {}
     config = read_config(load_adapter(Path(adapter)).folder)
@@ -80,5 +80,5 @@ def starting_points(settings: LearnSettings) -> str:
 
 
 def digest(parts: list[Any]) -> str:
-    """Hash of what JSON holds."""
+    """Hash of values that JSON can hold."""
     return blake2b(json.dumps(parts, sort_keys=True).encode(), digest_size=8).hexdigest()

@@ -1,20 +1,21 @@
-"""The folder that `deeper pairs` writes, as a training reads it."""
+"""Reads the folder that `deeper pairs` writes."""
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
 
+from deeper.commands.pairs.layout import REPORT, TRAIN, VALIDATION, table_of
 from deeper.errors import UserError
 from deeper.learning.preferences.choose_pairs import check_split
 from deeper.learning.preferences.schema import PAIR
 from deeper.storage.hub import folder_of
 from deeper.storage.parquet import read_parquet
 
-TABLES = ("train.parquet", "validation.parquet")
-ABOUT = "pairs.json"
+TABLES = (table_of(TRAIN), table_of(VALIDATION))
 
 
 @dataclass(frozen=True)
@@ -22,45 +23,45 @@ class PairFiles:
     """Pairs to train on.
 
     Attributes:
-        folder: Where they lie.
+        folder: The folder.
         train: `PAIR` rows to learn from.
-        validation: `PAIR` rows of validation users; there may be none.
-        prompt_version: Of the prompts that the answers were written to.
+        validation: `PAIR` rows of validation users; may be empty.
+        templates: Hashes of the prompt templates that the answers answer, by name; none for published pairs.
         digest: Identifies both tables; 64 hex digits.
     """
 
     folder: Path
     train: pa.Table
     validation: pa.Table
-    prompt_version: str
+    templates: Mapping[str, str]
     digest: str
 
     @property
     def users(self) -> set[tuple[str, str]]:
-        """Domain and id of each user that is learnt from."""
+        """Domain and id of each user to learn from."""
         return {(row["domain"], row["user"]) for row in self.train.select(["domain", "user"]).to_pylist()}
 
 
 def read_pairs(folder: Path) -> PairFiles:
-    """Read the folder, or what lies under its name on the hub.
+    """Read a folder of pairs, or download it from the hub by its name.
 
     Raises:
-        UserError: It holds no pairs, they cannot be read, or a validation user is among those to be learnt from.
+        UserError: The folder holds no pairs, they cannot be read, or they include a validation user to learn from.
     """
-    folder = folder_of(folder.as_posix(), "data set", (*TABLES, ABOUT))
-    if missing := [name for name in (*TABLES, ABOUT) if not (folder / name).is_file()]:
+    folder = folder_of(folder.as_posix(), "data set", (*TABLES, REPORT))
+    if missing := [name for name in (*TABLES, REPORT) if not (folder / name).is_file()]:
         raise UserError(
-            f"there are no preference pairs here ({', '.join(missing)} missing)",
+            f"the folder holds no preference pairs ({', '.join(missing)} missing)",
             where=str(folder),
-            do="give the folder that deeper pairs has written",
+            do="give a folder that deeper pairs wrote",
         )
     digest = hashlib.sha256()
     tables: list[pa.Table] = []
     try:
-        about = json.loads((folder / ABOUT).read_text("utf-8"))
-        if not (isinstance(about, dict) and isinstance(about.get("prompt_version"), str)):
-            raise ValueError(f"{ABOUT} does not tell the version of the prompts")
-        prompt_version: str = about["prompt_version"]
+        about = json.loads((folder / REPORT).read_text("utf-8"))
+        if not (isinstance(about, dict) and isinstance(about.get("templates"), dict)):
+            raise ValueError(f"{REPORT} does not list the templates of the prompts")
+        templates: dict[str, str] = {str(name): str(found) for name, found in about["templates"].items()}
         for name in TABLES:
             digest.update((folder / name).read_bytes())
             tables.append(read_parquet(folder / name).select(PAIR.names).cast(PAIR))
@@ -71,8 +72,12 @@ def read_pairs(folder: Path) -> PairFiles:
             where=str(folder),
             do="make them again with deeper pairs",
         ) from error
-    files = PairFiles(folder, tables[0], tables[1], prompt_version, digest.hexdigest())
+    files = PairFiles(folder, tables[0], tables[1], templates, digest.hexdigest())
     if not files.train.num_rows:
-        raise UserError("there is no pair to train on", where=str(folder), do="see pairs.json for what was left out")
+        raise UserError(
+            "the folder holds no pair to train on",
+            where=str(folder),
+            do=f"look in {REPORT} for what was left out",
+        )
     check_split(files.train, files.validation)
     return files

@@ -1,6 +1,6 @@
-"""`deeper pairs FILE`: pairs that were published, as the folder that trainings read.
+"""`deeper pairs FILE`: published pairs, in the folder that trainings read.
 
-A published file names no users, so that pairs are parted by their prompt: all pairs of one prompt stay together.
+A published file names no users. Pairs are therefore split by their prompt: all pairs of one prompt stay together.
 """
 
 from collections.abc import Sequence
@@ -11,25 +11,27 @@ from typing import Any
 import pyarrow as pa
 
 from deeper.behaviour.published.hub_pairs import read_messages
-from deeper.commands.pairs.pairs import PAIRS, TRAIN, VALIDATION, told, write_pair_folder
+from deeper.commands.pairs.layout import REPORT, TRAIN, VALIDATION
+from deeper.commands.pairs.pairs import write_pair_folder
+from deeper.commands.pairs.report import PairCounts, PairSource, PairsReport
 from deeper.commands.pairs.settings import PairSettings
 from deeper.errors import UserError
-from deeper.learning.preferences.choose_pairs import check_split, split
+from deeper.learning.preferences.choose_pairs import check_split, split_pairs
 from deeper.learning.preferences.schema import PAIR
 from deeper.storage.provenance import provenance
 from deeper.storage.run_folder import RunFolder
 
 PUBLISHED = "published"
-"""Stands for the domain and for the version of the prompts, neither of which a file tells."""
+"""Stands for the domain and for the version of the prompts, which a published file does not say."""
 
 
 def take_published(settings: PairSettings, files: Sequence[Path], out: Path) -> dict[str, Any]:
     """Take over published pairs, in the order of the files.
 
     Args:
-        settings: Kept beside the pairs; thresholds need rewards, which a file does not tell.
-        files: JSON or JSON lines, in one of the forms of `behaviour.published.domain_folder.hub_pairs`.
-        out: The folder to write, as `pairing.make_pairs` does. Rewards are null; a fifth of the prompts is validation.
+        settings: Kept beside the pairs. The thresholds have no effect, since the files hold no rewards.
+        files: JSON or JSON lines, in one of the forms of `behaviour.published.hub_pairs`.
+        out: The folder to write, as in `make_pairs`. Rewards are null; a fifth of the prompts is for validation.
 
     Returns:
         The content of `pairs.json`.
@@ -40,21 +42,28 @@ def take_published(settings: PairSettings, files: Sequence[Path], out: Path) -> 
     rows = [row for file in files for row in read_messages(file).to_pylist()]
     kept = [row for row in rows if row["chosen"] != row["rejected"]]
     table = pa.Table.from_pylist([_pair(row) for row in kept], schema=PAIR)
-    train, validation = split(table)
+    train, validation = split_pairs(table)
     check_split(train, validation)
     if not train.num_rows:
         raise UserError("no pair is left to learn from", where=", ".join(map(str, files)), do="give more pairs")
-    if (out / PAIRS).exists():
-        raise UserError("the folder holds pairs", where=str(out), do="choose another --out, or delete the folder")
-    counts: dict[str, Any] = {"pairs": len(kept), "same_text": len(rows) - len(kept)}
-    report = {
+    if (out / REPORT).exists():
+        raise UserError(
+            "the folder already holds pairs", where=str(out), do="choose another --out, or delete the folder"
+        )
+    report = PairsReport(
         **provenance(),
-        "config": settings.model_dump(mode="json"),
-        "prompt_version": PUBLISHED,
-        "max_persona_tokens": None,
-        "runs": [{"run": file.name, "digest": _digest(file.read_bytes())} for file in files],
-        "counts": {**counts, TRAIN: told(train), VALIDATION: told(validation)},
-    }
+        config=settings.model_dump(mode="json"),
+        recipe={},
+        templates={},
+        max_persona_tokens=None,
+        runs=[PairSource(run=file.name, digest=_digest(file.read_bytes())) for file in files],
+        counts={
+            "pairs": len(kept),
+            "same_text": len(rows) - len(kept),
+            TRAIN: PairCounts.of(train),
+            VALIDATION: PairCounts.of(validation),
+        },
+    ).as_json()
     write_pair_folder(RunFolder(out, settings), train, validation, report)
     return report
 

@@ -12,18 +12,18 @@ ITERATIONS: Mapping[int, Mapping[str, Any]] = {
     1: {},
     2: {"margin": 0.75, "max_pairs": 6, "prefer": "hard"},
 }
-"""Other defaults of each iteration: the second is harder and wider."""
+"""Defaults that differ by iteration: the second takes more and harder pairs."""
 
 
 class PairSettings(RunSettings):
-    """What `deeper pairs` does; prompts and the length of a persona are those of the runs."""
+    """What `deeper pairs` does; prompts and the length limit of personas are those of the runs."""
 
     command: ClassVar[str] = "pairs"
 
     iteration: Literal[1, 2] = Field(
         default=1,
-        description="Which iteration of preference learning; 2 has other defaults: margin 0.75, max-pairs 6, prefer "
-        "hard.",
+        description="Iteration of preference learning. The second has other defaults: margin 0.75, max-pairs 6, "
+        "prefer hard.",
     )
     tau_plus: float = Field(
         default=0.0, allow_inf_nan=False, description="Least reward of a chosen direction, in units of the rating."
@@ -36,23 +36,23 @@ class PairSettings(RunSettings):
     )
     margin_kind: Literal["quantile", "absolute"] = Field(
         default="quantile",
-        description="What the margin is: a quantile (0 to 1) of the differences within contexts of the domain, or in "
-        "units of the rating.",
+        description="How the margin is given: as a quantile (0 to 1) of the differences within contexts of the domain, "
+        "or in units of the rating.",
     )
-    max_pairs: int = Field(default=4, ge=1, le=10_000, description="Pairs of each context, at most.")
+    max_pairs: int = Field(default=4, ge=1, le=10_000, description="Most pairs of a context.")
     prefer: Literal["margin", "hard"] = Field(
         default="margin",
-        description="Which come first: pairs with the largest margin, or hard ones, whose rejected direction has the "
-        "highest reward.",
+        description="Pairs to take first: those with the largest margin, or hard ones, whose rejected direction has "
+        "the highest reward.",
     )
     force: bool = Field(
-        default=False, description="Make pairs although deeper reward says that the reward is not to be trusted."
+        default=False, description="Make pairs even if deeper reward says that the reward cannot be trusted."
     )
 
     @model_validator(mode="before")
     @classmethod
     def _of_iteration(cls, given: Any) -> Any:
-        """Fill in the iteration's defaults; without a kind a margin is a quantile, so that an absolute one is given."""
+        """Fill in the iteration's defaults; they are quantiles, so an absolute margin has none."""
         if not isinstance(given, dict):
             return given
         values = cast(dict[str, Any], given)
@@ -64,7 +64,7 @@ class PairSettings(RunSettings):
     def _possible(self) -> "PairSettings":
         if self.margin_kind == "quantile" and self.margin > 1:
             raise ValueError(
-                f"margin {self.margin} is no quantile (0 to 1); say margin_kind absolute if it is a rating"
+                f"margin {self.margin} is not a quantile (0 to 1); give margin_kind absolute for units of the rating"
             )
         return self
 

@@ -25,9 +25,11 @@ from deeper.commands.execution.progress import RunProgress
 from deeper.commands.reward.settings import RewardSettings
 from deeper.commands.sample.settings import SampleSettings
 from deeper.errors import UserError
-from deeper.learning.preferences.gains import MEASURES, Gains, gains, judged_windows, parts
-from deeper.learning.preferences.reality import MIN_RELIABILITY, MIN_USERS, is_trustworthy, reality
-from deeper.learning.preferences.rewards import TOLERANCE, asked_of_candidates, asked_of_old, check_zero, reward_table
+from deeper.learning.preferences.gains import MEASURES, Gains, gains, reward_windows, window_means
+from deeper.learning.preferences.reality import measure_reality
+from deeper.learning.preferences.reality_report import Reality
+from deeper.learning.preferences.recipe import REWARD_RECIPE
+from deeper.learning.preferences.rewards import asked_of_candidates, asked_of_old, check_zero, reward_table
 from deeper.learning.preferences.schema import CONTEXT, DIRECTION
 from deeper.persona.calibration import UNCALIBRATED
 from deeper.persona.predictors import Predictors
@@ -118,13 +120,11 @@ def _reward(
     compared = {name: gains(contexts, directions, predictions, domains, name) for name in MEASURES}
     largest = check_zero(compared["crps"], domains)
     expected = _noise_free(Path(sampled.data), contexts)
-    entries: list[dict[str, Any]] = []
+    reality: dict[str, Reality] = {}
     for name in MEASURES:
         true = gains(contexts, directions, predictions, domains, name, expected) if expected else None
-        of_measure = reality(compared[name], true, domains, settings.weights, seed)
-        entries += [{"measure": name, **entry} for entry in of_measure]
+        reality[name] = measure_reality(compared[name], true, domains, settings.weights, seed)
     rewards = reward_table(directions, compared[settings.reward], settings.reward, settings.weights)
-    chosen = [entry for entry in entries if entry["measure"] == settings.reward]
     report = {
         **provenance(),
         "seed": seed,
@@ -133,12 +133,12 @@ def _reward(
         "predictors": [engine.fingerprint for engine in predictors.engines],
         "users_of_predictors": [len(users or ()) for users in predictors.users],
         "counts": _counts(contexts, directions, rewards, compared[settings.reward]),
-        "old_persona_again": {"largest": largest, "tolerance": TOLERANCE},
-        "min_reliability": MIN_RELIABILITY,
-        "min_users": MIN_USERS,
+        "old_persona_again": {"largest": largest, "tolerance": REWARD_RECIPE.rescored_tolerance},
+        "min_reliability": REWARD_RECIPE.min_reliability,
+        "min_users": REWARD_RECIPE.min_users,
         "reused_shards": executor.reused,
-        "trustworthy": is_trustworthy(chosen[-1]),
-        "reality": entries,
+        "trustworthy": reality[settings.reward].is_trustworthy,
+        "reality": {name: found.as_json() for name, found in reality.items()},
         "examples": _examples(compared[settings.reward], np.array(settings.weights), seed),
     }
     folder.write_table(REWARDS, rewards)
@@ -175,7 +175,7 @@ def _noise_free(data: Path, contexts: pa.Table) -> dict[tuple[str, str, int], ND
     truth = {row["user"]: np.array(row["expected"], np.float64) for row in table.to_pylist()}
     ratings: dict[tuple[str, str, int], NDArray[np.float64]] = {}
     for row in contexts.to_pylist():
-        for k, items in judged_windows(row):
+        for k, items in reward_windows(row):
             size = len(items)
             ratings[row["domain"], row["user"], k] = truth[row["user"]][k * size : (k + 1) * size]
     return ratings
@@ -202,7 +202,7 @@ def _examples(compared: list[Gains], weights: NDArray[np.float64], seed: int) ->
     drawn = np.random.default_rng(seed).permutation(len(rewarded))[:EXAMPLE_CONTEXTS]
     examples: list[Mapping[str, Any]] = []
     for gains_of_context in (rewarded[i] for i in sorted(drawn.tolist())):
-        r = parts(gains_of_context.gains) @ weights
+        r = window_means(gains_of_context.gains) @ weights
         best, worst = int(np.nanargmax(r)), int(np.nanargmin(r))
         examples.append(
             {

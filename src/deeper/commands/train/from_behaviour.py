@@ -1,4 +1,7 @@
-"""Trainings: from settings to an adapter in a folder that a training can be killed in and started again in."""
+"""`deeper train predictor` and `deeper train coldstart`: from users' behaviour to an adapter.
+
+A killed training continues in its folder.
+"""
 
 import logging
 from collections import Counter
@@ -16,7 +19,12 @@ from deeper.commands.train.start import check_extra, check_origin, fitting, load
 from deeper.commands.train.train_users import Users, users_of
 from deeper.engine.adapter import CARD, METRICS, AdapterKind, check_base, write_card
 from deeper.errors import UserError
-from deeper.learning.examples.moments import moments, one_moment_each
+from deeper.learning.describer.recipe import DESCRIBER
+from deeper.learning.examples.recipe import LESSONS, READINGS
+from deeper.learning.examples.user_windows import one_prefix_each, prefixes_by_domain
+from deeper.learning.recipes import dump_recipes
+from deeper.learning.training.recipe import ADAPTER, COLDSTART, PREDICTOR
+from deeper.learning.training_record import TrainingRecord
 from deeper.persona.prompts.templates import Prompts, load_prompts
 from deeper.storage.provenance import provenance
 from deeper.storage.run_folder import RunFolder
@@ -32,26 +40,28 @@ def train_predictor(settings: PredictorSettings, out: Path, show: "Callable[[Pro
 
     Args:
         settings: What to do.
-        out: The adapter's folder; a killed training continues in it, a finished one is not repeated.
-        show: Is told after each step.
+        out: The adapter's folder. A killed training continues in it; a finished one is not repeated.
+        show: Called after each step.
 
     Returns:
         The content of `metrics.json`.
 
     Raises:
-        UserError: The data, the settings, the folder or the machine will not do.
+        UserError: The data, the settings, the folder or the machine does not allow the training.
     """
-    return _train(settings, out, show, "predictor", _predictor)
+    recipe = dump_recipes(describer=DESCRIBER, readings=READINGS, predictor=PREDICTOR, adapter=ADAPTER)
+    return _train(settings, out, show, "predictor", _predictor, recipe)
 
 
 def train_coldstart(settings: ColdstartSettings, out: Path, show: "Callable[[Progress], None]") -> dict[str, Any]:
-    """Train a model to write personas as the describer does; arguments and result as `train_predictor`."""
-    return _train(settings, out, show, "policy", _coldstart)
+    """Train a model to write personas as the describer does; arguments and result as for `train_predictor`."""
+    recipe = dump_recipes(describer=DESCRIBER, lessons=LESSONS, coldstart=COLDSTART, adapter=ADAPTER)
+    return _train(settings, out, show, "policy", _coldstart, recipe)
 
 
 @dataclass(frozen=True)
 class _Job:
-    """What a training of either kind starts from."""
+    """What either kind of training starts from."""
 
     users: Users
     prompts: Prompts
@@ -68,6 +78,7 @@ def _train(
     show: "Callable[[Progress], None]",
     kind: AdapterKind,
     run: Callable[[Any, _Job], tuple[list[dict[str, Any]], dict[str, Any]]],
+    recipe: dict[str, Any],
 ) -> dict[str, Any]:
     check_extra()
     folder = RunFolder(out, settings)
@@ -76,22 +87,22 @@ def _train(
             return folder.read_json(METRICS)
         users = users_of(settings)
         prompts = load_prompts(Path(settings.prompts) if settings.prompts else None)
-        version = prompts.version_for(kind)
+        templates = prompts.hashes_for(kind)
         from deeper.learning.training.lora import with_adapter, with_lora
         from deeper.learning.training.trainer import save_adapter
 
-        plan = plan_of(settings, sum(map(len, moments(users.train).values())))
+        plan = plan_of(settings, sum(map(len, prefixes_by_domain(users.train).values())))
         plan = replace(plan, precision=settings.precision)
         base, model, tokenizer = load_base(settings)
-        origin = {"base": base, "prompt_version": version, "behaviour": users.digest}
-        before = check_adapter(kind, Path(settings.adapter), version) if settings.adapter else None
+        origin = {"base": base, "templates": templates, "behaviour": users.digest}
+        before = check_adapter(kind, Path(settings.adapter), templates) if settings.adapter else None
         if before:
             check_base(before, base)
             origin["adapter"] = before.digest
         check_origin(folder, origin)
         model = with_adapter(model, before.folder, plan) if before else with_lora(model, plan)
         log.info(
-            "%d steps of %d examples, of %d users; validation on %d others",
+            "%d steps of %d examples from %d users; validation on %d others",
             plan.steps, plan.batch, len(users.train), len(users.validation),
         )  # fmt: skip
         entries, facts = run(settings, _Job(users, prompts, model, tokenizer, plan, out, show))
@@ -102,62 +113,66 @@ def _train(
             "steps": plan.steps,
             "seconds": seconds,
             "examples_per_second": round(plan.steps * plan.batch / seconds, 3) if seconds else None,
-            "users": Counter(person.domain.id for person in users.train),
-            "validation_users": Counter(person.domain.id for person in users.validation),
+            "users": Counter(user.domain.id for user in users.train),
+            "validation_users": Counter(user.domain.id for user in users.validation),
             "loss": [{key: entry[key] for key in ("step", "loss", "learning_rate", "seconds")} for entry in steps],
             "validation": [
                 {"step": entry["step"], **entry["validation"]} for entry in entries if "validation" in entry
             ],
             "base": base,
-            "prompt_version": version,
+            "templates": templates,
             "seed": settings.seed,
             "settings": settings.model_dump(mode="json"),
+            "recipe": recipe,
             "provenance": provenance(),
         }
         save_adapter(model, out)
         folder.write_json(METRICS, metrics)
-        seen = [window for person in (*users.train, *users.validation) for window in person.windows]
+        seen = [window for user in (*users.train, *users.validation) for window in user.windows]
         folder.write_json(FINGERPRINTS, {"windows": fingerprints(seen)})
-        told = ("settings", "provenance", "seed", "steps", "users")
-        hashes = {user_hash(person.domain.id, person.user) for person in users.train}
-        write_card(out, kind=kind, base=base, prompt_version=version, users=hashes,
-                   provenance={name: metrics[name] for name in told}, before=before)  # fmt: skip
+        kept = ("settings", "recipe", "provenance", "seed", "steps", "users")
+        record = TrainingRecord(**{name: metrics[name] for name in kept})
+        hashes = {user_hash(user.domain.id, user.user) for user in users.train}
+        write_card(out, kind=kind, base=base, templates=templates, users=hashes,
+                   provenance=record.as_card(), before=before)  # fmt: skip
         return metrics
 
 
 def _predictor(settings: PredictorSettings, job: _Job) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    from deeper.learning.examples.readings import read_personas, training_readings, validation_readings
-    from deeper.learning.training.predictor import Encoder, judge, swapped, train_predictor
+    from deeper.learning.examples.policy_personas import read_personas
+    from deeper.learning.examples.readings import training_readings, validation_readings
+    from deeper.learning.training.fit_expected_ratings import fit_expected_ratings
+    from deeper.learning.training.predictor import Encoder, swapped, train_predictor, validate
 
     texts = read_personas([Path(path) for path in settings.personas])
     wanted = job.plan.steps * job.plan.batch
     encode = Encoder(job.tokenizer, job.prompts)
-    readings, kinds = training_readings(job.users.train, texts, wanted, settings.seed)
+    readings, kinds = training_readings(job.users.train, texts, wanted, settings.seed, fit_expected_ratings)
     kept, dropped = fitting([encode(reading) for reading in readings], settings)
     training = _repeated(kept, wanted)
-    judged = validation_readings(one_moment_each(job.users.validation, settings.seed), texts, settings.seed)
-    if not judged:
-        raise UserError("no validation user has a rated window after another", do="give data of longer histories")
-    validation = [encode(reading) for reading in judged]
+    held_out = validation_readings(one_prefix_each(job.users.validation, settings.seed), texts, settings.seed)
+    if not held_out:
+        raise UserError("no validation user has a rated window after another", do="give data with longer histories")
+    validation = [encode(reading) for reading in held_out]
     entries = train_predictor(job.model, training, validation, job.plan, job.folder, job.show)
-    described = [reading for reading in judged if reading.kind == "describer"]
+    described = [reading for reading in held_out if reading.kind == "describer"]
     swap = swapped(described)
     facts: dict[str, Any] = {"examples": dict(kinds), "over_cutoff": dropped}
     if swap:
         last = next(entry["validation"] for entry in reversed(entries) if "validation" in entry)
         before = fmean(last[f"mae_{name}"] for name in {reading.domain.id for reading in swap})
-        after = judge(job.model, [encode(reading) for reading in swap], job.plan.micro_batch)["mae"]
+        after = validate(job.model, [encode(reading) for reading in swap], job.plan.micro_batch)["mae"]
         facts["persona_swap_effect"] = round(after - before, 5)
     return entries, facts
 
 
 def _coldstart(settings: ColdstartSettings, job: _Job) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    from deeper.learning.examples.lessons import Teaching, training_lessons, validation_lessons
+    from deeper.learning.examples.lessons import LessonOptions, training_lessons, validation_lessons
     from deeper.learning.training.coldstart import Encoder, train_coldstart
 
-    teaching = Teaching(job.prompts, settings.max_persona_tokens, settings.seed)
+    options = LessonOptions(job.prompts, settings.max_persona_tokens, settings.seed)
     wanted = job.plan.steps * job.plan.batch
-    lessons, tasks = training_lessons(job.users.train, teaching, wanted)
+    lessons, tasks = training_lessons(job.users.train, options, wanted)
     encode = Encoder(job.tokenizer)
     examples = [encode(lesson) for lesson in lessons]
     short = [example for example in examples if len(example.answers[0].tokens) <= settings.max_persona_tokens]
@@ -165,8 +180,8 @@ def _coldstart(settings: ColdstartSettings, job: _Job) -> tuple[list[dict[str, A
         raise UserError("no persona of the describer is short enough", do="raise --max-persona-tokens")
     kept, dropped = fitting(short, settings)
     training = _repeated(kept, wanted)
-    chosen = one_moment_each(job.users.validation, settings.seed)
-    validation = [encode(lesson) for lesson in validation_lessons(chosen, teaching)]
+    chosen = one_prefix_each(job.users.validation, settings.seed)
+    validation = [encode(lesson) for lesson in validation_lessons(chosen, options)]
     entries = train_coldstart(job.model, training, validation, job.plan, job.folder, job.show)
     return entries, {
         "examples": dict(tasks),

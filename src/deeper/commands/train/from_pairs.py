@@ -23,7 +23,10 @@ from deeper.commands.train.start import check_extra, check_origin, fitting, load
 from deeper.engine.adapter import CARD, METRICS, Adapter, check_base, write_card
 from deeper.engine.protocol import Prompt
 from deeper.errors import UserError
+from deeper.learning.recipes import dump_recipes
 from deeper.learning.training.collapse import alarms
+from deeper.learning.training.recipe import ADAPTER, DPO_ALARMS
+from deeper.learning.training_record import TrainingRecord
 from deeper.storage.provenance import provenance
 from deeper.storage.run_folder import RunFolder
 
@@ -33,33 +36,33 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-PER_SHARD = 256
-"""Pairs of a file of the reference's log-probabilities: what a killed training reads again at most."""
-STEP = (
+PAIRS_PER_SHARD = 256
+"""Pairs in a file of the reference's log-probabilities; a killed training scores at most so many again."""
+STEP_NUMBERS = (
     "step", "loss", "preference", "sft", "accuracy", "margin", "reward_chosen", "reward_rejected", "logp_chosen",
     "logp_rejected", "kl", "grad_norm", "learning_rate", "seconds",
 )  # fmt: skip
-"""What `metrics.json` tells of a step, besides `tokens_per_second`."""
+"""The numbers of a step in `metrics.json`, besides `tokens_per_second`."""
 _NUMBERS = pa.list_(pa.field("element", pa.float32(), nullable=False))
 REFERENCE = pa.schema([pa.field("chosen", _NUMBERS, nullable=False), pa.field("rejected", _NUMBERS, nullable=False)])
-"""Log-probabilities of each token of the two answers under the reference."""
+"""The reference's log-probability of each token of the two answers."""
 
 
 def train_dpo(settings: DpoSettings, out: Path, show: "Callable[[Progress], None]") -> dict[str, Any]:
     """Train a policy on preference pairs.
 
-    Works under `accelerate launch` as well: the first process writes all files and messages.
+    This also works under `accelerate launch`, where the first process writes all files and messages.
 
     Args:
         settings: What to do.
-        out: The adapter's folder; a killed training continues in it, a finished one is not repeated.
-        show: Is told how far the reference is, and after each step.
+        out: The adapter's folder. A killed training continues in it; a finished one is not repeated.
+        show: Called while the reference scores the pairs, and after each step.
 
     Returns:
         The content of `metrics.json`.
 
     Raises:
-        UserError: The pairs, the adapter, the settings, the folder or the machine will not do.
+        UserError: The pairs, the adapter, the settings, the folder or the machine does not allow the training.
     """
     check_extra()
     import torch
@@ -83,7 +86,7 @@ def train_dpo(settings: DpoSettings, out: Path, show: "Callable[[Progress], None
 
 @dataclass(frozen=True)
 class _Job:
-    """What the training starts from."""
+    """What a DPO training starts from."""
 
     files: PairFiles
     adapter: Adapter | None
@@ -104,7 +107,7 @@ def _prepare(settings: DpoSettings, folder: RunFolder, show: "Callable[[Progress
 
     files = read_pairs(Path(settings.pairs))
     wanted = settings.policy_adapter
-    adapter = check_adapter("policy", Path(wanted), files.prompt_version) if wanted else None
+    adapter = check_adapter("policy", Path(wanted), files.templates) if wanted else None
     base, model, tokenizer = load_base(settings)
     encode = Encoder(tokenizer)
 
@@ -117,14 +120,14 @@ def _prepare(settings: DpoSettings, folder: RunFolder, show: "Callable[[Progress
     plan = plan_of(settings, len(training), settings.warmup_steps)
     if plan.warmup >= plan.steps > 1:
         raise UserError(
-            f"{plan.warmup} warm-up steps are not less than all {plan.steps} steps",
+            f"{plan.warmup} warm-up steps are not fewer than the {plan.steps} steps of the training",
             do="give more pairs or epochs, or fewer --warmup-steps",
         )
     if adapter:
         check_base(adapter, base)
     origin = {
         "base": base,
-        "prompt_version": files.prompt_version,
+        "templates": files.templates,
         "pairs": files.digest,
         "policy_adapter": adapter.digest if adapter else "",
     }
@@ -139,20 +142,23 @@ def _run(settings: DpoSettings, job: _Job) -> dict[str, Any]:
     from deeper.learning.training.dpo import Objective, train_dpo
 
     pairs = [*job.training, *job.validation]
-    judged, reference_seconds = _reference(settings, job, pairs)
-    training, validation = judged[: len(job.training)], judged[len(job.training) :]
+    scored, reference_seconds = _reference(settings, job, pairs)
+    training, validation = scored[: len(job.training)], scored[len(job.training) :]
     plan = job.plan
     used = list(islice(epochs(training, settings.seed), plan.steps * plan.batch))
     if PartialState().is_main_process:
         log.info(
-            "%d steps of %d pairs, of %d; validation on %d others",
+            "%d steps of %d pairs from %d; validation on %d others",
             plan.steps, plan.batch, len(training), len(validation),
         )  # fmt: skip
     objective = Objective(settings.beta, settings.sft_weight, settings.save_memory == "on")
     out = job.folder.path
     entries = train_dpo(job.model, job.tokenizer, used, validation, plan, objective, out, job.show)
     steps = [entry for entry in entries if "loss" in entry]
-    read = [sum(example.pair.read for example in used[at : at + plan.batch]) for at in range(0, len(used), plan.batch)]
+    tokens = [
+        sum(example.pair.total_tokens for example in used[at : at + plan.batch])
+        for at in range(0, len(used), plan.batch)
+    ]
     clock = [0.0, *(entry["seconds"] for entry in steps)]
     lasted = [after - before for before, after in pairwise(clock)]
     return {
@@ -160,22 +166,23 @@ def _run(settings: DpoSettings, job: _Job) -> dict[str, Any]:
         "seconds": (seconds := clock[-1]),
         "reference_seconds": reference_seconds,
         "examples_per_second": round(plan.steps * plan.batch / seconds, 3),
-        "tokens_per_second": round(sum(read) / (seconds + reference_seconds), 1),
+        "tokens_per_second": round(sum(tokens) / (seconds + reference_seconds), 1),
         "pairs": len(training),
         "users": Counter(domain for domain, _ in sorted(job.files.users) if domain != PUBLISHED),
         "validation_pairs": len(validation),
         "over_cutoff": job.over_cutoff,
         "loss": [
-            {**{name: entry[name] for name in STEP}, "tokens_per_second": round(count / max(spent, 1e-3), 1)}
-            for entry, count, spent in zip(steps, read, lasted, strict=True)
+            {**{name: entry[name] for name in STEP_NUMBERS}, "tokens_per_second": round(count / max(spent, 1e-3), 1)}
+            for entry, count, spent in zip(steps, tokens, lasted, strict=True)
         ],
         "validation": [{"step": entry["step"], **entry["validation"]} for entry in entries if entry.get("validation")],
         "alarms": alarms(steps, settings.beta),
         "base": job.base,
         "policy_adapter": job.adapter.digest if job.adapter else "",
-        "prompt_version": job.files.prompt_version,
+        "templates": job.files.templates,
         "seed": settings.seed,
         "settings": settings.model_dump(mode="json"),
+        "recipe": dump_recipes(alarms=DPO_ALARMS, adapter=ADAPTER),
         "provenance": provenance(),
     }
 
@@ -185,14 +192,15 @@ def _write(job: _Job, metrics: dict[str, Any]) -> None:
 
     save_adapter(job.model, job.folder.path)
     job.folder.write_json(METRICS, metrics)
-    told = ("settings", "provenance", "seed", "steps", "pairs", "users", "policy_adapter")
-    write_card(job.folder.path, kind="policy", base=job.base, prompt_version=job.files.prompt_version,
+    kept = ("settings", "recipe", "provenance", "seed", "steps", "pairs", "users", "policy_adapter")
+    record = TrainingRecord(**{name: metrics[name] for name in kept})
+    write_card(job.folder.path, kind="policy", base=job.base, templates=job.files.templates,
                users={user_hash(domain, user) for domain, user in job.files.users},
-               provenance={name: metrics[name] for name in told}, before=job.adapter)  # fmt: skip
+               provenance=record.as_card(), before=job.adapter)  # fmt: skip
 
 
 def _reference(settings: DpoSettings, job: _Job, pairs: "Sequence[Pair]") -> "tuple[list[Example], float]":
-    """The reference's log-probabilities, file by file, and the seconds that they took, whenever that was."""
+    """Examples with the reference's log-probabilities, computed shard by shard, and the seconds of all shards."""
     from accelerate import PartialState
     from accelerate.utils import gather_object
 
@@ -203,14 +211,14 @@ def _reference(settings: DpoSettings, job: _Job, pairs: "Sequence[Pair]") -> "tu
     rank, ranks = state.process_index, state.num_processes
     examples: list[Example] = []
     seconds = 0.0
-    for shard in range(ceil(len(pairs) / PER_SHARD)):
-        part = pairs[shard * PER_SHARD : (shard + 1) * PER_SHARD]
+    for shard in range(ceil(len(pairs) / PAIRS_PER_SHARD)):
+        part = pairs[shard * PAIRS_PER_SHARD : (shard + 1) * PAIRS_PER_SHARD]
         name = f"reference/{shard:05}.parquet"
         known = job.folder.has(name)
         state.wait_for_everyone()
         if not known:
             since = time.perf_counter()
-            # The adapter has not been trained yet: with it the model is the policy that the training starts from.
+            # The adapter is still untrained: with it, the model is the policy that this training starts from.
             with job.model.disable_adapter() if settings.reference == "base" else nullcontext():
                 own = log_probs_of(job.model, part[rank::ranks], settings.micro_batch)
             found = dict(gather_object(list(zip(range(rank, len(part), ranks), own, strict=True))))
@@ -229,10 +237,10 @@ def _reference(settings: DpoSettings, job: _Job, pairs: "Sequence[Pair]") -> "tu
 
 
 def epochs(examples: "Sequence[Example]", seed: int) -> "chain[Example]":
-    """All examples in a random order, and again in another, without end.
+    """Repeat the examples without end, in a new random order each time.
 
     Args:
-        examples: What is learnt from.
+        examples: Examples to learn from.
         seed: Seed of the orders.
     """
 
@@ -244,9 +252,13 @@ def epochs(examples: "Sequence[Example]", seed: int) -> "chain[Example]":
 
 def _prompt(messages: Sequence[dict[str, str]]) -> Prompt:
     if [message["role"] for message in messages] != ["system", "user"]:
-        raise UserError("a prompt has other messages than one of the system and one of the user")
+        raise UserError(
+            "a prompt is not one system message and one user message",
+            where="train.parquet",
+            do="make the pairs again with deeper pairs",
+        )
     return Prompt(messages[0]["content"], messages[1]["content"])
 
 
 def _silent(progress: "Progress") -> None:
-    """Show nothing: another process does."""
+    """Show nothing: the first process does."""

@@ -1,4 +1,4 @@
-"""The settings of trainings: one definition for flags, configuration files and Python arguments."""
+"""The settings of trainings, defined once for flags, configuration files and Python arguments."""
 
 from typing import Any, Literal
 
@@ -27,7 +27,7 @@ _SMOKE: dict[str, Any] = {
 }
 
 PRESETS: dict[str, dict[str, Any]] = {"small": {}, "smoke": {**_SMOKE, "users": 8, "validation_users": 2}}
-"""`small` trains the small model; `smoke` a tiny random one with the same tokeniser, in seconds, to try things out."""
+"""`small` trains the small model. `smoke` trains a tiny random one with the same tokeniser in seconds."""
 
 DPO_PRESETS: dict[str, dict[str, Any]] = {
     "small": {
@@ -52,38 +52,40 @@ DPO_PRESETS: dict[str, dict[str, Any]] = {
         "save_memory": "on",
     },
 }
-"""As `PRESETS`; `paper` has the published settings."""
+"""The presets of DPO; `paper` has the published settings."""
 
 
 class TrainingSettings(RunSettings):
-    """What all trainings have."""
+    """Settings of all trainings."""
 
     base: str = Field(
         default="",
-        description="Model to train: the small one by default, random (a tiny one, to try things out), or the folder "
-        "or hub name of a model that transformers reads.",
+        description="Model to train: the small one by default, random (a tiny one, to try things out), or a folder or "
+        "hub name that transformers can load.",
     )
     epochs: float = Field(
-        default=1.0, gt=0, description="How often everything is used, on average: each window of each user, or pair."
+        default=1.0, gt=0, description="How often each window of each user, or each pair, is used on average."
     )
-    steps: int = Field(default=0, ge=0, description="Steps of the optimiser; 0 goes by epochs.")
-    batch: int = Field(default=2, ge=1, description="Examples of a step.")
-    micro_batch: int = Field(default=1, ge=1, description="Examples of a forward pass; 1 is quickest on a processor.")
-    learning_rate: float = Field(default=1e-3, gt=0, description="Peak of the learning rate; cosine to zero.")
-    warmup: float = Field(default=0.05, ge=0, le=0.5, description="Share of the steps up to the peak.")
+    steps: int = Field(default=0, ge=0, description="Steps of the optimiser; 0 derives them from epochs.")
+    batch: int = Field(default=2, ge=1, description="Examples in a step.")
+    micro_batch: int = Field(default=1, ge=1, description="Examples in a forward pass; 1 is fastest on a CPU.")
+    learning_rate: float = Field(
+        default=1e-3, gt=0, description="Peak of the learning rate, which then falls to zero along a cosine."
+    )
+    warmup: float = Field(default=0.05, ge=0, le=0.5, description="Share of the steps before the learning rate peaks.")
     rank: int = Field(default=16, ge=1, description="Rank of LoRA.")
     alpha: int = Field(default=32, ge=1, description="Scale of LoRA.")
     layers: Literal["all", "upper"] = Field(
-        default="all", description="Layers that get LoRA: all, or the upper half, which is quicker."
+        default="all", description="Layers that get LoRA: all, or the upper half, which is faster."
     )
-    cutoff: int = Field(default=2048, ge=64, description="Longest example, in tokens.")
+    cutoff: int = Field(default=2048, ge=64, description="Length limit of an example, in tokens.")
     over_cutoff: Literal["drop", "refuse"] = Field(
-        default="drop", description="What becomes of longer examples: dropped and counted, or refused."
+        default="drop", description="For longer examples: drop and count them, or refuse to train."
     )
-    save_every: int = Field(default=50, ge=1, description="Steps from checkpoint to checkpoint.")
-    judge_every: int = Field(default=50, ge=1, description="Steps from validation to validation.")
+    save_every: int = Field(default=50, ge=1, description="Steps between checkpoints.")
+    judge_every: int = Field(default=50, ge=1, description="Steps between validations.")
     report_to: Literal["none", "tensorboard", "wandb"] = Field(
-        default="none", description="Where transformers logs besides."
+        default="none", description="Backend that transformers also logs to."
     )
     seed: Seed = 1
 
@@ -95,26 +97,26 @@ class TrainingSettings(RunSettings):
 
 
 class BehaviourTrainingSettings(TrainingSettings):
-    """What trainings on users' behaviour have besides."""
+    """More settings of trainings on users' behaviour."""
 
     data: tuple[str, ...] = Field(
         default=("movielens_small",),
-        description="Whose behaviour: movielens_small (bundled), or folders as deeper evaluate takes them.",
+        description="Behaviour to learn from: movielens_small (bundled), or folders as for deeper evaluate.",
     )
     domains: Domains = ()
     users: TrainUsers = 100_000
     validation_users: int = Field(default=16, ge=1, description="Validation users of each domain, at most.")
     adapter: str = Field(
-        default="", description="Folder of an adapter of the same kind to go on with; a new one by default."
+        default="", description="Folder of an adapter of the same kind to continue from; a new one by default."
     )
     fold: Literal["a", "b", "all"] = Field(
-        default="a", description="Which train users: a, b (the halves), or all; validation users are never among them."
+        default="a",
+        description="Train users to learn from: half a, half b, or all. They never include validation users.",
     )
     prompts: PromptFolder = ""
     precision: Literal["float32", "bfloat16"] = Field(
         default="float32",
-        description="What a processor computes in; bfloat16 is quicker, and refused where there are no instructions "
-        "for it.",
+        description="Precision on a CPU. bfloat16 is faster, and refused if the CPU has no instructions for it.",
     )
 
 
@@ -124,7 +126,8 @@ class PredictorSettings(BehaviourTrainingSettings):
     command = "train predictor"
 
     personas: tuple[str, ...] = Field(
-        default=(), description="Parquet files of personas that policies wrote of train users, to be read as well."
+        default=(),
+        description="Parquet files of personas that policies wrote of train users, to learn to read as well.",
     )
 
 
@@ -141,30 +144,36 @@ class DpoSettings(TrainingSettings):
 
     command = "train dpo"
 
-    pairs: str = Field(default="", description="Folder of preference pairs that deeper pairs has written.")
+    pairs: str = Field(default="", description="Folder of preference pairs that deeper pairs wrote.")
     policy_adapter: str = Field(
         default="",
-        description="Folder of the policy adapter to go on with: a cold-started one, or that of the iteration before; "
-        "a new one by default.",
+        description="Folder of the policy adapter to continue from: a cold-started one, or that of the previous "
+        "iteration; a new one by default.",
     )
     reference: Literal["base", "previous"] = Field(
         default="base",
-        description="What the policy is kept near to: base (the model without any adapter), or previous (the policy "
-        "adapter as it is before the training).",
+        description="Reference of the loss: base (the model without any adapter), or previous (the policy adapter "
+        "as it is before the training).",
     )
-    beta: float = Field(default=0.2, ge=0, description="How dear it is to leave the reference, in the preference term.")
+    beta: float = Field(
+        default=0.2,
+        ge=0,
+        description="β of the preference term; higher values keep the policy nearer to the reference.",
+    )
     sft_weight: float = Field(default=0.1, ge=0, description="Weight of the SFT term on the chosen answers.")
-    warmup_steps: int = Field(default=0, ge=0, description="Steps up to the peak; 0 goes by warmup.")
-    validation_pairs: int = Field(default=128, ge=1, description="Pairs of validation users to judge by, at most.")
+    warmup_steps: int = Field(
+        default=0, ge=0, description="Steps before the learning rate peaks; 0 derives them from warmup."
+    )
+    validation_pairs: int = Field(default=128, ge=1, description="Most pairs of validation users to validate on.")
     save_memory: Literal["on", "off"] = Field(
         default="off",
-        description="Compute activations again in the backward pass: takes about a third longer and much less memory.",
+        description="Recompute activations in the backward pass: a third slower, with much less memory.",
     )
 
     @model_validator(mode="after")
     def _complete(self) -> "DpoSettings":
         if not self.pairs:
-            raise ValueError("pairs is missing: the folder that deeper pairs has written")
+            raise ValueError("pairs is missing: give a folder that deeper pairs wrote")
         if self.reference == "previous" and not self.policy_adapter:
             raise ValueError("reference previous needs a policy_adapter")
         return self

@@ -1,4 +1,4 @@
-"""What all trainings start from: examples that are short enough, a plan, a base model, and what it was begun with."""
+"""What all trainings start with: the base model, the plan, examples that fit, and a check of the folder."""
 
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
@@ -14,36 +14,41 @@ if TYPE_CHECKING:
     from deeper.learning.training.trainer import Plan
 
 ORIGIN = "origin.json"
-TINY: dict[str, Any] = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
-"""Of the random model."""
+TINY_MODEL: dict[str, Any] = {
+    "hidden_size": 32,
+    "intermediate_size": 64,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+}
+"""Shape of the random model."""
 
 
 def check_origin(folder: RunFolder, origin: Mapping[str, str]) -> None:
-    """Note what a training starts from, and refuse to continue it from anything else.
+    """Record what a training starts from, and refuse to continue it from anything else.
 
     Args:
         folder: The training's folder.
-        origin: What identifies the model and what it learns from.
+        origin: Identifies the model, the prompts and the data.
 
     Raises:
-        UserError: The training was begun with something else.
+        UserError: The training started from something else.
     """
     if not folder.has(ORIGIN):
         folder.write_json(ORIGIN, origin)
     elif (begun := folder.read_json(ORIGIN)) != origin:
         changed = [f"{name} {begun[name]} is now {origin[name]}" for name in origin if begun[name] != origin[name]]
         raise UserError(
-            f"the training was begun with another model, other prompts or other data ({'; '.join(changed)})",
+            f"the training started from another model, other prompts or other data ({'; '.join(changed)})",
             where=str(folder.path),
-            do="bring them back, or choose another --out",
+            do="restore them, or choose another --out",
         )
 
 
 def fitting(examples: Sequence[Any], settings: TrainingSettings) -> tuple[list[Any], int]:
-    """The examples of at most `cutoff` tokens, and how many are longer.
+    """The examples of at most `cutoff` tokens, and the number of longer ones.
 
     Raises:
-        UserError: Some are longer and are not to be dropped, or all are.
+        UserError: Some are longer and `over_cutoff` refuses them, or all are longer.
     """
     kept = [example for example in examples if example.tokens <= settings.cutoff]
     dropped = len(examples) - len(kept)
@@ -56,12 +61,12 @@ def fitting(examples: Sequence[Any], settings: TrainingSettings) -> tuple[list[A
 
 
 def plan_of(settings: TrainingSettings, count: int, warmup_steps: int = 0) -> "Plan":
-    """How to train.
+    """The plan that the settings ask for.
 
     Args:
         settings: What to do.
-        count: Examples of an epoch.
-        warmup_steps: Steps up to the peak of the learning rate, instead of a share of all.
+        count: Examples in an epoch.
+        warmup_steps: Steps up to the peak of the learning rate; 0 uses the share `warmup` of all steps.
     """
     from deeper.learning.training.trainer import Plan
 
@@ -83,10 +88,10 @@ def plan_of(settings: TrainingSettings, count: int, warmup_steps: int = 0) -> "P
 
 
 def load_base(settings: TrainingSettings) -> tuple[str, Any, Any]:
-    """Identity of the weights, model and tokeniser of what is to be trained.
+    """Load the model to train: the identity of its weights, the model and its tokeniser.
 
     Raises:
-        UserError: The model cannot be had.
+        UserError: The model cannot be loaded.
     """
     from deeper.engine.torch.model import base_of, load_model
 
@@ -104,16 +109,16 @@ def load_base(settings: TrainingSettings) -> tuple[str, Any, Any]:
         "tie_word_embeddings": True,
         "attn_implementation": "sdpa",
     }
-    config = LlamaConfig(vocab_size=len(tokenizer), eos_token_id=tokenizer.eos_token_id, **shape, **TINY)
+    config = LlamaConfig(vocab_size=len(tokenizer), eos_token_id=tokenizer.eos_token_id, **shape, **TINY_MODEL)
     model: Any = LlamaForCausalLM(config)
     return RANDOM, model.to("cuda" if torch.cuda.is_available() else "cpu"), tokenizer
 
 
 def check_extra() -> None:
-    """Refuse to train where the packages for it are not installed.
+    """Refuse to train without the packages of the extra `train`.
 
     Raises:
-        UserError: They are not.
+        UserError: Packages are missing.
     """
     if missing := [name for name in EXTRAS["train"] if find_spec(name) is None]:
         raise UserError(

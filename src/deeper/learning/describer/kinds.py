@@ -1,11 +1,11 @@
-"""Kinds of items: what of a title other items can share, its words and its era."""
+"""Kinds of items: what a title can share with other titles, which is its words and its era."""
 
 import re
 from collections.abc import Mapping
 from functools import lru_cache
 
 from deeper.domains import Domain
-from deeper.learning.describer.level_words import RUNGS
+from deeper.learning.describer.level_words import LEVEL_WORDS
 
 _NO_KIND = """
 about after again all also and any are away back been before being both but can com could did does dont down each
@@ -24,16 +24,15 @@ best better greatest worst worse favorite favourite favorites ultimate amazing a
 fabulous fantastic beautiful lovely simple easy quick famous finest tasty pretty love fine nice
 """
 
-STOP_WORDS = frozenset((_NO_KIND + _PRAISE_OR_BLAME).split()) | {word for words in RUNGS for word in words}
-"""Words that name no kind of item: common ones, those that could read as ratings, and all that could be taken for the
-person's own verdict."""
+STOP_WORDS = frozenset((_NO_KIND + _PRAISE_OR_BLAME).split()) | {word for words in LEVEL_WORDS for word in words}
+"""Words that name no kind of item: common words, words of ratings, and words that would read as the user's verdict."""
 
 WORD = re.compile(r"\b[^\W\d_]{3,15}\b")
 YEAR = re.compile(r"\((1[89]\d\d|20\d\d)\)\s*$")
 
 
 def eras(domain: Domain) -> tuple[tuple[int, str], ...]:
-    """First years of eras, ascending, and what the items of an era are called."""
+    """The first year of each era, ascending, and the name of its items."""
     nouns = plural(domain.item_noun)
     return (
         (0, f"old {nouns}"),
@@ -52,7 +51,7 @@ def title_kinds(title: str, domain: Domain) -> Mapping[str, str]:
         domain: The item's domain, for its item noun.
 
     Returns:
-        For each kind a key, which the singular and the plural of a word share, and the form that stands here.
+        The kinds: a key that the singular and the plural of a word share, and the form in this title.
     """
     kinds: dict[str, str] = {}
     for match in WORD.finditer(re.sub(r"['’]s\b", "", title.lower())):
@@ -66,7 +65,7 @@ def title_kinds(title: str, domain: Domain) -> Mapping[str, str]:
 
 
 def plural(noun: str) -> str:
-    """The plural of an item noun, each part of "movie or TV show" for itself."""
+    """The plural of an item noun; "movie or TV show" becomes "movies or TV shows"."""
     return " or ".join(_plural(part) for part in noun.split(" or "))
 
 

@@ -1,4 +1,4 @@
-"""The many words for the levels of a scale, so that a model learns what is meant and not a word."""
+"""Several words for each level of a scale, so a model learns the meaning and not one word."""
 
 from deeper.behaviour.levels import LADDER
 
@@ -14,7 +14,7 @@ SYNONYMS = {
     "great": ("excellent", "impressive"),
     "superb": ("perfect", "flawless"),
 }
-"""Other words for each rung of the ladder."""
+"""Other words for each level of the ladder."""
 
-RUNGS = tuple((word, *SYNONYMS[word]) for word in LADDER)
-"""The words of each rung, from the lowest to the highest; the ladder's own one first."""
+LEVEL_WORDS = tuple((word, *SYNONYMS[word]) for word in LADDER)
+"""The words of each level, from the lowest level to the highest; the ladder's own word comes first."""

@@ -1,7 +1,7 @@
-"""The many phrasings of each fact, so that a model learns what is meant and not a form of words.
+"""Several phrasings of each fact, so a model learns the meaning and not one form of words.
 
-A sentence takes `{verdict}`, `{kinds}`, `{often}`, `{item}` or `{items}`. The words of a level stand in the phrasings
-of no other level and of no other fact.
+A phrasing may hold `{verdict}`, `{kinds}`, `{often}`, `{item}` or `{items}`. The words of a level occur in the
+phrasings of no other level and of no other fact.
 """
 
 BETWEEN = (
@@ -10,7 +10,7 @@ BETWEEN = (
     "{low} to {high}",
     "midway between {low} and {high}",
 )
-"""A level between two others, first as the prompts say it."""
+"""A level between two others; the prompts use the first wording."""
 
 VERDICT = (
     "The usual verdict is {verdict}.",
@@ -23,15 +23,15 @@ VERDICT = (
     "By habit this person judges {items} as {verdict}.",
     "The ordinary {item} earns the word {verdict}.",
 )
-"""What the typical verdict is. None begins with it: a small model does not choose a form and read a level in one token,
-and what it says first would be a guess."""
+"""The typical verdict. No phrasing begins with the level: a small model cannot choose a form and read the level in one
+token, so its first word would be a guess."""
 
 UNKNOWN = (
     "Nothing is known yet of how this person judges {items}.",
     "This person has not judged any {item} so far.",
     "No verdict on {items} is known so far.",
 )
-"""There are no ratings."""
+"""The user has no ratings."""
 
 SPREAD = (
     (
@@ -63,11 +63,7 @@ SPREAD = (
         "Uses the whole range of verdicts.",
     ),
 )
-"""How far the verdicts lie apart, from hardly to widely."""
-
-SPREAD_FROM = (0.06, 0.12, 0.18)
-"""Mean absolute deviation (share of the scale's range) from which the next level of `SPREAD` holds; about the
-quartiles of real users."""
+"""How far the verdicts lie apart, from least to most; levels start at `DescriberRecipe.spread_starts`."""
 
 LEAN = (
     (
@@ -108,11 +104,8 @@ LEAN = (
 )
 """On which side of the typical verdict the others lie, from below to above."""
 
-LEAN_FROM = (-0.4, -0.15, 0.15, 0.4)
-"""Lean from which the next level of `LEAN` holds."""
-
 OFTEN = (("never", "not once"), ("seldom", "rarely"), ("often", "frequently"), ("mostly", "nearly always"))
-"""How often something occurs, from never to mostly."""
+"""How often something happens, from never to mostly."""
 
 BEST = (
     "The highest praise is {often} given.",
@@ -121,8 +114,6 @@ BEST = (
     "Is {often} delighted without reserve.",
     "Is {often} entirely won over.",
 )
-BEST_FROM = (0.03, 0.2, 0.5)
-"""Share of top marks from which the next level of `OFTEN` holds."""
 
 WORST = (
     "Outright rejection is {often} seen.",
@@ -131,11 +122,9 @@ WORST = (
     "Is {often} put off altogether.",
     "Is {often} let down badly.",
 )
-WORST_FROM = (0.015, 0.12, 0.5)
-"""Share of low marks from which the next level of `OFTEN` holds."""
 
 KINDS = ("{words}", "anything with {words}", "whatever names {words}", "{items} to do with {words}")
-"""Kinds of items that are words of their titles; eras stand before them."""
+"""Kinds that are words of titles; eras come before them."""
 
 PLEASING = (
     "Especially enjoys {kinds}.",
@@ -180,6 +169,6 @@ STEADY = (
 )
 
 
-def degree(value: float, starts: tuple[float, ...]) -> int:
-    """The level of a value: how many of the levels' starts (ascending) it reaches."""
+def level_index(value: float, starts: tuple[float, ...]) -> int:
+    """The level of a value: the number of starts (ascending) that it reaches."""
     return sum(value >= start for start in starts)

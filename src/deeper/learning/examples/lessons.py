@@ -1,11 +1,10 @@
-"""What a policy is taught: for each prompt of the updaters, the persona that the describer would write."""
+"""What a policy learns from: prompts of the updaters, each with the persona that the describer would write."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from random import Random
-from typing import Literal
 
 import numpy as np
 
@@ -14,44 +13,14 @@ from deeper.engine.protocol import Prompt
 from deeper.errors import UserError
 from deeper.learning.describer import phrases
 from deeper.learning.describer.describe import describe, level_only
-from deeper.learning.describer.facts import Facts, facts
-from deeper.learning.describer.later_windows import evolved, updated
-from deeper.learning.examples.moments import Moment, Person, draw, moments
+from deeper.learning.describer.facts import Facts, facts_of
+from deeper.learning.describer.updated_facts import facts_after_updates, update_facts
+from deeper.learning.examples.recipe import LESSONS
+from deeper.learning.examples.tasks import Task
+from deeper.learning.examples.user_windows import UserWindows, WindowPrefix, draw_balanced, prefixes_by_domain
 from deeper.persona.prompts.templates import Prompts
-from deeper.persona.updaters import UPDATERS, Case, Window
-from deeper.persona.updaters import describe as ask_for_description
-
-Task = Literal[
-    "initialise", "refine", "incremental_update", "hierarchical_merge", "full_regeneration", "slide_regeneration"
-]
-
-SHARES: Mapping[Task, float] = {
-    "initialise": 0.3,
-    "refine": 0.45,
-    "incremental_update": 0.08,
-    "hierarchical_merge": 0.08,
-    "full_regeneration": 0.09,
-    "slide_regeneration": 0.0,
-}
-"""Of the tasks. Initialising and refining are what the method does. The other updaters learn their own prompts as well,
-so that a comparison with them is one of methods and not of practice. Slide regeneration asks exactly as initialising
-does, and so has its share there."""
-ROUGH = 0.5
-"""Share of old personas that say less than could be known, or something wrong: a policy's own are never perfect, and
-are to be mended."""
-ALIKE = 0.5
-"""Share of old personas that say the verdict in the answer's form. A policy's own always do, and what follows the same
-words there is not to be copied if the ratings say otherwise."""
-VERDICTS = 3
-"""Phrasings of the verdict alone beside each answer."""
-SHIFTS = (-2, -1, 1, 2)
-"""Steps of the scale by which wrong old personas are off."""
-MISREAD = 0.5
-"""Share of predictions that are not the old persona's typical verdict for all items but scattered around it."""
-SCATTER = 0.15
-"""Standard deviation of scattered predictions, as a share of the scale's range."""
-UNPREDICTED = 0.03
-"""Share of refinements without predictions, as they are where a prediction failed."""
+from deeper.persona.update_input import UpdateInput, Window, initial_prompt
+from deeper.persona.updaters import UPDATERS
 
 
 @dataclass(frozen=True)
@@ -60,26 +29,26 @@ class Lesson:
 
     Attributes:
         task: Which prompt it is.
-        person: Whose.
+        owner: The user that it is about.
         prompt: What the policy is asked.
-        answer: What it should write.
-        verdicts: The typical verdict alone, in other words.
+        answer: The persona that it should write.
+        verdict_answers: The typical verdict alone, in other words.
     """
 
     task: Task
-    person: Person
+    owner: UserWindows
     prompt: Prompt
     answer: str
-    verdicts: tuple[str, ...]
+    verdict_answers: tuple[str, ...]
 
 
 @dataclass(frozen=True)
-class Teaching:
-    """How lessons are made.
+class LessonOptions:
+    """What a training decides about its lessons.
 
     Attributes:
         prompts: The templates.
-        max_tokens: Length limit of a persona that the prompts tell.
+        max_tokens: Length limit of a persona that the prompts state, in tokens.
         seed: Seed of all choices and phrasings.
     """
 
@@ -89,118 +58,121 @@ class Teaching:
 
     @property
     def max_words(self) -> int:
-        """Length limit of the describer's texts."""
-        return self.max_tokens * 3 // 5
+        """Length limit of the describer's texts, in words."""
+        return self.max_tokens * LESSONS.words_per_five_tokens // 5
 
 
-def training_lessons(people: Sequence[Person], teaching: Teaching, count: int) -> tuple[list[Lesson], Counter[str]]:
-    """Lessons to train on.
+def training_lessons(
+    users: Sequence[UserWindows], options: LessonOptions, count: int
+) -> tuple[list[Lesson], Counter[str]]:
+    """Draw lessons to train on.
 
     Args:
-        people: Train users.
-        teaching: How.
-        count: How many.
+        users: Train users.
+        options: Prompts, length limit and seed.
+        count: Number of lessons.
 
     Returns:
-        The lessons, and how many there are of each task and of each domain.
+        The lessons, and the number of lessons of each task and of each domain.
 
     Raises:
         UserError: No user has two windows.
     """
-    found = moments(people)
-    if not found:
-        raise UserError("no train user has two windows", do="give data of longer histories")
-    tasks: list[Task] = list(SHARES)
-    weights = [SHARES[task] for task in tasks]
-    drawn = islice(draw(found, teaching.seed), count)
-    lessons = [_lesson(moment, rng.choices(tasks, weights)[0], teaching, rng) for moment, rng in drawn]
-    return lessons, Counter(name for lesson in lessons for name in (lesson.task, lesson.person.domain.id))
+    prefixes = prefixes_by_domain(users)
+    if not prefixes:
+        raise UserError("no train user has two windows", do="give data with longer histories")
+    tasks: list[Task] = list(LESSONS.task_shares)
+    shares = list(LESSONS.task_shares.values())
+    drawn = islice(draw_balanced(prefixes, options.seed), count)
+    lessons = [_lesson(prefix, rng.choices(tasks, shares)[0], options, rng) for prefix, rng in drawn]
+    return lessons, Counter(name for lesson in lessons for name in (lesson.task, lesson.owner.domain.id))
 
 
-def validation_lessons(chosen: Sequence[Moment], teaching: Teaching) -> list[Lesson]:
-    """An initialising and a refining lesson of each moment."""
+def validation_lessons(prefixes: Sequence[WindowPrefix], options: LessonOptions) -> list[Lesson]:
+    """Make an initialising and a refining lesson of each prefix."""
     return [
-        _lesson(moment, task, teaching, Random(f"{teaching.seed} {moment.person.user} {task}"))
-        for moment in chosen
+        _lesson(prefix, task, options, Random(f"{options.seed} {prefix.owner.user} {task}"))
+        for prefix in prefixes
         for task in ("initialise", "refine")
     ]
 
 
-def _lesson(moment: Moment, task: Task, teaching: Teaching, rng: Random) -> Lesson:
-    person, domain, windows = moment.person, moment.person.domain, moment.person.windows
-    form, words = rng.randrange(len(phrases.VERDICT)), teaching.max_words
-    before_form = form if rng.random() < ALIKE else None
+def _lesson(prefix: WindowPrefix, task: Task, options: LessonOptions, rng: Random) -> Lesson:
+    owner, domain, windows = prefix.owner, prefix.owner.domain, prefix.owner.windows
+    form, max_words = rng.randrange(len(phrases.VERDICT)), options.max_words
+    old_form = form if rng.random() < LESSONS.same_form_share else None
 
-    def text(told: Facts, upto: Sequence[Window], form: int | None = None) -> str:
-        return describe(told, upto, domain, seed=rng.randrange(2**31), max_words=words, form=form, in_order=True)
+    def text(known: Facts, upto: Sequence[Window], form: int | None = None) -> str:
+        return describe(known, upto, domain, seed=rng.randrange(2**31), max_words=max_words, form=form, in_order=True)
 
     def lesson(prompt: Prompt, known: Facts, upto: Sequence[Window]) -> Lesson:
         answer = text(known, upto, form)
-        seeds = [rng.randrange(2**31) for _ in range(VERDICTS)]
+        seeds = [rng.randrange(2**31) for _ in range(LESSONS.verdict_answers)]
         verdicts = tuple(level_only(known, domain, seed=seed) for seed in seeds) if known.count else ()
-        return Lesson(task, person, prompt, answer, verdicts)
+        return Lesson(task, owner, prompt, answer, verdicts)
 
     if task in ("initialise", "slide_regeneration"):
-        first = [windows[moment.k]]
-        prompt = ask_for_description(teaching.prompts, domain, first, teaching.max_tokens)
-        return lesson(prompt, facts(first, domain), first)
-    before, seen = windows[: moment.k + 1], windows[: moment.k + 2]
-    if rng.random() < ROUGH:
-        persona, believed = _rough(before, moment, rng, before_form)
+        first = [windows[prefix.k]]
+        prompt = initial_prompt(options.prompts, domain, first, options.max_tokens)
+        return lesson(prompt, facts_of(first, domain), first)
+    before, seen = prefix.known, windows[: prefix.k + 2]
+    if rng.random() < LESSONS.imperfect_persona_share:
+        persona, stated = _imperfect_persona(prefix, rng, old_form)
     else:
-        believed = evolved(before, domain)
-        persona = text(believed, before, before_form)
-    case = Case(
+        stated = facts_after_updates(before, domain)
+        persona = text(stated, before, old_form)
+    shown = UpdateInput(
         domain=domain,
         persona=persona,
         windows=seen,
-        predicted=_predicted(believed.median, seen[-1], moment, rng),
-        short_term=text(facts(seen[-1:], domain), seen[-1:]) if task == "hierarchical_merge" else "",
-        max_tokens=teaching.max_tokens,
+        predicted=_predicted(stated.median, seen[-1], domain, rng),
+        short_term=text(facts_of(seen[-1:], domain), seen[-1:]) if task == "hierarchical_merge" else "",
+        max_tokens=options.max_tokens,
     )
-    known = facts(seen, domain) if task == "full_regeneration" else _updated(task, case, believed)
-    return lesson(UPDATERS[task](teaching.prompts, case), known, seen)
+    known = facts_of(seen, domain) if task == "full_regeneration" else _updated(task, shown, stated)
+    return lesson(UPDATERS[task](options.prompts, shown), known, seen)
 
 
-def _updated(task: Task, case: Case, old: Facts) -> Facts:
-    """What the updated persona says; of the old one's kinds of items, those that its text tells."""
-    scale = case.domain.scale
+def _updated(task: Task, shown: UpdateInput, old: Facts) -> Facts:
+    """The facts of the updated persona; of the old kinds of items, only those in the old text remain."""
+    scale = shown.domain.scale
     pleasing, disappointing = (
-        tuple(kind for kind in kinds if kind in case.persona) for kinds in (old.pleasing, old.disappointing)
+        tuple(kind for kind in kinds if kind in shown.persona) for kinds in (old.pleasing, old.disappointing)
     )
-    was_read = task == "refine" and case.predicted is not None
-    predicted = float(np.median(scale.round(np.array(case.predicted)))) if was_read else None
-    told = replace(old, pleasing=pleasing, disappointing=disappointing)
-    return updated(told, case.windows, case.domain, predicted)
+    shows_prediction = task == "refine" and shown.predicted is not None
+    predicted = float(np.median(scale.round(np.array(shown.predicted)))) if shows_prediction else None
+    in_text = replace(old, pleasing=pleasing, disappointing=disappointing)
+    return update_facts(in_text, shown.windows, shown.domain, predicted)
 
 
-def _rough(before: Sequence[Window], moment: Moment, rng: Random, form: int | None) -> tuple[str, Facts]:
-    """The verdict alone, what the first window alone would say, or a wrong level; and what it says."""
-    domain = moment.person.domain
-    believed = rng.choice((before, before[:1], _shifted(before, domain, rng)))
-    told, seed = evolved(believed, domain), rng.randrange(2**31)
-    if believed is before:
-        return level_only(told, domain, seed=seed, form=form), told
-    return describe(told, before, domain, seed=seed, form=form), told
+def _imperfect_persona(prefix: WindowPrefix, rng: Random, form: int | None) -> tuple[str, Facts]:
+    """A persona with the verdict alone, with the first window's facts alone, or with a wrong level; and its facts."""
+    domain, before = prefix.owner.domain, prefix.known
+    source = rng.choice((before, before[:1], _shifted(before, domain, rng)))
+    stated, seed = facts_after_updates(source, domain), rng.randrange(2**31)
+    if source is before:
+        return level_only(stated, domain, seed=seed, form=form), stated
+    return describe(stated, before, domain, seed=seed, form=form), stated
 
 
 def _shifted(windows: Sequence[Window], domain: Domain, rng: Random) -> list[Window]:
-    """The windows with all real ratings some steps higher, or lower."""
+    """The windows with all real ratings some steps higher or lower."""
     scale = domain.scale
-    shift = rng.choice(SHIFTS) * scale.step
+    shift = rng.choice(LESSONS.wrong_level_shifts) * scale.step
 
-    def moved(rating: float) -> float:
+    def shifted(rating: float) -> float:
         return rating if rating in domain.unrated else float(np.clip(rating + shift, scale.minimum, scale.maximum))
 
-    return [[{**item, "rating": moved(item["rating"])} for item in window] for window in windows]
+    return [[{**item, "rating": shifted(item["rating"])} for item in window] for window in windows]
 
 
-def _predicted(median: float, target: Window, moment: Moment, rng: Random) -> list[float] | None:
-    """What a reader of the old persona would predict: its typical verdict, or something around it."""
-    if rng.random() < UNPREDICTED:
+def _predicted(median: float, target: Window, domain: Domain, rng: Random) -> list[float] | None:
+    """What a predictor might make of the old persona: its median for all items, or values scattered around it."""
+    if rng.random() < LESSONS.unpredicted_share:
         return None
-    scale = moment.person.domain.scale
-    width = SCATTER * (scale.maximum - scale.minimum) if rng.random() < MISREAD else 0.0
+    scale = domain.scale
+    is_scattered = rng.random() < LESSONS.scattered_share
+    width = LESSONS.scatter * (scale.maximum - scale.minimum) if is_scattered else 0.0
     shift = rng.gauss(0, width / 2) if width else 0.0
     points = np.array([median + shift + (rng.gauss(0, width) if width else 0.0) for _ in target])
     return np.clip(points, scale.minimum, scale.maximum).tolist()

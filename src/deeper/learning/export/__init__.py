@@ -1,1 +1,1 @@
-"""Files for LLaMA-Factory, and cards for the hub."""
+"""Files for LLaMA-Factory, and cards for the Hugging Face hub."""

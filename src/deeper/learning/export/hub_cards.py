@@ -1,6 +1,6 @@
-"""Cards of what is published on a hub: README.md with a YAML header, for adapters and for data sets.
+"""Writes the cards of adapters and data sets on the hub: README.md with a YAML header.
 
-Whatever comes from users or settings (names, paths, texts) is quoted: it can break neither the header nor the page.
+Names, paths and texts from users or settings are quoted, so they cannot break the header or the page.
 """
 
 import json
@@ -12,6 +12,7 @@ from typing import Any
 from deeper.engine.adapter import Adapter
 from deeper.errors import printable
 from deeper.learning.export.llamafactory_files import yaml_scalar
+from deeper.learning.training_record import TrainingRecord, training_record
 
 MOVIELENS_TERMS = (
     "MovieLens (GroupLens, University of Minnesota): for research; no commercial use without permission; to be passed "
@@ -26,45 +27,44 @@ TERMS = {
     "food": "Food.com (Kaggle): see the licence field of the data's page before use, "
     "https://www.kaggle.com/datasets/shuyangli94/food-com-recipes-and-user-interactions; the texts are their writers'.",
 }
-"""Of the sources of the built-in domains, by the beginning of a domain's id."""
-OWN_TERMS = "not known; say here under which terms the ratings may be used."
+"""Terms of the sources of the built-in domains, by the beginning of the domain's id."""
+OWN_TERMS = "not known; state here under which terms the ratings may be used."
 
 _START = r"(?:[/~\\]|[A-Za-z]:[/\\])"
-_PLACE = re.compile(rf"(?:^|(?<=,)|(?<=, )){_START}[^,]*(?:,(?! ?{_START})[^,]*)*")
+_ABSOLUTE_PATHS = re.compile(rf"(?:^|(?<=,)|(?<=, )){_START}[^,]*(?:,(?! ?{_START})[^,]*)*")
 """An absolute path, alone or in a list with commas."""
 
 SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 
 ADAPTER_LIMITS = {
     "policy": (
-        "It writes personas from the prompts of the version above; from other prompts, or in other words, it is not "
-        "tested.",
+        "It writes personas from the prompts of the version above; it was not tested with other prompts.",
         "A persona describes what a user rated and nothing else about a person; it can be wrong, and it can repeat a "
         "title or a rating that it was shown.",
     ),
     "predictor": (
-        "It reads personas as deeper's policies and describer write them; of other texts it makes little.",
-        "It was tested on users it has not seen, of the domains above; of other domains this card tells nothing.",
+        "It reads personas in the words of deeper's policies and describer; other texts tell it little.",
+        "It was tested on unseen users of the domains above; this card says nothing about other domains.",
     ),
 }
 FIGURES_LIMIT = (
-    "The figures are of validation users of the training's own data, on whom choices are made: no result to compare "
-    "methods by."
+    "The figures are of validation users from the training's own data, which choices were made on. Do not compare "
+    "methods by them."
 )
 
 
 @dataclass(frozen=True)
 class DataSet:
-    """What the card of a data set tells.
+    """The content of a data set's card.
 
     Attributes:
-        title: A name for people.
-        about: What a row is and how it came about, in sentences.
+        title: Its title.
+        about: What a row is and how it was made, in sentences.
         license: The hub's id of a licence.
         domains: Ids of the domains.
-        counts: What there is how many of.
-        size: Rows.
-        configs: Files of each part: configuration, split, path with wildcards.
+        counts: Numbers of users, pairs and so on, by name.
+        size: Number of rows.
+        configs: Its files: configuration, split, path with wildcards.
         usage: Commands that read it.
         origin: Settings, commit and versions that it was made with, as far as known.
         limits: What it cannot do, in sentences.
@@ -83,18 +83,21 @@ class DataSet:
 
 
 def adapter_card(adapter: Adapter, base_model: str, license_id: str, metrics: Mapping[str, Any]) -> str:
-    """README.md of an adapter.
+    """Write README.md of an adapter.
 
     Args:
-        adapter: The adapter, whose provenance names no places of the machine (`without_places`).
+        adapter: The adapter; its provenance must hold no paths of the machine (`without_places`).
         base_model: Name of its base model on the hub.
         license_id: The hub's id of a licence.
-        metrics: Content of its `metrics.json`; empty if there is none.
+        metrics: Content of its `metrics.json`; empty without one.
+
+    Raises:
+        UserError: The adapter's card does not describe a training.
     """
     role = adapter.kind or "policy"
-    trainings = _trainings(adapter.provenance)
-    terms = _terms({name for made in trainings for name in made.get("users", {})})
-    if not all(made.get("users") for made in trainings):
+    trainings = training_record(adapter).all_trainings
+    terms = _terms({name for training in trainings for name in training.users})
+    if not all(training.users for training in trainings):
         terms.append(f"Data: {OWN_TERMS}")
     does = {"policy": "writes personas of users", "predictor": "predicts ratings from personas"}[role]
     header = _header(
@@ -110,7 +113,7 @@ def adapter_card(adapter: Adapter, base_model: str, license_id: str, metrics: Ma
     facts = {
         "base model": base_model,
         "base weights": adapter.base,
-        "version of the prompts": adapter.prompt_version,
+        "prompt templates": ", ".join(f"{name} {found}" for name, found in adapter.templates.items()),
         "train users, each once": len(adapter.users),
     }
     return "\n".join(
@@ -121,11 +124,11 @@ def adapter_card(adapter: Adapter, base_model: str, license_id: str, metrics: Ma
             _code(f"deeper evaluate {flags}"),
             "## How it was made\n",
             _table(("", ""), facts.items()),
-            *(_training(role, number, made) for number, made in enumerate(trainings, 1)),
-            "`deeper.json` lists salted hashes of the users it has learnt from, so that nobody is judged by a model "
-            "that knows them.\n",
+            *(_training(role, number, training) for number, training in enumerate(trainings, 1)),
+            "`deeper.json` lists salted hashes of the users that it learnt from. deeper never evaluates these users "
+            "with it.\n",
             "## Figures\n",
-            "Of the last training.\n" if len(trainings) > 1 else "",
+            "These are of the last training.\n" if len(trainings) > 1 else "",
             _figures(metrics),
             "## Terms\n",
             _list([f"Base model: those of {_plain(base_model)}.", *terms]),
@@ -135,30 +138,24 @@ def adapter_card(adapter: Adapter, base_model: str, license_id: str, metrics: Ma
     )
 
 
-def _trainings(made: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """What is told of each training, the first one first."""
-    return [*(_trainings(made["before"]) if "before" in made else ()), made]
-
-
-def _training(role: str, number: int, made: Mapping[str, Any]) -> str:
-    settings: Mapping[str, Any] = made.get("settings", {})
-    users: Mapping[str, int] = made.get("users", {})
+def _training(role: str, number: int, training: TrainingRecord) -> str:
+    settings = training.settings
     facts = {
-        "train users": ", ".join(f"{name} {count}" for name, count in sorted(users.items())) or "not known",
-        **({"pairs": made["pairs"]} if "pairs" in made else {}),
-        "steps": made.get("steps", "not known"),
-        "seed": made.get("seed", "not known"),
-        **_origin(made.get("provenance", {})),
+        "train users": ", ".join(f"{name} {count}" for name, count in sorted(training.users.items())) or "not known",
+        **({"pairs": training.pairs} if training.pairs is not None else {}),
+        "steps": "not known" if training.steps is None else training.steps,
+        "seed": "not known" if training.seed is None else training.seed,
+        **_origin(training.provenance),
     }
     command = "dpo" if "pairs" in settings else {"policy": "coldstart", "predictor": "predictor"}[role]
     config = "\n".join(f"{name} = {_toml(value)}" for name, value in settings.items())
-    asked = f"`deeper train {command} --config config.toml --out adapter`, with this in config.toml:\n\n{_code(config)}"
-    head = f"### Training {number}{', going on with the one before' if number > 1 else ''}\n"
+    asked = f"`deeper train {command} --config config.toml --out adapter` with this config.toml:\n\n{_code(config)}"
+    head = f"### Training {number}{', continued from the one before' if number > 1 else ''}\n"
     return "\n".join([head, _table(("", ""), facts.items()), asked if settings else ""])
 
 
 def dataset_card(data: DataSet) -> str:
-    """README.md of a data set."""
+    """Write README.md of a data set."""
     header = _header(
         {
             "license": data.license,
@@ -188,13 +185,13 @@ def dataset_card(data: DataSet) -> str:
 
 
 def without_places(value: Any) -> Any:
-    """JSON without the places of a machine: of an absolute path only its last part stays, also in lists with commas."""
+    """Reduce absolute paths in JSON to their last part, also in lists with commas."""
     if isinstance(value, dict):
         return {key: without_places(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
         return [without_places(inner) for inner in value]
     if isinstance(value, str):
-        return _PLACE.sub(lambda found: re.split(r"[/\\]", found[0].rstrip("/\\"))[-1], value)
+        return _ABSOLUTE_PATHS.sub(lambda found: re.split(r"[/\\]", found[0].rstrip("/\\"))[-1], value)
     return value
 
 
@@ -230,11 +227,11 @@ def _origin(provenance: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _figures(metrics: Mapping[str, Any]) -> str:
-    """The first and the last look at validation users."""
-    looks: Sequence[Mapping[str, Any]] = metrics.get("validation", ())
-    if not looks:
+    """The first and the last validation, side by side."""
+    validations: Sequence[Mapping[str, Any]] = metrics.get("validation", ())
+    if not validations:
         return "None were kept.\n"
-    first, last = looks[0], looks[-1]
+    first, last = validations[0], validations[-1]
     rows = [
         (name, f"{first[name]:.4f}" if name in first else "", f"{value:.4f}")
         for name, value in last.items()
@@ -244,7 +241,7 @@ def _figures(metrics: Mapping[str, Any]) -> str:
 
 
 def _terms(domains: Iterable[str]) -> list[str]:
-    """Terms of the data, each once."""
+    """The terms of the domains' data, each once."""
     found: dict[str, list[str]] = {}
     for name in sorted(domains):
         text = next((terms for start, terms in TERMS.items() if name.startswith(start)), OWN_TERMS)
@@ -268,7 +265,7 @@ def _code(text: str) -> str:
 
 
 def _plain(text: str) -> str:
-    """Text on one line that Markdown and HTML leave as it is."""
+    """Text on one line, escaped for Markdown and HTML."""
     line = " ".join(printable(text).split())
     return re.sub(r"([\\`*_{}\[\]<>#|~!])", r"\\\1", line)
 

@@ -1,7 +1,7 @@
-"""Preference pairs and the published settings as LLaMA-Factory takes them.
+"""Writes preference pairs and the published settings in LLaMA-Factory's formats.
 
-Each iteration becomes two data sets in its alpaca form with the system message beside it, entries in
-`dataset_info.json`, and a YAML file for `llamafactory-cli train`. Iteration 2 goes on with iteration 1's adapter.
+Each iteration becomes two data sets in alpaca form with a system message, their entries in `dataset_info.json`, and a
+YAML file for `llamafactory-cli train`. Iteration 2 continues from iteration 1's adapter.
 """
 
 import json
@@ -15,12 +15,12 @@ import pyarrow as pa
 from deeper.engine.control_tokens import as_text
 from deeper.errors import UserError
 
-VERSION = "0.9.5"
-"""Of LLaMA-Factory, whose source the files follow."""
+LLAMAFACTORY_VERSION = "0.9.5"
+"""The version of LLaMA-Factory that the files are written for."""
 ADAPTER_FOLDER = "policy_adapter"
-"""Where the adapter to start from lies in the exported folder."""
+"""Folder of the adapter to start from, in the exported folder."""
 
-METHOD: dict[str, Any] = {
+PUBLISHED_METHOD: dict[str, Any] = {
     "stage": "dpo",
     "do_train": True,
     "finetuning_type": "lora",
@@ -32,8 +32,8 @@ METHOD: dict[str, Any] = {
     "pref_loss": "sigmoid",
     "pref_ftx": 0.1,
 }
-"""The published settings of both iterations."""
-TRAIN: dict[str, Any] = {
+"""The published method, for both iterations."""
+PUBLISHED_TRAINING: dict[str, Any] = {
     "per_device_train_batch_size": 4,
     "gradient_accumulation_steps": 8,
     "learning_rate": 5.0e-6,
@@ -44,12 +44,12 @@ TRAIN: dict[str, Any] = {
     "optim": "adamw_torch",
     "bf16": True,
 }
-"""The published settings of both iterations."""
+"""The published training settings, for both iterations."""
 
 _CONTROL = re.compile(r"<\|[^\s<>|]+\|>|</?(?:s|unk|pad)>")
 _SLOT = re.compile(r"\{\{(?=\w+\}\})")
 _COLUMNS = {"prompt": "instruction", "system": "system", "chosen": "chosen", "rejected": "rejected"}
-# What a YAML file may not hold as it is, though JSON may; half a surrogate pair cannot come from Arrow.
+# JSON may hold these characters unescaped, YAML may not. Half a surrogate pair cannot come from Arrow.
 _NOT_IN_YAML = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 
 
@@ -58,8 +58,8 @@ class Iteration:
     """The pairs of one iteration, as `PAIR` tables.
 
     Attributes:
-        train: To learn from.
-        validation: Of other users, to judge by; may be empty.
+        train: Pairs to learn from.
+        validation: Pairs of other users to validate on; may be empty.
     """
 
     train: pa.Table
@@ -67,13 +67,13 @@ class Iteration:
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """What the YAML files say besides the published settings.
+class LlamaFactoryOptions:
+    """Settings in the YAML files besides the published ones.
 
     Attributes:
         model: A hub name or a folder.
-        template: LLaMA-Factory's name of the chat format; empty takes the model's own.
-        starts_from_adapter: Whether iteration 1 goes on with the adapter in `ADAPTER_FOLDER`.
+        template: LLaMA-Factory's name of the chat format; empty for the model's own.
+        starts_from_adapter: Whether iteration 1 continues from the adapter in `ADAPTER_FOLDER`.
     """
 
     model: str
@@ -81,12 +81,12 @@ class Recipe:
     starts_from_adapter: bool
 
 
-def llamafactory_files(iterations: Sequence[Iteration], recipe: Recipe) -> dict[str, str]:
-    """The files of the folder that `llamafactory-cli train` is run in, by name.
+def llamafactory_files(iterations: Sequence[Iteration], options: LlamaFactoryOptions) -> dict[str, str]:
+    """The files to run `llamafactory-cli train` on, by name.
 
     Args:
-        iterations: The first, and the second if there is one.
-        recipe: What to train.
+        iterations: The first iteration, and the second if there is one.
+        options: What to train.
 
     Raises:
         UserError: An iteration has no pairs, or a prompt is not one system and one user message.
@@ -97,7 +97,7 @@ def llamafactory_files(iterations: Sequence[Iteration], recipe: Recipe) -> dict[
         for name, table in _sets(number, iteration).items():
             files[f"{name}.jsonl"] = "".join(_line(row) for row in table.to_pylist())
             info[name] = {"file_name": f"{name}.jsonl", "ranking": True, "columns": _COLUMNS}
-        files[f"iteration_{number}.yaml"] = _yaml(number, iteration, recipe)
+        files[f"iteration_{number}.yaml"] = _yaml(number, iteration, options)
     files["dataset_info.json"] = json.dumps(info, indent=1) + "\n"
     return files
 
@@ -114,7 +114,7 @@ def _name(number: int) -> str:
 
 
 def _line(row: Mapping[str, Any]) -> str:
-    """A pair in the alpaca form, as one line of JSON."""
+    """A pair in alpaca form, as one line of JSON."""
     messages: Sequence[Mapping[str, str]] = row["prompt"]
     if [message["role"] for message in messages] != ["system", "user"]:
         raise UserError("a prompt is not one system and one user message", do="make the pairs again with deeper pairs")
@@ -129,22 +129,22 @@ def _line(row: Mapping[str, Any]) -> str:
 
 
 def _plain(text: str) -> str:
-    """Text that LLaMA-Factory reads as text: neither a control token nor a slot of its templates."""
+    """Text without control tokens and template slots, which LLaMA-Factory would interpret."""
     return _SLOT.sub("{ {", as_text(text, sorted(set(_CONTROL.findall(text)))))
 
 
-def _yaml(number: int, iteration: Iteration, recipe: Recipe) -> str:
+def _yaml(number: int, iteration: Iteration, options: LlamaFactoryOptions) -> str:
     data = {"dataset_dir": ".", "dataset": _name(number), "cutoff_len": 2048, "overwrite_cache": True}
     evaluation: dict[str, Any] = {}
     if iteration.validation.num_rows:
         data["eval_dataset"] = f"{_name(number)}_validation"
         evaluation = {"per_device_eval_batch_size": 4, "eval_strategy": "steps", "eval_steps": 100}
-    if recipe.template:
-        data["template"] = recipe.template
-    model: dict[str, Any] = {"model_name_or_path": recipe.model}
+    if options.template:
+        data["template"] = options.template
+    model: dict[str, Any] = {"model_name_or_path": options.model}
     if number > 1:
         model["adapter_name_or_path"] = f"saves/iteration_{number - 1}"
-    elif recipe.starts_from_adapter:
+    elif options.starts_from_adapter:
         model["adapter_name_or_path"] = ADAPTER_FOLDER
     output = {
         "output_dir": f"saves/iteration_{number}",
@@ -155,13 +155,15 @@ def _yaml(number: int, iteration: Iteration, recipe: Recipe) -> str:
     }
     reference = "Without ref_model the reference is the model with its adapter off: the base model."
     if number > 1:
-        reference += "\n# So it is the base here too, not the policy of iteration 1, whose adapter is trained further."
+        reference += (
+            "\n# This holds here too: the reference is not the policy of iteration 1, whose adapter is trained on."
+        )
     parts = [
         (f"Iteration {number}. Run it in this folder: llamafactory-cli train iteration_{number}.yaml", model),
-        (f"{reference}\n# Dropout has no effect: LLaMA-Factory turns it off in DPO.", METHOD),
-        ("Pairs of validation users are judged by, in place of a random tenth (val_size 0.1).", data),
+        (f"{reference}\n# Dropout has no effect: LLaMA-Factory turns it off in DPO.", PUBLISHED_METHOD),
+        ("Validation uses pairs of validation users instead of a random tenth (val_size 0.1).", data),
         ("Output", output),
-        ("32 pairs a step on one GPU.", TRAIN),
+        ("32 pairs in a step on one GPU.", PUBLISHED_TRAINING),
         ("", evaluation),
     ]
     return "\n".join(
@@ -172,7 +174,7 @@ def _yaml(number: int, iteration: Iteration, recipe: Recipe) -> str:
 
 
 def yaml_scalar(value: str | float | bool) -> str:
-    """A value as YAML 1.1 and 1.2 read it, on one line, whatever characters a text holds."""
+    """A value on one line that YAML 1.1 and 1.2 read back exactly."""
     if isinstance(value, str):
         return _NOT_IN_YAML.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(value, ensure_ascii=False))
     # YAML 1.1 reads 5e-06 as text.

@@ -1,4 +1,4 @@
-"""Contexts: the old persona, its prediction of the current window, and the windows that judge what comes next."""
+"""Makes contexts: an old persona, its prediction of the current window, and the windows that give the reward."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,10 +11,10 @@ from deeper.learning.preferences.schema import CONTEXT
 
 
 def contexts(personas: Sequence[Mapping[str, Any]], predictions: pa.Table, windows: Windows) -> pa.Table:
-    """One `CONTEXT` row for each persona that has a current and a future window.
+    """One `CONTEXT` row for each persona with a current and a future window.
 
     Args:
-        personas: `PERSONA` rows S_{k-1}; those that could not be written give no context.
+        personas: `PERSONA` rows S_{k-1}; failed ones give no context.
         predictions: Calibrated `PREDICTION` rows of W_k from these personas.
         windows: The windows of their users.
     """

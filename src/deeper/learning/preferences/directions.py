@@ -1,4 +1,4 @@
-"""Sampling directions: N candidate refinements of each context from the policy, failures kept as rows."""
+"""Samples directions: N candidate refinements of each context from the policy. Failures are kept as rows."""
 
 import hashlib
 from collections.abc import Mapping
@@ -23,14 +23,14 @@ SAMPLE_ROWS = 8
 
 @dataclass(frozen=True)
 class Sampler:
-    """A policy that is asked for several directions at once.
+    """A policy, and how directions are sampled from it.
 
     Attributes:
         engine: The engine.
         prompts: The templates.
         max_tokens: Length limit of a direction, in tokens.
-        directions: How many for each context, N.
-        temperature: Above 0.
+        directions: N, the number of directions of each context.
+        temperature: Sampling temperature, above 0.
         seed: Seed of the samples.
     """
 
@@ -43,10 +43,10 @@ class Sampler:
 
 
 def sample(table: pa.Table, sampler: Sampler, domains: Mapping[str, Domain]) -> pa.Table:
-    """Directions of each context: `CONTEXT` to `DIRECTION` rows, N for each context, by sample.
+    """Sample N directions of each context: `CONTEXT` to `DIRECTION` rows.
 
-    The prompt is the refinement's, and the engine computes it once for the N samples. A call that failed gives N rows
-    that say why.
+    The prompt is that of a refinement; the engine computes it once for the N samples. A failed call gives N rows that
+    say why.
     """
     rows = table.to_pylist()
     prompts = [refine_prompt(row, sampler.prompts, sampler.max_tokens, domains[row["domain"]]) for row in rows]
@@ -112,6 +112,6 @@ def _directions(
 
 
 def _direction_id(row: Mapping[str, Any]) -> str:
-    """Content hash of a direction: who, how and what, in 16 hexadecimal digits."""
+    """Content hash of a direction: user, engine, prompt and text; 16 hexadecimal digits."""
     fields = ("user", "domain", "k", "parent", "sample", "text", "engine", "prompt_version", "seed")
     return hashlib.blake2b("\x1f".join(str(row[field]) for field in fields).encode(), digest_size=8).hexdigest()

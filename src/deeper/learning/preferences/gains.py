@@ -1,4 +1,4 @@
-"""Directions against the old persona, item by item: what rewards and their reliability are computed from."""
+"""Compares directions with the old persona, item by item; rewards and their reliability are computed from this."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,8 +16,8 @@ Row = Mapping[str, Any]
 Measure = Literal["mae", "crps"]
 MEASURES: tuple[Measure, ...] = get_args(Measure)
 
-AGAIN = "+again"
-"""Behind an old persona's id: the same text, scored once more among the directions."""
+RESCORED_SUFFIX = "+again"
+"""Follows an old persona's id when its text is scored again among the directions."""
 
 
 @dataclass(frozen=True)
@@ -29,24 +29,24 @@ class Gains:
         texts: The distinct texts of its directions, in the order of the samples.
         old: Errors of the old persona in the previous, current and future window; shape (items,) each, NaN where an
             item has no rating.
-        gains: These errors less those of each text; shape (texts, items) each; rows of NaN where the text's
-            predictions failed.
-        again: The same for the old persona scored once more; shape (items,) each.
-        failure: Why the context cannot be judged: its old persona's predictions failed, or a window has no rating.
-        failures: Why a text has no reward, the context's failure included; shape (texts,).
+        gains: `old` minus the errors of each text; shape (texts, items) each; rows of NaN where the text's predictions
+            failed.
+        rescored: `old` minus the errors of the old persona when scored again; shape (items,) each.
+        failure: Why the context gives no rewards: its old persona's predictions failed, or a window has no rating.
+        failures: Why each text has no reward, including the context's failure; empty if it has one; shape (texts,).
     """
 
     context: Row
     texts: tuple[str, ...]
     old: tuple[Floats, ...]
     gains: tuple[Floats, ...]
-    again: tuple[Floats, ...]
+    rescored: tuple[Floats, ...]
     failure: str
     failures: tuple[str, ...]
 
 
 def by_context(directions: pa.Table) -> dict[tuple[Any, ...], list[dict[str, Any]]]:
-    """`DIRECTION` rows by the key of their context."""
+    """Group `DIRECTION` rows by the key of their context."""
     groups: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
     for row in directions.to_pylist():
         groups.setdefault(context_key(row), []).append(row)
@@ -54,7 +54,7 @@ def by_context(directions: pa.Table) -> dict[tuple[Any, ...], list[dict[str, Any
 
 
 def context_key(row: Row) -> tuple[Any, ...]:
-    """What names a context, of its row or of a direction's."""
+    """The key of a context, from its row or from a direction's."""
     return row["domain"], row["user"], row["k"], row["parent"]
 
 
@@ -72,9 +72,10 @@ def gains(
         contexts: `CONTEXT` rows.
         directions: `DIRECTION` rows.
         predictions: Calibrated `PREDICTION` rows of `reward.old_rows` and `reward.candidate_rows`.
-        domains: By id.
+        domains: The domains, by id.
         measure: The error.
-        ratings: What is to be predicted, (items,) by domain, user and window, if not what the users gave.
+        ratings: Ratings to compare with in place of those that users gave, by domain, user and window; shape (items,)
+            each.
     """
     read = {(row["persona_id"], row["k"]): row for row in predictions.to_pylist()}
     groups = by_context(directions)
@@ -92,14 +93,14 @@ def _compare(
     measure: Measure,
     ratings: Mapping[tuple[str, str, int], Floats] | None,
 ) -> Gains:
-    windows = judged_windows(context)
+    windows = reward_windows(context)
     given = [np.array([item["rating"] for item in items], np.float64) for _, items in windows]
     rated = [domain.is_rated(window) for window in given]
     actual = given if ratings is None else [ratings[context["domain"], context["user"], k] for k, _ in windows]
 
     def errors(name: str) -> list[Floats]:
-        parts = zip(windows, actual, rated, strict=True)
-        return [_errors(read[name, k], window, mask, domain, measure) for (k, _), window, mask in parts]
+        three = zip(windows, actual, rated, strict=True)
+        return [_errors(read[name, k], window, mask, domain, measure) for (k, _), window, mask in three]
 
     def failure(name: str) -> str:
         return next((read[name, k]["failure"] for k, _ in windows if read[name, k]["failure"]), "")
@@ -109,7 +110,7 @@ def _compare(
     unread = failure(context["parent"])
     empty = "" if all(mask.any() for mask in rated) else "a window has no rating"
     general = empty or (f"old persona: {unread}" if unread else "")
-    old, again = errors(context["parent"]), errors(context["parent"] + AGAIN)
+    old, rescored = errors(context["parent"]), errors(context["parent"] + RESCORED_SUFFIX)
     candidates = [errors(names[text]) for text in texts]
     return Gains(
         context=context,
@@ -118,24 +119,24 @@ def _compare(
         gains=tuple(
             old[w] - np.array([errors[w] for errors in candidates]).reshape(len(texts), len(old[w])) for w in range(3)
         ),
-        again=tuple(old[w] - again[w] for w in range(3)),
+        rescored=tuple(old[w] - rescored[w] for w in range(3)),
         failure=general,
         failures=tuple(general or failure(names[text]) for text in texts),
     )
 
 
-def judged_windows(context: Row) -> list[tuple[int, Sequence[Row]]]:
-    """The previous, current and future window of a context, with their numbers."""
+def reward_windows(context: Row) -> list[tuple[int, Sequence[Row]]]:
+    """The windows that a reward is computed on, with their numbers: previous, current and future."""
     k = context["k"]
     return [(k - 1, context["windows"][-2]), (k, context["windows"][-1]), (k + 1, context["future"])]
 
 
-def parts(windows: Sequence[Floats], items: slice = slice(None)) -> Floats:
-    """Mean gain of each window over its rated items (or some of them).
+def window_means(windows: Sequence[Floats], items: slice = slice(None)) -> Floats:
+    """Mean gain of each window over its rated items.
 
     Args:
         windows: Gains in the previous, current and future window; shape (…, items) each.
-        items: Which items.
+        items: The items to use; all by default.
 
     Returns:
         r_prev, r_curr and r_fut; shape (…, 3); NaN where none of the items is rated or the prediction failed.
@@ -147,8 +148,8 @@ def parts(windows: Sequence[Floats], items: slice = slice(None)) -> Floats:
 
 
 def text_names(context: Row, directions: Sequence[Row]) -> dict[str, str]:
-    """Ids by text: the old persona once more, then for each other text the first direction that has it."""
-    names = {context["persona"]: context["parent"] + AGAIN}
+    """Ids by text: the old persona with `RESCORED_SUFFIX`, then for each other text its first direction."""
+    names = {context["persona"]: context["parent"] + RESCORED_SUFFIX}
     for row in directions:
         if not row["failure"]:
             names.setdefault(row["text"], row["id"])

@@ -1,4 +1,4 @@
-"""What pairs are made of: contexts with their distinct rewarded directions, of one run or of several together."""
+"""Contexts with their distinct rewarded directions, of one run or of several together; pairs are made of these."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -16,8 +16,8 @@ from deeper.persona.prompts.templates import Prompts
 
 
 @dataclass(frozen=True)
-class Rewarded:
-    """A direction that can stand in a pair."""
+class RewardedDirection:
+    """A direction that may be in a pair."""
 
     id: str
     text: str
@@ -26,7 +26,7 @@ class Rewarded:
 
 
 @dataclass(frozen=True)
-class Case:
+class RewardedContext:
     """A context with its distinct rewarded directions, in the order of the samples."""
 
     domain: str
@@ -34,45 +34,47 @@ class Case:
     k: int
     parent: str
     prompt: Prompt
-    directions: tuple[Rewarded, ...]
+    directions: tuple[RewardedDirection, ...]
 
     @property
-    def place(self) -> tuple[Any, ...]:
-        """What orders cases, and tells two apart."""
+    def key(self) -> tuple[Any, ...]:
+        """Identifies the context and its prompt; contexts are sorted by it."""
         return self.domain, self.user, self.k, self.parent, self.prompt.system, self.prompt.user
 
 
-def cases(
+def rewarded_contexts(
     contexts: pa.Table,
     directions: pa.Table,
     rewards: pa.Table,
     prompts: Prompts,
     max_tokens: int,
     domains: Mapping[str, Domain],
-) -> tuple[list[Case], Counter[str]]:
-    """The contexts of a run with the directions that can stand in a pair.
+) -> tuple[list[RewardedContext], Counter[str]]:
+    """The contexts of a run, each with the directions that may be in a pair.
 
     Args:
         contexts: `CONTEXT` rows.
         directions: `DIRECTION` rows.
         rewards: `REWARD` rows of all of them.
-        prompts: The templates that they were sampled with.
-        max_tokens: Length limit that they were sampled with.
-        domains: By id.
+        prompts: The templates that the directions were sampled with.
+        max_tokens: The length limit that they were sampled with, in tokens.
+        domains: The domains, by id.
 
     Returns:
-        The cases, and how many directions were left out: `failed` (no text), `duplicate` (of an earlier sample, or of
-        the old persona) and `unrewarded`.
+        The contexts, and the number of directions left out: `failed` (no text), `duplicate` (repeats an earlier sample
+        or the old persona) and `unrewarded`.
 
     Raises:
-        UserError: A direction has no row of rewards.
+        UserError: A direction has no row in the rewards.
     """
     r: dict[Any, Any] = dict(zip(rewards["direction_id"].to_pylist(), rewards["r"].to_pylist(), strict=True))
     if missing := sum(name not in r for name in directions["id"].to_pylist()):
         raise UserError(f"{missing} directions have no row in the rewards", do="run deeper reward again")
-    groups, left_out, found = by_context(directions), Counter(failed=0, duplicate=0, unrewarded=0), list[Case]()
+    groups = by_context(directions)
+    left_out = Counter(failed=0, duplicate=0, unrewarded=0)
+    found: list[RewardedContext] = []
     for context in contexts.to_pylist():
-        kept: list[Rewarded] = []
+        kept: list[RewardedDirection] = []
         for row in groups.get(context_key(context), []):
             if row["failure"]:
                 left_out["failed"] += 1
@@ -81,28 +83,28 @@ def cases(
             elif r[row["id"]] is None:
                 left_out["unrewarded"] += 1
             else:
-                kept.append(Rewarded(row["id"], row["text"], r[row["id"]], bool(row["leaks"])))
+                kept.append(RewardedDirection(row["id"], row["text"], r[row["id"]], bool(row["leaks"])))
         prompt = refine_prompt(context, prompts, max_tokens, domains[context["domain"]])
         names = {name: context[name] for name in ("domain", "user", "k", "parent")}
-        found.append(Case(**names, prompt=prompt, directions=tuple(kept)))
+        found.append(RewardedContext(**names, prompt=prompt, directions=tuple(kept)))
     return found, left_out
 
 
-def pooled(runs: Sequence[Sequence[Case]]) -> tuple[list[Case], int]:
-    """The cases of several runs, in order of domain, user, k and parent.
+def pool_runs(runs: Sequence[Sequence[RewardedContext]]) -> tuple[list[RewardedContext], int]:
+    """Merge the contexts of several runs, sorted by domain, user, k and parent.
 
-    A context that several runs have, with the same prompt, is one case with the directions of all; a text that an
-    earlier run has in it is left out.
+    A context that several runs have with the same prompt becomes one, with the directions of all. A text that an
+    earlier run already has there is left out.
 
     Returns:
-        The cases, and how many directions were left out.
+        The contexts, and the number of directions left out.
     """
-    found: dict[tuple[Any, ...], Case] = {}
+    found: dict[tuple[Any, ...], RewardedContext] = {}
     repeated = 0
-    for case in (case for run in runs for case in run):
-        earlier = found.setdefault(case.place, replace(case, directions=()))
+    for one in (one for run in runs for one in run):
+        earlier = found.setdefault(one.key, replace(one, directions=()))
         texts = {direction.text for direction in earlier.directions}
-        new = tuple(direction for direction in case.directions if direction.text not in texts)
-        repeated += len(case.directions) - len(new)
-        found[case.place] = replace(earlier, directions=earlier.directions + new)
-    return [found[place] for place in sorted(found)], repeated
+        new = tuple(direction for direction in one.directions if direction.text not in texts)
+        repeated += len(one.directions) - len(new)
+        found[one.key] = replace(earlier, directions=earlier.directions + new)
+    return [found[key] for key in sorted(found)], repeated

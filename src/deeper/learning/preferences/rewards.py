@@ -1,4 +1,4 @@
-"""The reward of a direction: how much better than the old persona it predicts three windows.
+"""Computes the reward of a direction: how much better than the old persona it predicts three windows.
 
     r_prev = E(P_{k-1|k-1}, U_{k-1}) − E(P_{k-1|k}, U_{k-1})
     r_curr = E(P_{k|k-1},   U_k)     − E(P_{k|k},   U_k)
@@ -24,18 +24,15 @@ from deeper.learning.preferences.gains import (
     Row,
     by_context,
     context_key,
-    judged_windows,
-    parts,
+    reward_windows,
     text_names,
+    window_means,
 )
+from deeper.learning.preferences.recipe import REWARD_RECIPE
 from deeper.learning.preferences.schema import REWARD
 from deeper.persona.predict import Asked
 
 Floats = NDArray[np.float64]
-
-TOLERANCE = 0.01
-"""Largest |r_prev| + |r_curr| + |r_fut|, by CRPS and as a share of the scale's range, that the old persona may get when
-it is scored once more among the directions. An engine whose answers depend on the rest of the batch exceeds it."""
 
 
 def asked_of_old(contexts: pa.Table) -> list[Asked]:
@@ -60,16 +57,16 @@ def reward_table(
 
     Args:
         directions: `DIRECTION` rows.
-        compared: What `gains` gave for them.
-        measure: The error that it was asked for.
+        compared: Their gains (`gains.gains`).
+        measure: The error that the gains measure.
         weights: w_prev, w_curr, w_fut.
     """
     known: dict[tuple[Any, ...], tuple[Floats, str]] = {}
     for one in compared:
         key = context_key(one.context)
-        for text, three, failure in zip(one.texts, parts(one.gains), one.failures, strict=True):
+        for text, three, failure in zip(one.texts, window_means(one.gains), one.failures, strict=True):
             known[*key, text] = three, failure
-        # A direction that repeats the old persona changes nothing, whatever the batch did to the last digits.
+        # A direction that repeats the old persona changes nothing; batching may still have changed the last digits.
         known[*key, one.context["persona"]] = np.zeros(3), one.failure
     rows: list[dict[str, Any]] = []
     for row in directions.to_pylist():
@@ -91,30 +88,30 @@ def reward_table(
 
 
 def check_zero(compared: Sequence[Gains], domains: Mapping[str, Domain]) -> float:
-    """The largest reward that an old persona got when it was scored again, as a share of the scale's range.
+    """The largest reward of an old persona that was scored again, as a share of the scale's range; ideally 0.
 
     Args:
         compared: Gains by CRPS, which does not jump where a median flips.
-        domains: By id.
+        domains: The domains, by id.
 
     Raises:
-        UserError: It is above `TOLERANCE`.
+        UserError: The reward is above `RewardRecipe.rescored_tolerance`.
     """
     largest = 0.0
     for one in compared:
         values = domains[one.context["domain"]].scale.values
-        reward = float(np.abs(parts(one.again)).sum()) / float(np.ptp(values))
+        reward = float(np.abs(window_means(one.rescored)).sum()) / float(np.ptp(values))
         largest = max(largest, 0.0 if np.isnan(reward) else reward)
-    if largest > TOLERANCE:
+    if largest > REWARD_RECIPE.rescored_tolerance:
         raise UserError(
             f"old personas that were scored again got rewards of up to {largest:.4f} of the scale's range instead of 0 "
-            f"(tolerance {TOLERANCE})",
+            f"(tolerance {REWARD_RECIPE.rescored_tolerance})",
             where="predictor",
-            do="use a predictor whose answers do not depend on what else is in the batch, or one of higher precision",
+            do="use a predictor whose answers do not depend on the rest of the batch, or a higher precision",
         )
     return largest
 
 
 def _asked(persona_id: str, text: str, context: Row) -> Asked:
     persona = {"id": persona_id, "user": context["user"], "domain": context["domain"], "text": text}
-    return persona, dict(judged_windows(context))
+    return persona, dict(reward_windows(context))

@@ -19,10 +19,10 @@ CONTEXT = pa.schema(
         pa.field("predicted", pa.list_(pa.float32())),
     ]
 )
-"""What one refinement sees, and what it is judged by. `part` is the user's part of the train users
-(`behaviour.splits`); `parent` and `persona` are the id and the text of the old persona S_{k-1}; `windows` are W_0..W_k,
-the last two of them the previous and the current window; `future` is W_{k+1}, which no writer may see; `predicted`
-are the calibrated points of W_k predicted from S_{k-1}, null if that prediction failed."""
+"""What one refinement sees, and the future window that its reward needs. `part` is the user's part of the train users
+(`behaviour.splits`). `parent` and `persona` are the id and the text of the old persona S_{k-1}. `windows` are W_0..W_k;
+the last two are the previous and the current window. `future` is W_{k+1}, which the policy never sees. `predicted` are
+the calibrated points of W_k predicted from S_{k-1}, null if that prediction failed."""
 
 DIRECTION = pa.schema(
     [
@@ -42,9 +42,9 @@ DIRECTION = pa.schema(
         pa.field("failure", pa.string(), nullable=False),
     ]
 )
-"""One sampled candidate refinement of the context (user, domain, k, parent). `id` is a content hash; `leaks` lists
-titles and ratings found in the text; `duplicate` marks a text that an earlier sample of the context has, or the old
-persona; `failure` says why there is no text."""
+"""One sampled candidate refinement of the context (user, domain, k, parent). `id` is a content hash. `leaks` lists
+titles and ratings in the text. `duplicate` marks a text that repeats an earlier sample or the old persona. `failure`
+says why there is no text."""
 
 REWARD = pa.schema(
     [
@@ -60,8 +60,8 @@ REWARD = pa.schema(
         pa.field("failure", pa.string(), nullable=False),
     ]
 )
-"""The reward of a direction, by `measure` ("mae" or "crps"), in units of the rating; null where `failure` says why
-there is none."""
+"""The reward of a direction by `measure` ("mae" or "crps"), in units of the rating. It is null where `failure` is not
+empty."""
 
 MESSAGE = pa.struct([pa.field("role", pa.string(), nullable=False), pa.field("content", pa.string(), nullable=False)])
 """One message of a chat."""
@@ -81,6 +81,6 @@ PAIR = pa.schema(
         pa.field("r_rejected", pa.float64()),
     ]
 )
-"""Two directions of the context (user, domain, k, parent), of which `chosen` is the better one. `prompt` is what both
-answer: the refinement's system and user message. `chosen_id` and `rejected_id` are directions; the rewards are null
-for pairs that came from a published file, which tells none."""
+"""Two directions of the context (user, domain, k, parent), of which `chosen` is better. `prompt` holds the system and
+user message that both answer. `chosen_id` and `rejected_id` are ids of directions. The rewards are null for pairs from
+a published file, which has none."""

@@ -1,4 +1,4 @@
-"""Checkpoints that are whole: those that a killed process left half-written are not taken up."""
+"""Finds complete checkpoints, and ignores those that a killed process left half-written."""
 
 import json
 import shutil
@@ -8,19 +8,19 @@ from deeper.learning.training.processes import is_first_process
 
 CHECKPOINTS = "checkpoints"
 WHOLE = "whole.json"
-"""Written last into a checkpoint: the sizes of its files. A killed process leaves a folder without it."""
+"""Written last into a checkpoint, with the sizes of its files. A half-written checkpoint lacks it."""
 
 
 def mark_whole(checkpoint: Path) -> None:
-    """Note that a checkpoint has been written to its end."""
-    # Other processes may still be writing the states of their random generators, of which nothing here depends.
+    """Mark a checkpoint as complete."""
+    # Other processes may still be writing the states of their random generators, which nothing here uses.
     files = [path for path in sorted(checkpoint.iterdir()) if not path.name.startswith("rng_state_")]
     sizes = {path.name: path.stat().st_size for path in files}
     (checkpoint / WHOLE).write_text(json.dumps(sizes), "utf-8")
 
 
 def newest_whole(folder: Path) -> Path | None:
-    """The newest checkpoint that was written to its end; those that were not are removed.
+    """The newest complete checkpoint; incomplete ones are deleted.
 
     Args:
         folder: The training's folder.

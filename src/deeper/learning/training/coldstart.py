@@ -1,10 +1,12 @@
-"""Training a policy to write personas as the describer does: SFT on the updaters' prompts, loss on the answers only.
+"""Trains a policy to write personas as the describer does: SFT on the updaters' prompts, with a loss on answers only.
 
-The verdict is three tokens of fifty, and what the rest of the persona hangs on, while most of the other tokens only
-choose among phrasings. So the verdict is asked for several times: behind a lesson's prompt, which is computed once,
-stand its answer and the verdict alone in other words (`answers`). The loss of a lesson is −Σ w log p(token) / Σ w over
-the tokens of all of them. The words of the verdict weigh `VERDICT_WEIGHT`; the other tokens weigh 1 in the answer, and
-nothing in the other phrasings, which end where a persona goes on.
+The verdict is three tokens of fifty, but the rest of the persona depends on it. Most other tokens only choose among
+phrasings. Each lesson therefore asks for the verdict several times: its prompt is computed once, and behind it stand
+the persona and the verdict alone in other words (`Example.answers`).
+
+The loss of a lesson is −Σ w log p(token) / Σ w over the tokens of all its answers. Tokens of the verdict weigh
+`ColdstartRecipe.verdict_weight`. Other tokens weigh 1 in the persona, and 0 in the verdict answers, which end where a
+persona goes on.
 """
 
 import re
@@ -21,28 +23,28 @@ from transformers import Trainer, TrainingArguments
 
 from deeper.engine.torch.model import control_tokens_of, encode_chat, encode_label
 from deeper.learning.describer import phrases
-from deeper.learning.describer.level_words import RUNGS
+from deeper.learning.describer.level_words import LEVEL_WORDS
 from deeper.learning.examples.lessons import Lesson
 from deeper.learning.training.order import in_order
+from deeper.learning.training.recipe import COLDSTART
 from deeper.learning.training.shared_prompt import lay_out, logits_of
-from deeper.learning.training.trainer import Plan, Show, Watch, arguments, train
+from deeper.learning.training.trainer import Monitor, Plan, Show, arguments, train
 
-_LEVEL = f"(?:{'|'.join(word for words in RUNGS for word in words)})"
+_LEVEL = f"(?:{'|'.join(word for words in LEVEL_WORDS for word in words)})"
 VERDICT = re.compile(
     "|".join(rf"\b{form.format(low=_LEVEL, high=_LEVEL)}\b" for form in (*phrases.BETWEEN, "{low}")), re.IGNORECASE
 )
-"""A verdict as a whole. Its first word decides between a level and what lies between two: were only the words of levels
-heavy, what lies between would hardly be said. The describer uses these words for nothing else."""
-VERDICT_WEIGHT = 5.0
+"""A whole verdict. Its first word decides between a level and a place between two levels. If only the words of levels
+had weight, the policy would hardly ever name a place between two. The describer uses these words for nothing else."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a policy should say, in tokens.
+    """An answer that the policy should give, in tokens.
 
     Attributes:
-        tokens: Its tokens and its end.
-        weights: What each weighs in the loss.
+        tokens: Its tokens, then the end token.
+        weights: The weight of each token in the loss.
     """
 
     tokens: tuple[int, ...]
@@ -54,8 +56,8 @@ class Example:
     """A lesson in tokens.
 
     Attributes:
-        prompt: Tokens up to where an answer begins, exactly those that an engine reads.
-        answers: The persona, and the verdict in other words.
+        prompt: Tokens up to where an answer begins; the same that an engine reads.
+        answers: The persona, then the verdict alone in other words.
     """
 
     prompt: tuple[int, ...]
@@ -77,14 +79,14 @@ class Encoder:
     def __call__(self, lesson: Lesson) -> Example:
         """Encode one lesson."""
         prompt = tuple(encode_chat(self._tokenizer, lesson.prompt, self._control_tokens))
-        verdicts = [self._answer(text, 0.0) for text in lesson.verdicts]
+        verdicts = [self._answer(text, 0.0) for text in lesson.verdict_answers]
         return Example(prompt, (self._answer(lesson.answer, 1.0), *verdicts))
 
     def _answer(self, text: str, other: float) -> Answer:
         spans = self._tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
         verdicts = [match.span() for match in VERDICT.finditer(text)]
         heavy = [any(start < right and left < end for left, right in verdicts) for start, end in spans]
-        weights = (*(VERDICT_WEIGHT if verdict else other for verdict in heavy), other)
+        weights = (*(COLDSTART.verdict_weight if verdict else other for verdict in heavy), other)
         return Answer((*encode_label(self._tokenizer, text), self._tokenizer.eos_token_id), weights)
 
 
@@ -97,17 +99,17 @@ class _ColdstartTrainer(Trainer):
         self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
         del return_outputs, num_items_in_batch
-        return read(model, inputs["examples"]).losses.mean()
+        return score(model, inputs["examples"]).losses.mean()
 
 
 @dataclass(frozen=True)
-class Read:
-    """What the model says of examples.
+class Scores:
+    """What the model predicts for examples.
 
     Attributes:
-        losses: The loss of each; shape (examples,).
-        likeliest: Whether the token is the likeliest; shape (answers, tokens), padded on the right.
-        weights: What the token weighs, 0 in the padding; the same shape.
+        losses: The loss of each example; shape (examples,).
+        likeliest: Whether the token is the model's likeliest; shape (answers, tokens), padded on the right.
+        weights: The weight of the token, 0 in the padding; the same shape.
     """
 
     losses: Tensor
@@ -115,20 +117,20 @@ class Read:
     weights: Tensor
 
 
-def read(model: Any, examples: Sequence[Example]) -> Read:
-    """One forward pass; differentiable."""
+def score(model: Any, examples: Sequence[Example]) -> Scores:
+    """Score the answers in one forward pass; differentiable."""
     device = next(model.parameters()).device
     batch = lay_out([(one.prompt, [answer.tokens for answer in one.answers]) for one in examples])
     batch = {name: value.to(device) if isinstance(value, Tensor) else value for name, value in batch.items()}
     logits = logits_of(model, batch)[batch["rows"], batch["places"]]
     weights = [torch.tensor(answer.weights, device=device) for one in examples for answer in one.answers]
     padded = pad_sequence(weights, batch_first=True)
-    said = -logits.log_softmax(dim=-1).gather(2, batch["targets"][:, :, None])[:, :, 0] * padded
+    lost = -logits.log_softmax(dim=-1).gather(2, batch["targets"][:, :, None])[:, :, 0] * padded
 
     def by_example(values: Tensor) -> Tensor:
         return torch.zeros(len(examples), device=device).index_add(0, batch["rows"][:, 0], values.sum(dim=1))
 
-    return Read(by_example(said) / by_example(padded), logits.argmax(dim=-1) == batch["targets"], padded)
+    return Scores(by_example(lost) / by_example(padded), logits.argmax(dim=-1) == batch["targets"], padded)
 
 
 def train_coldstart(
@@ -138,17 +140,17 @@ def train_coldstart(
 
     Args:
         model: With LoRA (`with_lora`).
-        training: Examples in the order of their use; those of one step are sorted by length.
+        training: Examples in the order of their use; within a step they are sorted by length.
         validation: Examples of validation users.
         plan: How to train; the steps are those of `training`.
         folder: The training's folder.
-        show: Is told after each step.
+        show: Called after each step.
 
     Returns:
-        What was logged; see `training.train`.
+        The log; see `trainer.train`.
 
     Raises:
-        UserError: See `training.train`.
+        UserError: See `trainer.train`.
     """
     trainer = _ColdstartTrainer(
         model=model,
@@ -156,12 +158,12 @@ def train_coldstart(
         train_dataset=in_order(training, plan.steps, plan.batch),  # type: ignore[arg-type]
         data_collator=lambda examples: {"examples": examples},  # type: ignore[arg-type]
     )
-    watch = Watch(plan, lambda: judge(model, validation), show)
-    return train(trainer, watch, folder)
+    monitor = Monitor(plan, lambda: validate(model, validation), show)
+    return train(trainer, monitor, folder)
 
 
-def judge(model: Any, examples: Sequence[Example]) -> dict[str, float]:
-    """The `loss`, and the share of tokens that are the likeliest: of the personas (`hits`), of the verdicts' words."""
+def validate(model: Any, examples: Sequence[Example]) -> dict[str, float]:
+    """Measure the `loss` and the share of tokens that are the likeliest: all (`hits`) and the verdict's."""
     was_training = model.training
     model.eval()
     found: list[float] = []
@@ -169,7 +171,7 @@ def judge(model: Any, examples: Sequence[Example]) -> dict[str, float]:
     verdicts: list[bool] = []
     with torch.inference_mode():
         for example in examples:
-            one = read(model, [example])
+            one = score(model, [example])
             found.append(float(one.losses))
             hits += one.likeliest[0][one.weights[0] > 0].tolist()
             verdicts += one.likeliest[one.weights > 1].tolist()

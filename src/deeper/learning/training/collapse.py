@@ -1,46 +1,41 @@
-"""Signs in a DPO training's log that it has gone wrong while its loss looks well."""
+"""Finds signs in a DPO training's log that it went wrong although its loss looks good."""
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from statistics import fmean
 
-EARLY = 0.25
-"""Share of the steps in which a perfect separation is a sign that something else than the answers is told apart."""
-IN_A_ROW = 5
-"""Steps."""
-SEPARATED = 0.01
-"""Preference term of pairs that are told apart with certainty; chance is log 2."""
-FALL = 5.0
-"""Nats by which the log-probability of a whole answer must have fallen, from the first to the last quarter."""
+from deeper.learning.training.recipe import DPO_ALARMS
 
 
 def alarms(steps: Sequence[Mapping[str, float]], beta: float) -> list[str]:
-    """What a reader of the log should be told, in sentences.
+    """The alarms that the log raises, as sentences.
 
     Args:
-        steps: Each step's `step`, `preference`, `accuracy`, `reward_chosen` and `reward_rejected`.
+        steps: `step`, `preference`, `accuracy`, `reward_chosen` and `reward_rejected` of each step.
         beta: β of the training.
     """
     return [*_separated(steps), *(_falling(steps, beta) if beta else ())]
 
 
 def _separated(steps: Sequence[Mapping[str, float]]) -> list[str]:
+    """Pairs separated perfectly and early: the policy tells something apart that is not the quality of the answers."""
+    needed, limit = DPO_ALARMS.steps_in_a_row, DPO_ALARMS.separated_loss
     row = 0
-    for step in steps[: max(IN_A_ROW, int(EARLY * len(steps)))]:
-        row = row + 1 if step["accuracy"] == 1 and step["preference"] < SEPARATED else 0
-        if row == IN_A_ROW:
+    for step in steps[: max(needed, int(DPO_ALARMS.early_share * len(steps)))]:
+        row = row + 1 if step["accuracy"] == 1 and step["preference"] < limit else 0
+        if row == needed:
             return [
-                f"collapse: accuracy 1 and a preference term below {SEPARATED} from step "
-                f"{step['step'] - IN_A_ROW + 1:.0f} of {len(steps)} on; the answers may differ in something cheap "
-                "(length, a phrase), or the reference may be another model than the answers came from"
+                f"collapse: accuracy 1 and a preference term below {limit} from step "
+                f"{step['step'] - needed + 1:.0f} of {len(steps)} on; the answers may differ in something cheap "
+                "(length, a phrase), or another model than the reference may have written them"
             ]
     return []
 
 
 def _falling(steps: Sequence[Mapping[str, float]], beta: float) -> list[str]:
-    """Both answers ever less likely, from quarter to quarter.
+    """Both answers become less likely from quarter to quarter.
 
-    The rewards say so, and not the log-probabilities, which differ from pair to pair: log π/ρ is the reward over β.
+    This looks at rewards over β, which are log π/ρ. Log-probabilities themselves differ too much from pair to pair.
     """
     quarter = len(steps) // 4
     if not quarter:
@@ -49,11 +44,11 @@ def _falling(steps: Sequence[Mapping[str, float]], beta: float) -> list[str]:
     falls: list[float] = []
     for name in ("reward_chosen", "reward_rejected"):
         means = [fmean(step[name] / beta for step in part) for part in parts]
-        if any(after >= before for before, after in pairwise(means)) or means[0] - means[-1] < FALL:
+        if any(after >= before for before, after in pairwise(means)) or means[0] - means[-1] < DPO_ALARMS.fall_nats:
             return []
         falls.append(means[0] - means[-1])
     return [
-        f"falling: the log-probabilities of chosen and rejected answers fall without end (by {falls[0]:.1f} and "
+        f"falling: the log-probabilities of chosen and rejected answers keep falling (by {falls[0]:.1f} and "
         f"{falls[1]:.1f} nats from the first to the last quarter of the steps); raise --beta or --sft-weight, or "
         "lower --learning-rate"
     ]

@@ -1,12 +1,12 @@
-"""Training a policy by direct preference optimisation (Rafailov et al. 2023), on TRL's trainer.
+"""Trains a policy by direct preference optimisation (Rafailov et al. 2023), on TRL's trainer.
 
 The loss of a pair of a chosen answer c and a rejected answer r is
 
     −log σ(β (log π(c)/ρ(c) − log π(r)/ρ(r)))  −  w · mean over the tokens of c of log π(token)
 
-with the policy π and the reference ρ: the preference term is TRL's `sigmoid`, the SFT term that of LLaMA-Factory. Both
-are means over the pairs, so that the loss does not depend on how pairs are put into batches. (TRL's own `sft` is one
-mean over all chosen tokens of a batch.) The reference's log-probabilities are computed before, once.
+with the policy π and the reference ρ. The preference term is TRL's `sigmoid`, the SFT term that of LLaMA-Factory. Both
+are means over pairs, so the loss does not depend on how pairs are batched. (TRL's own `sft` is one mean over all chosen
+tokens of a batch.) The reference's log-probabilities are computed once, before the training.
 """
 
 from collections.abc import Sequence
@@ -24,9 +24,9 @@ from trl.trainer.dpo_trainer import DPOTrainer
 
 from deeper.learning.training.order import in_order
 from deeper.learning.training.pair_tokens import Answers, Example, lay_out, read_answers
-from deeper.learning.training.trainer import Plan, Show, Watch, arguments, train, without_deprecations
+from deeper.learning.training.trainer import Monitor, Plan, Show, arguments, train, without_deprecations
 
-MEASURES = {
+METRIC_NAMES = {
     "preference": "preference",
     "sft": "sft",
     "rewards/accuracies": "accuracy",
@@ -37,17 +37,17 @@ MEASURES = {
     "logps/rejected": "logp_rejected",
     "kl": "kl",
 }
-"""Our names of what TRL measures, and of what is added to it."""
+"""Our name of each metric of TRL."""
 
 
 @dataclass(frozen=True)
 class Objective:
-    """What is trained for.
+    """The objective of a DPO training.
 
     Attributes:
-        beta: β, how dear it is to leave the reference.
-        sft_weight: w, weight of the SFT term.
-        save_memory: Whether activations are computed again in the backward pass.
+        beta: β; higher values keep the policy nearer to the reference.
+        sft_weight: w, the weight of the SFT term.
+        save_memory: Whether to recompute activations in the backward pass.
     """
 
     beta: float
@@ -64,7 +64,7 @@ class _DpoTrainer(_Trainer):
     def __init__(self, sft_weight: float, **words: Any) -> None:
         super().__init__(**words)
         self._sft_weight = sft_weight
-        # TRL copies the adapter as the reference, of which we have the log-probabilities.
+        # TRL copies the adapter as the reference, but we already have the reference's log-probabilities.
         self.model.delete_adapter("ref")
         self.precompute_ref_logps = True
 
@@ -87,8 +87,8 @@ class _DpoTrainer(_Trainer):
             metrics[name].append(self.accelerator.gather(value.detach()).mean().item())
         return preference + self._sft_weight * sft
 
-    def judge(self, examples: Sequence[Example]) -> dict[str, float]:
-        """What the training's steps measure, on other pairs; nothing where there are none."""
+    def validate(self, examples: Sequence[Example]) -> dict[str, float]:
+        """Measure other pairs as training steps are measured; empty without pairs."""
         metrics = self._metrics["eval"]
         losses: list[float] = []
         sizes: list[int] = []
@@ -100,24 +100,24 @@ class _DpoTrainer(_Trainer):
                 losses.append(float(self.compute_loss(self.model, batch)))
                 sizes.append(len(examples[at : at + size]))
         self.model.train()
-        columns = {"loss": losses} | {ours: metrics[trl] for trl, ours in MEASURES.items()}
+        columns = {"loss": losses} | {ours: metrics[trl] for trl, ours in METRIC_NAMES.items()}
         report = {name: round(float(np.average(found, weights=sizes)), 5) for name, found in columns.items() if found}
         metrics.clear()
         return report
 
     def create_model_card(self, *args: Any, **words: Any) -> None:
-        """Write none into the checkpoints: `deeper.json` is the adapter's card."""
+        """Write no model card into checkpoints: `deeper.json` is the adapter's card."""
 
     def _prepare_dataset(self, dataset: Any, *_: Any) -> Any:
-        """Pairs are tokens already, those that the engines read."""
+        """Return the data as it is: pairs are already tokens."""
         return dataset
 
     def _send_telemetry(self) -> None:
-        """A training tells nobody."""
+        """Send nothing."""
 
 
 def collate(examples: Sequence[Example]) -> dict[str, Any]:
-    """The tensors of one micro-batch: those of `lay_out`, the reference's, and those that TRL's loss reads."""
+    """The tensors of one micro-batch: those of `lay_out`, the reference's, and those that TRL's loss needs."""
     batch = lay_out([example.pair for example in examples])
     spoken = [torch.tensor(row) for row in (*(e.chosen for e in examples), *(e.rejected for e in examples))]
     reference = pad_sequence(spoken, batch_first=True)
@@ -128,10 +128,10 @@ def collate(examples: Sequence[Example]) -> dict[str, Any]:
         "reference": reference,
         "ref_chosen_logps": chosen,
         "ref_rejected_logps": rejected,
-        # In TRL's form the first token of a row is the prompt's last, and the mask's sum is the count of tokens.
+        # TRL expects the prompt's last token first in each row; the mask's sum is the number of answer tokens.
         "input_ids": torch.cat([before, batch["targets"]], dim=1),
         "completion_mask": torch.cat([before, batch["present"].long()], dim=1),
-        "attention_mask": torch.tensor([example.pair.read for example in examples]),
+        "attention_mask": torch.tensor([example.pair.total_tokens for example in examples]),
     }
 
 
@@ -150,23 +150,22 @@ def train_dpo(
     Args:
         model: With LoRA (`lora.with_lora`, `lora.with_adapter`).
         tokenizer: The model's.
-        training: Examples in the order of their use; those of one step are sorted by length.
-        validation: Examples of validation users; there may be none.
+        training: Examples in the order of their use; within a step they are sorted by length.
+        validation: Examples of validation users; may be empty.
         plan: How to train; the steps are those of `training`.
-        objective: What for.
+        objective: The loss.
         folder: The training's folder.
-        show: Is told after each step.
+        show: Called after each step.
 
     Returns:
-        What was logged; see `training.train`. Steps and validations have `loss`, `preference` and `sft` (its two
-        terms), `accuracy` (share of pairs whose chosen answer has the higher reward), `reward_chosen` and
-        `reward_rejected` (β log π/ρ of the answers), `margin` (their difference), `logp_chosen` and `logp_rejected`
-        (log π), `kl`, and in steps TRL's other numbers by its names. `kl` is the sum over the tokens of an answer of
-        ρ/π − 1 − log(ρ/π) (Schulman's k3), mean over the answers: it estimates KL(π ‖ ρ) as far as the answers are
-        those that π would give, and they are those that an earlier policy gave.
+        The log; see `trainer.train`. Steps and validations have `loss`, its terms `preference` and `sft`, `accuracy`
+        (share of pairs whose chosen answer has the higher reward), `reward_chosen` and `reward_rejected` (β log π/ρ of
+        the answers), `margin` (their difference), `logp_chosen` and `logp_rejected` (log π), and `kl`. Steps also have
+        TRL's other numbers by its names. `kl` is the sum over an answer's tokens of ρ/π − 1 − log(ρ/π) (Schulman's k3),
+        mean over the answers. It would estimate KL(π ‖ ρ) on answers of π; these answers are of an earlier policy.
 
     Raises:
-        UserError: See `training.train`.
+        UserError: See `trainer.train`.
     """
     ordered = in_order(training, plan.steps, plan.batch)
 
@@ -191,5 +190,5 @@ def train_dpo(
             train_dataset=Dataset.from_dict({"index": range(len(ordered))}),
             data_collator=collated,
         )
-    entries = train(trainer, Watch(plan, lambda: trainer.judge(validation), show), folder)
-    return [{MEASURES.get(name, name): value for name, value in entry.items()} for entry in entries]
+    entries = train(trainer, Monitor(plan, lambda: trainer.validate(validation), show), folder)
+    return [{METRIC_NAMES.get(name, name): value for name, value in entry.items()} for entry in entries]

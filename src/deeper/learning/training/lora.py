@@ -1,4 +1,4 @@
-"""LoRA for a model that is to be trained: new, or an adapter's to go on with."""
+"""Adds LoRA to a model for training: new, or from an adapter to continue with."""
 
 from pathlib import Path
 from typing import Any
@@ -7,18 +7,16 @@ import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 
 from deeper.errors import UserError
+from deeper.learning.training.recipe import ADAPTER
 from deeper.learning.training.trainer import Plan, without_deprecations
-
-LINEAR = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
-"""Linear layers of a Llama block."""
 
 
 def with_lora(model: Any, plan: Plan) -> Any:
-    """Freeze a model and put LoRA into all its linear layers but the last.
+    """Freeze a model and add new LoRA to all its linear layers except the last.
 
     Args:
         model: A causal language model.
-        plan: Gives rank, scale, layers and seed.
+        plan: Its rank, alpha, layers and seed are used.
     """
     count = int(model.config.num_hidden_layers)
     torch.manual_seed(plan.seed)
@@ -26,8 +24,8 @@ def with_lora(model: Any, plan: Plan) -> Any:
         task_type="CAUSAL_LM",
         r=plan.rank,
         lora_alpha=plan.alpha,
-        lora_dropout=0.0,
-        target_modules=list(LINEAR),
+        lora_dropout=ADAPTER.dropout,
+        target_modules=list(ADAPTER.target_layers),
         layers_to_transform=None if plan.layers == "all" else list(range(count // 2, count)),
     )
     with without_deprecations():
@@ -35,22 +33,22 @@ def with_lora(model: Any, plan: Plan) -> Any:
 
 
 def with_adapter(model: Any, folder: Path, plan: Plan) -> Any:
-    """Freeze a model and put an adapter's LoRA into it, to go on training it.
+    """Freeze a model and add an adapter's LoRA, to continue its training.
 
     Args:
         model: The causal language model that the adapter belongs to.
-        folder: The adapter's.
-        plan: Gives rank, scale and layers, which must be the adapter's.
+        folder: The adapter's folder.
+        plan: Its rank, alpha and layers must be those of the adapter.
 
     Raises:
-        UserError: They are not.
+        UserError: They differ.
     """
     config: Any = LoraConfig.from_pretrained(str(folder))
     layers = "all" if config.layers_to_transform is None else "upper"
     if (config.r, config.lora_alpha, layers) != (plan.rank, plan.alpha, plan.layers):
         raise UserError(
             f"the adapter has rank {config.r}, alpha {config.lora_alpha} and layers {layers}, "
-            f"the settings {plan.rank}, {plan.alpha} and {plan.layers}",
+            f"but the settings say {plan.rank}, {plan.alpha} and {plan.layers}",
             where=str(folder),
             do=f"give --rank {config.r} --alpha {config.lora_alpha} --layers {layers}",
         )

@@ -19,15 +19,15 @@ E = TypeVar("E", bound=HasLength)
 
 
 def in_order(examples: Sequence[E], steps: int, batch: int) -> list[E]:
-    """Examples in the order of their use: those of one step by length, which changes nothing but the padding.
+    """Sort the examples of each step by length, which changes only the padding.
 
     Args:
-        examples: Those of the first step, those of the second, …
+        examples: Those of the first step, then those of the second, …
         steps: Optimiser steps.
-        batch: Examples of a step.
+        batch: Examples in a step.
 
     Raises:
-        UserError: They are not as many as the steps take.
+        UserError: There are more or fewer examples than the steps use.
     """
     if len(examples) != steps * batch:
         raise UserError(f"{len(examples)} examples are not {steps} steps of {batch}")

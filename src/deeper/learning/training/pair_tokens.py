@@ -20,9 +20,9 @@ class Pair:
     """A prompt and two answers in tokens.
 
     Attributes:
-        prompt: Tokens up to where an answer begins, exactly those that an engine reads.
-        chosen: Tokens of the better answer and its end.
-        rejected: Tokens of the worse answer and its end.
+        prompt: Tokens up to where an answer begins; the same that an engine reads.
+        chosen: Tokens of the better answer, then the end token.
+        rejected: Tokens of the worse answer, then the end token.
     """
 
     prompt: tuple[int, ...]
@@ -35,19 +35,19 @@ class Pair:
         return len(self.prompt) + max(len(self.chosen), len(self.rejected))
 
     @property
-    def read(self) -> int:
-        """Tokens of both, the prompt's counted twice, as where each is a sequence of its own."""
+    def total_tokens(self) -> int:
+        """Tokens of both answers, each counted with the prompt."""
         return 2 * len(self.prompt) + len(self.chosen) + len(self.rejected)
 
 
 @dataclass(frozen=True)
 class Example:
-    """A pair, and what the reference thinks of it.
+    """A pair with its log-probabilities under the reference.
 
     Attributes:
         pair: The pair.
-        chosen: Log-probability of each token of the chosen answer under the reference.
-        rejected: The same of the rejected answer.
+        chosen: Log-probability of each token of the chosen answer.
+        rejected: Log-probability of each token of the rejected answer.
     """
 
     pair: Pair
@@ -62,13 +62,13 @@ class Example:
 
 @dataclass(frozen=True)
 class Answers:
-    """What the model says at the tokens of the answers: the fields that TRL's loss reads; shape (2 × pairs, tokens).
+    """The model's predictions at the tokens of the answers, as TRL's loss needs them; shape (2 × pairs, tokens).
 
     The chosen answers come first, then the rejected ones; shorter answers are padded on the right.
 
     Attributes:
         log_probs: Log-probability of each token; 0 in the padding.
-        entropy: Of the distribution that the token comes from; without gradient.
+        entropy: Entropy of the distribution there; without gradient.
         mean_logits: Mean of the logits there; without gradient.
         is_top1: Whether the token is the likeliest.
     """
@@ -103,7 +103,7 @@ def lay_out(pairs: Sequence[Pair]) -> dict[str, Any]:
 
 
 def read_answers(model: Any, batch: dict[str, Any]) -> Answers:
-    """One forward pass over what `lay_out` has made; differentiable."""
+    """Score the answers of a batch of `lay_out` in one forward pass; differentiable."""
     logits = shared_prompt.logits_of(model, batch)
     log_probs = logits.log_softmax(dim=-1)
     rows, places, targets, present = (batch[name] for name in ("rows", "places", "targets", "present"))
@@ -119,15 +119,15 @@ def read_answers(model: Any, batch: dict[str, Any]) -> Answers:
 
 
 def log_probs_of(model: Any, pairs: Sequence[Pair], micro_batch: int) -> list[tuple[list[float], list[float]]]:
-    """Log-probabilities of the tokens of both answers, without gradient.
+    """Compute the log-probabilities of the tokens of both answers, without gradient.
 
     Args:
-        model: As it is, its adapter on or off.
+        model: The model, with its adapter on or off.
         pairs: The pairs.
-        micro_batch: Pairs of a forward pass.
+        micro_batch: Pairs in a forward pass.
 
     Returns:
-        For each pair those of the chosen and those of the rejected answer.
+        For each pair those of the chosen answer and those of the rejected one.
     """
     device = next(model.parameters()).device
     found: dict[int, tuple[list[float], list[float]]] = {}

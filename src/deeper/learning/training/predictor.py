@@ -1,9 +1,9 @@
-"""Training a predictor: the ratings of items given a persona, all items of a window behind one persona prefix.
+"""Trains a predictor: the ratings of items given a persona, all items of a window behind one persona prefix.
 
-The loss of a reading is −Σ_l q_l log p(l), mean over its items. q is the rating as a distribution over the labels
-(`soft_labels`), mixed with how users rate of whom the same is known (`deeper.learning.examples.usual_ratings`): the
-expectation is the same, and the chance of single ratings, which drowns what a persona says, is less. log p is what
-`Engine.score` gives, so the share of answers that are no label at all counts as well.
+The loss of a reading is −Σ_l q_l log p(l), mean over its items. The target q mixes the rating as a distribution over
+the labels (`soft_labels`) with the expected ratings of users with the same facts (`examples.expected_ratings`). The mix
+has the same expectation, and less of the chance in single ratings, which would drown what a persona says. log p is what
+`Engine.score` returns, so probability on answers that are no label counts as loss too.
 """
 
 from collections.abc import Sequence
@@ -23,14 +23,12 @@ from deeper.engine.torch.model import control_tokens_of, encode_chats, encode_la
 from deeper.engine.torch.packed_labels import label_log_probs, pack
 from deeper.learning.examples.readings import Reading, soft_labels
 from deeper.learning.training.order import in_order
-from deeper.learning.training.trainer import Plan, Show, Watch, arguments, train
+from deeper.learning.training.recipe import PREDICTOR
+from deeper.learning.training.trainer import Monitor, Plan, Show, arguments, train
 from deeper.measure.metrics import crps, mean_absolute_error, rank_accuracy, weighted_median
 from deeper.persona.predict import score_request
 from deeper.persona.prompts.item_lines import quote
 from deeper.persona.prompts.templates import Prompts
-
-OWN = 0.3
-"""Share of the item's own rating in what is learnt; the rest is what is usual."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +40,7 @@ class Example:
         prefix: Tokens that all items share.
         tails: Each item's own tokens.
         tree: The labels' tree.
-        shares: What is to be predicted; shape (items, labels).
+        shares: The target distributions; shape (items, labels).
     """
 
     reading: Reading
@@ -58,7 +56,7 @@ class Example:
 
 
 class Encoder:
-    """Turns readings into tokens, exactly those that an engine reads."""
+    """Turns readings into the tokens that an engine reads."""
 
     def __init__(self, tokenizer: Any, prompts: Prompts) -> None:
         """Use a tokeniser and prompts."""
@@ -74,8 +72,9 @@ class Encoder:
         asked = [Prompt(system, user + continuation) for continuation in request.continuations]
         prefix, tails = split_prefix(encode_chats(self._tokenizer, asked, self._control_tokens))
         shares = soft_labels([ratings[c] for c in request.continuations], reading.domain.scale)
-        if reading.usual is not None:
-            shares = OWN * shares + (1 - OWN) * reading.usual
+        if reading.expected is not None:
+            own = PREDICTOR.own_rating_share
+            shares = own * shares + (1 - own) * reading.expected
         return Example(reading, prefix, tails, self._tree(request.labels), torch.tensor(shares, dtype=torch.float32))
 
     def _build_tree(self, labels: tuple[str, ...]) -> LabelTree:
@@ -98,7 +97,7 @@ class _PredictorTrainer(Trainer):
         self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
         del return_outputs, num_items_in_batch
-        # `losses` goes past the model's own forward, which the Trainer has told its precision.
+        # The Trainer sets the precision in the model's forward, which `losses` does not call.
         with torch.autocast(self.args.device.type, torch.bfloat16, enabled=self.args.bf16):
             return losses(model, inputs["examples"]).mean()
 
@@ -110,18 +109,18 @@ def train_predictor(
 
     Args:
         model: With LoRA (`with_lora`).
-        training: Examples in the order of their use; those of one step are sorted by length, which changes nothing
-            but the padding.
+        training: Examples in the order of their use; within a step they are sorted by length, which changes only the
+            padding.
         validation: Examples of validation users.
         plan: How to train; the steps are those of `training`.
         folder: The training's folder.
-        show: Is told after each step.
+        show: Called after each step.
 
     Returns:
-        What was logged; see `training.train`.
+        The log; see `trainer.train`.
 
     Raises:
-        UserError: See `training.train`.
+        UserError: See `trainer.train`.
     """
     ordered = in_order(training, plan.steps, plan.batch)
     trainer = _PredictorTrainer(
@@ -130,22 +129,22 @@ def train_predictor(
         train_dataset=ordered,  # type: ignore[arg-type]
         data_collator=lambda examples: {"examples": examples},  # type: ignore[arg-type]
     )
-    watch = Watch(plan, lambda: judge(model, validation, plan.micro_batch), show)
-    return train(trainer, watch, folder)
+    monitor = Monitor(plan, lambda: validate(model, validation, plan.micro_batch), show)
+    return train(trainer, monitor, folder)
 
 
-def judge(model: Any, examples: Sequence[Example], micro_batch: int = 1) -> dict[str, float]:
-    """Errors on validation users: the mean over domains of the mean over users.
+def validate(model: Any, examples: Sequence[Example], micro_batch: int = 1) -> dict[str, float]:
+    """Measure errors on validation users: the mean over domains of the mean over users.
 
     Args:
         model: The model.
-        examples: One of each user and kind of persona.
+        examples: One for each user and kind of persona.
         micro_batch: Examples of a forward pass.
 
     Returns:
-        `mae` of the median, `crps`, `rank_accuracy` (pairs in the right order; .5 is chance), `user_median` (MAE on
-        the same items), `vs_user_median` (ratio); for a policy's personas the same with `policy_` before the name;
-        and `mae_DOMAIN`, `user_median_DOMAIN`.
+        `mae` of the predicted median, `crps`, `rank_accuracy` (share of pairs in the right order; .5 is chance),
+        `user_median` (MAE of that baseline on the same items) and `vs_user_median` (the ratio of the two MAEs); the
+        same for a policy's personas, prefixed with `policy_`; and `mae_DOMAIN`, `user_median_DOMAIN`.
     """
     was_training = model.training
     model.eval()
@@ -170,7 +169,7 @@ def judge(model: Any, examples: Sequence[Example], micro_batch: int = 1) -> dict
 
 
 def swapped(readings: Sequence[Reading]) -> list[Reading]:
-    """The same ratings behind the persona of another user of the same domain."""
+    """The readings, each with the persona of another user of the same domain."""
     by_domain: dict[str, list[Reading]] = {}
     for reading in readings:
         by_domain.setdefault(reading.domain.id, []).append(reading)
@@ -195,6 +194,6 @@ def _errors(reading: Reading, scores: torch.Tensor) -> dict[str, float]:
 
 
 def _means(rows: Sequence[dict[str, float]]) -> dict[str, float]:
-    """Means of each number, without those that are not defined (no two ratings differ)."""
+    """The mean of each number over the rows where it is defined; rank accuracy needs two ratings that differ."""
     columns = {name: [row[name] for row in rows if not np.isnan(row.get(name, np.nan))] for name in rows[0]}
     return {name: fmean(column) for name, column in columns.items() if column}

@@ -1,8 +1,8 @@
-"""Several answers behind one prompt, in one forward pass of a torch model.
+"""Scores several answers to one prompt in one forward pass of a torch model.
 
-The prompt is computed once: prompt and answers lie in one sequence, and a mask keeps the answers from seeing each other
-(`engine.torch.packed_labels`). Padding is on the left, so that sequences end together and logits are computed for their
-answers alone. The model is called as a whole, so that what wraps it for several processes works.
+The prompt is computed once: prompt and answers form one sequence, and a mask hides the answers from each other
+(`engine.torch.packed_labels`). Padding is on the left, so all sequences end together and logits are needed only there.
+The model's own forward is called, so wrappers for several processes work.
 """
 
 from collections.abc import Sequence
@@ -24,21 +24,22 @@ def lay_out(asked: Sequence[tuple[Tokens, Sequence[Tokens]]]) -> dict[str, Any]:
     """The tensors of one forward pass.
 
     Args:
-        asked: Prompts in tokens, each with at least one answer and its end.
+        asked: Prompts in tokens, each with at least one answer that ends with the end token.
 
     Returns:
-        `tokens`, `positions` of shape (prompts, length) and `visible` of shape (prompts, 1, length, length) for the
-        model; `kept`, the number of places from the right for which logits are needed; and for the answers of all
-        prompts, one after another: `rows`, the prompt of each, of shape (answers, 1), and of shape (answers, tokens),
-        padded on the right, `places` among those kept where each token is predicted, `targets` (the tokens), `present`.
+        For the model: `tokens` and `positions` of shape (prompts, length), `visible` of shape (prompts, 1, length,
+        length), and `kept`, the number of last places whose logits are needed.
+        For the answers of all prompts in order: `rows` (the answer's prompt) of shape (answers, 1); and padded on the
+        right, of shape (answers, tokens): `places` (where among the kept ones each token is predicted), `targets` (the
+        tokens) and `present` (not padding).
     """
-    # The last token of an answer is predicted and never read.
+    # The last token of an answer is only a target, never an input.
     packed = [pack(prompt, [answer[:-1] for answer in answers], _NO_LABELS) for prompt, answers in asked]
     length = max(len(one.tokens) for one in packed)
     kept = 1 + max(sum(len(answer) - 1 for answer in answers) for _, answers in asked)
     tokens = torch.zeros(len(asked), length, dtype=torch.long)
     positions = torch.zeros_like(tokens)
-    # Padding sees itself: a row that sees nothing would be NaN.
+    # Padding attends to itself: a row without any visible token would give NaN.
     visible = torch.eye(length, dtype=torch.bool).repeat(len(asked), 1, 1, 1)
     places: list[Tensor] = []
     rows: list[int] = []

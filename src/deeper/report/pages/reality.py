@@ -49,7 +49,7 @@ LINES = (
 def print_reality(report: Report, console: Console) -> None:
     """Print the numbers of the chosen measure for every domain, and whether the reward can be trusted."""
     table = Table(title=f"Can the reward be trusted? ({report['config']['reward']})", box=None, padding=(0, 1))
-    entries = _chosen(report)
+    entries = _entries(report, report["config"]["reward"])
     table.add_column("")
     for entry in entries:
         table.add_column(Text(printable(entry["domain"])))
@@ -67,15 +67,18 @@ def page(report: Report) -> str:
     sections = [
         f"<h1>Can the reward be trusted?</h1><p>{escape(' '.join(_notes(report)))}</p>",
         _reliability(report),
-        *(_section(measure, report) for measure in dict.fromkeys(entry["measure"] for entry in report["reality"])),
+        *(_section(measure, report) for measure in report["reality"]),
         f"<h2>Best and worst directions</h2>{''.join(html.rewarded(example, 3) for example in report['examples'])}",
         f"<h2>Origin</h2>{html.table(_origin(report), label='Origin')}",
     ]
     return html.document("Can the reward be trusted?", sections)
 
 
-def _chosen(report: Report) -> list[Mapping[str, Any]]:
-    return [entry for entry in report["reality"] if entry["measure"] == report["config"]["reward"]]
+def _entries(report: Report, measure: str) -> list[Mapping[str, Any]]:
+    """The reality of each domain, and of all domains together where there are several."""
+    reality = report["reality"][measure]
+    domains = list(reality["by_domain"].values())
+    return domains if len(domains) == 1 else [*domains, reality["overall"]]
 
 
 def _find(entry: Mapping[str, Any], line: Line) -> Estimate | None:
@@ -113,7 +116,7 @@ def _notes(report: Report) -> list[str]:
 
 
 def _section(measure: str, report: Report) -> str:
-    entries = [entry for entry in report["reality"] if entry["measure"] == measure]
+    entries = _entries(report, measure)
     rows = [(line.name, [_with_interval(_find(entry, line)) for entry in entries]) for line in LINES]
     head = ["", *(f"{e['domain']} ({e['contexts_used']} contexts, {e['users']} users)" for e in entries)]
     cells = [[name, *values] for name, values in rows if any(values)]
@@ -121,7 +124,11 @@ def _section(measure: str, report: Report) -> str:
 
 
 def _reliability(report: Report) -> str:
-    found = [(f"{e['domain']}, {e['measure']}", _find(e, RELIABILITY)) for e in report["reality"]]
+    found = [
+        (f"{entry['domain']}, {measure}", _find(entry, RELIABILITY))
+        for measure in report["reality"]
+        for entry in _entries(report, measure)
+    ]
     rows = [{"name": name, "value": estimate["value"], "ci": estimate["ci"]} for name, estimate in found if estimate]
     level = report["min_reliability"]
     return charts.intervals("Reliability", rows, (0.0, level), f"Dashed: the needed reliability, {level:g}.")

@@ -1,0 +1,84 @@
+"""The numbers that decide what policies and predictors learn from. Adapters were trained with these values."""
+
+from dataclasses import dataclass, field
+
+from deeper.learning.examples.tasks import PersonaKind, Task
+
+
+def _task_shares() -> dict[Task, float]:
+    return {
+        "initialise": 0.3,
+        "refine": 0.45,
+        "incremental_update": 0.08,
+        "hierarchical_merge": 0.08,
+        "full_regeneration": 0.09,
+        "slide_regeneration": 0.0,
+    }
+
+
+def _persona_kind_shares() -> dict[PersonaKind, float]:
+    return {"policy": 0.4, "describer": 0.3, "level_only": 0.22, "unknown": 0.08}
+
+
+@dataclass(frozen=True)
+class LessonRecipe:
+    """How lessons for a policy are drawn.
+
+    Attributes:
+        task_shares: Share of each task. The method needs initialising and refining. The other updaters learn their
+            prompts too, so a comparison with them is one of methods and not of practice. Slide regeneration asks
+            exactly what initialising asks, and has its share there.
+        imperfect_persona_share: Share of old personas that say less than could be known, or something wrong. A policy's
+            own personas are never perfect, and it must learn to mend them.
+        same_form_share: Share of old personas that state the verdict in the answer's form. A policy's own always do,
+            and it must not copy the level that follows the same words.
+        verdict_answers: Extra answers of each lesson that state only the verdict, each in other words.
+        wrong_level_shifts: Steps of the scale by which the level of a wrong old persona is off.
+        scattered_share: Share of predictions that scatter around the old persona's verdict; the others are the verdict
+            for all items.
+        scatter: Standard deviation of scattered predictions, as a share of the scale's range.
+        unpredicted_share: Share of refinements without predictions, as where a prediction failed.
+        words_per_five_tokens: Length limit of a describer's text in words, for each 5 tokens of the persona's limit.
+    """
+
+    task_shares: dict[Task, float] = field(default_factory=_task_shares)
+    imperfect_persona_share: float = 0.5
+    same_form_share: float = 0.5
+    verdict_answers: int = 3
+    wrong_level_shifts: tuple[int, ...] = (-2, -1, 1, 2)
+    scattered_share: float = 0.5
+    scatter: float = 0.15
+    unpredicted_share: float = 0.03
+    words_per_five_tokens: int = 3
+
+
+@dataclass(frozen=True)
+class ReadingRecipe:
+    """How readings for a predictor are drawn.
+
+    Attributes:
+        persona_kind_shares: Share of each kind of persona. Predictors mostly read a policy's personas, so those have
+            the largest share where there are any; without them the others keep their proportions. The describer's say
+            most, and the verdict alone keeps the level from being drowned. An empty persona stands for the average
+            user; it is always the same text and needs few examples.
+        items: Most items of a reading, drawn from its window. Three items show as much of a persona as eight; which
+            titles are liked takes many.
+        later_window_share: Share of readings whose target is one window later: a persona must hold for longer than ten
+            items.
+        standing_min_ratings: Ratings by other users that a title needs to have a standing. Without this limit, titles
+            with one rating made predictions worse where hardly any title comes again.
+        standing_shrinkage_ratings: Average ratings that are added to each title. Of 2, 4 and 8 the best on validation
+            users of MovieLens.
+    """
+
+    persona_kind_shares: dict[PersonaKind, float] = field(default_factory=_persona_kind_shares)
+    items: int = 8
+    later_window_share: float = 0.2
+    standing_min_ratings: int = 3
+    standing_shrinkage_ratings: float = 8.0
+
+
+LESSONS = LessonRecipe()
+"""The recipe of all lessons."""
+READINGS = ReadingRecipe()
+"""The recipe of all readings."""

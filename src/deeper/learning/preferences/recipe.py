@@ -1,0 +1,25 @@
+"""The numbers that decide whether a reward may be learnt from."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class RewardRecipe:
+    """When a reward is trusted.
+
+    Attributes:
+        min_reliability: Least reliability, 0 to 1. Below it a reward is mostly luck: its correlation with the true
+            reward is under √0.2 = 0.45.
+        min_users: Least users with a reward; an interval that resamples fewer says little.
+        rescored_tolerance: Largest |r_prev| + |r_curr| + |r_fut|, by CRPS and as a share of the scale's range, that the
+            old persona may get when it is scored again among the directions. An engine whose answers depend on the rest
+            of the batch exceeds it.
+    """
+
+    min_reliability: float = 0.2
+    min_users: int = 16
+    rescored_tolerance: float = 0.01
+
+
+REWARD_RECIPE = RewardRecipe()
+"""The recipe of all rewards."""
