@@ -23,7 +23,7 @@ TINY_MODEL: dict[str, Any] = {
 """Shape of the random model."""
 
 
-def check_origin(folder: RunFolder, origin: Mapping[str, str]) -> None:
+def check_origin(folder: RunFolder, origin: Mapping[str, Any]) -> None:
     """Record what a training starts from, and refuse to continue it from anything else.
 
     Args:
