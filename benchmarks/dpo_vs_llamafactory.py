@@ -90,7 +90,7 @@ def write_start(folder: Path, model: Any, base: str) -> None:
     folder.mkdir()
     plan = Plan(1, BATCH, MICRO_BATCH, 1.0, 0, 16, 32, "all", 1, 1, SEED)
     save_adapter(with_lora(model, plan), folder)
-    write_card(folder, kind="policy", base=base, prompt_version="benchmark", users=[], provenance={})
+    write_card(folder, kind="policy", base=base, templates={"refine": "benchmark"}, users=[], provenance={})
 
 
 def invented(number: int) -> list[dict[str, Any]]:
@@ -127,7 +127,7 @@ def write_pairs(folder: Path, rows: Sequence[dict[str, Any]]) -> Path:
     folder.mkdir()
     pq.write_table(pa.Table.from_pylist(list(rows), schema=PAIR), folder / "train.parquet")
     pq.write_table(PAIR.empty_table(), folder / "validation.parquet")
-    (folder / "pairs.json").write_text(json.dumps({"prompt_version": "benchmark"}), "utf-8")
+    (folder / "pairs.json").write_text(json.dumps({"templates": {"refine": "benchmark"}}), "utf-8")
     return folder
 
 

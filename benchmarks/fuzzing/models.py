@@ -213,7 +213,7 @@ def adapter(name: str) -> Callable[[Path], Read]:
         def read(data: bytes) -> None:
             (folder / name).write_bytes(data)
             found = load_adapter(folder)
-            card = {"kind": found.kind, "base": found.base, "prompt_version": found.prompt_version}
+            card = {"kind": found.kind, "base": found.base, "templates": dict(found.templates)}
             before = (folder / CARD).read_bytes()
             write_card(folder, **card, users=found.users, provenance=found.provenance)
             same(found, load_adapter(folder), "the adapter")
@@ -226,7 +226,7 @@ def adapter(name: str) -> Callable[[Path], Read]:
 
 def adapter_files(_: Path) -> tuple[bytes, bytes, bytes]:
     """Return a card, a configuration and tensors."""
-    card = {"kind": "policy", "base": "0123", "prompt_version": "p", "users": ["ab", "cd"], "provenance": {"seed": 1}}
+    card = {"kind": "policy", "base": "0123", "templates": {"refine": "p"}, "users": ["ab", "cd"], "provenance": {"seed": 1}}
     config = {"peft_type": "LORA", "r": 4, "lora_alpha": 8, "target_modules": ["q_proj"], "rank_pattern": {}}
     head = json.dumps({"a.lora_A": {"dtype": "F32", "shape": [1, 2], "data_offsets": [0, 8]}}).encode()
     return json.dumps(card).encode(), json.dumps(config).encode(), struct.pack("<Q", len(head)) + head + bytes(8)

@@ -116,7 +116,7 @@ def pairs(name: str) -> Callable[[Path], Read]:
     def make(folder: Path) -> Read:
         for one in ("train", "validation"):
             (folder / f"{one}.parquet").write_bytes(pair_table(one))
-        (folder / "pairs.json").write_text('{"prompt_version": "p"}', "utf-8")
+        (folder / "pairs.json").write_text('{"templates": {"refine": "p"}}', "utf-8")
 
         def read(data: bytes) -> None:
             (folder / name).write_bytes(data)
@@ -219,7 +219,7 @@ RUNS = (
     Target("run_json", json_file, seeds_of("calibration.json")),
     Target("shard", shard("stage"), shards("stage")),
     Target("shard_cost", shard("cost"), shards("cost")),
-    Target("pairs_json", pairs("pairs.json"), lambda _: [b'{"prompt_version": "p"}', b'["prompt_version"]']),
+    Target("pairs_json", pairs("pairs.json"), lambda _: [b'{"templates": {"refine": "p"}}', b'["templates"]']),
     Target("pairs_train", pairs("train.parquet"), lambda _: [pair_table("train"), pair_table("validation")]),
     Target("policy_personas", policy_texts, persona_tables),
     Target("key_file", key_file, lambda _: [b"0" * 64 + b"\n", b"00 " * 32]),

@@ -191,7 +191,7 @@ def test_pairs_are_made_and_parted_by_user(deeper: CommandLine, run: Path) -> No
         assert [message["role"] for message in lines[0]["prompt"]] == ["system", "user"]
     assert f"{report['counts']['train']['pairs']} pairs of" in made.out and "deeper train dpo --pairs pairs" in made.out
     manifest = json.loads((run / "manifest.json").read_text("utf-8"))
-    assert report["prompt_version"] == manifest["prompt_version"]
+    assert report["templates"] == manifest["templates"]
     assert report["max_persona_tokens"] == 120
     contexts: dict[tuple[str, int], list[float]] = {}
     for row in table(run / "rewards.parquet"):
@@ -321,7 +321,7 @@ def test_runs_that_do_not_fit_together(deeper: CommandLine, run: Path, planted: 
     words = ("--out", "pairs", *ALL)
     assert_refused(deeper("pairs", str(run), str(short), *words), "different max_persona_tokens", "120", "48")
     other = Path(shutil.copytree(run, tmp_path / "other"))
-    change_json(other / "manifest.json", prompt_version="another")
+    change_json(other / "manifest.json", templates={"refine": "00000000"})
     assert_refused(deeper("pairs", str(run), str(other), *words), "different versions of the prompts", "another")
     assert_refused(deeper("pairs", str(other), *words), "prompts of version another", "sample again")
     shutil.copy(run / "manifest.json", other / "manifest.json")
@@ -386,7 +386,7 @@ def test_published_pairs_are_taken_as_they_are(deeper: CommandLine, tmp_path: Pa
     assert len({row["user"] for row in zero}) == 1, "pairs of one prompt stay together"
     assert {row["r_chosen"] for row in train} == {None}
     report = json.loads(Path("made/pairs.json").read_text("utf-8"))
-    assert (report["prompt_version"], report["counts"]["train"]["mean_margin"]) == ("published", None)
+    assert (report["templates"], report["counts"]["train"]["mean_margin"]) == ({}, None)
     again = deeper("pairs", str(first), "--out", "made")
     assert again.code == 2 and "the folder already holds pairs" in again.err
 

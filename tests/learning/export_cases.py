@@ -54,7 +54,7 @@ def write_pair_folder(
     folder.mkdir(parents=True)
     pq.write_table(table(train), folder / "train.parquet")
     pq.write_table(table(validation), folder / "validation.parquet")
-    (folder / "pairs.json").write_text(json.dumps({"prompt_version": "77aa", **about}), "utf-8")
+    (folder / "pairs.json").write_text(json.dumps({"templates": {"refine": "77aa"}, **about}), "utf-8")
     return folder
 
 
@@ -69,7 +69,7 @@ def write_policy(folder: Path, *, with_card: bool = True, **card: Any) -> Path:
         known = {
             "kind": "policy",
             "base": "0123456789ab",
-            "prompt_version": "77aa",
+            "templates": {"refine": "77aa"},
             "users": ["ff00"],
             "provenance": {},
         }

@@ -41,7 +41,7 @@ def write_pairs(
     folder.mkdir(parents=True, exist_ok=True)
     for name, rows in (("train", train), ("validation", validation)):
         pq.write_table(pa.Table.from_pylist(rows, schema=PAIR), folder / f"{name}.parquet")
-    (folder / "pairs.json").write_text(json.dumps({"prompt_version": version}), "utf-8")
+    (folder / "pairs.json").write_text(json.dumps({"templates": {"refine": version}}), "utf-8")
     return folder
 
 

@@ -166,10 +166,10 @@ class TestLlamaFactoryFolder:
         assert not (tmp_path / "out").exists()
 
     def test_different_prompts_are_refused(self, folders: list[str], tmp_path: Path) -> None:
-        other = write_pair_folder(tmp_path / "p3", [pair(users("b", 1)[0])], [], prompt_version="88bb")
+        other = write_pair_folder(tmp_path / "p3", [pair(users("b", 1)[0])], [], templates={"refine": "88bb"})
         with pytest.raises(UserError, match="different prompts .77aa, 88bb"):
             export_llamafactory([folders[0], str(other)], tmp_path / "out")
-        adapter = write_policy(tmp_path / "cold", prompt_version="88bb")
+        adapter = write_policy(tmp_path / "cold", templates={"refine": "88bb"})
         with pytest.raises(UserError, match="trained with the prompts 88bb"):
             export_llamafactory(folders, tmp_path / "out", policy_adapter=str(adapter))
 
@@ -305,7 +305,7 @@ class TestNames:
     ) -> None:
         put_on_hub(hub_cache, "model", "someone/DPO-8B", write_policy(tmp_path / "a", with_card=False))
         adapter = check_adapter("policy", Path("someone/DPO-8B"), "77aa")
-        assert (adapter.kind, adapter.base, adapter.prompt_version, adapter.users) == (None, "", "", frozenset())
+        assert (adapter.kind, adapter.base, adapter.templates, adapter.users) == (None, "", {}, frozenset())
         assert (adapter.folder / "adapter_model.safetensors").is_file()
         assert "someone/DPO-8B has no deeper.json" in caplog.text
         with pytest.raises(UserError, match=r"no adapter of deeper here \(deeper.json missing\)"):

@@ -65,7 +65,7 @@ def write_adapter(folder: Path, tiny_base: Path, **changes: Any) -> Path:
                 value.normal_(std=0.3)
     folder.mkdir(exist_ok=True)
     save_adapter(model, folder)
-    card = {"kind": "policy", "base": base_of(str(tiny_base)), "prompt_version": "v1", "users": ["ab"], **changes}
+    card = {"kind": "policy", "base": base_of(str(tiny_base)), "templates": {"refine": "v1"}, "users": ["ab"], **changes}
     write_card(folder, **card, provenance={"users": {"reefs": 1}})
     return folder
 
@@ -91,7 +91,7 @@ def test_the_adapter_and_its_metrics_say_what_they_are(
 ) -> None:
     out, metrics = trained
     adapter = load_adapter(out)
-    assert (adapter.kind, adapter.base, adapter.prompt_version) == ("policy", base_of(str(tiny_base)), "v1")
+    assert (adapter.kind, adapter.base, adapter.templates) == ("policy", base_of(str(tiny_base)), {"refine": "v1"})
     assert adapter.users == {user_hash("coves", user) for user in users_of_part("b", 8)} | {"ab"}
     assert adapter.provenance["users"] == {"coves": 8}
     assert adapter.provenance["before"] == {"users": {"reefs": 1}}
@@ -228,7 +228,7 @@ def test_bad_pairs_are_refused(tiny_base: Path, tmp_path: Path) -> None:
     [
         ({"kind": "predictor"}, {}, "the adapter of a predictor, not of a policy"),
         ({"base": "another"}, {}, "trained on the weights another"),
-        ({"prompt_version": "v0"}, {}, "trained with the prompts v0, and these are v1"),
+        ({"templates": {"refine": "v0"}}, {}, "trained with another text of the prompt refine"),
         ({}, {"rank": 8}, "rank 2, alpha 4 and layers all, but the settings say 8"),
         ({}, {"warmup_steps": 4}, "4 warm-up steps are not fewer than the 4 steps"),
     ],

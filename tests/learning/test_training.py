@@ -141,7 +141,7 @@ def test_the_adapter_says_what_it_is(
     adapter = load_adapter(out)
     users = users_of(predictor_settings(behaviour, tiny_base))
     assert (adapter.kind, adapter.base) == (kind, base_of(str(tiny_base)))
-    assert adapter.prompt_version == load_prompts().version_for(kind)
+    assert adapter.templates == load_prompts().hashes_for(kind)
     assert adapter.users == {user_hash("coves", user.user) for user in users.train}
     assert not adapter.users & {user_hash("coves", user.user) for user in users.validation}
     assert str(tiny_base) not in (out / "adapter_config.json").read_text("utf-8")

@@ -62,7 +62,7 @@ FOUND = {
     "run_json": [b"[" * 100_000, b"[1]", b"\xff", b"1" * 5000],
     "adapter_card": [b"[" * 100_000],
     "adapter_configuration": [b"[" * 100_000],
-    "pairs_json": [b'["prompt_version"]', b"[" * 100_000],
+    "pairs_json": [b'["templates"]', b"[" * 100_000],
     "checkpoint_mark": [b"[]", b"[" * 100_000],
     "retry_after": [b"Mon, 01 Jan 99999 00:00:00 GMT", b"Mon, 99 Jan 2026 99:99:99 GMT"],
     "server_body": [
