@@ -21,12 +21,17 @@ from deeper.commands.learn.settings import PRESETS, LearnSettings
 @CONFIG
 @click.option("--force", is_flag=True, help="Learn even if deeper reward finds that its rewards are not reliable.")
 @click.option(
+    "--reuse-shards",
+    is_flag=True,
+    help="When you continue a run after a change of the code, keep the steps and shards that the old code made.",
+)
+@click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
     required=True,
     help="Folder for the adapters and the report. An interrupted run resumes in it.",
 )
-def command(out: Path, force: bool, preset: str, config: Path | None, **flags: Any) -> None:
+def command(out: Path, force: bool, reuse_shards: bool, preset: str, config: Path | None, **flags: Any) -> None:
     """Train the policy on its own refinements, in two iterations.
 
     \b
@@ -49,7 +54,8 @@ def command(out: Path, force: bool, preset: str, config: Path | None, **flags: A
 
     settings = resolve(LearnSettings, config, given(flags, LearnSettings), dict(PRESETS[preset]))
     console = Console(stderr=True)
-    report = learn(settings, out, Audience(console, lambda: TrainingProgress(console), _write_pages), force)
+    audience = Audience(console, lambda: TrainingProgress(console), _write_pages)
+    report = learn(settings, out, audience, force, reuse_shards=reuse_shards)
     print_learning(report, Console())
     adapters = ", ".join(str(layout.policy_folder(out, iteration)) for iteration in ITERATIONS)
     click.echo(f"Adapters: {adapters}; report: {out} ({layout.REPORT}, {layout.PAGE})")

@@ -14,6 +14,7 @@ class TrainingRecord(BaseModel):
     Attributes:
         settings: Settings of the training.
         recipe: Numbers that are not settings, by the name of the recipe (`deeper.learning.recipes`).
+        code: Hash of the code that it began with, and of each other code that continued it.
         provenance: Commit, versions and machine (`deeper.storage.provenance`).
         seed: Seed of everything random.
         steps: Optimiser steps.
@@ -27,6 +28,7 @@ class TrainingRecord(BaseModel):
 
     settings: dict[str, Any] = Field(default_factory=dict)
     recipe: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    code: list[str] = Field(default_factory=list)
     provenance: dict[str, Any] = Field(default_factory=dict)
     seed: int | None = None
     steps: int | None = None

@@ -13,6 +13,7 @@ import sys
 import sysconfig
 from collections.abc import Iterator, Mapping
 from functools import cache, partial
+from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 from types import FunctionType, MethodType, ModuleType
 from typing import Any
@@ -94,14 +95,25 @@ def _source(name: str) -> Path | None:
     return None if is_installed or not path.is_file() else path
 
 
-@cache
 def _file_of(name: str) -> str | None:
     """The file of a module that is not imported yet."""
-    try:
-        spec = importlib.util.find_spec(name)
-    except (ImportError, AttributeError, ValueError):  # `from module import name` names no module
-        return None
+    spec = _spec(name)
     return spec.origin if spec else None
+
+
+@cache
+def _spec(name: str) -> ModuleSpec | None:
+    """Find a module without importing the packages around it, which may take seconds (torch)."""
+    package = name.rpartition(".")[0]
+    if not package:
+        try:
+            return importlib.util.find_spec(name)
+        except ValueError:  # a module without a specification, such as __main__
+            return None
+    around = _spec(package)
+    # `from module import name` names no module.
+    places = around.submodule_search_locations if around else None
+    return None if places is None else PathFinder.find_spec(name, places)
 
 
 @cache

@@ -2,13 +2,10 @@
 
     before ─▶ 1: sample ─▶ reward ─▶ pairs ─▶ train ─▶ validation ─▶ 2: the same with the policy of iteration 1 ─▶ …
 
-Each step runs another command in its own folder (`layout`). A finished step is recorded in `steps/` with a hash of its
-settings and of the steps before it, and is not repeated. An unfinished step continues where it stopped.
+Each step runs another command in its own folder (`layout`). `steps` skips finished ones. An unfinished step continues
+where it stopped.
 """
 
-import gc
-import json
-import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -20,9 +17,10 @@ from rich.console import Console
 
 from deeper.commands.evaluate.evaluate import evaluate
 from deeper.commands.learn import layout
-from deeper.commands.learn.report import Alarm, Iteration, LearningReport, PairsSummary, RewardSummary, Step
+from deeper.commands.learn.report import Alarm, Iteration, LearningReport, PairsSummary, RewardSummary
 from deeper.commands.learn.settings import LearnSettings, to_evaluate, to_pair, to_reward, to_sample, to_train
-from deeper.commands.learn.start import check, digest, lora_of, quiet, starting_points, with_base
+from deeper.commands.learn.start import check, lora_of, quiet, starting_points, with_base
+from deeper.commands.learn.steps import Steps, Task
 from deeper.commands.learn.validation import (
     LEARNT_METHOD,
     LENGTH_ALARMS,
@@ -36,6 +34,7 @@ from deeper.commands.pairs.pairs import make_pairs
 from deeper.commands.pairs.settings import ITERATIONS
 from deeper.commands.reward.reward import reward_directions
 from deeper.commands.sample.sample import sample_directions
+from deeper.commands.train.from_pairs import train_dpo
 from deeper.commands.train.settings import DpoSettings
 from deeper.commands.train.start import check_extra
 from deeper.engine.adapter import METRICS
@@ -46,16 +45,25 @@ from deeper.learning.preferences.reality_report import read_reward_report
 from deeper.learning.preferences.recipe import REWARD_RECIPE
 from deeper.learning.recipes import dump_recipes
 from deeper.persona.schema import PERSONA
+from deeper.persona.updaters import UPDATERS
 from deeper.storage.layout import MANIFEST, REWARD_REPORT
 from deeper.storage.provenance import provenance
 from deeper.storage.run_folder import RunFolder
-from deeper.storage.settings import RunSettings
 
 if TYPE_CHECKING:
     from deeper.learning.training.trainer import Progress
 
 STEPS = 1 + 5 * len(ITERATIONS)
 RESULTS = "results.json"
+# `code_hash` follows imports, and updaters are found by their names.
+CODE = {
+    "sample": (sample_directions, UPDATERS[LEARNT_METHOD]),
+    "reward": (reward_directions,),
+    "pairs": (make_pairs, UPDATERS[LEARNT_METHOD]),
+    "policy": (train_dpo,),
+    "validation": (evaluate, UPDATERS[LEARNT_METHOD]),
+}
+"""The functions that do each step. A step is done again if their code changes."""
 
 
 class Display(Protocol):
@@ -81,7 +89,9 @@ class Audience:
     report: Callable[[Path, Mapping[str, Any]], None]
 
 
-def learn(settings: LearnSettings, out: Path, audience: Audience, force: bool = False) -> dict[str, Any]:
+def learn(
+    settings: LearnSettings, out: Path, audience: Audience, force: bool = False, *, reuse_shards: bool = False
+) -> dict[str, Any]:
     """Teach a policy from its own refinements, or continue an interrupted run.
 
     Args:
@@ -89,6 +99,7 @@ def learn(settings: LearnSettings, out: Path, audience: Audience, force: bool = 
         out: The folder to write: one folder for each step, the adapters in `1/policy` and `2/policy`, and learn.json.
         audience: Where progress is shown.
         force: Learn even if a reward cannot be trusted.
+        reuse_shards: Keep steps and shards whose code has changed since.
 
     Returns:
         The content of `learn.json`.
@@ -103,24 +114,26 @@ def learn(settings: LearnSettings, out: Path, audience: Audience, force: bool = 
     folder = RunFolder(out, settings)
     with folder.held():
         resolved = with_base(settings, folder)
-        run = _LearningRun(resolved, folder, audience, _empty_report(settings), key=starting_points(settings))
+        report = _empty_report(settings)
+        steps = Steps(folder, audience.console, report, starting_points(settings), reuse_shards=reuse_shards)
+        run = _LearningRun(resolved, folder, audience, report, steps)
         run.validate(layout.BEFORE, settings.policy_adapter)
         policy = settings.policy_adapter
         for iteration in ITERATIONS:
             policy = run.iterate(iteration, policy, force)
-        return run.report.as_json()
+        return report.as_json()
 
 
 @dataclass
 class _LearningRun:
-    """The steps, one after another.
+    """A run: what each step does, and what the report says of it.
 
     Attributes:
         settings: What to do; the engines' folders exist.
         folder: Holds everything.
         audience: Where progress is shown.
         report: The report so far.
-        key: Hash of the steps so far and of what they started from.
+        steps: Runs the steps.
         errors_before: Held-out errors of the refinements before learning.
     """
 
@@ -128,36 +141,42 @@ class _LearningRun:
     folder: RunFolder
     audience: Audience
     report: LearningReport
-    key: str
+    steps: Steps
     errors_before: dict[tuple[str, str, int], float] = field(default_factory=dict[tuple[str, str, int], float])
 
     def iterate(self, iteration: int, policy: str, force: bool) -> str:
         """Run one iteration that starts from the adapter `policy`; returns the folder of the new adapter."""
         settings, console, out = self.settings, self.audience.console, self.folder.path
+        reuse = self.steps.reuse_shards
         found = Iteration(iteration=iteration)
         self.report.iterations.append(found)
         run, pairs = layout.sampled_folder(out, iteration), layout.pairs_folder(out, iteration)
         trained = layout.policy_folder(out, iteration)
 
         sample = to_sample(settings, iteration, policy)
-        sampling = partial(sample_directions, sample, run, console)
-        found.sampled = self.step(f"{iteration}/sample", sample, run / MANIFEST, sampling)["counts"]
+        sampling = partial(sample_directions, sample, run, console, reuse_shards=reuse)
+        task = Task(sample, CODE["sample"], run / MANIFEST, sampling, shards_report=run / MANIFEST)
+        found.sampled = self.steps.run(f"{iteration}/sample", task)["counts"]
         self.publish()
 
         reward = to_reward(settings)
-        rewarding = partial(reward_directions, reward, run, console)
-        found.reward = _reward_summary(self.step(f"{iteration}/reward", reward, run / REWARD_REPORT, rewarding), run)
+        rewarding = partial(reward_directions, reward, run, console, reuse_shards=reuse)
+        task = Task(reward, CODE["reward"], run / REWARD_REPORT, rewarding, shards_report=run / REWARD_REPORT)
+        found.reward = _reward_summary(self.steps.run(f"{iteration}/reward", task), run)
         self.publish()
 
         pair = to_pair(settings, iteration, force)
         pairing = partial(make_pairs, pair, [run], pairs)
-        made = self.step(f"{iteration}/pairs", pair, pairs / PAIRS_REPORT, pairing)
+        task = Task(pair, CODE["pairs"], pairs / PAIRS_REPORT, pairing, shards_report=None)
+        made = self.steps.run(f"{iteration}/pairs", task)
         self.report.notes += _notes(iteration, made)
         found.pairs = PairsSummary(**{name: made[name] for name in PairsSummary.model_fields})
         self.publish()
 
         train = to_train(settings, iteration, pairs, policy, lora_of(policy))
-        metrics = self.step(f"{iteration}/policy", train, trained / METRICS, partial(self._train, train, trained))
+        training = partial(self._train, train, trained)
+        task = Task(train, CODE["policy"], trained / METRICS, training, shards_report=None)
+        metrics = self.steps.run(f"{iteration}/policy", task)
         self.alarm(iteration, metrics["alarms"])
         found.training = metrics
         self.publish()
@@ -172,9 +191,13 @@ class _LearningRun:
         name = place.relative_to(self.folder.path).as_posix()
 
         def evaluating() -> dict[str, Any]:
-            return evaluate(settings, place, self.audience.console).as_json()
+            return evaluate(settings, place, self.audience.console, reuse_shards=self.steps.reuse_shards).as_json()
 
-        results = parse_results(self.step(name, settings, place / RESULTS, evaluating), str(place / RESULTS))
+        outcome = place / RESULTS
+        task = Task(
+            settings, CODE["validation"], outcome, evaluating, shards_report=place / MANIFEST, feeds_later=False
+        )
+        results = parse_results(self.steps.run(name, task), str(outcome))
         table, personas = (
             self.folder.read_table(f"{name}/{kind}.parquet", schema)
             for kind, schema in (("errors", ERROR), ("personas", PERSONA))
@@ -196,39 +219,6 @@ class _LearningRun:
         self.report.validation[stage] = found
         self.publish()
 
-    def step(
-        self, name: str, settings: RunSettings, outcome: Path, run: Callable[[], dict[str, Any]]
-    ) -> dict[str, Any]:
-        """Run a step, unless it is finished.
-
-        Args:
-            name: Name of the step.
-            settings: What decides its result, besides the steps before.
-            outcome: The file that it writes last; `run` returns its content.
-            run: Runs the step.
-        """
-        number, console = len(self.report.steps) + 1, self.audience.console
-        # Pairs made with --force are the same pairs.
-        decides = settings.model_dump(mode="json", exclude={"force"})
-        self.key = digest([self.key, name, decides])
-        note = layout.step_note(name)
-        if outcome.is_file() and self.folder.has(note) and self.folder.read_json(note)["key"] == self.key:
-            console.print(f"Step {number} of {STEPS}: {name}, done before", markup=False, highlight=False)
-            seconds, found = self.folder.read_json(note)["seconds"], json.loads(outcome.read_text("utf-8"))
-        else:
-            from deeper.learning.training.trainer import without_deprecations
-
-            console.print(f"Step {number} of {STEPS}: {name}", markup=False, highlight=False)
-            began = time.monotonic()
-            with without_deprecations():
-                found = run()
-            seconds = round(time.monotonic() - began, 1)
-            self.folder.write_json(note, {"key": self.key, "seconds": seconds})
-            # Engines and their caches refer to each other, and the next step needs their memory.
-            gc.collect()
-        self.report.steps.append(Step(name=name, seconds=seconds))
-        return found
-
     def publish(self) -> None:
         """Write the report so far and show it."""
         content = self.report.as_json()
@@ -242,8 +232,6 @@ class _LearningRun:
             self.audience.console.print(f"Alarm: {alarm}", markup=False, highlight=False)
 
     def _train(self, settings: DpoSettings, out: Path) -> dict[str, Any]:
-        from deeper.commands.train.from_pairs import train_dpo
-
         with self.audience.training() as display:
             return train_dpo(settings, out, display.show)
 
@@ -256,6 +244,7 @@ def _empty_report(settings: LearnSettings) -> LearningReport:
         recipe=dump_recipes(reward=REWARD_RECIPE, length_alarms=LENGTH_ALARMS),
         steps_total=STEPS,
         steps=[],
+        reused_steps={},
         notes=[],
         alarms=[],
         validation={},

@@ -129,6 +129,7 @@ class LearningReport(BaseModel):
         recipe: Numbers that are not settings, by the name of the recipe.
         steps_total: Number of steps of a whole run.
         steps: The finished steps.
+        reused_steps: The steps that keep results of older code, each with the modules that have changed since.
         notes: What readers of the report must know.
         alarms: Signs that something went wrong.
         validation: The validation before learning (`layout.BEFORE`) and after each iteration.
@@ -143,6 +144,7 @@ class LearningReport(BaseModel):
     recipe: dict[str, dict[str, Any]]
     steps_total: int
     steps: list[Step]
+    reused_steps: dict[str, list[str]]
     notes: list[str]
     alarms: list[Alarm]
     validation: dict[str, Validation]

@@ -26,6 +26,8 @@ from deeper.learning.recipes import dump_recipes
 from deeper.learning.training.recipe import ADAPTER, COLDSTART, PREDICTOR
 from deeper.learning.training_record import TrainingRecord
 from deeper.persona.prompts.templates import Prompts, load_prompts
+from deeper.persona.updaters import UPDATERS
+from deeper.storage.code_hash import code_modules
 from deeper.storage.provenance import provenance
 from deeper.storage.run_folder import RunFolder
 
@@ -50,13 +52,13 @@ def train_predictor(settings: PredictorSettings, out: Path, show: "Callable[[Pro
         UserError: The data, the settings, the folder or the machine does not allow the training.
     """
     recipe = dump_recipes(describer=DESCRIBER, readings=READINGS, predictor=PREDICTOR, adapter=ADAPTER)
-    return _train(settings, out, show, "predictor", _predictor, recipe)
+    return _train(settings, out, show, "predictor", _predictor, _predictor_code, recipe)
 
 
 def train_coldstart(settings: ColdstartSettings, out: Path, show: "Callable[[Progress], None]") -> dict[str, Any]:
     """Train a model to write personas as the describer does; arguments and result as for `train_predictor`."""
     recipe = dump_recipes(describer=DESCRIBER, lessons=LESSONS, coldstart=COLDSTART, adapter=ADAPTER)
-    return _train(settings, out, show, "policy", _coldstart, recipe)
+    return _train(settings, out, show, "policy", _coldstart, _coldstart_code, recipe)
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,7 @@ def _train(
     show: "Callable[[Progress], None]",
     kind: AdapterKind,
     run: Callable[[Any, _Job], tuple[list[dict[str, Any]], dict[str, Any]]],
+    find_code: Callable[[], dict[str, str]],
     recipe: dict[str, Any],
 ) -> dict[str, Any]:
     check_extra()
@@ -99,7 +102,7 @@ def _train(
         if before:
             check_base(before, base)
             origin["adapter"] = before.digest
-        check_origin(folder, origin)
+        code = check_origin(folder, origin, find_code())
         model = with_adapter(model, before.folder, plan) if before else with_lora(model, plan)
         log.info(
             "%d steps of %d examples from %d users; validation on %d others",
@@ -124,13 +127,14 @@ def _train(
             "seed": settings.seed,
             "settings": settings.model_dump(mode="json"),
             "recipe": recipe,
+            "code": code,
             "provenance": provenance(),
         }
         save_adapter(model, out)
         folder.write_json(METRICS, metrics)
         seen = [window for user in (*users.train, *users.validation) for window in user.windows]
         folder.write_json(FINGERPRINTS, {"windows": fingerprints(seen)})
-        kept = ("settings", "recipe", "provenance", "seed", "steps", "users")
+        kept = ("settings", "recipe", "code", "provenance", "seed", "steps", "users")
         record = TrainingRecord(**{name: metrics[name] for name in kept})
         hashes = {user_hash(user.domain.id, user.user) for user in users.train}
         write_card(out, kind=kind, base=base, templates=templates, users=hashes,
@@ -188,6 +192,23 @@ def _coldstart(settings: ColdstartSettings, job: _Job) -> tuple[list[dict[str, A
         "over_cutoff": dropped,
         "over_max_persona_tokens": len(examples) - len(short),
     }
+
+
+def _predictor_code() -> dict[str, str]:
+    """The modules that shape a predictor."""
+    from deeper.learning.examples import policy_personas, readings, user_windows
+    from deeper.learning.training import fit_expected_ratings, lora, predictor
+
+    return code_modules(policy_personas, readings, user_windows, fit_expected_ratings, lora, predictor)
+
+
+def _coldstart_code() -> dict[str, str]:
+    """The modules that shape a cold-started policy."""
+    from deeper.learning.examples import lessons, user_windows
+    from deeper.learning.training import coldstart, lora
+
+    # `code_modules` follows imports, and lessons find updaters by their names.
+    return code_modules(lessons, user_windows, coldstart, lora, *UPDATERS.values())
 
 
 def _repeated(examples: Sequence[Any], wanted: int) -> list[Any]:

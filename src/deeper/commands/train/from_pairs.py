@@ -27,6 +27,7 @@ from deeper.learning.recipes import dump_recipes
 from deeper.learning.training.collapse import alarms
 from deeper.learning.training.recipe import ADAPTER, DPO_ALARMS
 from deeper.learning.training_record import TrainingRecord
+from deeper.storage.code_hash import code_modules
 from deeper.storage.provenance import provenance
 from deeper.storage.run_folder import RunFolder
 
@@ -97,11 +98,14 @@ class _Job:
     validation: "Sequence[Pair]"
     over_cutoff: int
     plan: "Plan"
+    code: list[str]
     folder: RunFolder
     show: "Callable[[Progress], None]"
 
 
 def _prepare(settings: DpoSettings, folder: RunFolder, show: "Callable[[Progress], None]") -> _Job:
+    from accelerate import PartialState
+
     from deeper.learning.training.lora import with_adapter, with_lora
     from deeper.learning.training.pair_tokens import Encoder
 
@@ -131,9 +135,18 @@ def _prepare(settings: DpoSettings, folder: RunFolder, show: "Callable[[Progress
         "pairs": files.digest,
         "policy_adapter": adapter.digest if adapter else "",
     }
-    check_origin(folder, origin)
+    # The first process warns and records; the others find its record.
+    with PartialState().main_process_first():
+        code = check_origin(folder, origin, _code())
     model = with_adapter(model, adapter.folder, plan) if adapter else with_lora(model, plan)
-    return _Job(files, adapter, base, model, tokenizer, training, validation, dropped, plan, folder, show)
+    return _Job(files, adapter, base, model, tokenizer, training, validation, dropped, plan, code, folder, show)
+
+
+def _code() -> dict[str, str]:
+    """The modules that shape a policy trained on pairs."""
+    from deeper.learning.training import dpo, lora, pair_tokens
+
+    return code_modules(dpo, lora, pair_tokens)
 
 
 def _run(settings: DpoSettings, job: _Job) -> dict[str, Any]:
@@ -183,6 +196,7 @@ def _run(settings: DpoSettings, job: _Job) -> dict[str, Any]:
         "seed": settings.seed,
         "settings": settings.model_dump(mode="json"),
         "recipe": dump_recipes(alarms=DPO_ALARMS, adapter=ADAPTER),
+        "code": job.code,
         "provenance": provenance(),
     }
 
@@ -192,7 +206,7 @@ def _write(job: _Job, metrics: dict[str, Any]) -> None:
 
     save_adapter(job.model, job.folder.path)
     job.folder.write_json(METRICS, metrics)
-    kept = ("settings", "recipe", "provenance", "seed", "steps", "pairs", "users", "policy_adapter")
+    kept = ("settings", "recipe", "code", "provenance", "seed", "steps", "pairs", "users", "policy_adapter")
     record = TrainingRecord(**{name: metrics[name] for name in kept})
     write_card(job.folder.path, kind="policy", base=job.base, templates=job.files.templates,
                users={user_hash(domain, user) for domain, user in job.files.users},

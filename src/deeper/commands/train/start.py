@@ -1,5 +1,6 @@
 """What all trainings start with: the base model, the plan, examples that fit, and a check of the folder."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from math import ceil
@@ -8,12 +9,17 @@ from typing import TYPE_CHECKING, Any
 from deeper.commands.doctor import EXTRAS
 from deeper.commands.train.settings import RANDOM, TrainingSettings
 from deeper.errors import UserError
+from deeper.storage.code_hash import joint_hash
 from deeper.storage.run_folder import RunFolder
 
 if TYPE_CHECKING:
     from deeper.learning.training.trainer import Plan
 
+log = logging.getLogger(__name__)
+
 ORIGIN = "origin.json"
+STARTED = ("checkpoints", "reference")
+"""Folders with results that a continued training uses."""
 TINY_MODEL: dict[str, Any] = {
     "hidden_size": 32,
     "intermediate_size": 64,
@@ -23,25 +29,37 @@ TINY_MODEL: dict[str, Any] = {
 """Shape of the random model."""
 
 
-def check_origin(folder: RunFolder, origin: Mapping[str, Any]) -> None:
-    """Record what a training starts from, and refuse to continue it from anything else.
+def check_origin(folder: RunFolder, origin: Mapping[str, Any], code: dict[str, str]) -> list[str]:
+    """Record what a training starts from. Refuse to continue it from anything else, and warn if its code has changed.
 
     Args:
         folder: The training's folder.
         origin: Identifies the model, the prompts and the data.
+        code: The modules that shape the result, each with its hash.
+
+    Returns:
+        Hash of the code that the training began with, and of each other code that continued it.
 
     Raises:
         UserError: The training started from something else.
     """
-    if not folder.has(ORIGIN):
-        folder.write_json(ORIGIN, origin)
-    elif (begun := folder.read_json(ORIGIN)) != origin:
-        changed = [f"{name} {begun[name]} is now {origin[name]}" for name in origin if begun[name] != origin[name]]
+    found = folder.read_json(ORIGIN) if folder.has(ORIGIN) else {**origin, "code": []}
+    changed = [f"{name} {found[name]} is now {value}" for name, value in origin.items() if found[name] != value]
+    if changed:
         raise UserError(
             f"the training started from another model, other prompts or other data ({'; '.join(changed)})",
             where=str(folder.path),
             do="restore them, or choose another --out",
         )
+    # Without results of an earlier start, the training begins now.
+    codes: list[dict[str, str]] = found.get("code", []) if any(map(folder.has, STARTED)) else []
+    if codes and codes[-1] != code:
+        names = sorted(name for name in {*codes[-1], *code} if codes[-1].get(name) != code.get(name))
+        log.warning("the training began with other code (%s changed since) and continues", ", ".join(names))
+    if not codes or codes[-1] != code:
+        codes = [*codes, code]
+        folder.write_json(ORIGIN, {**origin, "code": codes})
+    return [joint_hash(modules) for modules in codes]
 
 
 def fitting(examples: Sequence[Any], settings: TrainingSettings) -> tuple[list[Any], int]:
