@@ -226,7 +226,13 @@ def adapter(name: str) -> Callable[[Path], Read]:
 
 def adapter_files(_: Path) -> tuple[bytes, bytes, bytes]:
     """Return a card, a configuration and tensors."""
-    card = {"kind": "policy", "base": "0123", "templates": {"refine": "p"}, "users": ["ab", "cd"], "provenance": {"seed": 1}}
+    card = {
+        "kind": "policy",
+        "base": "0123",
+        "templates": {"refine": "p"},
+        "users": ["ab", "cd"],
+        "provenance": {"seed": 1},
+    }
     config = {"peft_type": "LORA", "r": 4, "lora_alpha": 8, "target_modules": ["q_proj"], "rank_pattern": {}}
     head = json.dumps({"a.lora_A": {"dtype": "F32", "shape": [1, 2], "data_offsets": [0, 8]}}).encode()
     return json.dumps(card).encode(), json.dumps(config).encode(), struct.pack("<Q", len(head)) + head + bytes(8)
