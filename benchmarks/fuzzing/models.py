@@ -32,7 +32,8 @@ from deeper.persona.predict import read_answer
 from deeper.persona.prompts.item_lines import quote
 from deeper.persona.prompts.templates import PLACEHOLDERS, load_prompts
 from deeper.persona.schema import PERSONA
-from deeper.persona.stages import UPDATE_INPUT, initialise
+from deeper.persona.stages import initialise
+from deeper.persona.update_input import UPDATE_INPUT
 from deeper.persona.write import Writer
 from deeper.prepare.settings import PrepareSettings
 from deeper.storage.settings import RunSettings, resolve
