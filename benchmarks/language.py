@@ -28,7 +28,7 @@ from deeper.engine import Engine
 from deeper.evaluation.results_schema import read_results
 from deeper.learning.describer.level_words import LEVEL_WORDS
 from deeper.measure.metrics import mean_absolute_error
-from deeper.persona.calibration import Calibration, calibrate, fit_calibration
+from deeper.persona.calibration import Calibration, fit_calibration
 from deeper.persona.predict import PREDICT_INPUT, predict
 from deeper.persona.prompts.templates import load_prompts
 from deeper.storage import layout
@@ -99,7 +99,7 @@ def errors_by_text(run: Path, other: str) -> dict[str, dict[Key, float]]:
         is_mapped = is_calibrated(config["calibration"], adapter)
         maps = fit_calibration(ask(calibrating), windows, domains) if is_mapped else Calibration({}, None)
         for way, change in [("second_predictor", str)] if adapter == other else ways.items():
-            errors[way] = _errors(calibrate(ask(list(last.values()), change), maps, domains), windows, domains)
+            errors[way] = _errors(maps.calibrate(ask(list(last.values()), change), domains), windows, domains)
     return errors
 
 

@@ -34,7 +34,7 @@ from deeper.learning.describer.updated_facts import facts_after_updates
 from deeper.learning.export.hub_cards import without_places
 from deeper.measure.bootstrap import domain_mean_interval, domain_ratio_interval
 from deeper.measure.metrics import mean_absolute_error, rank_accuracy
-from deeper.persona.calibration import calibrate, fit_calibration
+from deeper.persona.calibration import fit_calibration
 from deeper.persona.predict import PREDICT_INPUT, predict
 from deeper.persona.prompts.templates import load_prompts
 from deeper.storage import layout
@@ -110,7 +110,7 @@ def evaluate_predictor(adapter: str, data: Sequence[str], chosen: Sequence[str],
     raw = predict(pa.Table.from_pylist(rows, schema=PREDICT_INPUT), engine, prompts, domains, "distribution", SEED)
     mine = pa.array([row["persona_id"].startswith("calibration") for row in raw.to_pylist()])
     maps = fit_calibration(raw.filter(mine), others, domains)
-    found = calibrate(raw.filter(pa.array([not one for one in mine.to_pylist()])), maps, domains).to_pylist()
+    found = maps.calibrate(raw.filter(pa.array([not one for one in mine.to_pylist()])), domains).to_pylist()
 
     by_user: ByUser = {}
     measured: dict[Key, dict[str, list[float]]] = {}

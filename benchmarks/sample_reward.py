@@ -24,9 +24,9 @@ from deeper.behaviour.windows import to_windows
 from deeper.engine import Engine, Sampling
 from deeper.engine.registry import make_engine
 from deeper.learning.preferences.directions import Sampler, refine_prompt, sample
-from deeper.learning.preferences.rewards import candidate_rows
+from deeper.learning.preferences.rewards import asked_of_candidates
 from deeper.learning.preferences.schema import CONTEXT, DIRECTION
-from deeper.persona.predict import predict
+from deeper.persona.predict import PREDICT_INPUT, predict, predict_row
 from deeper.persona.prompts.templates import load_prompts
 from deeper.storage.provenance import provenance
 from speed_shared import seconds
@@ -44,7 +44,8 @@ def main(spec: str, directions: int, tokens: int, unshared: int) -> None:
     engine, prompts, context = make_engine(spec), load_prompts(), _context()
     sampler = Sampler(engine, prompts, tokens, directions, 1.0, 1)
     texts = [well_formed_persona(number) for number in range(directions)]
-    rows = candidate_rows(context, _directions(context, texts))
+    asked = asked_of_candidates(context, _directions(context, texts))
+    rows = pa.Table.from_pylist([predict_row(*one) for one in asked], schema=PREDICT_INPUT)
 
     def predict_all(part: pa.Table) -> None:
         predict(part, engine, prompts, DOMAINS, "distribution", 1)

@@ -16,7 +16,8 @@ from deeper.engine import Prompt
 from deeper.persona.predict import predict
 from deeper.persona.prompts.item_lines import quote
 from deeper.persona.prompts.templates import Prompts, load_prompts
-from deeper.persona.stages import UPDATE_INPUT, update
+from deeper.persona.stages import update
+from deeper.persona.update_input import UPDATE_INPUT
 from deeper.persona.write import Writer
 from sample_reward import well_formed_persona
 from speed_engine import bare, embedded, needed_tokens, seconds_a_token, to_predict

@@ -43,7 +43,7 @@ class Sizes:
         repeats: Turns of each side.
         users: Users of a run with the embedded model.
         many: Users of a run with the scripted engine, compared with one of 16.
-        read: Personas to predict from in a call; a run's shard has `READ_ROWS`.
+        read: Personas to predict from in a call; a run's shard has `PREDICT_ROWS`.
         written: Personas to refine in a call; a run's shard has `WRITE_ROWS`.
         asked: Requests of the published flow in a turn.
     """

@@ -7,7 +7,7 @@ another processor computes other last digits. Of two run folders it also compare
 and errors.
 
 Not compared: where and when results were made (`commit`, `versions`, `machine`, `seconds`, `cost`), `notes`, settings
-that only one of the two has, and ids of rows.
+that only one of the two has, ids of rows, and `prompt_version`, which is part of them.
 """
 
 import argparse
@@ -22,7 +22,9 @@ import pyarrow.parquet as pq
 
 RESULTS = "results.json"
 TABLES = ("personas.parquet", "predictions.parquet", "errors.parquet")
-IGNORED = frozenset({"commit", "versions", "machine", "seconds", "cost", "notes", "id", "parent", "persona_id"})
+IGNORED = frozenset(
+    ("commit", "versions", "machine", "seconds", "cost", "notes", "id", "parent", "persona_id", "prompt_version")
+)
 """JSON keys and table columns that say where results come from, or name a row."""
 SHOWN_DIFFERENCES = 20
 LONGEST_VALUE = 120

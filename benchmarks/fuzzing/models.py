@@ -32,7 +32,8 @@ from deeper.persona.predict import read_answer
 from deeper.persona.prompts.item_lines import quote
 from deeper.persona.prompts.templates import PLACEHOLDERS, load_prompts
 from deeper.persona.schema import PERSONA
-from deeper.persona.stages import UPDATE_INPUT, initialise
+from deeper.persona.stages import initialise
+from deeper.persona.update_input import UPDATE_INPUT
 from deeper.persona.write import Writer
 from deeper.prepare.settings import PrepareSettings
 from deeper.storage.settings import RunSettings, resolve
@@ -226,7 +227,13 @@ def adapter(name: str) -> Callable[[Path], Read]:
 
 def adapter_files(_: Path) -> tuple[bytes, bytes, bytes]:
     """Return a card, a configuration and tensors."""
-    card = {"kind": "policy", "base": "0123", "templates": {"refine": "p"}, "users": ["ab", "cd"], "provenance": {"seed": 1}}
+    card = {
+        "kind": "policy",
+        "base": "0123",
+        "templates": {"refine": "p"},
+        "users": ["ab", "cd"],
+        "provenance": {"seed": 1},
+    }
     config = {"peft_type": "LORA", "r": 4, "lora_alpha": 8, "target_modules": ["q_proj"], "rank_pattern": {}}
     head = json.dumps({"a.lora_A": {"dtype": "F32", "shape": [1, 2], "data_offsets": [0, 8]}}).encode()
     return json.dumps(card).encode(), json.dumps(config).encode(), struct.pack("<Q", len(head)) + head + bytes(8)

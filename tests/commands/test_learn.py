@@ -233,7 +233,7 @@ def test_other_settings_are_refused(learnt: tuple[Path, dict[str, Any]], setting
         ({"policy_adapter": "nowhere"}, "nowhere: there is no adapter"),
         ({"users": 0}, "users: Input should be greater than or equal to 1"),
         ({"margin": (0.5, 1.5)}, "margin 1.5 is not a quantile"),
-        ({"weights": (0.0, 0.0, 0.0)}, "weights: weights are at least 0"),
+        ({"weights": (0.0, 0.0, 0.0)}, "weights: weights must be at least 0"),
         ({"batch": 3, "micro_batch": 2}, "batch 3 is not a multiple of micro_batch 2"),
     ],
 )

@@ -14,9 +14,9 @@ from deeper.engine import Engine, Prompt
 from deeper.engine.scripted.engine import ScriptedEngine
 from deeper.evaluation.planted_predictor import planted_persona
 from deeper.learning.preferences.directions import Sampler, sample
-from deeper.learning.preferences.rewards import candidate_rows, old_rows
+from deeper.learning.preferences.rewards import asked_of_candidates, asked_of_old
 from deeper.learning.preferences.schema import CONTEXT
-from deeper.persona.predict import predict
+from deeper.persona.predict import PREDICT_INPUT, predict, predict_row
 from deeper.persona.prompts.templates import load_prompts
 
 COVES = Domain("coves", "Coves", "cove", Scale(1, 5, 1), unrated=(0.0,))
@@ -74,7 +74,8 @@ def said_points(points: Mapping[str, Mapping[str, float]]) -> ScriptedEngine:
 def read(contexts: pa.Table, directions: pa.Table, engine: Engine) -> pa.Table:
     """Uncalibrated predictions of all that a reward needs."""
     prompts = load_prompts()
-    parts = [old_rows(contexts), candidate_rows(contexts, directions)]
+    asked = [asked_of_old(contexts), asked_of_candidates(contexts, directions)]
+    parts = [pa.Table.from_pylist([predict_row(*one) for one in some], schema=PREDICT_INPUT) for some in asked]
     return pa.concat_tables([predict(rows, engine, prompts, DOMAINS, "distribution", 1) for rows in parts])
 
 

@@ -34,7 +34,8 @@ from deeper.learning.training.recipe import COLDSTART
 from deeper.learning.training.trainer import Plan
 from deeper.persona.leaks import find_leaks
 from deeper.persona.prompts.templates import load_prompts
-from deeper.persona.updaters import UPDATERS, describe
+from deeper.persona.update_input import initial_prompt
+from deeper.persona.updaters import UPDATERS
 
 OPTIONS = LessonOptions(load_prompts(), 120, seed=1)
 EXAMPLES = [
@@ -72,7 +73,7 @@ def test_a_lesson_to_initialise_asks_for_one_window(lessons: list[Lesson]) -> No
     first = [lesson for lesson in lessons if lesson.task == "initialise"]
     for lesson in first[:40]:
         prompts = {
-            describe(OPTIONS.prompts, lesson.owner.domain, [window], OPTIONS.max_tokens)
+            initial_prompt(OPTIONS.prompts, lesson.owner.domain, [window], OPTIONS.max_tokens)
             for window in lesson.owner.windows
         }
         assert lesson.prompt in prompts

@@ -11,8 +11,9 @@ from deeper.engine import Prompt, ScoreRequest
 from deeper.engine.scripted.engine import ScriptedEngine, ScriptedFailure, digest_scores
 from deeper.errors import UserError
 from deeper.learning.preferences.gains import MEASURES, RESCORED_SUFFIX, Measure, gains
-from deeper.learning.preferences.rewards import candidate_rows, check_zero, old_rows, reward_table
+from deeper.learning.preferences.rewards import asked_of_candidates, asked_of_old, check_zero, reward_table
 from deeper.learning.preferences.schema import REWARD
+from deeper.persona.predict import predict_row
 
 WARM, SHARP = "Warm at first.", "Sharp in the end."
 POINTS = {WARM: {"a": 4.0, "b": 3.0, "c": 5.0}, SHARP: {"a": 2.0, "b": 2.0, "c": 1.0, "e": 1.0, "f": 4.0}}
@@ -110,9 +111,9 @@ def test_an_old_persona_that_could_not_be_read_leaves_no_reward() -> None:
 def test_the_old_persona_scored_again_comes_out_at_zero() -> None:
     contexts = table(context("u"), context("v"))
     directions = directions_of(contexts, WARM, SHARP)
-    rows = candidate_rows(contexts, directions).to_pylist()
+    rows = [predict_row(*one) for one in asked_of_candidates(contexts, directions)]
     assert [row["persona"] for row in rows] == [OLD, WARM, SHARP] * 2
-    assert [row["persona"] for row in old_rows(contexts).to_pylist()] == [OLD] * 2
+    assert [persona["text"] for persona, _ in asked_of_old(contexts)] == [OLD] * 2
     assert rows[0]["persona_id"] == "old-of-u" + RESCORED_SUFFIX
     compared = gains(contexts, directions, read(contexts, directions, ScriptedEngine()), DOMAINS, "crps")
     assert check_zero(compared, DOMAINS) == 0.0

@@ -65,7 +65,13 @@ def write_adapter(folder: Path, tiny_base: Path, **changes: Any) -> Path:
                 value.normal_(std=0.3)
     folder.mkdir(exist_ok=True)
     save_adapter(model, folder)
-    card = {"kind": "policy", "base": base_of(str(tiny_base)), "templates": {"refine": "v1"}, "users": ["ab"], **changes}
+    card = {
+        "kind": "policy",
+        "base": base_of(str(tiny_base)),
+        "templates": {"refine": "v1"},
+        "users": ["ab"],
+        **changes,
+    }
     write_card(folder, **card, provenance={"users": {"reefs": 1}})
     return folder
 

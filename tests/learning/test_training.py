@@ -19,7 +19,7 @@ from deeper.commands.train import start
 from deeper.commands.train.from_behaviour import train_coldstart, train_predictor
 from deeper.commands.train.settings import PredictorSettings
 from deeper.commands.train.train_users import users_of
-from deeper.engine.adapter import Kind, load_adapter
+from deeper.engine.adapter import AdapterKind, load_adapter
 from deeper.engine.torch.model import base_of
 from deeper.errors import UserError
 from deeper.learning.training import trainer
@@ -135,7 +135,7 @@ def test_the_folder_of_other_settings_is_refused(
 
 @pytest.mark.parametrize(("kind", "fixture"), [("predictor", "trained"), ("policy", "written")])
 def test_the_adapter_says_what_it_is(
-    kind: Kind, fixture: str, behaviour: Path, tiny_base: Path, request: pytest.FixtureRequest
+    kind: AdapterKind, fixture: str, behaviour: Path, tiny_base: Path, request: pytest.FixtureRequest
 ) -> None:
     out, metrics = request.getfixturevalue(fixture)
     adapter = load_adapter(out)

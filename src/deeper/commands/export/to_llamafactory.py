@@ -87,10 +87,10 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def _templates(folders: Sequence[PairFiles]) -> Mapping[str, str]:
-    first, *others = [folder.templates for folder in folders]
-    if any(other != first for other in others):
+    first, last = folders[0].templates, folders[-1].templates
+    if changed := sorted(name for name in {**first, **last} if first.get(name) != last.get(name)):
         raise UserError(
-            "the pairs were made with different prompts",
+            f"the pairs of the two iterations were made with different prompts ({', '.join(changed)})",
             where=", ".join(str(folder.folder) for folder in folders),
             do="make the pairs of both iterations with the same prompts",
         )

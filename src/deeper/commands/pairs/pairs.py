@@ -130,7 +130,7 @@ def _already(settings: PairSettings, found: Sequence[_Run], out: Path) -> dict[s
 def _check_together(found: Sequence[_Run]) -> None:
     """Refuse runs with different prompts, length limits or rewards."""
     compared: list[tuple[str, list[Any]]] = [
-        ("prompts", [run.manifest["templates"] for run in found]),
+        ("prompts", [", ".join(map(" ".join, run.manifest["templates"].items())) for run in found]),
         ("max_persona_tokens", [run.sampled.max_persona_tokens for run in found]),
         ("rewards", [run.measured for run in found]),
     ]
