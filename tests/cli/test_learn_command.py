@@ -15,7 +15,7 @@ from deeper.engine.adapter import load_adapter
 
 def test_flags_are_the_settings() -> None:
     options = {option.name: option.opts for option in command.params if isinstance(option, click.Option)}
-    assert options.keys() == LearnSettings.model_fields.keys() | {"config", "out", "preset", "force"}
+    assert options.keys() == LearnSettings.model_fields.keys() | {"config", "out", "preset", "force", "reuse_shards"}
     for name in LearnSettings.model_fields:
         assert options[name] == [f"--{name.replace('_', '-')}"]
 

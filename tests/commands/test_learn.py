@@ -3,6 +3,7 @@
 The trainings are real ones of a tiny model; the engines are scripted, and write other texts with another adapter.
 """
 
+import io
 import json
 import sys
 from collections.abc import Iterator, Mapping
@@ -26,6 +27,7 @@ from deeper.engine import Prompt
 from deeper.engine.adapter import load_adapter
 from deeper.engine.scripted.engine import TASTES, THINGS, ScriptedEngine
 from deeper.errors import UserError
+from deeper.persona.updaters import refine
 
 # The tiny models of the engines' tests.
 sys.path.append(str(Path(__file__).resolve().parents[1] / "engine"))
@@ -217,6 +219,42 @@ def test_a_run_that_is_stopped_after_each_step_ends_as_an_undisturbed_one(
     assert timeless(report) == timeless(whole)
     for name in ("1/policy", "2/policy"):
         assert load_adapter(out / name).digest == load_adapter(learnt[0] / name).digest
+
+
+def test_sampling_is_done_again_after_an_edit_of_the_updater(
+    settings: LearnSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, source = tmp_path / "out", Path(refine.__file__)
+
+    def learn_with(edited: str, **options: bool) -> list[str]:
+        """What the first five steps say if the updater's file has this text."""
+        (tmp_path / "refine.py").write_text(edited, "utf-8")
+        monkeypatch.setattr(refine, "__file__", str(tmp_path / "refine.py"))
+        console = Console(file=io.StringIO(), width=500)
+        audience = Audience(console, lambda: nullcontext(Quiet()), Listener(frozenset({5})))
+        with pytest.raises(KeyboardInterrupt):
+            learn(settings, out, audience, True, **options)
+        said = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+        return [line.partition(": ")[2] for line in said if line.startswith("Step ")]
+
+    text = source.read_text("utf-8")
+    name, edited = refine.__name__, f"{text}\nEDITED = True\n"
+    assert learn_with(text) == NAMES[:5]
+    shards = set((out / "1/sampled/sample").glob("*.parquet"))
+    assert learn_with(f"# A comment.\n{text}") == [f"{step}, done before" for step in NAMES[:5]]
+
+    kept = learn_with(edited, reuse_shards=True)
+    assert kept[1] == f"1/sample, done before by older code ({name})"
+    assert set((out / "1/sampled/sample").glob("*.parquet")) == shards
+    reused = json.loads((out / "learn.json").read_text("utf-8"))["reused_steps"]
+    assert reused.items() >= {"before": [name], "1/sample": [name]}.items()
+
+    again = learn_with(edited)
+    assert again[1] == f"1/sample, again: the code has changed since ({name}); --reuse-shards keeps old results"
+    assert set((out / "1/sampled/sample").glob("*.parquet")) > shards
+    assert again[3].endswith("its old folder is now pairs-old-1") and (out / "1/pairs-old-1/pairs.json").is_file()
+    assert load_adapter(out / "1/policy").digest == load_adapter(out / "1/policy-old-1").digest, "only its hash changed"
+    assert json.loads((out / "learn.json").read_text("utf-8"))["reused_steps"] == {}
 
 
 def test_other_settings_are_refused(learnt: tuple[Path, dict[str, Any]], settings: LearnSettings) -> None:

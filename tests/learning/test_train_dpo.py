@@ -103,6 +103,7 @@ def test_the_adapter_and_its_metrics_say_what_they_are(
     assert adapter.provenance["before"] == {"users": {"reefs": 1}}
     assert metrics["recipe"].keys() == {"alarms", "adapter"}
     assert training_record(adapter).recipe == metrics["recipe"]
+    assert len(metrics["code"]) == 1 and training_record(adapter).code == metrics["code"]
     assert metrics == json.loads((out / "metrics.json").read_text("utf-8"))
     assert [entry["step"] for entry in metrics["loss"]] == [1, 2, 3, 4]
     assert metrics["loss"][0].keys() == {

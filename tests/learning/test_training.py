@@ -15,7 +15,7 @@ from training_cases import coldstart_settings, predictor_settings, write_behavio
 
 from deeper.behaviour.fingerprints import FINGERPRINTS, fingerprints
 from deeper.behaviour.splits import part, user_hash
-from deeper.commands.train import start
+from deeper.commands.train import from_behaviour, start
 from deeper.commands.train.from_behaviour import train_coldstart, train_predictor
 from deeper.commands.train.settings import PredictorSettings
 from deeper.commands.train.train_users import users_of
@@ -28,6 +28,7 @@ from deeper.learning.training.lora import with_lora
 from deeper.learning.training.trainer import Progress, save_adapter
 from deeper.learning.training_record import training_record
 from deeper.persona.prompts.templates import load_prompts
+from deeper.storage.code_hash import joint_hash
 from deeper.storage.run_folder import RunFolder
 
 KILLED = """
@@ -104,6 +105,38 @@ def test_a_training_is_not_continued_on_other_ratings(tiny_base: Path, tmp_path:
         train_predictor(settings, tmp_path / "out", quiet)
 
 
+@pytest.mark.parametrize(("stopped_at", "is_continued"), [(5, True), (1, False)])
+def test_a_training_continues_with_other_code_and_says_so(
+    stopped_at: int,
+    is_continued: bool,
+    behaviour: Path,
+    tiny_base: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def stop(progress: Progress) -> None:
+        if progress.step == stopped_at:
+            raise KeyboardInterrupt
+
+    settings, out = predictor_settings(behaviour, tiny_base), tmp_path / "out"
+    codes = [{"loss": "old", "order": "same"}, {"loss": "new", "order": "same"}]
+    monkeypatch.setattr(from_behaviour, "code_modules", lambda *things: codes[0])
+    with pytest.raises(KeyboardInterrupt):
+        train_predictor(settings, out, stop)
+    assert (newest_whole(out) is not None) == is_continued
+
+    monkeypatch.setattr(from_behaviour, "code_modules", lambda *things: codes[1])
+    metrics = train_predictor(settings, out, quiet)
+    warning = "the training began with other code (loss changed since) and continues"
+    assert (warning in caplog.messages) == is_continued
+    assert metrics["code"] == [joint_hash(code) for code in (codes if is_continued else codes[1:])]
+    assert training_record(load_adapter(out)).code == metrics["code"]
+
+    monkeypatch.setattr(from_behaviour, "code_modules", lambda *things: {"loss": "newest"})
+    assert train_predictor(settings, out, quiet)["code"] == metrics["code"], "a finished training stays as it is"
+
+
 @pytest.mark.parametrize(("kind", "make"), [("trained", predictor_settings), ("written", coldstart_settings)])
 def test_a_training_leaves_fingerprints_of_all_that_it_learnt_from_or_was_judged_on(
     kind: str, make: Any, behaviour: Path, tiny_base: Path, request: pytest.FixtureRequest
@@ -150,6 +183,7 @@ def test_the_adapter_says_what_it_is(
     examples = {"predictor": {"readings", "predictor"}, "policy": {"lessons", "coldstart"}}[kind]
     assert metrics["recipe"].keys() == {"describer", "adapter", *examples}
     assert training_record(adapter).recipe == metrics["recipe"]
+    assert len(metrics["code"]) == 1
 
 
 def test_the_adapter_is_what_was_validated_last(

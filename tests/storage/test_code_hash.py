@@ -1,6 +1,7 @@
 """A hash of code changes with what the code does, in whatever module it stands, and with nothing else."""
 
 import importlib
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -87,6 +88,17 @@ def test_it_sees_through_partial_functions_closures_methods_and_objects(mine: Mo
     for thing in (partial(print, held), lambda: held, Holder(), Holder().call, {"a": [held]}, mine):
         assert "mine_helper" in code_modules(thing)
     assert "mine" not in code_modules(print, len, str, Path, importlib)
+
+
+def test_it_imports_nothing() -> None:
+    code = (
+        "import sys\n"
+        "from deeper.commands.train.from_pairs import train_dpo\n"
+        "from deeper.storage.code_hash import code_modules\n"
+        "assert 'deeper.learning.training.dpo' in code_modules(train_dpo)\n"
+        "assert not {'torch', 'transformers', 'openvino'} & sys.modules.keys()\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_what_a_policy_and_a_predictor_do_is_in_their_stages() -> None:

@@ -114,7 +114,7 @@ def learn(
     folder = RunFolder(out, settings)
     with folder.held():
         resolved = with_base(settings, folder)
-        report = _empty_report(settings)
+        report = empty_report(settings)
         steps = Steps(folder, audience.console, report, starting_points(settings), reuse_shards=reuse_shards)
         run = _LearningRun(resolved, folder, audience, report, steps)
         run.validate(layout.BEFORE, settings.policy_adapter)
@@ -236,7 +236,8 @@ class _LearningRun:
             return train_dpo(settings, out, display.show)
 
 
-def _empty_report(settings: LearnSettings) -> LearningReport:
+def empty_report(settings: LearnSettings) -> LearningReport:
+    """A report of no step."""
     return LearningReport(
         **provenance(),
         seed=settings.seed,

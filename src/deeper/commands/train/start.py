@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 ORIGIN = "origin.json"
-STARTED = ("checkpoints", "reference")
-"""Folders with results that a continued training uses."""
+REUSABLE = ("checkpoints/*/whole.json", "reference/*.parquet")
+"""Files that show that a training has results to continue with."""
 TINY_MODEL: dict[str, Any] = {
     "hidden_size": 32,
     "intermediate_size": 64,
@@ -52,7 +52,8 @@ def check_origin(folder: RunFolder, origin: Mapping[str, Any], code: dict[str, s
             do="restore them, or choose another --out",
         )
     # Without results of an earlier start, the training begins now.
-    codes: list[dict[str, str]] = found.get("code", []) if any(map(folder.has, STARTED)) else []
+    is_continued = any(path for pattern in REUSABLE for path in folder.path.glob(pattern))
+    codes: list[dict[str, str]] = found.get("code", []) if is_continued else []
     if codes and codes[-1] != code:
         names = sorted(name for name in {*codes[-1], *code} if codes[-1].get(name) != code.get(name))
         log.warning("the training began with other code (%s changed since) and continues", ", ".join(names))
