@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from rich.console import Console
 
+from deeper.evaluation.results_schema import parse_results
 from deeper.report.terminal.summary import print_summary
 from deeper.report.terminal.tables import print_results
 from docs_cells import Results, cells, interval, origin, table
@@ -19,7 +20,7 @@ def demo(results: Results) -> str:
 
 def demo_summary(results: Results) -> str:
     """The summary that `deeper demo` prints."""
-    return _printed(results, print_summary)
+    return _printed(results, lambda found, console: print_summary(parse_results(found, "demo.json"), console))
 
 
 def _printed(results: Results, show: Callable[[Results, Console], None]) -> str:
