@@ -294,8 +294,7 @@ class PersonaTracker:
     def _catch_up(self, users: Sequence[TrackedUser], repeated: Mapping[str, int]) -> dict[str, Observed]:
         before = [len(tracked.versions) for tracked in users]
         catch_up(users, self._models)
-        domain = self._models.domain
         return {
-            tracked.user: observed(tracked, known, repeated[tracked.user], domain)
+            tracked.user: observed(tracked, known, repeated[tracked.user], self._models.domain)
             for tracked, known in zip(users, before, strict=True)
         }
