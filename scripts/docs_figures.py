@@ -8,7 +8,7 @@ from rich.console import Console
 from deeper.evaluation.results_schema import parse_results
 from deeper.report.terminal.summary import print_summary
 from deeper.report.terminal.tables import print_results
-from docs_cells import Results, cells, interval, origin, table
+from docs_cells import Results, cells, interval, literal, origin, table
 
 COLUMNS = 100
 
@@ -16,6 +16,23 @@ COLUMNS = 100
 def demo(results: Results) -> str:
     """The tables that `deeper demo --full` prints, at 100 columns and without colour."""
     return _printed(results, print_results)
+
+
+def persona(results: Results) -> str:
+    """One user's first persona, what it predicted, and the refined persona with the changed words marked."""
+    marks = {"kept": "{}", "deleted": "~~{}~~", "inserted": "**{}**"}
+    changed = " ".join(marks[one["kind"]].format(literal(one["text"])) for one in results["changes"])
+    rows = [(literal(one["title"]), f"{one['predicted']:g}", f"{one['actual']:g}") for one in results["window"]]
+    return "\n\n".join(
+        (
+            f"> {literal(results['before'])}",
+            "What this persona predicted of the next ten movies, and what the user gave:",
+            table(("movie", "predicted", "actual"), rows),
+            "The refined persona; ~~struck~~ words are gone, **bold** ones are new:",
+            f"> {changed}",
+            origin(results),
+        )
+    )
 
 
 def demo_summary(results: Results) -> str:
