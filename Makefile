@@ -71,6 +71,7 @@ readme: $(VENV)/.demo ## run the demo again, with and without adapters, and put 
 	$(BIN)/deeper demo --untuned --methods refine,frozen,no_persona,user_median --out runs/untuned
 	mkdir -p docs/results && cp runs/readme/results.json docs/results/demo.json
 	cp runs/untuned/results.json docs/results/untuned.json
+	$(BIN)/python scripts/persona_example.py runs/readme
 	$(BIN)/python scripts/docs_results.py
 
 notebook: $(VENV)/.dev ## execute the notebook and the README's Python example again, and keep their output

@@ -1,5 +1,6 @@
 """Parts of the result tables: a table, a value with its interval, where results come from."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -18,6 +19,11 @@ def origin(results: Results, *more: str) -> str:
     names = [machine[name] for name in ("accelerator", "processor") if name in machine]
     parts = (f"{', '.join(names)}, {machine['cores']} cores", *more, f"seed {results['seed']}")
     return f"From {commit(results)}; {'; '.join(parts)}. Written by `scripts/docs_results.py`."
+
+
+def literal(text: str) -> str:
+    """Text in which no character means anything to Markdown."""
+    return re.sub(r"([\\`*_{}\[\]<>#|~])", r"\\\1", text)
 
 
 def commit(results: Results) -> str:

@@ -5,9 +5,10 @@ from collections.abc import Callable
 
 from rich.console import Console
 
+from deeper.evaluation.results_schema import parse_results
 from deeper.report.terminal.summary import print_summary
 from deeper.report.terminal.tables import print_results
-from docs_cells import Results, cells, interval, origin, table
+from docs_cells import Results, cells, interval, literal, origin, table
 
 COLUMNS = 100
 
@@ -17,9 +18,26 @@ def demo(results: Results) -> str:
     return _printed(results, print_results)
 
 
+def persona(results: Results) -> str:
+    """One user's first persona, what it predicted, and the refined persona with the changed words marked."""
+    marks = {"kept": "{}", "deleted": "~~{}~~", "inserted": "**{}**"}
+    changed = " ".join(marks[one["kind"]].format(literal(one["text"])) for one in results["changes"])
+    rows = [(literal(one["title"]), f"{one['predicted']:g}", f"{one['actual']:g}") for one in results["window"]]
+    return "\n\n".join(
+        (
+            f"> {literal(results['before'])}",
+            "What this persona predicted of the next ten movies, and what the user gave:",
+            table(("movie", "predicted", "actual"), rows),
+            "The refined persona; ~~struck~~ words are gone, **bold** ones are new:",
+            f"> {changed}",
+            origin(results),
+        )
+    )
+
+
 def demo_summary(results: Results) -> str:
     """The summary that `deeper demo` prints."""
-    return _printed(results, print_summary)
+    return _printed(results, lambda found, console: print_summary(parse_results(found, "demo.json"), console))
 
 
 def _printed(results: Results, show: Callable[[Results, Console], None]) -> str:

@@ -30,6 +30,8 @@ PICTURE = re.compile(r"\bpictures/(\w+)/(\w+\.svg)")
 RENDERERS: Mapping[str, Callable[[Results], str]] = {
     "small": docs_small.small,
     "small_details": docs_small.small_details,
+    "small_headline": docs_small.small_headline,
+    "persona": docs_figures.persona,
     "demo": docs_figures.demo,
     "demo_summary": docs_figures.demo_summary,
     "untuned": docs_small.untuned,

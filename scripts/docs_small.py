@@ -40,6 +40,20 @@ def small(results: Results) -> str:
     return "\n\n".join((table(("error (MAE)", *(f"round {t}" for t in rounds)), rows), origin(results, note)))
 
 
+def small_headline(results: Results) -> str:
+    """The user median, the first persona for ever and `refine`, in the first and the last round."""
+    last = max(one["round"] for one in _means(results, "persona"))
+    shown = [
+        ("the user's own median", "user_median", "none"),
+        ("first persona, never updated", "frozen", "persona"),
+        ("**`refine`**", "refine", "persona"),
+    ]
+    rows = [(label, *_by_round(results, name, kind, (0, last))) for label, name, kind in shown]
+    users = f"{sum(results['users'].values())} users that no training has seen, of {len(results['users'])} domains"
+    note = f"{users}; mean of the domains, 95 % intervals"
+    return "\n\n".join((table(("error (MAE)", "round 0", f"round {last}"), rows), origin(results, note)))
+
+
 def small_details(results: Results) -> str:
     """Targets of the small model, reductions, errors by domain, and twenty personas."""
     targets = [

@@ -22,6 +22,7 @@ SHARED_NAMES = {
     "engine": "the engine of each runtime",
     "recipe": "the constants of a room that shape results",
     "tables": "the tables that a room makes, in files or on the terminal",
+    "layout": "the names of the files that commands leave",
     "reality": "whether a reward is real: its figures, and their page",
     "start": "what a training starts from",
     "preview": "one user shown before the others: its figures, and how they are printed",

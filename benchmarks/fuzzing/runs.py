@@ -87,7 +87,7 @@ def shard(kind: str) -> Callable[[Path], Read]:
         run = RunFolder(folder / "run", Settings(**SCRIPTED))
         rows = pa.table({"row": [1, 2]})
         LocalExecutor(run, RunProgress(QUIET), {}).run(stage, rows)
-        [path] = (folder / "run" / kind).iterdir()
+        [path] = (folder / "run" / kind).glob("*.parquet")
 
         def read(data: bytes) -> None:
             path.write_bytes(data)
@@ -104,7 +104,7 @@ def shards(kind: str) -> Callable[[Path], list[bytes]]:
     """The shard as it was written, and a Parquet file that holds other things."""
 
     def seeds(folder: Path) -> list[bytes]:
-        [path] = (folder / "run" / kind).iterdir()
+        [path] = (folder / "run" / kind).glob("*.parquet")
         return [path.read_bytes(), parquet_bytes(pa.table({"row": [1]}))]
 
     return seeds

@@ -16,6 +16,7 @@ DIFFERENT = {
     "users": "eval users of an evaluation, train users elsewhere",
     "predictor_adapter": "sampling takes several, one for each share of the users",
     "policy_adapter": "a training goes on with it",
+    "max_persona_tokens": "72 where the adapters of the package are the default",
     "calibration": "sampling fits it on the users that it samples for",
 }
 """Settings with one name that differ by command, and why."""

@@ -170,7 +170,7 @@ class TestLlamaFactoryFolder:
         with pytest.raises(UserError, match=r"different prompts \(refine\)"):
             export_llamafactory([folders[0], str(other)], tmp_path / "out")
         adapter = write_policy(tmp_path / "cold", templates={"refine": "88bb"})
-        with pytest.raises(UserError, match="trained with the prompts 88bb"):
+        with pytest.raises(UserError, match="trained with another text of the prompt refine"):
             export_llamafactory(folders, tmp_path / "out", policy_adapter=str(adapter))
 
 

@@ -25,7 +25,7 @@ def always(label: str) -> ScriptedEngine:
     def judge(prompt: Prompt, continuation: str, labels: Sequence[str]) -> list[float]:
         return [0.0 if one == label else -2.0 for one in labels]
 
-    return ScriptedEngine(judge=judge)
+    return ScriptedEngine(scorer=judge)
 
 
 def predictors(*users_of: tuple[ScriptedEngine, Sequence[Key] | None]) -> Predictors:

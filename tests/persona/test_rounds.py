@@ -168,7 +168,7 @@ def predict(prompt: Prompt, continuation: str, labels: Sequence[str]) -> list[fl
 
 def test_an_update_is_shown_what_the_round_before_predicted() -> None:
     policy = ScriptedEngine()
-    list(walk(loop_of(policy, ScriptedEngine(judge=predict)), Plan(2, ["refine"]), windows_of(ann=4, bob=4)))
+    list(walk(loop_of(policy, ScriptedEngine(scorer=predict)), Plan(2, ["refine"]), windows_of(ann=4, bob=4)))
     for user, k, shown in (("ann", 1, "1"), ("ann", 2, "2"), ("bob", 1, "3"), ("bob", 2, "unknown")):
         [prompt] = prompts_with(policy, f"{user} w{k}")
         assert prompt.count(f"predicted {shown}") == 3, "two ratings, and their middle"
@@ -177,7 +177,7 @@ def test_an_update_is_shown_what_the_round_before_predicted() -> None:
 def test_an_update_is_shown_calibrated_predictions() -> None:
     policy = ScriptedEngine()
     windows: Windows = windows_of(ann=4)
-    list(walk(loop_of(policy, ScriptedEngine(judge=predict)), Plan(2, ["refine"]), windows, TopCalibrator()))
+    list(walk(loop_of(policy, ScriptedEngine(scorer=predict)), Plan(2, ["refine"]), windows, TopCalibrator()))
     for k in (1, 2):
         [prompt] = prompts_with(policy, f"ann w{k}")
         assert prompt.count("predicted 5") == 3

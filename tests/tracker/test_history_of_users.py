@@ -153,7 +153,7 @@ def test_predictions_are_calibrated_from_the_call_on() -> None:
     assert (raw.calibrated, after.calibrated) == ("off", "domain")
     counts = np.bincount([event["rating"] for event in events(10, first=10)], minlength=6)[1:] * 6 + 0.5
     # The scripted predictor knows nothing: its map is near the distribution of the ratings themselves.
-    found = live._reader.calibration.domains[COVES.id]
+    found = live._models.calibration.domains[COVES.id]
     assert found.base == pytest.approx(counts / counts.sum()) and found.ratings == 60
     assert live.history("u1") == before, "what was shown stays as it was shown"
     live.observe("u1", events(10, first=20))

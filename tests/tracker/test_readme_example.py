@@ -31,7 +31,7 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureF
 
 def test_it_is_about_ten_lines() -> None:
     lines = [line for line in tracker_example.example().splitlines() if line.strip()]
-    assert len(lines) == 9
+    assert 6 <= len(lines) <= 10
 
 
 def test_it_runs_with_the_scripted_engine(

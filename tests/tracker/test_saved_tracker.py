@@ -28,7 +28,7 @@ def filled(**settings: Any) -> PersonaTracker:
 
 
 def state(live: PersonaTracker) -> Any:
-    return live._users, live._reader.calibration, live._settings, live._reader.domain
+    return live._users, live._models.calibration, live._settings, live._models.domain
 
 
 def tables(folder: Path) -> dict[str, list[dict[str, Any]]]:

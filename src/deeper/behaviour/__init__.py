@@ -1,1 +1,5 @@
-"""Behaviour flows in: ingest, windows, the published layouts, and users of planted taste."""
+"""Behaviour: ratings from any source, as windows of users.
+
+`load.py` finds what a data setting names: the bundled ratings, your own (`own/`), a published layout (`published/`), a
+prepared folder, or synthetic users (`planted/`). `windows.py` cuts windows; `splits.py` says who is trained on.
+"""

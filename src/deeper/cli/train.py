@@ -112,16 +112,16 @@ def dpo(out: Path, config: Path | None, preset: str, **flags: Any) -> None:
         metrics = train_dpo(settings, out, progress.show)
     if is_first_process():
         last = metrics["validation"][-1] if metrics["validation"] else {}
-        judged = {name: last[name] for name in ("loss", "accuracy", "margin", "kl") if name in last}
-        print_summary(Console(), out, metrics, judged)
+        validated = {name: last[name] for name in ("loss", "accuracy", "margin", "kl") if name in last}
+        print_summary(Console(), out, metrics, validated)
         for alarm in metrics["alarms"]:
             Console(stderr=True).print(f"Alarm: {alarm}", markup=False, highlight=False, soft_wrap=True)
 
 
-def print_summary(console: "Console", out: Path, metrics: dict[str, Any], judged: dict[str, float]) -> None:
+def print_summary(console: "Console", out: Path, metrics: dict[str, Any], validated: dict[str, float]) -> None:
     """Print how the training went, and where the adapter is."""
-    figures = ", ".join(f"{name} {value:.4f}" for name, value in judged.items())
-    validation = f" On validation users: {figures}." if judged else " There were no validation users."
+    figures = ", ".join(f"{name} {value:.4f}" for name, value in validated.items())
+    validation = f" On validation users: {figures}." if validated else " There were no validation users."
     console.print(
         f"{metrics['steps']} steps in {metrics['seconds']:.0f} s.{validation}\n"
         f"Adapter: {out} (deeper.json, metrics.json)",

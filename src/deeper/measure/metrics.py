@@ -13,7 +13,7 @@ _TOLERANCE = 1e-6
 
 
 def mean_absolute_error(points: ArrayLike, actual: ArrayLike) -> float:
-    """Mean of |predicted − actual| (MAE).
+    """Mean of ``|predicted − actual|`` (MAE).
 
     Args:
         points: Predicted ratings, shape (items,).

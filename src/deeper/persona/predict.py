@@ -21,6 +21,7 @@ from deeper.persona.prompts.item_lines import quote
 from deeper.persona.prompts.templates import Prompts
 from deeper.persona.recipe import RECIPE
 from deeper.persona.schema import PREDICTION
+from deeper.persona.stage_settings import stage_settings
 from deeper.storage.stage import Stage
 
 Floats = NDArray[np.float64]
@@ -105,13 +106,7 @@ def predict_stage(
         name=name,
         function=partial(predict, engine=engine, prompts=prompts, domains=domains, readout=readout, seed=seed),
         schema=PREDICTION,
-        settings={
-            "engine": engine.fingerprint,
-            "prompts": prompts.version,
-            "readout": readout,
-            "seed": seed,
-            "domains": {name: repr(domain) for name, domain in sorted(domains.items())},
-        },
+        settings=stage_settings(engine, prompts, domains, seed, readout=readout),
         shard_rows=PREDICT_ROWS,
     )
 

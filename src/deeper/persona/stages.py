@@ -10,6 +10,7 @@ from deeper.domains import Domain
 from deeper.persona.prompts.item_lines import Item, rating_lines
 from deeper.persona.recipe import RECIPE
 from deeper.persona.schema import PERSONA
+from deeper.persona.stage_settings import stage_settings
 from deeper.persona.update_input import initial_prompt, update_input
 from deeper.persona.updaters import SHORT_TERM, UPDATERS
 from deeper.persona.write import Draft, Writer, Written, persona_id, persona_row, write
@@ -95,13 +96,7 @@ def write_stage(
         name=name,
         function=partial(function, writer=writer, domains=domains),
         schema=schema,
-        settings={
-            "engine": writer.engine.fingerprint,
-            "prompts": writer.prompts.version,
-            "max_tokens": writer.max_tokens,
-            "seed": writer.seed,
-            "domains": {name: repr(domain) for name, domain in sorted(domains.items())},
-        },
+        settings=stage_settings(writer.engine, writer.prompts, domains, writer.seed, max_tokens=writer.max_tokens),
         shard_rows=WRITE_ROWS,
         looked_up=[UPDATERS[method] for method in methods],
     )

@@ -1,1 +1,8 @@
-"""Files and runs: atomic writes, Parquet, the run folder and its settings, stages, and provenance of results."""
+"""Files and runs: atomic writes, Parquet, run folders and their settings, stages, and where results come from.
+
+    stage.py         a stage is a function from a table to a table; an executor runs it shard by shard
+    code_hash.py     a hash of the code behind a stage, so that no shard of older code is used
+    layout.py        the names of the files that commands leave for each other
+
+Nothing here knows about personas or models.
+"""

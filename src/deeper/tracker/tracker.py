@@ -44,14 +44,12 @@ class PersonaTracker:
 
         Args:
             domain: A built-in domain's id, the path of a domain's TOML file, or a `Domain`.
-            policy_engine: Writes personas: an engine's name as for `deeper evaluate`, or an `Engine`. By default the
-                embedded small model.
+            policy_engine: Writes personas: an `Engine` or its name; the embedded small model by default.
             predictor_engine: Reads personas and predicts ratings; the same choices.
             calibration: Folder of a finished run of `deeper evaluate`, to use its calibration. Without one,
                 predictions are not calibrated until you call `calibrate`.
-            untuned: Use the small model as it is. By default, a role for which you choose no engine, adapter or prompts
-                takes the package's adapter (CC BY-NC 4.0, for research use only). With the policy's adapter,
-                `max_persona_tokens` is 72 unless you set it.
+            untuned: Leave out the package's adapters (CC BY-NC 4.0, for research use only). By default, a role takes
+                its own if you choose no engine, adapter or prompts for it (`with_shipped`).
             settings: `policy_adapter`, `predictor_adapter`, `readout`, `max_persona_tokens`, `prompts` and `seed`, as
                 for `deeper evaluate`.
 
@@ -108,9 +106,8 @@ class PersonaTracker:
             if card.predictor == identity(tracker._settings, tracker._models):
                 tracker._models = replace(tracker._models, calibration=card.calibration)
             else:
-                log.warning(
-                    "%s: the saved calibration is for another predictor; call calibrate() to fit a new one", folder
-                )
+                what = "%s: the saved calibration is for another predictor; call calibrate() to fit a new one"
+                log.warning(what, folder)
         return tracker
 
     @property
@@ -297,8 +294,7 @@ class PersonaTracker:
     def _catch_up(self, users: Sequence[TrackedUser], repeated: Mapping[str, int]) -> dict[str, Observed]:
         before = [len(tracked.versions) for tracked in users]
         catch_up(users, self._models)
-        domain = self._models.domain
         return {
-            tracked.user: observed(tracked, known, repeated[tracked.user], domain)
+            tracked.user: observed(tracked, known, repeated[tracked.user], self._models.domain)
             for tracked, known in zip(users, before, strict=True)
         }

@@ -30,7 +30,7 @@ class Plan:
         prompts: The templates.
         loaded: The data.
         look: What was read from the file of ratings; None without one.
-        population: The judged users and the calibration users.
+        population: The users to evaluate and the calibration users.
         engines: By role.
         notes: What readers of the results must know about the data.
     """
@@ -110,14 +110,14 @@ def _trained_on(engine: str, adapter: str) -> frozenset[str]:
     return load_adapter(Path(adapter), needs_card=False).users
 
 
-def _check_unseen(judged: Iterable[Key], settings: Settings) -> None:
+def _check_unseen(users: Iterable[Key], settings: Settings) -> None:
     """Refuse to judge users that an adapter was trained on."""
     for role, engine, adapter in (
         ("policy", settings.policy_engine, settings.policy_adapter),
         ("predictor", settings.predictor_engine, settings.predictor_adapter),
     ):
         seen = _trained_on(engine, adapter)
-        if count := sum(user_hash(*key) in seen for key in judged):
+        if count := sum(user_hash(*key) in seen for key in users):
             raise UserError(
                 f"the {role}'s adapter was trained on {count} of the users to judge",
                 where=adapter,

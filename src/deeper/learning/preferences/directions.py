@@ -13,6 +13,7 @@ from deeper.engine import Completion, Engine, Prompt, Sampling
 from deeper.learning.preferences.schema import DIRECTION
 from deeper.persona.leaks import find_leaks
 from deeper.persona.prompts.templates import Prompts
+from deeper.persona.stage_settings import stage_settings
 from deeper.persona.update_input import update_input
 from deeper.persona.updaters import UPDATERS
 from deeper.storage.stage import Stage
@@ -72,15 +73,15 @@ def sample_stage(sampler: Sampler, domains: Mapping[str, Domain]) -> Stage:
         name="sample",
         function=partial(sample, sampler=sampler, domains=domains),
         schema=DIRECTION,
-        settings={
-            "engine": sampler.engine.fingerprint,
-            "prompts": sampler.prompts.version,
-            "max_tokens": sampler.max_tokens,
-            "seed": sampler.seed,
-            "domains": {name: repr(domain) for name, domain in sorted(domains.items())},
-            "directions": sampler.directions,
-            "temperature": sampler.temperature,
-        },
+        settings=stage_settings(
+            sampler.engine,
+            sampler.prompts,
+            domains,
+            sampler.seed,
+            max_tokens=sampler.max_tokens,
+            directions=sampler.directions,
+            temperature=sampler.temperature,
+        ),
         shard_rows=SAMPLE_ROWS,
         looked_up=[UPDATERS["refine"]],
     )

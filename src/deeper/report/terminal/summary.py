@@ -75,7 +75,7 @@ def _best(view: Overview, domain: str) -> list[str]:
 
 
 def _differences(view: Overview, domain: str) -> list[str]:
-    """What can be told apart: differences at the last round whose interval excludes zero."""
+    """The differences at the last round whose interval excludes zero."""
     lines: list[str] = []
     is_compared = False
     for other, label in AGAINST.items():
