@@ -34,7 +34,7 @@ from deeper.engine.torch.model import base_of, load_model
 from deeper.learning.export.llamafactory_files import ADAPTER_FOLDER
 from deeper.learning.preferences.schema import PAIR
 from deeper.learning.training.lora import with_lora
-from deeper.learning.training.trainer import Plan, save_adapter
+from deeper.learning.training.trainer import TrainingPlan, save_adapter
 from deeper.storage.provenance import provenance
 
 EPOCHS, BATCH, MICRO_BATCH, WARMUP, SEED, DROPOUT = 4, 8, 4, 2, 1, 0.2
@@ -88,7 +88,7 @@ def write_model(folder: Path, size: str) -> tuple[Any, Any]:
 def write_start(folder: Path, model: Any, base: str) -> None:
     """Write the LoRA that both start from."""
     folder.mkdir()
-    plan = Plan(1, BATCH, MICRO_BATCH, 1.0, 0, 16, 32, "all", 1, 1, SEED)
+    plan = TrainingPlan(1, BATCH, MICRO_BATCH, 1.0, 0, 16, 32, "all", 1, 1, SEED)
     save_adapter(with_lora(model, plan), folder)
     write_card(folder, kind="policy", base=base, templates={"refine": "benchmark"}, users=[], provenance={})
 

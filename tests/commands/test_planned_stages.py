@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from deeper.behaviour.planted.plant import plant_users, write_planted
-from deeper.commands.evaluate.online import Online
+from deeper.commands.evaluate.evaluation_rounds import EvaluationRounds
 from deeper.commands.evaluate.plan import make_plan
 from deeper.commands.evaluate.settings import Settings
 from deeper.storage.stage import InMemory, Rows, Stage
@@ -51,9 +51,9 @@ def planted(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_stages_are_those_that_were_planned(planted: Path, changes: dict[str, Any]) -> None:
     plan = make_plan(Settings(**{"data": str(planted), **SCRIPTED, **changes}))
     executor = Recording()
-    online = Online(plan.settings, plan.loop(executor), plan.population)
-    planned = [(stage.name, stage.rows) for stage in online.stages()]
-    online.run()
+    rounds = EvaluationRounds(plan.settings, plan.loop(executor), plan.population)
+    planned = [(stage.name, stage.rows) for stage in rounds.stages()]
+    rounds.run()
     assert executor.ran == planned
 
 
@@ -61,17 +61,17 @@ def test_users_with_few_windows_are_planned_for(planted: Path) -> None:
     plan = make_plan(Settings(data=str(planted), **{**SCRIPTED, "rounds": 5}, roles=("future",)))
     windows = {key: own[: 2 + i] for i, (key, own) in enumerate(plan.population.eval.items())}
     executor = Recording()
-    online = Online(plan.settings, plan.loop(executor), replace(plan.population, eval=windows))
-    online.run()
-    assert executor.ran == [(stage.name, stage.rows) for stage in online.stages()]
+    rounds = EvaluationRounds(plan.settings, plan.loop(executor), replace(plan.population, eval=windows))
+    rounds.run()
+    assert executor.ran == [(stage.name, stage.rows) for stage in rounds.stages()]
 
 
 def test_a_search_has_at_most_the_rows_that_were_planned(planted: Path) -> None:
     plan = make_plan(Settings(data=str(planted), **SCRIPTED, search_n=2, methods=("refine", "hierarchical_merge")))
     executor = Recording()
-    online = Online(plan.settings, plan.loop(executor), plan.population)
-    planned = [(stage.name, stage.rows) for stage in online.stages()]
-    online.run()
+    rounds = EvaluationRounds(plan.settings, plan.loop(executor), plan.population)
+    planned = [(stage.name, stage.rows) for stage in rounds.stages()]
+    rounds.run()
     assert [name for name, _ in executor.ran] == [name for name, _ in planned]
     for (name, ran), (_, most) in zip(executor.ran, planned, strict=True):
         assert ran <= most, name

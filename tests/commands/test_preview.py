@@ -13,7 +13,7 @@ from rich.console import Console
 from deeper.behaviour.planted.plant import plant_users, write_planted
 from deeper.cli.main import cli
 from deeper.commands.evaluate.evaluate import evaluate
-from deeper.commands.evaluate.plan import Plan, make_plan
+from deeper.commands.evaluate.plan import RunPlan, make_plan
 from deeper.commands.evaluate.preview import Preview, preview
 from deeper.commands.evaluate.settings import Settings
 from deeper.commands.execution import engines as engine_choice
@@ -47,7 +47,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def planned(data: Path, engine: ScriptedEngine, monkeypatch: pytest.MonkeyPatch, **settings: Any) -> Plan:
+def planned(data: Path, engine: ScriptedEngine, monkeypatch: pytest.MonkeyPatch, **settings: Any) -> RunPlan:
     monkeypatch.setattr(engine_choice, "make_engine", lambda spec, adapter: engine)
     return make_plan(Settings(data=str(data), **settings))
 

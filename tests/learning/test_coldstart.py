@@ -31,7 +31,7 @@ from deeper.learning.training.coldstart import (
 )
 from deeper.learning.training.lora import with_lora
 from deeper.learning.training.recipe import COLDSTART
-from deeper.learning.training.trainer import Plan
+from deeper.learning.training.trainer import TrainingPlan
 from deeper.persona.leaks import find_leaks
 from deeper.persona.prompts.templates import load_prompts
 from deeper.persona.update_input import initial_prompt
@@ -271,7 +271,7 @@ def test_answers_behind_one_prompt_are_read_as_if_alone(tiny: tuple[Any, Any]) -
 @pytest.mark.parametrize("micro_batch", [1, 2])
 def test_the_trainers_loss_is_that_of_the_answers(micro_batch: int, tiny_base: Path, tmp_path: Path) -> None:
     model, _ = load_model(str(tiny_base), "cpu", torch.float32)
-    plan = Plan(1, 2, micro_batch, 1e-3, 0, 2, 4, "all", 1, 1, seed=1)
+    plan = TrainingPlan(1, 2, micro_batch, 1e-3, 0, 2, 4, "all", 1, 1, seed=1)
     model = with_lora(model, plan)
     before = validate(model, EXAMPLES)
     log = train_coldstart(model, EXAMPLES, EXAMPLES, plan, tmp_path, lambda progress: None)

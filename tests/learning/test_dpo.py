@@ -18,9 +18,9 @@ from deeper.engine.torch.model import control_tokens_of, encode_chat, load_model
 from deeper.learning.training.dpo import Objective, train_dpo
 from deeper.learning.training.lora import with_adapter, with_lora
 from deeper.learning.training.pair_tokens import Encoder, Example, Pair, lay_out, log_probs_of, read_answers
-from deeper.learning.training.trainer import Plan, Progress, save_adapter
+from deeper.learning.training.trainer import Progress, TrainingPlan, save_adapter
 
-PLAN = Plan(1, 4, 4, 1e-3, 0, 2, 4, "all", 10, 10, seed=1)
+PLAN = TrainingPlan(1, 4, 4, 1e-3, 0, 2, 4, "all", 10, 10, seed=1)
 END = 2
 
 
@@ -250,7 +250,7 @@ def test_better_directions_become_likelier_for_planted_users(tiny: tuple[Any, An
     """On users that the training has not seen."""
     model, tokenizer = tiny
     steps, batch = 60, 16
-    plan = Plan(steps, batch, batch, 1e-2, 5, 8, 16, "all", 1000, 1000, seed=1)
+    plan = TrainingPlan(steps, batch, batch, 1e-2, 5, 8, 16, "all", 1000, 1000, seed=1)
     encode = Encoder(tokenizer)
     contexts = planted_contexts(0, 160)
     pairs = [

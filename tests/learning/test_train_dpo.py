@@ -22,10 +22,10 @@ from deeper.errors import UserError
 from deeper.learning.training import pair_tokens
 from deeper.learning.training.collapse import alarms
 from deeper.learning.training.lora import with_lora
-from deeper.learning.training.trainer import Plan, Progress, arguments, save_adapter
+from deeper.learning.training.trainer import Progress, TrainingPlan, arguments, save_adapter
 from deeper.learning.training_record import training_record
 
-PLAN = Plan(1, 4, 4, 1e-3, 0, 2, 4, "all", 10, 10, seed=1)
+PLAN = TrainingPlan(1, 4, 4, 1e-3, 0, 2, 4, "all", 10, 10, seed=1)
 
 KILLED = """
 import json, os, signal, sys
@@ -270,7 +270,7 @@ def test_a_loss_that_is_no_number_ends_the_training(pairs: Path, tiny_base: Path
 
 
 def test_processes_share_a_batch(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    plan = Plan(1, 8, 2, 1e-3, 0, 2, 4, "all", 10, 10, seed=1)
+    plan = TrainingPlan(1, 8, 2, 1e-3, 0, 2, 4, "all", 10, 10, seed=1)
     assert arguments(plan, tmp_path)["gradient_accumulation_steps"] == 4
     monkeypatch.setitem(os.environ, "WORLD_SIZE", "4")
     assert arguments(plan, tmp_path)["gradient_accumulation_steps"] == 1

@@ -325,7 +325,7 @@ def test_lora_is_all_that_learns(layers: Any, expected: set[int], tiny_base: Pat
     from deeper.engine.torch.model import load_model
 
     model, _ = load_model(str(tiny_base), "cpu")
-    plan = trainer.Plan(1, 1, 1, 1e-3, 0, 2, 4, layers, 1, 1, seed=1)
+    plan = trainer.TrainingPlan(1, 1, 1, 1e-3, 0, 2, 4, layers, 1, 1, seed=1)
     names = [name for name, value in with_lora(model, plan).named_parameters() if value.requires_grad]
     assert all("lora_" in name for name in names)
     assert {int(name.split(".layers.")[1].split(".")[0]) for name in names} == expected

@@ -12,7 +12,7 @@ from deeper.engine.scripted.engine import GenerateCall, ScriptedEngine, Scripted
 from deeper.persona.calibration import UNCALIBRATED, Calibrator
 from deeper.persona.predictors import Predictors
 from deeper.persona.prompts.templates import load_prompts
-from deeper.persona.rounds import Loop, Plan, Round, asked_for, carried
+from deeper.persona.rounds import Loop, Round, RoundsPlan, asked_for, carried
 from deeper.persona.schema import PREDICTION
 from deeper.persona.write import Writer
 from deeper.storage.stage import InMemory
@@ -35,7 +35,7 @@ def loop_of(policy: ScriptedEngine, predictor: ScriptedEngine | None = None) -> 
     return Loop(InMemory(), Writer(policy, PROMPTS, 60, 3), predictors, DOMAINS)
 
 
-def walk(loop: Loop, plan: Plan, windows: Windows, calibrator: Calibrator = UNCALIBRATED) -> Iterator[Round]:
+def walk(loop: Loop, plan: RoundsPlan, windows: Windows, calibrator: Calibrator = UNCALIBRATED) -> Iterator[Round]:
     """All rounds, after the first personas and their predictions of W_1."""
     first = carried(loop.initialise(windows))
     raw = loop.predict("predict-0", asked_for(((row, [1]) for row in first), windows))
@@ -66,20 +66,20 @@ def prompts_with(engine: ScriptedEngine, title: str) -> list[str]:
 
 @pytest.mark.parametrize("rounds", [0, 1, 3])
 def test_there_are_as_many_rounds_as_planned(rounds: int) -> None:
-    given = list(walk(loop_of(ScriptedEngine()), Plan(rounds, ["refine"]), windows_of(ann=9)))
+    given = list(walk(loop_of(ScriptedEngine()), RoundsPlan(rounds, ["refine"]), windows_of(ann=9)))
     assert [one.personas["k"].to_pylist() for one in given] == [[t] for t in range(1, rounds + 1)]
     assert [one.predictions["k"].to_pylist() for one in given] == [[t + 1] for t in range(1, rounds + 1)]
 
 
 def test_without_users_or_methods_there_is_no_round() -> None:
-    assert list(walk(loop_of(ScriptedEngine()), Plan(2, ["refine"]), {})) == []
-    assert list(walk(loop_of(ScriptedEngine()), Plan(2, []), windows_of(ann=9))) == []
+    assert list(walk(loop_of(ScriptedEngine()), RoundsPlan(2, ["refine"]), {})) == []
+    assert list(walk(loop_of(ScriptedEngine()), RoundsPlan(2, []), windows_of(ann=9))) == []
 
 
 def test_a_user_whose_update_failed_goes_on_with_the_old_text() -> None:
     windows, policy = windows_of(ann=5, bob=5), failing_on("ann w1")
     first = carried(loop_of(failing_on()).initialise(windows))[0]
-    rounds = [carried(one.personas) for one in walk(loop_of(policy), Plan(2, ["refine"]), windows)]
+    rounds = [carried(one.personas) for one in walk(loop_of(policy), RoundsPlan(2, ["refine"]), windows)]
     [failed, _], [ann, _] = rounds
     assert (failed["user"], failed["text"], failed["failure"]) == ("ann", first["text"], "no server")
     assert ann["user"] == "ann" and ann["failure"] == "" and ann["text"] != failed["text"]
@@ -90,9 +90,9 @@ def test_a_user_whose_update_failed_goes_on_with_the_old_text() -> None:
 @pytest.mark.parametrize(("title", "expected"), [("ann w0", [["bob"], ["bob"]]), ("ann w1", [["ann", "bob"], ["bob"]])])
 def test_without_failed_leaves_out_the_users_whose_persona_failed(title: str, expected: list[list[str]]) -> None:
     windows = windows_of(ann=5, bob=5)
-    plan = Plan(2, ["refine"], without_failed=True)
+    plan = RoundsPlan(2, ["refine"], without_failed=True)
     assert updated(walk(loop_of(failing_on(title)), plan, windows)) == expected
-    assert updated(walk(loop_of(failing_on(title)), Plan(2, ["refine"]), windows)) == [["ann", "bob"]] * 2
+    assert updated(walk(loop_of(failing_on(title)), RoundsPlan(2, ["refine"]), windows)) == [["ann", "bob"]] * 2
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_without_failed_leaves_out_the_users_whose_persona_failed(title: str, ex
     ],
 )
 def test_a_user_is_updated_while_enough_windows_follow(windows_after: int, expected: list[list[str]]) -> None:
-    plan = Plan(4, ["refine"], windows_after=windows_after)
+    plan = RoundsPlan(4, ["refine"], windows_after=windows_after)
     loop, windows = loop_of(ScriptedEngine()), windows_of(ann=3, bob=5)
     assert updated(walk(loop, plan, windows)) == expected
     planned = [stage.rows for stage in loop.planned(plan, windows) if stage.kind == "write"]
@@ -115,7 +115,7 @@ def test_each_method_goes_its_own_way_from_the_first_persona() -> None:
     methods = ["refine", "incremental_update"]
     windows, loop = windows_of(ann=5), loop_of(ScriptedEngine())
     first = carried(loop.initialise(windows))[0]
-    rounds = [one.personas.to_pylist() for one in walk(loop, Plan(3, methods), windows)]
+    rounds = [one.personas.to_pylist() for one in walk(loop, RoundsPlan(3, methods), windows)]
     parents = {method: first["id"] for method in methods}
     for rows in rounds:
         assert {row["method"]: row["parent"] for row in rows} == parents
@@ -128,14 +128,14 @@ def test_an_update_reads_the_text_of_its_own_method() -> None:
         return "likes refined coves" if "predicted" in prompt.user else "likes new coves"
 
     policy = ScriptedEngine(reply=reply)
-    list(walk(loop_of(policy), Plan(2, ["refine", "incremental_update"]), windows_of(ann=5)))
+    list(walk(loop_of(policy), RoundsPlan(2, ["refine", "incremental_update"]), windows_of(ann=5)))
     [refine, incremental] = sorted(prompts_with(policy, "ann w2"), key=lambda text: "predicted" not in text)
     assert "likes refined coves" in refine and "likes new coves" not in refine
     assert "likes new coves" in incremental and "likes refined coves" not in incremental
 
 
 def test_roles_choose_the_windows_that_are_predicted() -> None:
-    plan = Plan(2, ["refine"], roles=("future", "current", "previous"), windows_after=0)
+    plan = RoundsPlan(2, ["refine"], roles=("future", "current", "previous"), windows_after=0)
     rounds = walk(loop_of(ScriptedEngine()), plan, windows_of(ann=3))
     assert [one.predictions["k"].to_pylist() for one in rounds] == [[2, 1, 0], [2, 1]], "ann has no W_3"
 
@@ -168,7 +168,7 @@ def predict(prompt: Prompt, continuation: str, labels: Sequence[str]) -> list[fl
 
 def test_an_update_is_shown_what_the_round_before_predicted() -> None:
     policy = ScriptedEngine()
-    list(walk(loop_of(policy, ScriptedEngine(scorer=predict)), Plan(2, ["refine"]), windows_of(ann=4, bob=4)))
+    list(walk(loop_of(policy, ScriptedEngine(scorer=predict)), RoundsPlan(2, ["refine"]), windows_of(ann=4, bob=4)))
     for user, k, shown in (("ann", 1, "1"), ("ann", 2, "2"), ("bob", 1, "3"), ("bob", 2, "unknown")):
         [prompt] = prompts_with(policy, f"{user} w{k}")
         assert prompt.count(f"predicted {shown}") == 3, "two ratings, and their middle"
@@ -177,7 +177,7 @@ def test_an_update_is_shown_what_the_round_before_predicted() -> None:
 def test_an_update_is_shown_calibrated_predictions() -> None:
     policy = ScriptedEngine()
     windows: Windows = windows_of(ann=4)
-    list(walk(loop_of(policy, ScriptedEngine(scorer=predict)), Plan(2, ["refine"]), windows, TopCalibrator()))
+    list(walk(loop_of(policy, ScriptedEngine(scorer=predict)), RoundsPlan(2, ["refine"]), windows, TopCalibrator()))
     for k in (1, 2):
         [prompt] = prompts_with(policy, f"ann w{k}")
         assert prompt.count("predicted 5") == 3

@@ -36,7 +36,7 @@ ROLES = {"future": 1, "current": 0, "previous": -1}
 
 
 @dataclass(frozen=True)
-class Plan:
+class RoundsPlan:
     """Which rounds to run.
 
     Attributes:
@@ -105,7 +105,7 @@ class Loop:
         return self.predictors.predict(self.executor, name, asked)
 
     def rounds(
-        self, plan: Plan, first: Sequence[Row], predicted: pa.Table, windows: Windows, calibrator: Calibrator
+        self, plan: RoundsPlan, first: Sequence[Row], predicted: pa.Table, windows: Windows, calibrator: Calibrator
     ) -> Iterator[Round]:
         """Update all personas and predict from them, round after round.
 
@@ -142,7 +142,7 @@ class Loop:
             current = {(key_of(row), row["method"]): row for row in final}
             yield Round(written, predictions, decisions)
 
-    def planned(self, plan: Plan, windows: Windows) -> list[PlannedStage]:
+    def planned(self, plan: RoundsPlan, windows: Windows) -> list[PlannedStage]:
         """List the stages of `rounds`, in order. Failures and equal personas can leave fewer rows than planned."""
         stages: list[PlannedStage] = []
         for t in range(1, plan.rounds + 1) if windows and plan.methods else ():
@@ -159,7 +159,7 @@ class Loop:
     def _search(
         self,
         t: int,
-        plan: Plan,
+        plan: RoundsPlan,
         rows: Sequence[MakeRow],
         current: Mapping[tuple[Key, str], Row],
         calibrator: Calibrator,

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from deeper.behaviour.own.columns import find_columns, read_given
 from deeper.behaviour.own.table import open_table
-from deeper.commands.evaluate.plan import Plan
+from deeper.commands.evaluate.plan import RunPlan
 from deeper.commands.evaluate.settings import Settings
 
 LONG_SECONDS = 120
@@ -38,7 +38,7 @@ def ask_for_columns(settings: Settings) -> Settings:
     return settings.model_copy(update={"columns": (*settings.columns, *answers)})
 
 
-def look_first(plan: Plan, console: Console, is_asking: bool) -> None:
+def look_first(plan: RunPlan, console: Console, is_asking: bool) -> None:
     """Show a first look at the ratings; on a terminal, ask before a long run.
 
     Raises:

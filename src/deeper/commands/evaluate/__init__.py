@@ -1,6 +1,6 @@
 """`deeper evaluate` and `deeper demo`.
 
-    settings.py ─▶ plan.py (data, users, engines) ─▶ online.py (all rounds) ─▶ evaluate.py (errors, results, files)
+    settings.py ─▶ plan.py (data, users) ─▶ evaluation_rounds.py (all rounds) ─▶ evaluate.py (errors, results, files)
 
 `estimate.py` says how long a run will take, `preview.py` shows one user before it.
 """

@@ -13,8 +13,8 @@ from typing import Any
 import pyarrow as pa
 
 from deeper.behaviour.users import Key
-from deeper.commands.evaluate.online import Online
-from deeper.commands.evaluate.plan import Plan
+from deeper.commands.evaluate.evaluation_rounds import EvaluationRounds
+from deeper.commands.evaluate.plan import RunPlan
 from deeper.commands.execution.population import Population
 from deeper.engine import Prompt, Sampling, ScoreRequest
 from deeper.engine.registry import make_engine
@@ -49,19 +49,19 @@ class Estimate:
         return self.personas * self.seconds_per_persona + self.windows * self.seconds_per_window
 
 
-def estimate(plan: Plan) -> Estimate:
+def estimate(plan: RunPlan) -> Estimate:
     """Rehearse a run and measure its engines. Takes a few seconds; keeps nothing."""
     personas, windows = rehearse(plan)
     return Estimate(personas, windows, *_measure(plan))
 
 
-def rehearse(plan: Plan) -> tuple[int, int]:
+def rehearse(plan: RunPlan) -> tuple[int, int]:
     """How many personas a run writes, and how many windows it predicts; a close estimate for many users."""
     everyone = plan.population
     few = Population(_first(everyone.eval), _first(everyone.calibration), everyone.table)
     counter, engine = _Counter(few), make_engine(SCRIPTED)
     loop = replace(plan, engines={"policy": engine, "predictor": engine}).loop(counter)
-    Online(plan.settings, loop, few).run()
+    EvaluationRounds(plan.settings, loop, few).run()
     shares = (len(everyone.eval) / len(few.eval), len(everyone.calibration) / max(1, len(few.calibration)))
     personas, windows = (
         round(sum(count * share for count, share in zip(counts, shares, strict=True)))
@@ -87,7 +87,7 @@ class _Counter:
         return result
 
 
-def _measure(plan: Plan) -> tuple[float, float]:
+def _measure(plan: RunPlan) -> tuple[float, float]:
     """Seconds of writing a persona and of predicting a window, in a batch of a few."""
     users = _first(plan.population.eval, MEASURED_USERS)
     plan.engines["policy"].generate([Prompt("You are brief.", "Name a colour.")], Sampling(1))

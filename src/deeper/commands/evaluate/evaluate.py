@@ -11,8 +11,8 @@ import pyarrow.compute as pc
 from rich.console import Console
 
 from deeper.behaviour.fingerprints import FINGERPRINTS, fingerprints
-from deeper.commands.evaluate.online import Online, Outcome
-from deeper.commands.evaluate.plan import Plan, make_plan
+from deeper.commands.evaluate.evaluation_rounds import EvaluationRounds, Outcome
+from deeper.commands.evaluate.plan import RunPlan, make_plan
 from deeper.commands.evaluate.settings import Settings
 from deeper.commands.execution.local_executor import LocalExecutor
 from deeper.commands.execution.population import Population
@@ -58,7 +58,7 @@ class _Errors:
 
 
 def evaluate(
-    settings: Settings, out: Path, console: Console, plan: Plan | None = None, *, reuse_shards: bool = False
+    settings: Settings, out: Path, console: Console, plan: RunPlan | None = None, *, reuse_shards: bool = False
 ) -> Results:
     """Run an evaluation, or continue it where it was interrupted.
 
@@ -82,7 +82,7 @@ def evaluate(
         return _evaluate(plan, folder, console, reuse_shards)
 
 
-def _evaluate(plan: Plan, folder: RunFolder, console: Console, reuse_shards: bool) -> Results:
+def _evaluate(plan: RunPlan, folder: RunFolder, console: Console, reuse_shards: bool) -> Results:
     executor = LocalExecutor(folder, RunProgress(console), plan.engines, reuse_shards=reuse_shards)
     outcome = _outcome(plan, executor)
     costs = pa.Table.from_pylist(executor.costs, schema=COST)
@@ -98,14 +98,14 @@ def _evaluate(plan: Plan, folder: RunFolder, console: Console, reuse_shards: boo
     return results
 
 
-def _outcome(plan: Plan, executor: LocalExecutor) -> Outcome:
+def _outcome(plan: RunPlan, executor: LocalExecutor) -> Outcome:
     """The personas and predictions of all rounds: every call of an engine happens here."""
-    online = Online(plan.settings, plan.loop(executor), plan.population)
-    executor.expect(online.stages())
-    return online.run()
+    rounds = EvaluationRounds(plan.settings, plan.loop(executor), plan.population)
+    executor.expect(rounds.stages())
+    return rounds.run()
 
 
-def _combined(plan: Plan, outcome: Outcome) -> _Combined | None:
+def _combined(plan: RunPlan, outcome: Outcome) -> _Combined | None:
     """The predictions combined with the users' own ratings; None if the run does not ask for them."""
     if plan.settings.prediction != "history":
         return None
@@ -114,7 +114,7 @@ def _combined(plan: Plan, outcome: Outcome) -> _Combined | None:
     return _Combined(history, with_history(outcome.predictions, outcome.personas, population.eval, history, domains))
 
 
-def _errors(plan: Plan, outcome: Outcome, combined: _Combined | None) -> _Errors:
+def _errors(plan: RunPlan, outcome: Outcome, combined: _Combined | None) -> _Errors:
     """The errors of personas and controls, of their predictions with history, and of baselines."""
     settings, domains, windows = plan.settings, plan.loaded.domains, plan.population.table
     by_model = partial(
@@ -136,7 +136,7 @@ def _errors(plan: Plan, outcome: Outcome, combined: _Combined | None) -> _Errors
 
 
 def _results(
-    plan: Plan, outcome: Outcome, combined: _Combined | None, errors: _Errors, costs: pa.Table, notes: list[str]
+    plan: RunPlan, outcome: Outcome, combined: _Combined | None, errors: _Errors, costs: pa.Table, notes: list[str]
 ) -> Results:
     settings, domains = plan.settings, plan.loaded.domains
     summary = summarise(
@@ -162,7 +162,7 @@ def _results(
     )
 
 
-def _manifest(plan: Plan, results: Results, reused: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+def _manifest(plan: RunPlan, results: Results, reused: Mapping[str, Sequence[str]]) -> dict[str, Any]:
     return {
         "commit": results.commit,
         "versions": results.versions,
@@ -181,7 +181,7 @@ def _manifest(plan: Plan, results: Results, reused: Mapping[str, Sequence[str]])
 
 
 def _write_tables(
-    plan: Plan, outcome: Outcome, combined: _Combined | None, errors: _Errors, costs: pa.Table, folder: RunFolder
+    plan: RunPlan, outcome: Outcome, combined: _Combined | None, errors: _Errors, costs: pa.Table, folder: RunFolder
 ) -> None:
     """Write everything but the results and the manifest."""
     folder.write_table(layout.PERSONAS, outcome.personas)

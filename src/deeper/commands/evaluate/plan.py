@@ -22,7 +22,7 @@ from deeper.storage.stage import Executor
 
 
 @dataclass(frozen=True)
-class Plan:
+class RunPlan:
     """A run before it starts.
 
     Attributes:
@@ -53,7 +53,7 @@ class Plan:
         return Loop(executor, writer, predictors, domains)
 
 
-def make_plan(settings: Settings) -> Plan:
+def make_plan(settings: Settings) -> RunPlan:
     """Read the data, choose the users and make the engines.
 
     Raises:
@@ -87,7 +87,7 @@ def make_plan(settings: Settings) -> Plan:
         },
         prompts,
     )
-    return Plan(settings, prompts, loaded, look, population, engines, notes)
+    return RunPlan(settings, prompts, loaded, look, population, engines, notes)
 
 
 def _load(settings: Settings) -> tuple[Loaded, RatingsSummary | None]:

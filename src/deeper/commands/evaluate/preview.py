@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from deeper.commands.evaluate.plan import Plan
+from deeper.commands.evaluate.plan import RunPlan
 from deeper.domains import Domain
 from deeper.measure.word_changes import Change, word_changes
 from deeper.persona.rounds import asked_for
@@ -46,7 +46,7 @@ class Preview:
     will_calibrate: bool
 
 
-def preview(plan: Plan) -> Preview:
+def preview(plan: RunPlan) -> Preview:
     """Write, predict and refine the persona of the plan's first user.
 
     Raises:

@@ -27,7 +27,7 @@ from deeper.persona.calibration import UNCALIBRATED
 from deeper.persona.predictors import Predictors
 from deeper.persona.prompts.templates import load_prompts
 from deeper.persona.recipe import RECIPE
-from deeper.persona.rounds import Loop, Plan, asked_for, carried
+from deeper.persona.rounds import Loop, RoundsPlan, asked_for, carried
 from deeper.persona.write import Writer
 from deeper.storage.layout import CONTEXTS, DIRECTIONS, MANIFEST, PERSONAS, PREDICTIONS
 from deeper.storage.layout import COST as COST_TABLE
@@ -93,7 +93,7 @@ def _sample(
     prompts, seed = predictors.prompts, settings.seed
     loop = Loop(executor, Writer(policy, prompts, settings.max_persona_tokens, seed), predictors, loaded.domains)
     # A context of S_t needs two windows after W_t: the current and the future one.
-    plan = Plan(settings.refinements - 1, ["refine"], windows_after=2, without_failed=True)
+    plan = RoundsPlan(settings.refinements - 1, ["refine"], windows_after=2, without_failed=True)
     contexts_planned = sum(min(len(user_windows) - 2, settings.refinements) for user_windows in windows.values())
     executor.expect(
         [

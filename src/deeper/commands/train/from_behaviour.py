@@ -32,7 +32,7 @@ from deeper.storage.provenance import provenance
 from deeper.storage.run_folder import RunFolder
 
 if TYPE_CHECKING:
-    from deeper.learning.training.trainer import Plan, Progress
+    from deeper.learning.training.trainer import Progress, TrainingPlan
 
 log = logging.getLogger(__name__)
 
@@ -69,7 +69,7 @@ class _Job:
     prompts: Prompts
     model: Any
     tokenizer: Any
-    plan: "Plan"
+    plan: "TrainingPlan"
     folder: Path
     show: "Callable[[Progress], None]"
 

@@ -33,7 +33,7 @@ from deeper.storage.run_folder import RunFolder
 
 if TYPE_CHECKING:
     from deeper.learning.training.pair_tokens import Example, Pair
-    from deeper.learning.training.trainer import Plan, Progress
+    from deeper.learning.training.trainer import Progress, TrainingPlan
 
 log = logging.getLogger(__name__)
 
@@ -97,7 +97,7 @@ class _Job:
     training: "Sequence[Pair]"
     validation: "Sequence[Pair]"
     over_cutoff: int
-    plan: "Plan"
+    plan: "TrainingPlan"
     code: list[str]
     folder: RunFolder
     show: "Callable[[Progress], None]"

@@ -13,7 +13,7 @@ from deeper.storage.code_hash import joint_hash
 from deeper.storage.run_folder import RunFolder
 
 if TYPE_CHECKING:
-    from deeper.learning.training.trainer import Plan
+    from deeper.learning.training.trainer import TrainingPlan
 
 log = logging.getLogger(__name__)
 
@@ -79,7 +79,7 @@ def fitting(examples: Sequence[Any], settings: TrainingSettings) -> tuple[list[A
     return kept, dropped
 
 
-def plan_of(settings: TrainingSettings, count: int, warmup_steps: int = 0) -> "Plan":
+def plan_of(settings: TrainingSettings, count: int, warmup_steps: int = 0) -> "TrainingPlan":
     """The plan that the settings ask for.
 
     Args:
@@ -87,10 +87,10 @@ def plan_of(settings: TrainingSettings, count: int, warmup_steps: int = 0) -> "P
         count: Examples in an epoch.
         warmup_steps: Steps up to the peak of the learning rate; 0 uses the share `warmup` of all steps.
     """
-    from deeper.learning.training.trainer import Plan
+    from deeper.learning.training.trainer import TrainingPlan
 
     steps = settings.steps or ceil(settings.epochs * count / settings.batch)
-    return Plan(
+    return TrainingPlan(
         steps=steps,
         batch=settings.batch,
         micro_batch=settings.micro_batch,

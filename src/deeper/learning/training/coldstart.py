@@ -28,7 +28,7 @@ from deeper.learning.examples.lessons import Lesson
 from deeper.learning.training.order import in_order
 from deeper.learning.training.recipe import COLDSTART
 from deeper.learning.training.shared_prompt import lay_out, logits_of
-from deeper.learning.training.trainer import Monitor, Plan, Show, arguments, train
+from deeper.learning.training.trainer import Monitor, Show, TrainingPlan, arguments, train
 
 _LEVEL = f"(?:{'|'.join(word for words in LEVEL_WORDS for word in words)})"
 VERDICT = re.compile(
@@ -134,7 +134,7 @@ def score(model: Any, examples: Sequence[Example]) -> Scores:
 
 
 def train_coldstart(
-    model: Any, training: Sequence[Example], validation: Sequence[Example], plan: Plan, folder: Path, show: Show
+    model: Any, training: Sequence[Example], validation: Sequence[Example], plan: TrainingPlan, folder: Path, show: Show
 ) -> list[dict[str, Any]]:
     """Train the adapter in `model`.
 

@@ -24,7 +24,7 @@ from trl.trainer.dpo_trainer import DPOTrainer
 
 from deeper.learning.training.order import in_order
 from deeper.learning.training.pair_tokens import Answers, Example, lay_out, read_answers
-from deeper.learning.training.trainer import Monitor, Plan, Show, arguments, train, without_deprecations
+from deeper.learning.training.trainer import Monitor, Show, TrainingPlan, arguments, train, without_deprecations
 
 METRIC_NAMES = {
     "preference": "preference",
@@ -140,7 +140,7 @@ def train_dpo(
     tokenizer: Any,
     training: Sequence[Example],
     validation: Sequence[Example],
-    plan: Plan,
+    plan: TrainingPlan,
     objective: Objective,
     folder: Path,
     show: Show,

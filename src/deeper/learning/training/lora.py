@@ -8,10 +8,10 @@ from peft import LoraConfig, PeftModel, get_peft_model
 
 from deeper.errors import UserError
 from deeper.learning.training.recipe import ADAPTER
-from deeper.learning.training.trainer import Plan, without_deprecations
+from deeper.learning.training.trainer import TrainingPlan, without_deprecations
 
 
-def with_lora(model: Any, plan: Plan) -> Any:
+def with_lora(model: Any, plan: TrainingPlan) -> Any:
     """Freeze a model and add new LoRA to all its linear layers except the last.
 
     Args:
@@ -32,7 +32,7 @@ def with_lora(model: Any, plan: Plan) -> Any:
         return get_peft_model(model, config)
 
 
-def with_adapter(model: Any, folder: Path, plan: Plan) -> Any:
+def with_adapter(model: Any, folder: Path, plan: TrainingPlan) -> Any:
     """Freeze a model and add an adapter's LoRA, to continue its training.
 
     Args:

@@ -24,7 +24,7 @@ from deeper.engine.torch.packed_labels import label_log_probs, pack
 from deeper.learning.examples.readings import Reading, soft_labels
 from deeper.learning.training.order import in_order
 from deeper.learning.training.recipe import PREDICTOR
-from deeper.learning.training.trainer import Monitor, Plan, Show, arguments, train
+from deeper.learning.training.trainer import Monitor, Show, TrainingPlan, arguments, train
 from deeper.measure.metrics import crps, mean_absolute_error, rank_accuracy, weighted_median
 from deeper.persona.predict import score_request
 from deeper.persona.prompts.item_lines import quote
@@ -103,7 +103,7 @@ class _PredictorTrainer(Trainer):
 
 
 def train_predictor(
-    model: Any, training: Sequence[Example], validation: Sequence[Example], plan: Plan, folder: Path, show: Show
+    model: Any, training: Sequence[Example], validation: Sequence[Example], plan: TrainingPlan, folder: Path, show: Show
 ) -> list[dict[str, Any]]:
     """Train the adapter in `model`.
 

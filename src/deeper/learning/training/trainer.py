@@ -30,7 +30,7 @@ CHECKPOINTS_KEPT = 2
 
 
 @dataclass(frozen=True)
-class Plan:
+class TrainingPlan:
     """How to train, for every kind of training.
 
     Attributes:
@@ -100,7 +100,7 @@ def without_deprecations() -> Generator[None]:
         yield
 
 
-def arguments(plan: Plan, folder: Path) -> dict[str, Any]:
+def arguments(plan: TrainingPlan, folder: Path) -> dict[str, Any]:
     """Arguments for `TrainingArguments` and its subclasses.
 
     Examples keep their order, so a continued training uses exactly those that are left.
@@ -157,7 +157,7 @@ def computes_bfloat16() -> bool:
 class Monitor(TrainerCallback):
     """Validates at intervals, reports progress, marks complete checkpoints, and stops at a loss that is not finite."""
 
-    def __init__(self, plan: Plan, validate: Validate, show: Show) -> None:
+    def __init__(self, plan: TrainingPlan, validate: Validate, show: Show) -> None:
         """Monitor a training.
 
         Args:

@@ -11,7 +11,7 @@ from deeper.behaviour.own.ratings_file import RatingsSummary
 from deeper.behaviour.own.scale import COMFORTABLE_LABELS
 from deeper.behaviour.windows import MIN_WINDOWS, WINDOW_SIZE
 from deeper.commands.evaluate.estimate import Estimate
-from deeper.commands.evaluate.plan import Plan
+from deeper.commands.evaluate.plan import RunPlan
 from deeper.commands.execution.time_left import duration
 from deeper.domains import Domain
 from deeper.errors import printable
@@ -22,7 +22,7 @@ BAR = 40
 NAMES_SHOWN = 60
 
 
-def print_first_look(look: RatingsSummary, plan: Plan, estimate: Estimate, console: Console) -> None:
+def print_first_look(look: RatingsSummary, plan: RunPlan, estimate: Estimate, console: Console) -> None:
     """Print the first look.
 
     Args:
@@ -54,7 +54,7 @@ def expected_time(estimate: Estimate) -> str:
     )
 
 
-def _facts(look: RatingsSummary, plan: Plan, domain: Domain) -> list[tuple[str, str]]:
+def _facts(look: RatingsSummary, plan: RunPlan, domain: Domain) -> list[tuple[str, str]]:
     judged, least = len(plan.population.eval), MIN_WINDOWS * WINDOW_SIZE
     who = f"{judged:,} of them"
     if plan.settings.split == "all" and judged < look.long_enough:

@@ -18,7 +18,7 @@ from deeper.commands.execution.population import Population
 from deeper.evaluation.methods import CONTROLS, HISTORY_ONLY, UPDATERS
 from deeper.persona.calibration import UNCALIBRATED, Calibration, Calibrator, fit_calibration
 from deeper.persona.cross_fit import CrossFit, cross_fit
-from deeper.persona.rounds import Loop, Plan, Row, asked_for, carried, key_of
+from deeper.persona.rounds import Loop, RoundsPlan, Row, asked_for, carried, key_of
 from deeper.persona.schema import PERSONA
 from deeper.persona.search import SEARCH
 from deeper.persona.stages import controls
@@ -55,7 +55,7 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Online:
+class EvaluationRounds:
     """The rounds of one population.
 
     Attributes:
@@ -130,17 +130,17 @@ class Online:
         return self._has_history and bool(self.population.calibration)
 
     @property
-    def _plan(self) -> Plan:
+    def _plan(self) -> RoundsPlan:
         # In-sample roles predict from the last persona too; the role future needs a next window.
         after = 1 if tuple(self.settings.roles) == ("future",) else 0
-        return Plan(
+        return RoundsPlan(
             self.settings.rounds, self._chosen(UPDATERS), self.settings.roles, after, search_n=self.settings.search_n
         )
 
     @property
-    def _fitting_plan(self) -> Plan:
+    def _fitting_plan(self) -> RoundsPlan:
         """Rounds of the first chosen updater. History needs personas refined as often as those of eval users."""
-        return Plan(self.settings.rounds, self._chosen(UPDATERS)[:1], prefix="fit-")
+        return RoundsPlan(self.settings.rounds, self._chosen(UPDATERS)[:1], prefix="fit-")
 
     def _everyone(self) -> Windows:
         return {**self.population.eval, **self.population.calibration}
