@@ -26,7 +26,7 @@ def persona(results: Results) -> str:
     return "\n\n".join(
         (
             f"> {literal(results['before'])}",
-            "What this persona predicted of the next ten movies, and what the user gave:",
+            "What this persona predicted for the next ten movies, and what the user gave:",
             table(("movie", "predicted", "actual"), rows),
             "The refined persona; ~~struck~~ words are gone, **bold** ones are new:",
             f"> {changed}",
