@@ -31,7 +31,7 @@ def command(out: Path, force: bool, preset: str, config: Path | None, **flags: A
 
     \b
     Examples:
-      deeper learn --policy-adapter adapters/writer --predictor-adapter adapters/reader --out runs/learnt
+      deeper learn --policy-adapter adapters/policy --predictor-adapter adapters/predictor --out runs/learnt
       deeper learn --preset smoke --force --out runs/smoke
 
     Each iteration samples refinements, rewards them, pairs good with bad ones, and trains on the pairs (DPO). It judges
