@@ -110,7 +110,7 @@ class TestFormats:
         assert [item["title"] for item in first] == [f"Cove No. {number}" for number in range(10)]
         assert {item["time"] for item in first} == {None}
         assert own.summary.span is None
-        found = "no time column found among user, title, rating"
+        found = "no time column found among userId, name, stars"
         assert own.notes == [f"{found}; the order of the rows is used (set one with --columns time=COLUMN)"]
         chosen = read_ratings(write(tmp_path, "b.csv", csv_text(events())), columns=["time="])
         assert chosen.windows == own.windows
@@ -215,8 +215,8 @@ class TestUntrusted:
             ("a.jsonl", b"nothing\n", "no column seems to hold the user, the title or the rating"),
             ("a.parquet", b"", "the file is empty"),
             ("a.parquet", b"PAR1 and more", "not a readable Parquet file"),
-            ("a.xlsx", b"PK", "the ending '.xlsx' is no known format"),
-            ("a", b"user,title", "the ending '' is no known format"),
+            ("a.xlsx", b"PK", "the ending '.xlsx' is not a known format"),
+            ("a", b"user,title", "the ending '' is not a known format"),
             ("a.csv", b"user,title,rating\n" + b"x" * (text_rows.MAX_LINE_CHARACTERS + 1), "the line has more than"),
         ],
         ids=lambda value: value if isinstance(value, str) else "",
@@ -393,7 +393,7 @@ class TestScales:
     def test_a_thumb_is_an_end_of_a_scale_of_two(self) -> None:
         domain = own_domain("song", Scale(-1, 1, 2))
         assert {parse_rating(word, domain) for word in THUMBS} == {-1, 1}
-        with pytest.raises(BadValue, match="no number"):
+        with pytest.raises(BadValue, match="not a number"):
             parse_rating("up", own_domain("song", Scale(1, 5, 1)))
 
 

@@ -80,7 +80,7 @@ def test_three_rows_have_each_round_and_the_interval_of_the_last() -> None:
 
 def test_updaters_with_the_same_error_are_all_named() -> None:
     text = printed(results({**THREE, "incremental_update": [0.65, 0.5501], "slide_regeneration": [0.65, 0.6]}))
-    assert "Lowest error of the 3 updaters after round 1: refine, incremental_update (0.550).\n" in text
+    assert "Lowest error of the 3 updaters after round 1: refine, incremental_update (0.550)." in " ".join(text.split())
 
 
 @pytest.mark.parametrize("role", ["policy_engine", "predictor_engine"])
