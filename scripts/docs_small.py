@@ -30,7 +30,7 @@ def small(results: Results) -> str:
         ("**`refine`**", "refine", results, "persona"),
         ("`refine`, with the user's own ratings", "refine", results, "history"),
         ("the same ratings without a persona", "history_only", results, "history"),
-        ("first persona for ever (`frozen`)", "frozen", results, "persona"),
+        ("first persona (`frozen`)", "frozen", results, "persona"),
         *((f"`{name}`", name, results, "persona") for name in UPDATERS if name != "refine"),
         ("no persona", "no_persona", results, "persona"),
         (f"`refine`, untuned model{apart}", "refine", results["untuned"], "persona"),
@@ -41,11 +41,11 @@ def small(results: Results) -> str:
 
 
 def small_headline(results: Results) -> str:
-    """The user median, the first persona for ever and `refine`, in the first and the last round."""
+    """The user median, the first persona (frozen) and `refine`, in the first and the last round."""
     last = max(one["round"] for one in _means(results, "persona"))
     shown = [
         ("the user's own median", "user_median", "none"),
-        ("first persona, never updated", "frozen", "persona"),
+        ("first persona (`frozen`)", "frozen", "persona"),
         ("**`refine`**", "refine", "persona"),
     ]
     rows = [(label, *_by_round(results, name, kind, (0, last))) for label, name, kind in shown]
@@ -99,7 +99,7 @@ def small_details(results: Results) -> str:
 
 
 def ablation(results: Results) -> str:
-    """Trainings with a part missing or changed, each compared with the first."""
+    """Training runs with a part missing or changed, each compared with the first."""
     rows = [
         (one["name"], interval(one["ratio"]["value"], one["ratio"]["ci"]),
          interval(one["difference"]["value"], one["difference"]["ci"], "+.3f"), one["users"])

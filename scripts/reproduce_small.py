@@ -12,7 +12,7 @@
 **Needs** the extra [train], and PUBLISHED: a folder with the published domains' folders (docs/data.md). Models are
 trained on four domains. All choices are made on validation users. `results` evaluates eval users of all domains, once.
 
-**Takes** 15 to 18 hours on two cores. The three large trainings (`policy`, `predictor`, `second`) are 8 to 11 of
+**Takes** 15 to 18 hours on two cores. The three large training runs (`policy`, `predictor`, `second`) are 8 to 11 of
 these; on one H100 with --gpu they take ten minutes. The hours at each step below are those of two cores (docs/log.md).
 
 **Resumes**: the same command continues where it stopped. A finished training is not repeated, so you can train on a
@@ -37,10 +37,10 @@ DPO = ("--steps", "24", "--batch", "8", "--learning-rate", "2e-5", "--save-every
 MARGIN = "0.75"
 VALIDATION = (*PERSONA_LENGTH, "--calibration-users", "24", "--rounds", "3")
 VALIDATION_USERS_COMPARED, VALIDATION_USERS_SHIPPED, EVAL_USERS = "16", "30", "16"
-"""Users of a domain: to compare trainings, to evaluate what ships, and in the final evaluation."""
+"""Users of a domain: to compare training runs, to evaluate what ships, and in the final evaluation."""
 
 
-# 1. policy. Train users (half a) -> RUNS/policy. One of the three large trainings: 8 to 11 hours together.
+# 1. policy. Train users (half a) -> RUNS/policy. One of the three large training runs: 8 to 11 hours together.
 def train_policy(run: Reproduction) -> None:
     """Cold-start the policy."""
     size = run.training_size(steps="500", batch="32")
@@ -121,7 +121,7 @@ def choose_policy(run: Reproduction) -> None:
     print(f"chosen: {candidates[best]}", flush=True)
 
 
-# 7. left_out. Train users -> RUNS/left-out. About 1 hour: five short pairs of trainings.
+# 7. left_out. Train users -> RUNS/left-out. About 1 hour: five short pairs of training runs.
 def leave_domains_out(run: Reproduction) -> None:
     """Train briefly on all four domains, and without each of them in turn."""
     for domain in ("", *TRAINED_DOMAINS.values()):
@@ -139,7 +139,7 @@ def leave_domains_out(run: Reproduction) -> None:
 
 # 8. compare. Runs of steps 4, 5 and 7 -> RUNS/ablation.json, RUNS/transfer.json. Asks no model.
 def compare(run: Reproduction) -> None:
-    """Compare the ablations, and the trainings without a domain."""
+    """Compare the ablations, and the training runs without a domain."""
     learnt, ablation = run.runs / "learnt", run.runs / "ablation"
     ablations = {
         "cold start and predictor": learnt / "before",
@@ -202,7 +202,7 @@ def prove_unseen(run: Reproduction) -> None:
     run.script("benchmarks/unseen.py", *data, run.runs, output="unseen.json")
 
 
-# 14. demo. -> RUNS/demo. About twelve minutes.
+# 14. demo. -> RUNS/demo. About seven minutes on two cores.
 def time_demo(run: Reproduction) -> None:
     """Run the demo, to measure its time."""
     run.deeper("demo", "--out", run.runs / "demo")
@@ -284,7 +284,7 @@ def final_evaluation(run: Reproduction, out: Path, *flags: str) -> None:
 
 
 def left_out_folder(run: Reproduction, domain: str) -> Path:
-    """The folder of the short trainings without a domain; of those on all domains if it is empty."""
+    """The folder of the short training runs without a domain; of those on all domains if it is empty."""
     return run.runs / "left-out" / (domain or "nothing")
 
 

@@ -32,9 +32,11 @@ COMPARED = ("refine", "frozen", "user_median")
 def main() -> None:
     """Ship each adapter."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("adapters", type=Path, nargs="+", help="folders that trainings have written")
+    parser.add_argument("adapters", type=Path, nargs="+", help="folders that training runs wrote")
     parser.add_argument("--judged", type=Path, action="append", required=True, help="run folder; repeatable")
-    parser.add_argument("--made-in", type=Path, required=True, help="folder of all trainings, samplings and choices")
+    parser.add_argument(
+        "--made-in", type=Path, required=True, help="folder of all training runs, samplings and choices"
+    )
     given = parser.parse_args()
     figures = together([read_results(run / RESULTS) for run in given.judged])
     for source in given.adapters:
@@ -79,8 +81,8 @@ def together(runs: Sequence[Results]) -> str:
     heads = ("", "round", *(f"`{method}`" for method in COMPARED), "users")
     return (
         "\n## Both together\n\nPersonas of small-policy, read by small-predictor: error (MAE) on the held-out window, "
-        f"95 % interval, on {splits} users, of whom neither has learnt. All trainings, and the sampling, rewards and "
-        f"pairs of preference learning, are steps of `make reproduce-small`.\n\n{table(heads, rows)}\n"
+        f"95 % interval, on {splits} users whom neither was trained on. All training runs, and the sampling, rewards "
+        f"and pairs of preference learning, are steps of `make reproduce-small`.\n\n{table(heads, rows)}\n"
     )
 
 

@@ -34,7 +34,7 @@ def test_they_have_learnt_from_the_prompts_that_are_here() -> None:
 def test_a_folder_of_the_same_name_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "small-policy").mkdir()
-    with pytest.raises(UserError, match="no adapter of deeper here"):
+    with pytest.raises(UserError, match="the folder is not an adapter"):
         load_adapter(Path("small-policy"))
 
 

@@ -6,6 +6,12 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() or c == "\n" else "?" for c in text)
 
 
+def install_extra(name: str) -> str:
+    """Return what to do about a missing extra, such as `prepare`, as the end of a message."""
+    first = "install PyTorch, then " if name == "train" else ""
+    return f'{first}in a checkout: pip install ".[{name}]"'
+
+
 class UserError(Exception):
     """An error that the user can fix; the command line prints it as one message and exits with 2."""
 

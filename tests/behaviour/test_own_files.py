@@ -134,8 +134,8 @@ class TestBadCsv:
             ("ann,t3,Tea,11,2022-03-01", "the rating is 11, off the scale of teas (1 to 10 in steps of 1)"),
             ("ann,t3,Tea,2.5,2022-03-01", "the rating is 2.5, off the scale"),
             ("ann,t3,Tea,nan,2022-03-01", "the rating is nan, off the scale"),
-            ("ann,t3,Tea,,2022-03-01", "the rating is '', which is no number"),
-            ("ann,t3,Tea,good,2022-03-01", "the rating is 'good', which is no number"),
+            ("ann,t3,Tea,,2022-03-01", "the rating is '', which is not a number"),
+            ("ann,t3,Tea,good,2022-03-01", "the rating is 'good', which is not a number"),
             ("ann,t3,Tea,5,yesterday", "the time is 'yesterday', which is neither ISO 8601 nor Unix seconds"),
             ("ann,t3,Tea,5,2022-02-30", "the time is '2022-02-30', which is neither"),
             ("ann,t3,Tea,5,1646136000000000", "the time is 1.64614e+15, too large for Unix seconds or milliseconds"),
@@ -256,12 +256,12 @@ class TestParquet:
         ("columns", "what"),
         [
             ({"rating": pa.array([7.0] * 6 + [70.0] + [7.0] * 13)}, "the rating is 70, off the scale"),
-            ({"rating": pa.array([7.0] * 6 + [None] + [7.0] * 13)}, "the rating is None, which is no number"),
-            ({"time": pa.array([START] * 6 + [None] + [START] * 13, TIME)}, "the time is None, which is no time"),
+            ({"rating": pa.array([7.0] * 6 + [None] + [7.0] * 13)}, "the rating is None, which is not a number"),
+            ({"time": pa.array([START] * 6 + [None] + [START] * 13, TIME)}, "the time is None, which is not a time"),
             ({"title": ["Tea"] * 6 + [" "] + ["Tea"] * 13}, "the title is empty"),
             ({"title": ["Tea"] * 6 + [None] + ["Tea"] * 13}, "the title is empty"),
-            ({"user": pa.array([1.0] * 6 + [1.5] + [1.0] * 13)}, "the user is 1.0, which is no text"),
-            ({"position": [*range(6), None, *range(7, 20)]}, "the position is None, which is no whole number"),
+            ({"user": pa.array([1.0] * 6 + [1.5] + [1.0] * 13)}, "the user is 1.0, which is not text"),
+            ({"position": [*range(6), None, *range(7, 20)]}, "the position is None, which is not a whole number"),
         ],
     )
     def test_a_bad_row_is_named(self, tmp_path: Path, columns: dict[str, object], what: str) -> None:

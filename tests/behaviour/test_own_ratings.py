@@ -110,9 +110,11 @@ class TestFormats:
         assert [item["title"] for item in first] == [f"Cove No. {number}" for number in range(10)]
         assert {item["time"] for item in first} == {None}
         assert own.summary.span is None
-        assert own.notes == ["times: none in the file, so that its order is taken for the order of events"]
+        found = "no time column found among userId, name, stars"
+        assert own.notes == [f"{found}; the order of the rows is used (set one with --columns time=COLUMN)"]
         chosen = read_ratings(write(tmp_path, "b.csv", csv_text(events())), columns=["time="])
         assert chosen.windows == own.windows
+        assert chosen.notes == ["the order of the rows is used"]
 
 
 class TestSkipping:
@@ -124,18 +126,18 @@ class TestSkipping:
         own = read_ratings(write(tmp_path, "a.csv", text), scale="1:5:1")
         assert own.summary.rows == 80 + 7 and own.summary.ratings == 80
         assert {kind: one.rows for kind, one in own.summary.skipped.items()} == {
-            "the rating is no number": 2,
+            "the rating is not a number": 2,
             "the title is empty": 1,
             "the rating is off the scale": 1,
             "the time is neither ISO 8601 nor Unix seconds": 1,
             "the row has too few or too many cells": 1,
             "the row is not valid CSV": 1,
         }
-        assert own.summary.skipped["the rating is no number"].examples == [
-            "line 5: the rating is 'good', which is no number",
-            "line 84: the rating is 'bad', which is no number",
+        assert own.summary.skipped["the rating is not a number"].examples == [
+            "line 5: the rating is 'good', which is not a number",
+            "line 84: the rating is 'bad', which is not a number",
         ]
-        assert own.notes[0].startswith("rows skipped: 7 of 87 (the rating is no number: 2, ")
+        assert own.notes[0].startswith("rows skipped: 7 of 87 (the rating is not a number: 2, ")
 
     def test_a_quote_that_swallows_rows_is_counted_by_lines(self, tmp_path: Path) -> None:
         rows = csv_text(events(users=4)).splitlines()
@@ -176,10 +178,10 @@ class TestSkipping:
         look = read_ratings(write(tmp_path, "a.jsonl", text)).summary
         assert (look.rows, look.ratings) == (129, 120)
         assert {kind: one.rows for kind, one in look.skipped.items()} == {
-            "the user is no text": 2,
+            "the user is not text": 2,
             "the rating is off the scale": 2,
             "the row is not valid JSON": 3,
-            "the rating is no number": 1,
+            "the rating is not a number": 1,
             "the row is not a JSON object": 1,
         }
 
@@ -210,11 +212,11 @@ class TestUntrusted:
             ),
             ("a.csv", b"user,title,rating\n", "no rating is a number"),
             ("a.jsonl", b"[" + json_text(events()).encode(), "the file is one JSON array"),
-            ("a.jsonl", b"nothing\n", "no column seems to hold the user"),
+            ("a.jsonl", b"nothing\n", "no column seems to hold the user, the title or the rating"),
             ("a.parquet", b"", "the file is empty"),
             ("a.parquet", b"PAR1 and more", "not a readable Parquet file"),
-            ("a.xlsx", b"PK", "the ending '.xlsx' is no known format"),
-            ("a", b"user,title", "the ending '' is no known format"),
+            ("a.xlsx", b"PK", "the ending '.xlsx' is not a known format"),
+            ("a", b"user,title", "the ending '' is not a known format"),
             ("a.csv", b"user,title,rating\n" + b"x" * (text_rows.MAX_LINE_CHARACTERS + 1), "the line has more than"),
         ],
         ids=lambda value: value if isinstance(value, str) else "",
@@ -386,12 +388,12 @@ class TestScales:
         path = write(tmp_path, "a.parquet", parquet([(*row[:2], row[2] > 2, row[3]) for row in events()]))
         assert sum(ratings_of(read_ratings(path))) == 24
         error = refused(path, scale="1:5:1")
-        assert "most because the rating is no number" in error.what
+        assert "most because the rating is not a number" in error.what
 
     def test_a_thumb_is_an_end_of_a_scale_of_two(self) -> None:
         domain = own_domain("song", Scale(-1, 1, 2))
         assert {parse_rating(word, domain) for word in THUMBS} == {-1, 1}
-        with pytest.raises(BadValue, match="no number"):
+        with pytest.raises(BadValue, match="not a number"):
             parse_rating("up", own_domain("song", Scale(1, 5, 1)))
 
 

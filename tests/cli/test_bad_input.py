@@ -42,7 +42,7 @@ DATA: dict[str, tuple[Callable[[Path], Any], tuple[str, ...]]] = {
     ),
     "rating in words": (
         lambda folder: write_data(folder, ["user-0,Cove,good,1600000300", *GOOD]),
-        ("behaviour.csv, line 2", "good", "no number"),
+        ("behaviour.csv, line 2", "good", "not a number"),
     ),
     "unparsable time": (
         lambda folder: write_data(folder, [*GOOD[:5], "user-0,Cove,4,yesterday", *GOOD]),

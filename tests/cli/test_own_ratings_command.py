@@ -103,9 +103,9 @@ def test_skipped_rows_are_shown_and_told_in_the_results(deeper: CommandLine) -> 
     result = deeper("demo", "--ratings", "a.csv", *ONE_ROUND)
     assert result.code == 0
     assert "92, of which 2 are skipped" in result.err
-    assert re.search(r"the rating is no number +2 +line 92: the rating is 'none', which is no number", result.err)
+    assert re.search(r"the rating is not a number +2 +line 92: the rating is 'none', which is not a\s", result.err)
     assert "\x1b" not in result.err
-    assert results()["notes"][0] == "rows skipped: 2 of 92 (the rating is no number: 2)"
+    assert results()["notes"][0] == "rows skipped: 2 of 92 (the rating is not a number: 2)"
 
 
 def test_it_goes_on_where_it_was_without_a_first_look(deeper: CommandLine) -> None:

@@ -42,4 +42,4 @@ def test_an_evaluation_runs(tmp_path: Path, data: Path) -> None:
 def test_the_engine_of_transformers_says_what_is_missing(tmp_path: Path) -> None:
     code = "from deeper.engine.registry import make_engine; make_engine('transformers')"
     outcome = without_train(code, cwd=tmp_path)
-    assert "deeper-persona[train]" in outcome.stderr
+    assert 'pip install ".[train]"' in outcome.stderr

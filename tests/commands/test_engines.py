@@ -98,7 +98,7 @@ def test_an_adapter_is_used_beside_a_prompt_that_it_was_not_trained_on(
 
 
 def test_a_folder_without_an_adapter_is_refused(asked: list[tuple[str, str]], tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="there is no adapter"):
+    with pytest.raises(UserError, match="the folder is not an adapter"):
         make_engines({"policy": ("embedded", str(tmp_path))}, PROMPTS)
     assert asked == []
 

@@ -1,6 +1,6 @@
 """`deeper learn` as a whole: its steps, what they leave behind, and that none is done twice.
 
-The trainings are real ones of a tiny model; the engines are scripted, and write other texts with another adapter.
+The training runs are real ones of a tiny model; the engines are scripted, and write other texts with another adapter.
 """
 
 import io

@@ -46,9 +46,12 @@ def test_a_role_that_nobody_chose_takes_its_adapter(
 def test_the_licence_of_what_is_used_is_in_one_line() -> None:
     assert licence_note(Settings()) == ""
     assert licence_note(with_shipped(Settings())) == (
-        "note: adapter small-policy and small-predictor of the package: CC BY-NC 4.0, for research use only"
+        "note: using the adapters of the package, small-policy and small-predictor "
+        "(CC BY-NC 4.0, for research use only)"
     )
-    assert licence_note(Settings(policy_adapter=POLICY)).startswith("note: adapter small-policy of the package")
+    assert licence_note(Settings(policy_adapter=POLICY)).startswith(
+        "note: using the adapter of the package, small-policy (CC"
+    )
 
 
 class Made(list[tuple[str, str]]):

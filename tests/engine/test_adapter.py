@@ -69,13 +69,13 @@ class TestDigest:
 @pytest.mark.parametrize("name", FILES)
 def test_a_missing_file_is_named(tmp_path: Path, name: str) -> None:
     (write_adapter(tmp_path) / name).unlink()
-    with pytest.raises(UserError, match=rf"there is no adapter of deeper here \({name} missing\)") as caught:
+    with pytest.raises(UserError, match=rf"the folder is not an adapter \({name} missing\)") as caught:
         load_adapter(tmp_path)
     assert caught.value.where == str(tmp_path)
 
 
 def test_a_missing_folder_is_named(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="there is no adapter of deeper here") as caught:
+    with pytest.raises(UserError, match="there is no adapter of this name") as caught:
         load_adapter(tmp_path / "none")
     assert caught.value.where == str(tmp_path / "none")
 

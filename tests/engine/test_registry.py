@@ -47,12 +47,19 @@ def test_scripted_takes_no_adapter() -> None:
     assert caught.value.where == "runs/mine"
 
 
-@pytest.mark.parametrize("spec", ["", "gpt", "openai", "openai:", "embedded:", "scripted:x", "Embedded"])
+@pytest.mark.parametrize("spec", ["", "gpt", "embedded:", "scripted:x", "Embedded"])
 def test_what_is_no_engine_is_answered_with_the_kinds(spec: str) -> None:
     with pytest.raises(UserError, match="there is no engine") as caught:
         make_engine(spec)
     for kind in ("embedded", "embedded:PATH.gguf", "openai:MODEL", "scripted"):
         assert kind in str(caught.value)
+
+
+@pytest.mark.parametrize("spec", ["openai", "openai:"])
+def test_an_engine_without_its_model_is_answered_with_how_to_name_one(spec: str) -> None:
+    with pytest.raises(UserError, match="the engine openai: needs the name of a model") as caught:
+        make_engine(spec)
+    assert caught.value.do == "write openai:MODEL"
 
 
 def test_importing_the_registry_imports_no_engine() -> None:

@@ -307,4 +307,4 @@ class TestNoModel:
         monkeypatch.setitem(sys.modules, "deeper.engine.torch.engine", None)
         with pytest.raises(UserError, match="needs a package that is not installed") as caught:
             make_engine("transformers")
-        assert "deeper-persona[train]" in str(caught.value)
+        assert 'pip install ".[train]"' in str(caught.value)

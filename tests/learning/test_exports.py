@@ -308,7 +308,7 @@ class TestNames:
         assert (adapter.kind, adapter.base, adapter.templates, adapter.users) == (None, "", {}, frozenset())
         assert (adapter.folder / "adapter_model.safetensors").is_file()
         assert "someone/DPO-8B has no deeper.json" in caplog.text
-        with pytest.raises(UserError, match=r"no adapter of deeper here \(deeper.json missing\)"):
+        with pytest.raises(UserError, match=r"the folder is not an adapter \(deeper.json missing\)"):
             check_adapter("predictor", Path("someone/DPO-8B"), "77aa")
 
     def test_an_adapter_of_ours_is_checked_wherever_it_lies(self, hub_cache: Path, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Recipes and the records of trainings in adapters' cards."""
+"""Recipes and the records of training runs in adapters' cards."""
 
 import json
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Behaviour to train on, and settings of trainings that take a second or two."""
+"""Behaviour to train on, and settings of training runs that take a second or two."""
 
 from pathlib import Path
 from typing import Any

@@ -117,7 +117,7 @@ def of_before(folder: Path, name: str) -> None:
     [
         (removed, "results.json", "the run is not finished"),
         (removed, "windows.parquet", "the run is not finished"),
-        (removed, "config.toml", "no run of deeper evaluate"),
+        (removed, "config.toml", "not the folder of a finished run of deeper evaluate"),
         (cut, "results.json", "the file is damaged"),
         (cut, "personas.parquet", "the file is damaged"),
         (edited, "results.json", "it is not what the run has written"),

@@ -1,4 +1,4 @@
-"""The summary: at most 18 lines of 80 columns with the numbers of the results, whatever was chosen."""
+"""The summary: at most 20 lines of 80 columns with the numbers of the results, whatever was chosen."""
 
 import io
 from typing import Any
@@ -71,11 +71,24 @@ def printed(found: dict[str, Any], width: int = 80) -> str:
 def test_three_rows_have_each_round_and_the_interval_of_the_last() -> None:
     text = printed(results({**THREE, "slide_regeneration": [0.65, 0.5]}))
     assert text.splitlines()[0] == "Error on the next ratings (MAE, lower is better): coves, 16 users"
-    assert " user median            0.700    0.600  0.500-0.700\n" in text
-    assert " first persona, kept    0.650    0.640  0.540-0.740\n" in text
-    assert " refine                 0.650    0.550  0.450-0.650\n" in text
+    assert " user median              0.700   0.600  0.500-0.700\n" in text
+    assert " first persona (frozen)   0.650   0.640  0.540-0.740\n" in text
+    assert " refine                   0.650   0.550  0.450-0.650\n" in text
     assert "Lowest error of the 2 updaters after round 1: slide_regeneration (0.500).\n" in text
     assert "slide_regeneration  " not in text
+
+
+def test_updaters_with_the_same_error_are_all_named() -> None:
+    text = printed(results({**THREE, "incremental_update": [0.65, 0.5501], "slide_regeneration": [0.65, 0.6]}))
+    assert "Lowest error of the 3 updaters after round 1: refine, incremental_update (0.550)." in " ".join(text.split())
+
+
+@pytest.mark.parametrize("role", ["policy_engine", "predictor_engine"])
+def test_numbers_of_a_scripted_engine_come_with_a_warning(role: str) -> None:
+    engines = {"policy_engine": "embedded", "predictor_engine": "embedded"}
+    warning = "The scripted engine stands in for a model: these numbers mean nothing."
+    assert lines_of(results(THREE, config={**engines, role: "scripted"}))[0] == warning
+    assert warning not in lines_of(results(THREE, config=engines))
 
 
 def test_only_differences_whose_interval_excludes_zero_are_told() -> None:
@@ -90,7 +103,7 @@ def test_only_differences_whose_interval_excludes_zero_are_told() -> None:
     lines = lines_of(found)
     assert "Better than the user median: refine (-0.050)." in lines
     assert "Worse than the user median: frozen (+0.040)." in lines
-    assert "Not measurably different from the first persona: refine (-0.090)." in lines
+    assert "Not measurably different from the first persona (frozen): refine (-0.090)." in lines
     assert not any("too few" in line for line in lines)
 
 
@@ -137,7 +150,7 @@ def test_predictions_with_history_do_not_enter() -> None:
 
 
 @pytest.mark.parametrize("width", [60, 80, 200])
-def test_the_longest_summary_has_18_lines_of_80_columns(width: int) -> None:
+def test_the_longest_summary_has_20_lines_of_80_columns(width: int) -> None:
     errors = {name: [0.5 + t / 1000 for t in range(101)] for name in ("user_median", "frozen", *UPDATERS)}
     pairs = {
         (method, other): (sign * (0.2 + i / 100), *sorted((sign * 0.1, sign * 0.3)))
@@ -146,11 +159,12 @@ def test_the_longest_summary_has_18_lines_of_80_columns(width: int) -> None:
         for sign in [(-1, 1)[i % 2]]
         if method != other
     }
-    found = results(errors, pairs, failures={"refine": 12345}, persona_failures={"refine": 12345})
+    failures = {"failures": {"refine": 12345}, "persona_failures": {"refine": 12345}}
+    found = results(errors, pairs, **failures, config={"policy_engine": "scripted"})
     lines = printed(found, width).splitlines()
-    assert len(lines) <= 18
+    assert len(lines) <= 20
     assert max(map(len, lines)) <= 80
-    assert lines[1].split() == ["round", "0", "97", "98", "99", "100", "95", "%", "interval"]
+    assert lines[2].split() == ["round", "0", "97", "98", "99", "100", "95", "%", "interval"]
 
 
 def test_control_characters_in_names_do_not_reach_the_terminal() -> None:

@@ -100,14 +100,14 @@ def test_every_key_of_every_configuration_is_in_the_reference(site: Path) -> Non
                 import_module(f"{package.__name__}.{module.name}")
     reference = page(site / "reference" / "settings.html")
     heads = {head.get_text().removesuffix("¶"): head.parent for head in reference.find_all("h2")}
-    common = entries(heads["What all trainings have"])
+    common = entries(heads["What all training commands have"])
     known = {kind.command: kind for kind in kinds()}
     assert len(known) == 9
     for command, kind in known.items():
         [section] = [found for head, found in heads.items() if f"deeper {command}" in head.split(" and ")]
         told = entries(section)
         for name, field in kind.model_fields.items():
-            entry = told.get(name) or (common[name] if "all trainings" in section.get_text() else "")
+            entry = told.get(name) or (common[name] if "all training commands" in section.get_text() else "")
             assert " ".join(field.description.split()) in entry, (command, name)
             if field.default not in ("", ()):
                 assert f"default {json.dumps(field.default)}" in entry, (command, name)

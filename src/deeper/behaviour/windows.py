@@ -19,7 +19,7 @@ from deeper.behaviour.schema import BEHAVIOUR, ITEM, WINDOW
 WINDOW_SIZE = 10
 WINDOW_COUNT = 7
 MIN_WINDOWS = 2
-"""Fewest windows of a user: one to write a persona from, and one to predict."""
+"""Minimum number of windows of a user: one to write a persona from, and one to predict."""
 
 MAX_EVAL_USERS = 100
 EVAL_SHARE = 0.3

@@ -95,11 +95,11 @@ def run(settings: Settings, out: Path | None, asked: Command) -> None:
     settings = with_shipped(settings, asked.untuned)
     if settings.ratings and is_asking(asked.yes):
         settings = ask_for_columns(settings)
-    if note := licence_note(settings):
-        click.echo(note, err=True)
     digest = hashlib.blake2b(settings.to_toml().encode(), digest_size=4).hexdigest()
     folder = out or Path("runs") / f"{asked.name}-{digest}"
     plan = make_plan(settings)
+    if note := licence_note(settings):
+        click.echo(note, err=True)
     if not (folder / "config.toml").exists():
         look_first(plan, console, is_asking(asked.yes))
         if asked.has_preview:

@@ -62,7 +62,9 @@ def llamafactory(pairs: tuple[str, ...], model: str, template: str, policy_adapt
 @click.option(
     "--base-model", default="", help="Name on the hub of an adapter's base model, if the adapter does not say."
 )
-@click.option("--domains", default="", metavar="A,B,…", help="With windows or contexts: domains to keep. Default: all.")
+@click.option(
+    "--domains", default="", metavar="NAME,…", help="With windows or contexts: domains to keep. Default: all."
+)
 @OUT
 def hub(kind: str, source: str, license_id: str, base_model: str, domains: str, out: Path) -> None:
     """Write a folder for the hub, with a card, ready to upload.

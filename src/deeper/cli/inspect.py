@@ -21,7 +21,7 @@ def command(folder: Path, page_file: Path | None) -> None:
     """  # noqa: D301 (click wants the character)
     from rich.console import Console
 
-    from deeper.errors import UserError
+    from deeper.errors import UserError, install_extra
     from deeper.report.pages.inspected import page, print_inspected
     from deeper.storage.atomic import write_atomically
     from deeper.storage.new_folder import not_written
@@ -31,7 +31,7 @@ def command(folder: Path, page_file: Path | None) -> None:
     except ImportError as error:
         raise UserError(
             f"deeper inspect needs packages that are not installed ({error.name})",
-            do='install the extra: pip install "deeper-persona[prepare]"',
+            do=install_extra("prepare"),
         ) from error
     found = inspect(folder)
     print_inspected(found, Console())

@@ -36,7 +36,7 @@ def command(out: Path, force: bool, reuse_shards: bool, preset: str, config: Pat
 
     \b
     Examples:
-      deeper learn --policy-adapter adapters/writer --predictor-adapter adapters/reader --out runs/learnt
+      deeper learn --policy-adapter adapters/policy --predictor-adapter adapters/predictor --out runs/learnt
       deeper learn --preset smoke --force --out runs/smoke
 
     Each iteration samples refinements, rewards them, pairs good with bad ones, and trains on the pairs (DPO). It judges

@@ -17,10 +17,10 @@ COMMANDS = {
     "evaluate": "Refine personas round by round and measure how well they predict.",
     "report": "Write a run's report again: one page, and figures.",
     "train": "Train the models that write and read personas.",
-    "sample": "Sample refinements of personas, to learn from.",
-    "reward": "Reward them, and test whether the rewards are real.",
-    "pairs": "Pair good with bad refinements, to train on.",
-    "learn": "Do all of this twice, with training: a better policy.",
+    "sample": "Sample candidate refinements of train users' personas.",
+    "reward": "Score the sampled refinements.",
+    "pairs": "Make preference pairs of scored refinements.",
+    "learn": "Sample, reward, pair and train, twice.",
     "export": "Write files for LLaMA-Factory or the hub.",
     "prepare": "Turn raw files of ten public domains into windows.",
     "inspect": "Show what a data folder contains.",
@@ -61,7 +61,7 @@ def cli() -> None:
 
     \b
     Start here:
-      deeper demo                 a persona within a minute, results in about twelve (two older cores)
+      deeper demo                 a persona within a minute, results in about seven minutes on two cores
       deeper evaluate --help      every setting, with its default
       deeper doctor               what works on this machine
     """  # noqa: D301 (click wants the character)

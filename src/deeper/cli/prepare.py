@@ -61,7 +61,7 @@ def command(
     """  # noqa: D301 (click wants the character)
     from rich.console import Console
 
-    from deeper.errors import UserError
+    from deeper.errors import UserError, install_extra
     from deeper.storage.settings import resolve
 
     preset = {"domain": domain_name} if domain_name else {}
@@ -77,7 +77,7 @@ def command(
     except ImportError as error:
         raise UserError(
             f"deeper prepare needs packages that are not installed ({error.name})",
-            do='install the extra: pip install "deeper-persona[prepare]"',
+            do=install_extra("prepare"),
         ) from error
     key = key_file or out.with_name(f"{out.resolve().name}.key")
     options = Options(key, memory, max_rejects, published)

@@ -22,7 +22,7 @@ def command(run: Path, config: Path | None, reuse_shards: bool, **flags: Any) ->
     Examples:
       deeper reward runs/directions
       deeper reward runs/directions --reward crps --weights 0,1,1
-      deeper reward runs/directions --predictor-adapter readers/a,readers/b
+      deeper reward runs/directions --predictor-adapter predictors/a,predictors/b
 
     RUN is a run folder of deeper sample. A direction's reward is how much better than the old persona it predicts the
     previous, current and future windows. Writes rewards.parquet, reward.json and reward.html into RUN. Calling it again

@@ -42,7 +42,7 @@ def predictor(out: Path, config: Path | None, preset: str, **flags: Any) -> None
 
     \b
     Examples:
-      deeper train predictor --out adapters/reader
+      deeper train predictor --out adapters/predictor
       deeper train predictor --data movielens_small,./my-ratings --steps 400 --out adapters/mine
       deeper train predictor --personas runs/r/personas.parquet --out adapters/of-policies
 
@@ -70,7 +70,7 @@ def coldstart(out: Path, config: Path | None, preset: str, **flags: Any) -> None
 
     \b
     Example:
-      deeper train coldstart --fold all --out adapters/writer
+      deeper train coldstart --fold all --out adapters/policy
 
     The describer is a set of rules that puts a user's ratings into words. Writes a LoRA adapter (PEFT), deeper.json and
     metrics.json.
@@ -96,8 +96,8 @@ def dpo(out: Path, config: Path | None, preset: str, **flags: Any) -> None:
 
     \b
     Examples:
-      deeper train dpo --pairs pairs/1 --policy-adapter adapters/writer --out adapters/refiner-1
-      deeper train dpo --pairs pairs/2 --policy-adapter adapters/refiner-1 --reference base --out adapters/refiner-2
+      deeper train dpo --pairs pairs/1 --policy-adapter adapters/policy --out adapters/policy-1
+      deeper train dpo --pairs pairs/2 --policy-adapter adapters/policy-1 --reference base --out adapters/policy-2
 
     Writes a LoRA adapter (PEFT), deeper.json and metrics.json.
     """  # noqa: D301 (click wants the character)

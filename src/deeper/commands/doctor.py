@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from deeper.engine import Prompt, Sampling, ScoreRequest
 from deeper.engine.openvino.weights import are_prepared, cache_folder
+from deeper.errors import install_extra
 
 NEEDED_DISK_GIB = 1.0
 """Free disk space for the weights, and for a run folder."""
@@ -94,12 +95,7 @@ def _extra(name: str, packages: Sequence[str]) -> Check:
         for package in packages:
             importlib.import_module(package)
     except ImportError as error:
-        first = "PyTorch, then " if "torch" in packages else ""
-        return Check(
-            f"extra [{name}]",
-            "missing",
-            f'not installed ({error}); to install: {first}pip install "deeper-persona[{name}]"',
-        )
+        return Check(f"extra [{name}]", "missing", f"not installed ({error}); {install_extra(name)}")
     return Check(f"extra [{name}]", "ok", ", ".join(f"{package} {version(package)}" for package in packages))
 
 

@@ -1,8 +1,13 @@
-"""Language models behind one protocol. No other room of the package talks to a model.
+"""Language models behind one protocol. No other part of the package talks to a model.
 
     protocol.py    `Engine` (its two verbs are `generate` and `score`), and what they take and return
     registry.py    makes an engine from its name: `make_engine("transformers:NAME")`
-    openvino/ torch/ openai/ scripted/    one folder for each kind of engine; its class is in `engine.py`
+    openvino/      the engine `embedded` of the command line
+    torch/         `transformers`
+    openai/        `openai`
+    scripted/      `scripted`
+
+Each of these folders is one kind of engine; its class is in `engine.py`.
 
 To add a kind of engine, add a folder. Its `__init__.py` defines two names:
 

@@ -118,7 +118,7 @@ def load_adapter(source: Path, *, needs_card: bool = True) -> Adapter:
     folder = SHIPPED / source if is_shipped else folder_of(source.as_posix(), "adapter", FILES)
     needed = (CONFIG, TENSORS, CARD) if needs_card else (CONFIG, TENSORS)
     if missing := [name for name in needed if not (folder / name).is_file()]:
-        raise _no_adapter(source, missing)
+        raise _no_adapter(source, folder.is_dir(), missing)
     name = CARD
     try:
         card = _Card.model_validate_json((folder / CARD).read_bytes()) if (folder / CARD).is_file() else None
@@ -139,14 +139,15 @@ def load_adapter(source: Path, *, needs_card: bool = True) -> Adapter:
     return Adapter(folder, card.kind, card.base, card.templates, frozenset(card.users), digest, card.provenance)
 
 
-def _no_adapter(source: Path, missing: list[str]) -> UserError:
+def _no_adapter(source: Path, is_folder: bool, missing: list[str]) -> UserError:
     if missing == [CARD]:
         do = "choose a folder that deeper train wrote; adapters of other tools can only be transformers policies"
     elif is_hub_name(source.as_posix()):
         do = f"if this is a whole model, name it as the engine: transformers:{source.as_posix()}"
     else:
         do = "choose a folder that deeper train wrote"
-    return UserError(f"there is no adapter of deeper here ({', '.join(missing)} missing)", where=str(source), do=do)
+    what = "the folder is not an adapter" if is_folder else "there is no adapter of this name"
+    return UserError(f"{what} ({', '.join(missing)} missing)", where=str(source), do=do)
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -180,7 +181,7 @@ def check_base(adapter: Adapter, base: str) -> None:
 
 
 def _canonical(config: dict[str, Any]) -> str:
-    """The configuration without what differs between equal trainings: a path, and the order of PEFT's sets."""
+    """The configuration without what differs between equal training runs: a path, and the order of PEFT's sets."""
     kept = {name: value for name, value in config.items() if name != "base_model_name_or_path"}
     return json.dumps({k: sorted(v, key=str) if isinstance(v, list) else v for k, v in kept.items()}, sort_keys=True)
 

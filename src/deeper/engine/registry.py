@@ -36,6 +36,8 @@ def make_engine(spec: str, adapter: str = "") -> Engine:
     """
     name, colon, rest = spec.partition(":")
     kind = KINDS.get(name)
+    if kind is not None and not rest and all(":" in known for known in kind.SPECS):
+        raise UserError(f"the engine {name}: needs the name of a model", do=f"write {' or '.join(kind.SPECS)}")
     if kind is None or bool(colon) != bool(rest) or not any((":" in known) == bool(rest) for known in kind.SPECS):
         specs = [known for each in KINDS.values() for known in each.SPECS]
         raise UserError(f"there is no engine {spec!r}", do=f"use one of {', '.join(specs)}")

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from deeper.errors import install_extra
 from deeper.evaluation.recipe import RECIPE
 from deeper.evaluation.visible import Visible
 
@@ -79,4 +80,4 @@ def _libraries() -> tuple[ModuleType, ModuleType]:
     try:
         return importlib.import_module("myfm"), importlib.import_module("scipy.sparse")
     except ImportError as error:
-        raise NotAvailable(f"{error}; pip install 'deeper-persona[baselines]'") from error
+        raise NotAvailable(f"{error}; {install_extra('baselines')}") from error

@@ -39,7 +39,7 @@ class TrainingRecord(BaseModel):
 
     @property
     def all_trainings(self) -> list["TrainingRecord"]:
-        """The trainings that led to the adapter, the first one first."""
+        """The training runs that led to the adapter, the first one first."""
         return [*(self.before.all_trainings if self.before else ()), self]
 
     def as_card(self) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Calibration: one small map per predictor, from its distribution to the ratings that users really give.
 
-Uncalibrated predictions flow in, calibrated ones flow out. With p the readout's distribution, m its mean over the
+Takes uncalibrated predictions, returns calibrated ones. With p the readout's distribution, m its mean over the
 calibration ratings and c the distribution of those ratings, the calibrated distribution is
 
     q_j ∝ c_j · (p_j / m_j)^b

@@ -1,6 +1,6 @@
 """Prediction with history: a persona's distribution combined with the user's own past ratings.
 
-Calibrated predictions and windows flow in; held-out predictions that also use the ratings so far flow out. With p the
+Takes calibrated predictions and windows, returns held-out predictions that also use the ratings so far. With p the
 persona's calibrated distribution for an item, "counts" the user's n ratings in W_0..W_t by label, and c the domain's
 distribution of ratings:
 

@@ -1,7 +1,7 @@
 """Predict the ratings of windows from personas.
 
-A persona's text and the titles of some windows flow in; for each window a distribution over the scale's labels and its
-median flow out. Two readouts get them from an engine: `distribution` from the probabilities of the labels, and
+Takes a persona's text and the titles of some windows. Returns a distribution over the scale's labels and its median
+for each item. Two readouts get them from an engine: `distribution` from the probabilities of the labels, and
 `structured` from generated JSON. An answer that cannot be read becomes a row with a `failure`.
 """
 

@@ -1,6 +1,6 @@
 """Predictors that share the users of a run: each user gets one that was not trained on that user.
 
-Personas and windows flow in. Each persona goes to its user's predictor. All predictions flow out in one table.
+Takes personas and windows, returns all predictions in one table. Each persona goes to its user's predictor.
 """
 
 from collections.abc import Mapping, Sequence

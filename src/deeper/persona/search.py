@@ -1,4 +1,4 @@
-"""Direction search at test time: sample N candidates for S_t, and keep the one that predicts best.
+"""Search at test time: sample N candidates for S_t, and keep the one that predicts best.
 
 Only what is known at time t decides. A candidate is sampled from the updater's own prompt, which shows a random half
 of W_t (for `refine`, half of the discrepancies). The calibrated predictor then reads the candidate and predicts the

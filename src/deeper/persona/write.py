@@ -1,4 +1,4 @@
-"""Write personas: prompts flow in, texts with their leaks and failures flow out.
+"""Write personas: takes prompts, returns texts with their leaks and failures.
 
 Equal prompts are sent once. A text that leaks is sampled once more. If the engine gives no text, the older text stays
 and the failure is recorded.

@@ -69,7 +69,7 @@ def inspect(folder: Path, memory_gib: float = 2.0) -> dict[str, Any]:
             raise
         except duckdb.Error as error:
             raise UserError(
-                f"cannot be read ({str(error).splitlines()[0]})", where=str(path), do="make the file again"
+                f"cannot be read ({str(error).splitlines()[0]})", where=str(path), do="prepare or export the file again"
             ) from error
 
 

@@ -10,7 +10,7 @@ from deeper.report.palette import label
 
 COMPARED_WITH = {
     "user_median": "the user median",
-    FROZEN: "the frozen persona",
+    FROZEN: "the first persona (frozen)",
     HISTORY_ONLY: "history without a persona",
 }
 MEANS = {

@@ -31,7 +31,7 @@ class RunFiles:
         predictions: PREDICTION rows.
         errors: ERROR rows.
         windows: WINDOW rows of the eval users.
-        search: SEARCH rows; None without a search of directions.
+        search: SEARCH rows; None without a search.
     """
 
     name: str
@@ -53,7 +53,9 @@ def read_run(folder: Path) -> RunFiles:
     """
     if not (folder / layout.CONFIG).is_file():
         raise UserError(
-            "there is no run of deeper evaluate or deeper demo", where=str(folder), do="give the folder of such a run"
+            "this is not the folder of a finished run of deeper evaluate or deeper demo",
+            where=str(folder),
+            do="give the folder of such a run",
         )
     manifest = _manifest(folder / layout.MANIFEST)
     for name, digest in manifest["files"].items():

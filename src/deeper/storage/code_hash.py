@@ -1,6 +1,6 @@
 """Hashes of code. They are part of a shard's name, so a result is made again when the code that shapes it changes.
 
-Functions, classes or objects flow in. Each counts with its module and with all modules of the project that this one
+Takes functions, classes or objects. Each counts with its module and with all modules of the project that this one
 imports, directly or not; so does what an object or a partial function holds. The project is this package and all
 modules that are neither Python's own nor installed, such as your extensions. Comments, docstrings and layout do not
 count.

@@ -1,7 +1,7 @@
 """The names of the files that commands leave in run folders for other commands and for reports, each in one place.
 
 A format with a module of its own keeps its names there: an adapter's files in `engine/adapter`, fingerprints in
-`behaviour/fingerprints`, pairs in `commands/pairs/pair_folder`, a tracker's folder in `tracker/store`.
+`behaviour/fingerprints`, pairs in `commands/pairs/layout`, a tracker's folder in `tracker/store`.
 """
 
 # Every run folder.

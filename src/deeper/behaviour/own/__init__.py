@@ -1,1 +1,1 @@
-"""Your own ratings: one file of any shape, or a folder with `behaviour.csv`."""
+"""Reads the user's ratings: one file with columns of any name, or a folder with `behaviour.csv`."""

@@ -72,7 +72,9 @@ def find_columns(header: Sequence[str], given: Mapping[str, str], noun: str = ""
         )
     if absent := [name for name in given.values() if name and name not in header]:
         raise UserError(
-            f"the file has no column {', '.join(map(repr, absent))}", where="columns", do=f"choose from {_list(header)}"
+            f"the file has no column {', '.join(map(repr, absent))}",
+            where="columns",
+            do=f"choose from {listed(header)}",
         )
     named = [name for name in given.values() if name]
     if twice := sorted({name for name in named if named.count(name) > 1}):
@@ -117,12 +119,13 @@ def check_clear(columns: Columns, where: str, header: Sequence[str]) -> None:
     """
     if not columns.unclear:
         return
-    problems = [
-        f"the {field} can be in {_list(names)}" if names else f"no column seems to hold the {field}"
-        for field, names in columns.unclear.items()
-    ]
+    problems = [f"the {field} can be in {listed(names)}" for field, names in columns.unclear.items() if names]
+    if missing := [f"the {field}" for field, names in columns.unclear.items() if not names]:
+        *others, last = missing
+        all_of_them = f"{', '.join(others)} or {last}" if others else last
+        problems.append(f"no column seems to hold {all_of_them}")
     flag = ",".join(f"{field}=COLUMN" for field in columns.unclear)
-    raise UserError("; ".join(problems), where=where, do=f"give --columns {flag} (found: {_list(header)})")
+    raise UserError("; ".join(problems), where=where, do=f"give --columns {flag} (found: {listed(header)})")
 
 
 def _candidates(field: str, names: Sequence[str], noun: str) -> list[str]:
@@ -141,6 +144,7 @@ def _letters(name: str) -> str:
     return re.sub(r"[\W_]+", "", name.casefold())
 
 
-def _list(names: Sequence[str], max_names: int = 20) -> str:
+def listed(names: Sequence[str], max_names: int = 20) -> str:
+    """Return the first `max_names` names for a message, long ones shortened."""
     shown = ", ".join(name if len(name) <= 40 else f"{name[:40]}…" for name in names[:max_names])
     return f"{shown}, …" if len(names) > max_names else shown or "none"

@@ -1,4 +1,4 @@
-"""Read a folder of your own behaviour: `behaviour.csv` or `behaviour.parquet`, and perhaps `domain.toml`.
+"""Read a folder of the user's behaviour: `behaviour.csv` or `behaviour.parquet`, and optionally `domain.toml`.
 
     behaviour.csv       UTF-8, columns user, title, rating, time and optionally item, domain, position
     behaviour.parquet   the same columns
@@ -9,7 +9,7 @@ the title identifies the item. `domain` names each row's domain: the one in `dom
 that column, all rows belong to `domain.toml`. Other columns are ignored.
 
 A row that cannot be read raises a `UserError` that names file and row; no row is dropped silently. `ratings_file` reads
-a single file of ratings, with columns of any name.
+a single file, with columns of any name.
 """
 
 from collections.abc import Mapping
@@ -42,7 +42,7 @@ OPTIONAL = ("item", "position")
 
 @dataclass(frozen=True)
 class OwnFiles:
-    """The content of a folder of own behaviour.
+    """The content of a folder of the user's behaviour.
 
     Attributes:
         windows: A `WINDOW` table of the users with at least two windows.
@@ -61,7 +61,7 @@ def is_own(folder: Path) -> bool:
 
 
 def read_own(folder: Path, size: int = WINDOW_SIZE, count: int = WINDOW_COUNT) -> OwnFiles:
-    """Read a folder of own behaviour into windows; a hash of the user id decides the split, the same in all domains.
+    """Read a folder of the user's behaviour into windows; a hash of the user id decides the split in all domains.
 
     Args:
         folder: Holds one of `FILES`.

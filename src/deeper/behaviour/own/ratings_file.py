@@ -1,4 +1,4 @@
-"""Read one file of your own ratings, with columns of any name: what `--ratings` takes.
+"""Read the user's ratings file, which `--ratings` names; its columns may have any names.
 
 Columns are found by common names. The scale is given, or inferred from the ratings. A row that cannot be read is left
 out and counted with its reason. A `RatingsSummary` shows what was read before a run begins. Too many bad rows stop the
@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from deeper.behaviour.own.columns import check_clear, find_columns, read_given
+from deeper.behaviour.own.columns import check_clear, find_columns, listed, read_given
 from deeper.behaviour.own.folder import cut_windows
 from deeper.behaviour.own.rows import BadRow, Events, read_events
 from deeper.behaviour.own.scale import SCALE_EXAMPLES, infer_scale, parse_scale, unclear_scale
@@ -31,7 +31,7 @@ MAX_SKIPPED_SHARE = 0.1
 """Share of bad rows above which the reading stops."""
 MAX_NOUN_CHARACTERS = 60
 MAX_EXAMPLES = 3
-"""BadRow rows that are shown for each reason."""
+"""Bad rows that are shown for each reason."""
 MAX_DISTINCT_RATINGS = 10_000
 """Distinct ratings that are collected to infer a scale."""
 
@@ -46,7 +46,7 @@ class Skipped:
 
 @dataclass(frozen=True)
 class RatingsSummary:
-    """What a file of ratings holds.
+    """What a ratings file holds.
 
     Attributes:
         path: The file.
@@ -54,7 +54,7 @@ class RatingsSummary:
         columns: The column of each field.
         is_scale_given: Whether the user gave the scale; otherwise it was inferred from the ratings.
         rows: Rows read, including bad ones.
-        skipped: BadRow rows by reason, most frequent first.
+        skipped: Bad rows by reason, most frequent first.
         ratings: Ratings kept.
         users: Users with a rating.
         long_enough: Users with two windows: one to write a persona from, one to predict.
@@ -100,7 +100,7 @@ def read_ratings(path: Path, item: str = "item", scale: str = "", columns: Seque
     """Read a file of ratings into windows; a hash of the user id decides the split.
 
     Args:
-        path: CSV with any common separator, JSON lines or Parquet, or one of these in gzip.
+        path: CSV with any common separator, JSON lines or Parquet; optionally gzipped.
         item: What an item is called.
         scale: "MIN:MAX:STEP"; empty to infer it from the ratings.
         columns: "FIELD=COLUMN" for columns whose name does not show what they hold.
@@ -110,7 +110,8 @@ def read_ratings(path: Path, item: str = "item", scale: str = "", columns: Seque
             rows are bad; or no user has two windows.
     """
     source = open_table(path)
-    found = find_columns(source.columns, read_given(columns), item)
+    given = read_given(columns)
+    found = find_columns(source.columns, given, item)
     check_clear(found, str(path), source.columns)
     domain = own_domain(item, parse_scale(scale) if scale else _infer_scale(source, found.of["rating"]))
     skipped: dict[str, Skipped] = {}
@@ -138,11 +139,12 @@ def read_ratings(path: Path, item: str = "item", scale: str = "", columns: Seque
         skipped=ordered,
         long_enough=len(users),
     )
-    return OwnRatings(windows, domain, [*_notes(summary, short), *events.notes()], summary)
+    notes = _notes(summary, short, source.columns, "time" in given)
+    return OwnRatings(windows, domain, [*notes, *events.notes()], summary)
 
 
 def own_domain(noun: str, scale: Scale) -> Domain:
-    """Return a domain for own ratings.
+    """Return the domain of the user's ratings file.
 
     Args:
         noun: What an item is called; the id is made from it.
@@ -199,14 +201,16 @@ def _summary(source: OwnTable, events: Events, domain: Domain) -> RatingsSummary
     )
 
 
-def _notes(summary: RatingsSummary, short: int) -> list[str]:
+def _notes(summary: RatingsSummary, short: int, header: Sequence[str], is_time_given: bool) -> list[str]:
     notes: list[str] = []
     if summary.skipped:
         reasons = ", ".join(f"{reason}: {one.rows}" for reason, one in summary.skipped.items())
         skipped = sum(one.rows for one in summary.skipped.values())
         notes.append(f"rows skipped: {skipped} of {summary.rows} ({reasons})")
     if summary.span is None:
-        notes.append("times: none in the file, so that its order is taken for the order of events")
+        why = "" if is_time_given else f"no time column found among {listed(header)}; "
+        how = "" if is_time_given else " (set one with --columns time=COLUMN)"
+        notes.append(f"{why}the order of the rows is used{how}")
     if short:
         notes.append(f"users left out for fewer than {MIN_WINDOWS * WINDOW_SIZE} ratings: {short} of {summary.users}")
     return notes
@@ -216,7 +220,7 @@ def _too_many_bad_rows(path: Path, skipped: Mapping[str, Skipped], rows: int) ->
     reason, most = max(skipped.items(), key=lambda one: one[1].rows)
     hints: dict[str, Any] = {
         "the rating is off the scale": "give the scale of these ratings, as --scale MIN:MAX:STEP",
-        "the rating is no number": "name the column with the ratings, as --columns rating=COLUMN",
+        "the rating is not a number": "name the column with the ratings, as --columns rating=COLUMN",
     }
     hint = hints.get(reason, "")
     if reason.startswith("the time"):

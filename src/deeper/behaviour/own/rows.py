@@ -1,4 +1,4 @@
-"""Turn the rows of a file of own ratings into events: each value is parsed here, and bad rows are reported."""
+"""Turn the rows of the user's ratings file into events: parse each value, and report bad rows."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -26,7 +26,7 @@ class BadRow:
 
     Attributes:
         where: Its place in the file ("line 3").
-        reason: What is wrong, in the same words for all such rows ("the rating is no number").
+        reason: What is wrong, in the same words for all such rows ("the rating is not a number").
         message: The same with the value.
         rows: How many lines it takes.
     """

@@ -1,4 +1,4 @@
-"""The scale of a file of ratings: as the user writes it, or inferred from the ratings where that is safe."""
+"""The scale of the user's ratings file: as given, or inferred from the ratings where that is safe."""
 
 from collections.abc import Collection
 
@@ -50,7 +50,7 @@ def infer_scale(ratings: Collection[float]) -> Scale | None:
     They show it if both of its ends occur and every rating is one of its values.
 
     Args:
-        ratings: The distinct ratings of a file.
+        ratings: The distinct ratings of the file.
     """
     if not ratings:
         return None

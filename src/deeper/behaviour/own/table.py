@@ -1,4 +1,4 @@
-"""Read the rows of a file of own ratings in any format: CSV, JSON lines or Parquet, each perhaps in gzip."""
+"""Read the rows of the user's ratings file: CSV, JSON lines or Parquet, optionally gzipped."""
 
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
@@ -73,7 +73,7 @@ def open_table(path: Path) -> OwnTable:
         case _:
             endings = ", ".join(ending for endings in ENDINGS.values() for ending in endings)
             raise UserError(
-                f"the ending {ending!r} is no known format",
+                f"the ending {ending!r} is not a known format",
                 where=str(path),
                 do=f"give a file that ends in {endings}, or one of these with .gz",
             )
@@ -106,7 +106,7 @@ def _parquet_rows(path: Path, columns: Sequence[str]) -> Iterator[Row]:
 def _parquet(path: Path, source: Any) -> pq.ParquetFile:
     """Open a Parquet file; a gzipped one is unpacked into memory."""
     if not path.stat().st_size:
-        raise UserError("the file is empty", where=str(path), do="make it again, or use another file")
+        raise UserError("the file is empty", where=str(path), do="export it again, or use another file")
     file = pq.ParquetFile(pa.BufferReader(source.read()) if path.suffix.lower() == ".gz" else path)
     groups = (file.metadata.row_group(i) for i in range(file.metadata.num_row_groups))
     if sum(group.total_byte_size for group in groups) > MAX_BYTES:
@@ -122,7 +122,7 @@ def _errors(path: Path) -> Generator[None]:
     try:
         yield
     except (OSError, ValueError, pa.ArrowException) as error:
-        raise UserError(f"not a readable Parquet file ({error})", where=str(path), do="make it again") from error
+        raise UserError(f"not a readable Parquet file ({error})", where=str(path), do="export it again") from error
 
 
 def _values(batch: pa.RecordBatch) -> Iterator[Any]:

@@ -1,4 +1,6 @@
-"""Read lines and rows of text files of own ratings: CSV with any common separator and JSON lines, gzipped or not.
+"""Read lines and rows of the user's ratings file as text: CSV with any common separator, or JSON lines.
+
+The file may be gzipped.
 
 A bad row is returned as an `Unreadable` in its place; a bad file raises a `UserError`.
 """
@@ -95,7 +97,7 @@ def text_lines(path: Path) -> Iterator[str]:
     with unpacked(path) as source:
         head = cast(io.BufferedReader, source).peek(4096)[:4096]
         if not head:
-            raise UserError("the file is empty", where=str(path), do="make it again, or use another file")
+            raise UserError("the file is empty", where=str(path), do="export it again, or use another file")
         if head[:2] in (b"\xff\xfe", b"\xfe\xff") or head.count(0) > len(head) // 8:
             raise UserError("the file is not in UTF-8", where=str(path), do="save it as text in UTF-8")
         text = io.TextIOWrapper(source, "utf-8-sig", errors="surrogateescape", newline=None)
@@ -119,7 +121,7 @@ def csv_header(path: Path) -> tuple[str, list[str]]:
     """
     first = next((line for line in text_lines(path) if line.strip()), None)
     if first is None:
-        raise UserError("the file is empty", where=str(path), do="make it again, or use another file")
+        raise UserError("the file is empty", where=str(path), do="export it again, or use another file")
     found = [(separator, _cells(first, separator)) for separator in SEPARATORS]
     separator, header = max(found, key=lambda one: len(one[1]))
     _check_header(header, f"{path}, line 1")

@@ -1,4 +1,4 @@
-"""Parse single values of own ratings: text, rating, position and time; a bad one raises `BadValue`."""
+"""Parse single values of the user's ratings file: text, rating, position and time; a bad one raises `BadValue`."""
 
 import re
 from datetime import UTC, date, datetime, timedelta
@@ -28,7 +28,7 @@ class BadValue(ValueError):
     """A value that cannot be used.
 
     Attributes:
-        reason: What is wrong, in the same words for all such values ("is no number").
+        reason: What is wrong, in the same words for all such values ("is not a number").
     """
 
     def __init__(self, reason: str, message: str = "") -> None:
@@ -36,7 +36,7 @@ class BadValue(ValueError):
 
         Args:
             reason: What is wrong.
-            message: The same with the value ("is 'good', which is no number"); `reason` by default.
+            message: The same with the value ("is 'good', which is not a number"); `reason` by default.
         """
         self.reason = reason
         super().__init__(message or reason)
@@ -49,15 +49,15 @@ def parse_text(value: object) -> str:
         BadValue: It is empty, only blanks, too long, not valid Unicode, or of another type.
     """
     if not isinstance(value, str | int | None) or isinstance(value, bool):
-        raise _is_no(value, "text")
+        raise _is_not(value, "text")
     try:
         text = "" if value is None else str(value)
         text.encode()
     except UnicodeEncodeError as error:  # a lone surrogate
         shown = str(value)[:MAX_CHARACTERS_SHOWN]
-        raise BadValue("is no text", f"is {shown!r}, which is not valid Unicode") from error
+        raise BadValue("is not text", f"is {shown!r}, which is not valid Unicode") from error
     except ValueError as error:  # a number of thousands of digits
-        raise BadValue("is no text") from error
+        raise BadValue("is not text") from error
     if not text.strip():
         raise BadValue("is empty")
     if len(text) > MAX_TEXT_CHARACTERS:
@@ -79,11 +79,11 @@ def parse_number(value: object) -> float:
         if word in THUMBS:
             return float(THUMBS[word])
         if "_" in word:  # Python reads 1_0 as 10
-            raise _is_no(value, "number")
+            raise _is_not(value, "a number")
     try:
         return float(cast(str, value))
     except (TypeError, ValueError, OverflowError) as error:
-        raise _is_no(value, "number") from error
+        raise _is_not(value, "a number") from error
 
 
 def parse_rating(value: object, domain: Domain) -> float:
@@ -95,7 +95,7 @@ def parse_rating(value: object, domain: Domain) -> float:
     scale = domain.scale
     is_thumb = isinstance(value, bool) or (isinstance(value, str) and value.strip().casefold() in THUMBS)
     if is_thumb and len(scale.values) != 2:
-        raise _is_no(value, "number")
+        raise _is_not(value, "a number")
     rating = parse_number(value)
     if is_thumb:
         return scale.maximum if rating else scale.minimum
@@ -115,7 +115,7 @@ def parse_position(value: object) -> int:
     if isinstance(value, str) and re.fullmatch("[0-9]{1,10}", value.strip()):
         value = int(value)
     if not isinstance(value, int) or isinstance(value, bool) or not -(2**31) <= value < 2**31:
-        raise _is_no(value, "whole number")
+        raise _is_not(value, "a whole number")
     return value
 
 
@@ -145,7 +145,7 @@ def parse_time(value: object) -> datetime:
     if isinstance(value, date) and not isinstance(value, datetime):
         value = datetime(value.year, value.month, value.day)
     if not isinstance(value, datetime):
-        raise _is_no(value, "time")
+        raise _is_not(value, "a time")
     try:
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
     except OverflowError as error:
@@ -164,8 +164,8 @@ def _from_seconds(seconds: float) -> datetime:
         raise BadValue("is outside the calendar", f"is {seconds:g} seconds, outside the calendar") from error
 
 
-def _is_no(value: object, what: str) -> BadValue:
-    return BadValue(f"is no {what}", f"is {_shown(value)}, which is no {what}")
+def _is_not(value: object, what: str) -> BadValue:
+    return BadValue(f"is not {what}", f"is {_shown(value)}, which is not {what}")
 
 
 def _shown(value: object) -> str:

@@ -8,6 +8,16 @@ import click
 from deeper.commands.evaluate.settings import Settings
 from deeper.storage.settings import RunSettings
 
+METAVARS = {
+    "columns": "FIELD=COLUMN,…",
+    "meta": "FILE,…",
+    "parts": "PART,…",
+    "personas": "FILE,…",
+    "ratings": "FILE,…",
+    "roles": "ROLE,…",
+}
+"""How help texts name the values of lists that are neither names nor numbers."""
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -34,12 +44,17 @@ def settings_options(preset: dict[str, Any], kind: type[RunSettings] = Settings)
                 type=click.Choice(choices) if choices and not is_list else None,
                 metavar=None
                 if is_flag or (choices and not is_list)
-                else ("A,B,…" if is_list else type(default).__name__.upper()),
+                else (_list_metavar(name, field.annotation) if is_list else type(default).__name__.upper()),
                 help=f"{field.description}{explained}",
             )(function)
         return function
 
     return decorate
+
+
+def _list_metavar(name: str, annotation: Any) -> str:
+    holds_numbers = bool({int, float} & set(get_args(annotation)))
+    return METAVARS.get(name, "NUMBER,…" if holds_numbers else "NAME,…")
 
 
 def preset_option(presets: Iterable[str], about: str) -> Callable[[F], F]:

@@ -67,7 +67,7 @@ def evaluate(
         out: The run folder.
         console: Shows progress and notes.
         plan: The plan that `make_plan` made for these settings, if there is one.
-        reuse_shards: Keep shards that other code than today's has made.
+        reuse_shards: Keep shards that older code wrote.
 
     Returns:
         The content of `results.json`.

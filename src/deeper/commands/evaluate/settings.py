@@ -60,12 +60,12 @@ class Settings(RunSettings):
         description="Whose personas to judge. eval: eval users, for results. validation: a fifth of the train users, "
         "which no training sees, for choosing settings. all: every user, each calibrated on the others.",
     )
-    users: int = Field(default=100, ge=1, description="Most users to judge in each domain.")
+    users: int = Field(default=100, ge=1, description="Maximum number of users per domain.")
     calibration_users: int = Field(
         default=32,
         ge=1,
-        description="Most train users in each domain for fitting the calibration (or history, with prediction = "
-        "history).",
+        description="Maximum number of train users per domain for fitting the calibration (or history, with "
+        "prediction = history).",
     )
     rounds: int = Field(default=4, ge=0, le=100, description="How often each persona is refined.")
     methods: tuple[str, ...] = Field(

@@ -1,6 +1,6 @@
 """The local executor: runs a stage shard by shard in this process, and skips shards that are already there.
 
-A stage and its input rows flow in; the output rows flow out and stay in the run folder as Parquet shards. A shard's
+Takes a stage and its input rows, returns the output rows, which stay in the run folder as Parquet shards. A shard's
 name is `INDEX-INPUT-CODE`. INPUT is a hash of the stage's name, its settings and the shard's input rows. CODE is a hash
 of the code that shapes its content. `_code.json` beside the shards lists the modules behind each CODE, so the executor
 can say which module has changed.

@@ -15,7 +15,7 @@ Data = Annotated[
     ),
 ]
 Domains = Annotated[tuple[str, ...], Field(description="Domains, by id. All that the data has by default.")]
-TrainUsers = Annotated[int, Field(ge=1, description="Train users of each domain, at most.")]
+TrainUsers = Annotated[int, Field(ge=1, description="Maximum number of train users per domain.")]
 PolicyEngine = Annotated[
     str,
     Field(

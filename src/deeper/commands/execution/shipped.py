@@ -45,4 +45,6 @@ def licence_note(settings: RunSettings) -> str:
     """One line on the licence of the shipped adapters that the settings name; empty if they name none."""
     named = {getattr(settings, f"{role}_adapter") for role in ADAPTERS}
     used = [adapter for adapter in ADAPTERS.values() if adapter in named]
-    return f"note: adapter {' and '.join(used)} of the package: {LICENCE}" if used else ""
+    if not used:
+        return ""
+    return f"note: using the adapter{'s' * (len(used) > 1)} of the package, {' and '.join(used)} ({LICENCE})"

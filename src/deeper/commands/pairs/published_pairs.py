@@ -1,4 +1,4 @@
-"""`deeper pairs FILE`: published pairs, in the folder that trainings read.
+"""`deeper pairs FILE`: published pairs, in the folder that training reads.
 
 A published file names no users. Pairs are therefore split by their prompt: all pairs of one prompt stay together.
 """

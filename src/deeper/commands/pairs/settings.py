@@ -26,20 +26,20 @@ class PairSettings(RunSettings):
         "prefer hard.",
     )
     tau_plus: float = Field(
-        default=0.0, allow_inf_nan=False, description="Least reward of a chosen direction, in units of the rating."
+        default=0.0, allow_inf_nan=False, description="Minimum reward of a chosen direction, in units of the rating."
     )
     tau_minus: float = Field(
-        default=0.0, allow_inf_nan=False, description="Largest reward of a rejected direction, in units of the rating."
+        default=0.0, allow_inf_nan=False, description="Maximum reward of a rejected direction, in units of the rating."
     )
     margin: float = Field(
-        default=0.5, ge=0, allow_inf_nan=False, description="Least difference of the two rewards; see margin-kind."
+        default=0.5, ge=0, allow_inf_nan=False, description="Minimum difference of the two rewards; see margin-kind."
     )
     margin_kind: Literal["quantile", "absolute"] = Field(
         default="quantile",
         description="How the margin is given: as a quantile (0 to 1) of the differences within contexts of the domain, "
         "or in units of the rating.",
     )
-    max_pairs: int = Field(default=4, ge=1, le=10_000, description="Most pairs of a context.")
+    max_pairs: int = Field(default=4, ge=1, le=10_000, description="Maximum number of pairs per context.")
     prefer: Literal["margin", "hard"] = Field(
         default="margin",
         description="Pairs to take first: those with the largest margin, or hard ones, whose rejected direction has "

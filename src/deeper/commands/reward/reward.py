@@ -66,7 +66,7 @@ def reward_directions(
         settings: The settings.
         run: The run folder. It gets rewards.parquet, reward-predictions.parquet and reward.json.
         console: Shows progress.
-        reuse_shards: Keep shards that were made by code that has changed since.
+        reuse_shards: Keep shards that older code wrote.
 
     Returns:
         The content of `reward.json`.

@@ -45,7 +45,7 @@ def sample_directions(
         settings: The settings.
         out: The run folder. It gets personas, contexts and directions as Parquet, and manifest.json.
         console: Shows progress.
-        reuse_shards: Keep shards that were made by code that has changed since.
+        reuse_shards: Keep shards that older code wrote.
 
     Returns:
         The content of `manifest.json`.

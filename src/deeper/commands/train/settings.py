@@ -1,4 +1,4 @@
-"""The settings of trainings, defined once for flags, configuration files and Python arguments."""
+"""The settings of `deeper train`, defined once for flags, configuration files and Python arguments."""
 
 from typing import Any, Literal
 
@@ -56,7 +56,7 @@ DPO_PRESETS: dict[str, dict[str, Any]] = {
 
 
 class TrainingSettings(RunSettings):
-    """Settings of all trainings."""
+    """Settings of all training commands."""
 
     base: str = Field(
         default="",
@@ -67,8 +67,8 @@ class TrainingSettings(RunSettings):
         default=1.0, gt=0, description="How often each window of each user, or each pair, is used on average."
     )
     steps: int = Field(default=0, ge=0, description="Steps of the optimiser; 0 derives them from epochs.")
-    batch: int = Field(default=2, ge=1, description="Examples in a step.")
-    micro_batch: int = Field(default=1, ge=1, description="Examples in a forward pass; 1 is fastest on a CPU.")
+    batch: int = Field(default=2, ge=1, description="Examples per step.")
+    micro_batch: int = Field(default=1, ge=1, description="Examples per forward pass; 1 is fastest on a CPU.")
     learning_rate: float = Field(
         default=1e-3, gt=0, description="Peak of the learning rate, which then falls to zero along a cosine."
     )
@@ -78,7 +78,7 @@ class TrainingSettings(RunSettings):
     layers: Literal["all", "upper"] = Field(
         default="all", description="Layers that get LoRA: all, or the upper half, which is faster."
     )
-    cutoff: int = Field(default=2048, ge=64, description="Length limit of an example, in tokens.")
+    cutoff: int = Field(default=2048, ge=64, description="Maximum number of tokens per example.")
     over_cutoff: Literal["drop", "refuse"] = Field(
         default="drop", description="For longer examples: drop and count them, or refuse to train."
     )
@@ -97,7 +97,7 @@ class TrainingSettings(RunSettings):
 
 
 class BehaviourTrainingSettings(TrainingSettings):
-    """More settings of trainings on users' behaviour."""
+    """More settings of the commands that train on users' behaviour."""
 
     data: tuple[str, ...] = Field(
         default=("movielens_small",),
@@ -105,7 +105,7 @@ class BehaviourTrainingSettings(TrainingSettings):
     )
     domains: Domains = ()
     users: TrainUsers = 100_000
-    validation_users: int = Field(default=16, ge=1, description="Validation users of each domain, at most.")
+    validation_users: int = Field(default=16, ge=1, description="Maximum number of validation users per domain.")
     adapter: str = Field(
         default="", description="Folder of an adapter of the same kind to continue from; a new one by default."
     )
@@ -164,7 +164,7 @@ class DpoSettings(TrainingSettings):
     warmup_steps: int = Field(
         default=0, ge=0, description="Steps before the learning rate peaks; 0 derives them from warmup."
     )
-    validation_pairs: int = Field(default=128, ge=1, description="Most pairs of validation users to validate on.")
+    validation_pairs: int = Field(default=128, ge=1, description="Maximum number of validation pairs.")
     save_memory: Literal["on", "off"] = Field(
         default="off",
         description="Recompute activations in the backward pass: a third slower, with much less memory.",

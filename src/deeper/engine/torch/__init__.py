@@ -6,7 +6,7 @@
 from pathlib import Path
 
 from deeper.engine.protocol import Engine
-from deeper.errors import UserError
+from deeper.errors import UserError, install_extra
 
 SPECS = ("transformers", "transformers:FOLDER_OR_NAME")
 
@@ -22,6 +22,6 @@ def make(rest: str, adapter: str) -> Engine:
     except ImportError as error:
         raise UserError(
             f"the engine transformers needs a package that is not installed ({error})",
-            do='install PyTorch, then the extra: pip install "deeper-persona[train]"',
+            do=install_extra("train"),
         ) from error
     return TransformersEngine(rest or None, Path(adapter) if adapter else None)

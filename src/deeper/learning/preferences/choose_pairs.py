@@ -1,4 +1,4 @@
-"""Chooses preference pairs: two directions of one context, of which one is better.
+"""Chooses preference pairs: a better and a worse direction of the same context.
 
     chosen: r ≥ τ⁺, without a leak        rejected: r ≤ τ⁻        r_chosen − r_rejected ≥ δ
 
@@ -34,13 +34,13 @@ class PairRule:
     """Which pairs are made.
 
     Attributes:
-        tau_plus: τ⁺, the least reward of a chosen direction, in units of the rating.
-        tau_minus: τ⁻, the largest reward of a rejected direction, in units of the rating.
-        margin: δ, the least difference of the two. With `margin_kind` "absolute" it is in units of the rating; with
+        tau_plus: τ⁺, the minimum reward of a chosen direction, in units of the rating.
+        tau_minus: τ⁻, the maximum reward of a rejected direction, in units of the rating.
+        margin: δ, the minimum difference of the two. With `margin_kind` "absolute" it is in units of the rating; with
             "quantile" it is that quantile (0 to 1) of the differences between any two directions of a context, over all
             contexts of the domain.
         margin_kind: How `margin` is given.
-        max_pairs: m, the most pairs of a context.
+        max_pairs: m, the maximum number of pairs per context.
         prefer: Which pairs come first: "margin" those with the largest margin; "hard" those whose rejected direction
             has the highest reward, then those whose chosen direction has.
     """

@@ -1,4 +1,4 @@
-"""Trainings with PyTorch; the only part of `learning` that imports it.
+"""Training with PyTorch; the only part of `learning` that imports it.
 
 - `coldstart`: a policy learns to write as the describer does. `dpo`: a policy learns from preference pairs.
 - `predictor`: a predictor learns to read personas; `fit_expected_ratings` makes part of its targets.

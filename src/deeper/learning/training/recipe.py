@@ -1,11 +1,11 @@
-"""The numbers of trainings that are not settings. Adapters were trained with these values."""
+"""The numbers of training that are not settings. Adapters were trained with these values."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class AdapterRecipe:
-    """What all trainings share.
+    """What all training runs share.
 
     Attributes:
         target_layers: Linear layers of a Llama block that get LoRA.

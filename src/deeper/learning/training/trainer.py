@@ -1,4 +1,4 @@
-"""What all trainings share: the Trainer's arguments, the training loop, validation, progress and saving."""
+"""What all training runs share: the Trainer's arguments, the training loop, validation, progress and saving."""
 
 import errno
 import json

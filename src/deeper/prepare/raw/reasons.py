@@ -3,7 +3,7 @@
 UNREADABLE = "the line cannot be read"
 NO_USER = "no user id"
 NO_ITEM = "no item id"
-RATING_NOT_A_NUMBER = "the rating is no number"
+RATING_NOT_A_NUMBER = "the rating is not a number"
 RATING_OFF_SCALE = "the rating is off the domain's scale"
 TIME_UNREADABLE = "the time cannot be read"
 TIME_OUT_OF_RANGE = "the time is before 1990 or in the future"

@@ -1,4 +1,4 @@
-"""A run's results in at most 18 lines of 80 columns: three methods by round, and the differences the data can show."""
+"""A run's results in at most 20 lines of 80 columns: three methods by round, and the differences the data can show."""
 
 from collections.abc import Sequence
 from textwrap import wrap
@@ -12,11 +12,12 @@ from deeper.evaluation.results_schema import PairedEntry, Results
 from deeper.report.overview import Overview
 
 WIDTH = 79
-MOST_ROUNDS = 5
-MOST_NAMES = 3
+MAX_ROUNDS = 5
+MAX_NAMES = 3
 """Methods that one sentence lists, those with the largest differences first."""
-ROWS = {"user_median": "user median", "frozen": "first persona, kept", "refine": "refine"}
-AGAINST = {"user_median": "the user median", "frozen": "the first persona"}
+ROWS = {"user_median": "user median", "frozen": "first persona (frozen)", "refine": "refine"}
+SCRIPTED = "The scripted engine stands in for a model: these numbers mean nothing."
+AGAINST = {"user_median": "the user median", "frozen": "the first persona (frozen)"}
 
 
 def print_summary(results: Results, console: Console | None = None) -> None:
@@ -38,40 +39,47 @@ def summary_lines(results: Results) -> list[str]:
     """The lines; those that begin with a blank belong to the table and must not be wrapped."""
     view = Overview(results)
     if view.domain is None:
-        return ["No prediction could be compared with a rating.", *_failures(results)]
+        return [*_scripted(results), "No prediction could be compared with a rating.", *_failures(results)]
     domain = view.domain
-    return [*_table(view, domain), *_best(view, domain), *_differences(view, domain), *_failures(results)]
+    found = [*_table(view, domain), *_best(view, domain), *_differences(view, domain), *_failures(results)]
+    return [*_scripted(results), *found]
+
+
+def _scripted(results: Results) -> list[str]:
+    """A warning if an engine is scripted."""
+    return [SCRIPTED] if "scripted" in map(results.config.get, ("policy_engine", "predictor_engine")) else []
 
 
 def _table(view: Overview, domain: str) -> list[str]:
     errors, last = view.future(domain), view.last
     shown = {name: label for name, label in ROWS.items() if name in errors}
     rounds = list(range(last + 1))
-    if len(rounds) > MOST_ROUNDS:
-        rounds = [0, *rounds[-(MOST_ROUNDS - 1) :]]
+    if len(rounds) > MAX_ROUNDS:
+        rounds = [0, *rounds[-(MAX_ROUNDS - 1) :]]
     count = _users(view, domain)
     if not shown:
         return ["The summary shows the user median, frozen and refine, and none was chosen. --full prints all methods."]
     where = "mean over domains" if domain == "mean" else domain
     lines = [f"Error on the next ratings (MAE, lower is better): {where}, {count:,} user{'s' * (count != 1)}"]
-    heads = "".join(f"{t:9}" for t in rounds)
-    lines.append(f" {'round':19}{heads}  95 % interval")
+    heads = "".join(f"{t:8}" for t in rounds)
+    lines.append(f" {'round':22}{heads}  95 % interval")
     for name, label in shown.items():
         of_round = {entry.round: entry for entry in errors[name]}
-        cells = "".join(f"{of_round[t].mae:9.3f}" if t in of_round else f"{'-':>9}" for t in rounds)
+        cells = "".join(f"{of_round[t].mae:8.3f}" if t in of_round else f"{'-':>8}" for t in rounds)
         low, high = of_round[last].ci if last in of_round else (None, None)
-        lines.append(f" {label:19}{cells}" + (f"  {low:.3f}-{high:.3f}" if low is not None else ""))
+        lines.append(f" {label:22}{cells}" + (f"  {low:.3f}-{high:.3f}" if low is not None else ""))
     return [*lines, " "]
 
 
 def _best(view: Overview, domain: str) -> list[str]:
-    """The updater with the lowest error at the last round, if there are several."""
+    """The updaters with the lowest error at the last round, to the digits shown; empty for a single updater."""
     errors = view.future(domain)
-    last = {name: entry.mae for name in UPDATERS for entry in errors.get(name, ()) if entry.round == view.last}
+    last = {name: f"{entry.mae:.3f}" for name in UPDATERS for entry in errors.get(name, ()) if entry.round == view.last}
     if len(last) < 2:
         return []
-    best = min(last, key=lambda name: last[name])
-    return [f"Lowest error of the {len(last)} updaters after round {view.last}: {best} ({last[best]:.3f})."]
+    lowest = min(last.values(), key=float)
+    best = ", ".join(name for name, error in last.items() if error == lowest)
+    return [f"Lowest error of the {len(last)} updaters after round {view.last}: {best} ({lowest})."]
 
 
 def _differences(view: Overview, domain: str) -> list[str]:
@@ -102,8 +110,8 @@ def _is_clear(entry: PairedEntry) -> bool:
 
 def _named(entries: Sequence[PairedEntry]) -> str:
     largest = sorted(entries, key=lambda entry: -abs(entry.difference))
-    names = ", ".join(f"{entry.method} ({entry.difference:+.3f})" for entry in largest[:MOST_NAMES])
-    more = len(largest) - MOST_NAMES
+    names = ", ".join(f"{entry.method} ({entry.difference:+.3f})" for entry in largest[:MAX_NAMES])
+    more = len(largest) - MAX_NAMES
     return f"{names} and {more} more" if more > 0 else names
 
 

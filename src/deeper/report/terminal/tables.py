@@ -31,7 +31,7 @@ SECTIONS = {
 WITH_HISTORY = "HELD OUT, WITH HISTORY"
 OTHERS = {
     "user_median": "the user median",
-    "frozen": "the frozen persona",
+    "frozen": "the first persona (frozen)",
     HISTORY_ONLY: "the same without a persona",
 }
 

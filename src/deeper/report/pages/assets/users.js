@@ -19,7 +19,7 @@ const browse = async () => {
   at("beside").append(option("", "nothing"), ...index.methods.map((name) => option(name, wordsOf(name))));
   at("method").value = index.methods.includes("refine") ? "refine" : (index.methods.find(isUpdater) ?? index.methods[0]);
 
-  // The change of a user's error in the last round: against the frozen persona on the same window, or, without one,
+  // The change of a user's error in the last round: against the first persona (frozen) on the same window, or, without one,
   // against the method's own first round.
   const change = (i, method) => {
     const own = index.errors[method]?.[i];
@@ -41,7 +41,7 @@ const browse = async () => {
     at("found").textContent = `${kept.length} of ${index.users.length} users`;
     const known = rows.find((row) => row.change);
     at("measure").textContent = known
-      ? `Before each user: the error of ${wordsOf(method)} in the last round minus ${known.change.fixed ? "that of the frozen persona on the same window" : "that in its first round"}. Below 0 is better.`
+      ? `Before each user: the error of ${wordsOf(method)} in the last round minus ${known.change.fixed ? "that of the first persona (frozen) on the same window" : "that in its first round"}. Below 0 is better.`
       : "";
     if (!kept.length) { state.user = null; at("user-view").replaceChildren(element("p", { class: "dim" }, "No user matches.")); at("previous").disabled = at("next").disabled = true; return; }
     const stays = event?.target !== at("order") && kept.some((row) => row.i === state.user);
