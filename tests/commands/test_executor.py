@@ -175,4 +175,20 @@ class TestChangedCode:
         found, local = self.run(tmp_path / "run", console, reuse_shards=True)
         assert (found, shard_files(tmp_path / "run")) == (old, before)
         assert (first.reused, local.reused) == ({}, {"doubling": ["tripling"]})
-        assert "3 shards reused" in console.file.getvalue()  # type: ignore[attr-defined]
+        assert "3 shards kept where the input is the same" in console.file.getvalue()  # type: ignore[attr-defined]
+
+    def test_keeps_the_newest_of_several_old_shards(self, module: Path, tmp_path: Path) -> None:
+        for factor in (3, 40, 500, 6000):
+            module.write_text(module.read_text("utf-8").replace("3 * n", f"{factor} * n"), "utf-8")
+            self.run(tmp_path / "run")
+            module.write_text(module.read_text("utf-8").replace(f"{factor} * n", "3 * n"), "utf-8")
+        module.write_text(module.read_text("utf-8").replace("3 * n", "7 * n + 0"), "utf-8")
+        found, _ = self.run(tmp_path / "run", reuse_shards=True)
+        assert found == [6000 * n for n in range(7)]
+
+    def test_remembers_nothing_where_no_old_shard_is_taken(self, module: Path, tmp_path: Path) -> None:
+        self.run(tmp_path / "run")
+        module.write_text(module.read_text("utf-8").replace("3 * n", "40 * n"), "utf-8")
+        (tmp_path / "run").rename(tmp_path / "elsewhere")
+        found, local = self.run(tmp_path / "run", reuse_shards=True)
+        assert (found[1], local.reused) == (40, {})

@@ -11,10 +11,12 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from deeper.commands.learn.learn import empty_report
+from deeper.commands.learn.learn import CODE, empty_report, step_code
 from deeper.commands.learn.report import LearningReport
 from deeper.commands.learn.settings import LearnSettings
+from deeper.commands.learn.start import starting_points
 from deeper.commands.learn.steps import Steps, Task
+from deeper.storage.code_hash import code_modules
 from deeper.storage.run_folder import RunFolder
 
 MODULES = ("judging", "sampling", "training")
@@ -149,3 +151,27 @@ def test_a_step_that_was_stopped_goes_on_or_begins_again_by_its_code(run: Run, r
     else:
         assert run()[0][2] == "training, begun before"
         assert not (run.out / "training-old-1").exists()
+
+
+def test_own_prompts_are_another_start(tmp_path: Path) -> None:
+    before = starting_points(SETTINGS)
+    (tmp_path / "refine.txt").write_text("Be kind.\n---\n$persona\n$discrepancies\n", "utf-8")
+    mine = SETTINGS.model_copy(update={"prompts": str(tmp_path)})
+    after = starting_points(mine)
+    (tmp_path / "refine.txt").write_text("Be brief.\n---\n$persona\n$discrepancies\n", "utf-8")
+    assert len({before, after, starting_points(mine)}) == 3
+
+
+def test_the_code_of_updaters_and_engines_is_in_the_steps_that_use_them() -> None:
+    served = SETTINGS.model_copy(update={"policy_engine": "openai:x", "predictor_engine": "scripted"})
+    code = {step: code_modules(*step_code(served, step)) for step in CODE}
+    asking = {
+        step for step in CODE if {"deeper.engine.openai.engine", "deeper.engine.scripted.engine"} <= code[step].keys()
+    }
+    assert asking == {"sample", "reward", "validation"}
+    assert {step for step in CODE if "deeper.persona.updaters.refine" in code[step]} == {
+        "sample",
+        "pairs",
+        "validation",
+    }
+    assert "deeper.learning.training.dpo" in code["policy"]

@@ -111,6 +111,16 @@ def test_a_tracker_takes_them_says_so_and_is_loaded_as_it_was(
         assert again._settings.max_persona_tokens == 72
 
 
+def test_a_saved_tracker_with_another_engine_loses_the_adapter_of_the_package(made: Made, tmp_path: Path) -> None:
+    live = PersonaTracker("movielens_small")
+    live.save(tmp_path / "kept")
+    live.close()
+    made.clear()
+    with PersonaTracker.load(tmp_path / "kept", policy_engine=ScriptedEngine()) as again:
+        assert made == [("embedded", PREDICTOR)]
+        assert again._settings.policy_adapter == ""
+
+
 def test_an_untuned_tracker_stays_untuned_and_one_with_an_engine_takes_the_other_adapter(
     made: Made, caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:

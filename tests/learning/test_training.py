@@ -21,7 +21,7 @@ from deeper.commands.train.settings import PredictorSettings
 from deeper.commands.train.train_users import users_of
 from deeper.engine.adapter import AdapterKind, load_adapter
 from deeper.engine.torch.model import base_of
-from deeper.errors import UserError
+from deeper.errors import UserError, install_extra
 from deeper.learning.training import trainer
 from deeper.learning.training.checkpoints import CHECKPOINTS, WHOLE, newest_whole
 from deeper.learning.training.lora import with_lora
@@ -426,7 +426,7 @@ def test_the_missing_extra_is_named(
     monkeypatch.setattr(start, "find_spec", lambda name: None if name in ("trl", "peft") else object())
     with pytest.raises(UserError, match=r"not installed \(peft, trl\)") as caught:
         train_predictor(predictor_settings(behaviour, tiny_base), tmp_path / "out", quiet)
-    assert caught.value.do == "pip install 'deeper-persona[train]'"
+    assert caught.value.do == install_extra("train")
     assert not (tmp_path / "out").exists()
 
 

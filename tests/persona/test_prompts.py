@@ -14,7 +14,7 @@ from deeper.engine import Prompt
 from deeper.errors import UserError
 from deeper.persona.prompts import item_lines
 from deeper.persona.prompts.item_lines import discrepancy_lines, quote, rating_lines
-from deeper.persona.prompts.templates import PLACEHOLDERS, Prompts, load_prompts
+from deeper.persona.prompts.templates import PLACEHOLDERS, SAMPLE_DOMAIN, Prompts, load_prompts
 from deeper.persona.recipe import RECIPE
 
 VALUES = {
@@ -196,6 +196,18 @@ def test_an_own_template_changes_its_own_hash_and_the_version_alone(
     assert name in mine.hashes_for(role) and mine.hashes_for(role) != prompts.hashes_for(role)
     other = "policy" if role == "predictor" else "predictor"
     assert mine.hashes_for(other) == prompts.hashes_for(other)
+
+
+def test_a_template_that_reads_the_same_for_the_sample_domain_alone_has_another_hash(prompts: Prompts) -> None:
+    system, user = prompts.templates["predict"]
+    literal = Prompts({**prompts.templates, "predict": (system, user.replace("$noun", "book"))})
+    assert literal.render("predict", SAMPLE_DOMAIN, persona="") == prompts.render("predict", SAMPLE_DOMAIN, persona="")
+    assert changed(literal, prompts.hashes) == {"predict"}
+
+
+def test_a_placeholder_of_a_new_prompt_needs_no_sample_value(prompts: Prompts, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(PLACEHOLDERS, "mine", {"reasons"})
+    assert "mine" in Prompts({**prompts.templates, "mine": ("Be brief.", "$reasons")}).hashes
 
 
 def test_an_own_prompt_replaces_the_built_in_one_alone(own: Path, prompts: Prompts) -> None:

@@ -4,7 +4,7 @@ import importlib
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from functools import partial
+from functools import partial, wraps
 from pathlib import Path
 from types import ModuleType
 
@@ -36,14 +36,22 @@ def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType
     monkeypatch.syspath_prepend(str(tmp_path))
     (tmp_path / "mine.py").write_text(MINE, "utf-8")
     (tmp_path / "mine_helper.py").write_text(HELPER, "utf-8")
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
     yield importlib.import_module("mine")
-    for name in ("mine", "mine_helper"):
-        sys.modules.pop(name, None)
+    forget()
 
 
-def edit(folder: Path, name: str, change: Callable[[str], str]) -> None:
+def edit(folder: Path, name: str, change: Callable[[str], str]) -> ModuleType:
+    """Change a module and load both again."""
     path = folder / f"{name}.py"
     path.write_text(change(path.read_text("utf-8")), "utf-8")
+    forget()
+    return importlib.import_module("mine")
+
+
+def forget() -> None:
+    for name in ("mine", "mine_helper"):
+        sys.modules.pop(name, None)
 
 
 @pytest.mark.parametrize(
@@ -55,8 +63,7 @@ def test_it_changes_with_the_code_and_with_what_the_code_imports(
 ) -> None:
     before = code_modules(mine.double)
     assert before.keys() == {"mine", "mine_helper"}
-    edit(tmp_path, name, lambda text: text.replace(old, new))
-    after = code_modules(mine.double)
+    after = code_modules(edit(tmp_path, name, lambda text: text.replace(old, new)).double)
     assert [module for module in before if before[module] != after[module]] == [name]
 
 
@@ -71,9 +78,20 @@ def test_it_changes_with_the_code_and_with_what_the_code_imports(
 )
 def test_comments_docstrings_and_layout_are_no_change(mine: ModuleType, tmp_path: Path, old: str, new: str) -> None:
     before = code_hash(mine.double)
-    edit(tmp_path, "mine", lambda text: text.replace(old, new))
+    edited = edit(tmp_path, "mine", lambda text: text.replace(old, new))
     assert (tmp_path / "mine.py").read_text("utf-8") != MINE
-    assert code_hash(mine.double) == before
+    assert code_hash(edited.double) == before
+
+
+def test_an_edit_of_a_loaded_module_counts_once_it_is_loaded_again(mine: ModuleType, tmp_path: Path) -> None:
+    before = code_hash(mine.double)
+    path = tmp_path / "mine_helper.py"
+    path.write_text("def factor() -> int:\n    return 3\n", "utf-8")
+    assert (code_hash(mine.double), mine.double(1)) == (before, 2)
+    forget()
+    again = importlib.import_module("mine")
+    assert code_hash(again.double) != before
+    assert again.double(1) == 3
 
 
 def test_it_sees_through_partial_functions_closures_methods_and_objects(mine: ModuleType) -> None:
@@ -84,8 +102,14 @@ def test_it_sees_through_partial_functions_closures_methods_and_objects(mine: Mo
         def call(self) -> int:
             return self.function(1)
 
+    @wraps(print)
+    def wrapped(*, by: Callable[[int], int] = mine.double) -> int:
+        return by(1) + (later if mine is None else 0)
+
+    if mine is None:
+        later = 1
     held = mine.double
-    for thing in (partial(print, held), lambda: held, Holder(), Holder().call, {"a": [held]}, mine):
+    for thing in (partial(print, held), lambda: held, Holder(), Holder().call, {"a": [held]}, mine, wrapped):
         assert "mine_helper" in code_modules(thing)
     assert "mine" not in code_modules(print, len, str, Path, importlib)
 

@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 from deeper.domains import Domain
 from deeper.evaluation.baselines import predict
 from deeper.evaluation.factorisation import NotAvailable
-from deeper.evaluation.methods import FROZEN, ROLE_OFFSETS, UPDATERS
+from deeper.evaluation.methods import FROZEN, UPDATERS
 from deeper.evaluation.results_schema import NotAvailableBaseline
 from deeper.evaluation.schema import ERROR
 from deeper.evaluation.visible import visible_at
 from deeper.measure.metrics import crps, mean_absolute_error, rank_accuracy, root_mean_square_error
+from deeper.persona.rounds import ROLE_OFFSETS
 
 Floats = NDArray[np.float64]
 Actual = Mapping[tuple[str, str, int], Floats]

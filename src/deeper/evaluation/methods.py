@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from deeper.persona import updaters
+from deeper.persona.rounds import ROLE_OFFSETS
 
 
 class Group(StrEnum):
@@ -74,6 +75,4 @@ CONTROLS = tuple(name for name in GROUPS[Group.CONTROLS] if name != HISTORY_ONLY
 """The controls that a run can choose. Predictions with history always bring `history_only` along."""
 UPDATERS = tuple(updaters.UPDATERS)
 
-ROLE_OFFSETS = {"future": 1, "current": 0, "previous": -1}
-"""The window that an error of round t is on, counted from W_t. Only "future" is held out."""
 ROLES = tuple(ROLE_OFFSETS)

@@ -108,6 +108,7 @@ def predict_stage(
         schema=PREDICTION,
         settings=stage_settings(engine, prompts, domains, seed, readout=readout),
         shard_rows=PREDICT_ROWS,
+        looked_up=[READOUTS[readout]],
     )
 
 

@@ -4,7 +4,7 @@
 
 Windows of users flow in; personas and calibrated predictions of each round flow out. Each arrow is a stage that an
 executor runs. `deeper evaluate`, `deeper sample` and `PersonaTracker` all call this loop, so the same windows and
-engines give the same personas everywhere. With a search of directions, two stages make S_t: one samples candidates, and
+engines give the same personas everywhere. With a search, two stages make S_t: one samples candidates, and
 one predicts from each of them to choose the best.
 """
 
@@ -31,8 +31,8 @@ CARRIED = ("id", "user", "domain", "method", "k", "text", "tokens", "leaks", "fa
 """The columns of a persona that later stages need. Whole rows as Python objects take far more memory than a table."""
 Row = dict[str, Any]
 MakeRow = Callable[[], Row]
-ROLES = {"future": 1, "current": 0, "previous": -1}
-"""The window that each role predicts: how many windows after W_t in round t."""
+ROLE_OFFSETS = {"future": 1, "current": 0, "previous": -1}
+"""The window that each role predicts in round t, counted from W_t. Only "future" is held out."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class RoundsPlan:
     Attributes:
         rounds: How many.
         methods: Updaters. Each starts from S_0 and then updates only its own personas.
-        roles: Which windows to predict from each persona; keys of `ROLES`.
+        roles: Which windows to predict from each persona; keys of `ROLE_OFFSETS`.
         windows_after: S_t is written only for users who have at least this many windows after W_t.
         without_failed: Leave out a user as soon as a persona could not be written. By default the old text is kept.
         search_n: Candidates of each update; 0 writes one persona greedily.
@@ -135,7 +135,7 @@ class Loop:
                 written = self.write(f"{plan.prefix}update-{t}", rows, plan.methods)
                 decisions = SEARCH.empty_table()
             final = carried(written.filter(pc.field("stage") == "final"))
-            ks = [t + ROLES[role] for role in plan.roles]
+            ks = [t + ROLE_OFFSETS[role] for role in plan.roles]
             raw = self.predict(f"{plan.prefix}predict-{t}", asked_for(((row, ks) for row in final), windows))
             predictions = calibrator.calibrate(raw, self.domains)
             points = points_of(predictions, t + 1)

@@ -12,7 +12,7 @@ from deeper.persona.recipe import RECIPE
 from deeper.persona.schema import PERSONA
 from deeper.persona.stage_settings import stage_settings
 from deeper.persona.update_input import initial_prompt, update_input
-from deeper.persona.updaters import SHORT_TERM, UPDATERS
+from deeper.persona.updaters import MODULES, SHORT_TERM, UPDATERS
 from deeper.persona.write import Draft, Writer, Written, persona_id, persona_row, write
 from deeper.storage.stage import Stage
 
@@ -98,7 +98,7 @@ def write_stage(
         schema=schema,
         settings=stage_settings(writer.engine, writer.prompts, domains, writer.seed, max_tokens=writer.max_tokens),
         shard_rows=WRITE_ROWS,
-        looked_up=[UPDATERS[method] for method in methods],
+        looked_up=[MODULES[method] for method in methods],
     )
 
 

@@ -12,6 +12,7 @@ import importlib.util
 import sys
 import sysconfig
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from functools import cache, partial
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
@@ -19,7 +20,8 @@ from types import FunctionType, MethodType, ModuleType
 from typing import Any
 
 PACKAGE = __name__.partition(".")[0]
-_INSTALLED = tuple(str(Path(sysconfig.get_path(name)).resolve()) for name in ("stdlib", "purelib", "platlib"))
+_PYTHON = str(Path(sysconfig.get_path("stdlib")).resolve())
+_INSTALLED = {"site-packages", "dist-packages"}
 
 
 def code_modules(*things: Any) -> dict[str, str]:
@@ -38,8 +40,7 @@ def code_modules(*things: Any) -> dict[str, str]:
         path = _source(name)
         if name in hashes or path is None:
             continue
-        stat = path.stat()
-        hashes[name], imported = _read(name, path, stat.st_mtime_ns, stat.st_size)
+        hashes[name], imported = _read_loaded(name, path)
         left += imported
     return dict(sorted(hashes.items()))
 
@@ -52,6 +53,12 @@ def code_hash(*things: Any) -> str:
 def joint_hash(modules: Mapping[str, str]) -> str:
     """One hash of a result of `code_modules`: 16 hexadecimal digits."""
     return _digest(repr(sorted(modules.items())))
+
+
+def own_hash(*modules: ModuleType) -> str:
+    """One hash of these modules alone, without what they import: 16 hexadecimal digits."""
+    paths = {module.__name__: Path(str(module.__file__)) for module in modules}
+    return joint_hash({name: _read_loaded(name, path)[0] for name, path in paths.items()})
 
 
 def _modules_of(thing: Any, seen: set[int]) -> Iterator[str]:
@@ -68,18 +75,29 @@ def _modules_of(thing: Any, seen: set[int]) -> Iterator[str]:
         held = [thing.__func__, thing.__self__]
     elif isinstance(thing, FunctionType):
         yield thing.__module__
-        held = [cell.cell_contents for cell in thing.__closure__ or ()]
+        held = [getattr(thing, "__wrapped__", None), thing.__defaults__, thing.__kwdefaults__, *_enclosed(thing)]
     elif isinstance(thing, type):
         yield thing.__module__
-    elif isinstance(thing, Mapping):
-        held = list(thing.values())
-    elif isinstance(thing, list | tuple | set | frozenset):
-        held = list(thing)
-    elif _source(type(thing).__module__) is not None:
-        yield type(thing).__module__
-        held = list(getattr(thing, "__dict__", {}).values())
+    else:
+        is_own = _source(type(thing).__module__) is not None
+        if is_own:
+            yield type(thing).__module__
+            held = list(getattr(thing, "__dict__", {}).values())
+        if isinstance(thing, Mapping):
+            held += thing.values()
+        elif isinstance(thing, list | tuple | set | frozenset):
+            held += thing
     for part in held:
         yield from _modules_of(part, seen)
+
+
+def _enclosed(function: FunctionType) -> list[Any]:
+    """What a function holds from the function around it."""
+    held: list[Any] = []
+    for cell in function.__closure__ or ():
+        with suppress(ValueError):  # an empty cell: the name has no value yet
+            held.append(cell.cell_contents)
+    return held
 
 
 def _source(name: str) -> Path | None:
@@ -91,8 +109,8 @@ def _source(name: str) -> Path | None:
     if file is None or not file.endswith(".py") or name == PACKAGE:
         return None
     path = Path(file).resolve()
-    is_installed = str(path).startswith(_INSTALLED) and name.partition(".")[0] != PACKAGE
-    return None if is_installed or not path.is_file() else path
+    is_installed = str(path).startswith(_PYTHON) or _INSTALLED & set(path.parts)
+    return None if is_installed and name.partition(".")[0] != PACKAGE or not path.is_file() else path
 
 
 def _file_of(name: str) -> str | None:
@@ -111,15 +129,24 @@ def _spec(name: str) -> ModuleSpec | None:
         except ValueError:  # a module without a specification, such as __main__
             return None
     around = _spec(package)
-    # `from module import name` names no module.
-    places = around.submodule_search_locations if around else None
-    return None if places is None else PathFinder.find_spec(name, places)
+    try:
+        # `from module import name` names no module.
+        places = around.submodule_search_locations if around else None
+        return None if places is None else PathFinder.find_spec(name, list(places))
+    except KeyError:  # a folder without __init__.py looks for the package around it, which is not imported
+        return None
+
+
+def _read_loaded(name: str, path: Path) -> tuple[str, tuple[str, ...]]:
+    """The hash of a module and the names that it imports. An edit counts once the module is loaded again."""
+    stat = path.stat()
+    return _read(name, path, sys.modules.get(name) or (stat.st_mtime_ns, stat.st_size))
 
 
 @cache
-def _read(name: str, path: Path, modified_ns: int, size: int) -> tuple[str, tuple[str, ...]]:
-    """The hash of a module's code, and the names that it imports. Cached until the file changes."""
-    del modified_ns, size
+def _read(name: str, path: Path, state: ModuleType | tuple[int, int]) -> tuple[str, tuple[str, ...]]:
+    """Read a module's code. Cached for a loaded module, else until time or size of the file (`state`) changes."""
+    del state
     tree = ast.parse(path.read_bytes())
     package = name if path.name == "__init__.py" else name.rpartition(".")[0]
     imported: set[str] = set()

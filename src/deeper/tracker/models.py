@@ -82,7 +82,7 @@ def settings_of(
     }
     found = with_shipped(resolve(TrackerSettings, None, {**settings, **specs}), untuned)
     if note := licence_note(found):
-        log.info(note)
+        log.warning(note)
     return found
 
 

@@ -167,16 +167,18 @@ def saved_in(store: Store | None, path: Path | None, settings: TrackerSettings, 
     return moved
 
 
-def given_or_saved(name: str, given: Engine | str | None, saved: str) -> Engine | str:
-    """Return the given engine, or else the saved one.
+def given_or_saved(saved: TrackerSettings, role: str, given: Engine | str | None) -> Engine | str:
+    """Return the given engine of a role, or else the saved one.
 
     Raises:
         UserError: The saved engine was an object, and none is given.
     """
-    if given is None and saved == GIVEN:
+    name = f"{role}_engine"
+    found: Engine | str = getattr(saved, name) if given is None else given
+    if found == GIVEN:
         do = f"give it again: PersonaTracker.load(folder, {name}=…)"
         raise UserError("the saved engine was an object, which no file can hold", where=name, do=do)
-    return given if given is not None else saved
+    return found
 
 
 def saved_settings(path: Path) -> TrackerSettings:

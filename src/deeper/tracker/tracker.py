@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from deeper.behaviour.windows import WINDOW_SIZE
+from deeper.commands.execution.shipped import without_shipped
 from deeper.domains import Domain
 from deeper.engine import Engine
 from deeper.errors import UserError
@@ -80,7 +81,7 @@ class PersonaTracker:
 
         Args:
             folder: The folder of the tracker.
-            policy_engine: Replaces the saved one.
+            policy_engine: Replaces the saved one. An adapter of the package then serves this role no longer.
             predictor_engine: Replaces the saved one. A calibration for another predictor is dropped with a warning.
             settings: Replace the saved ones.
 
@@ -92,12 +93,10 @@ class PersonaTracker:
         store = Store(Path(folder), saved)
         try:
             card, tables = store.read()
-            engines = {
-                "policy_engine": given_or_saved("policy_engine", policy_engine, saved.policy_engine),
-                "predictor_engine": given_or_saved("predictor_engine", predictor_engine, saved.predictor_engine),
-            }
-            kept: dict[str, Any] = saved.model_dump(exclude=set(engines)) | settings
-            tracker = cls(card.domain, **engines, **kept)
+            given = {"policy": policy_engine, "predictor": predictor_engine}
+            engines = {f"{role}_engine": given_or_saved(saved, role, engine) for role, engine in given.items()}
+            kept = without_shipped(saved, [role for role, engine in given.items() if engine is not None])
+            tracker = cls(card.domain, **engines, **kept.model_dump(exclude=set(engines)) | settings)
         except BaseException:
             store.close()
             raise

@@ -39,7 +39,7 @@ class Outcome:
         calibration: The fitted maps. With the split `all`, each fold of users has its own.
         fitting: Calibrated predictions for calibration users (`PREDICTION`): of W_1 and, if history is fitted, of each
             later window from the persona of the round before.
-        search: What a search of directions decided (`SEARCH`); empty without a search.
+        search: What a search decided (`SEARCH`); empty without a search.
     """
 
     personas: pa.Table

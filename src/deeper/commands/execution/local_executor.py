@@ -56,6 +56,7 @@ class LocalExecutor:
             for index, start in enumerate(range(0, rows.num_rows, stage.shard_rows)):
                 shard = rows.slice(start, stage.shard_rows)
                 name = self._shard_name(stage, f"{index:05d}-{_digest(stage, shard)}")
+                self._record_reuse(stage, name)
                 path, cost_path = f"{stage.name}/{name}.parquet", f"cost/{stage.name}-{name}.parquet"
                 if self._folder.has(path) and self._folder.has(cost_path):
                     progress.advance(shard.num_rows, None, 0.0)
@@ -76,8 +77,8 @@ class LocalExecutor:
         """`stem` with the hash of the current code or, with `reuse_shards`, of any code that has made this shard."""
         name = f"{stem}-{joint_hash(stage.code)}"
         if self._reuse and not self._folder.has(f"{stage.name}/{name}.parquet"):
-            others = sorted((self._folder.path / stage.name).glob(f"{stem}-*.parquet"))
-            return others[0].stem if others else name
+            others = (self._folder.path / stage.name).glob(f"{stem}-*.parquet")
+            return max(((path.stat().st_mtime_ns, path.stem) for path in others), default=(0, name))[1]
         return name
 
     def _compare_code(self, stage: Stage) -> None:
@@ -87,9 +88,17 @@ class LocalExecutor:
         up_to_date = {shard.partition("-")[0] for shard in shards if shard.endswith(current)}
         outdated = [shard for shard in shards if shard.partition("-")[0] not in up_to_date]
         if outdated:
-            before = self._known_code(stage).get(outdated[-1].rpartition("-")[2], {})
-            changed = [name for name in sorted({*before, *stage.code}) if before.get(name) != stage.code.get(name)]
-            self._report_outdated(stage.name, outdated, changed)
+            self._report_outdated(stage.name, outdated, self._changed(stage, outdated[-1]))
+
+    def _record_reuse(self, stage: Stage, shard: str) -> None:
+        """Record the modules that have changed since a shard was made, if any."""
+        if not shard.endswith(joint_hash(stage.code)):
+            self.reused[stage.name] = sorted({*self.reused.get(stage.name, []), *self._changed(stage, shard)})
+
+    def _changed(self, stage: Stage, shard: str) -> list[str]:
+        """The modules that have changed since a shard was made."""
+        before = self._known_code(stage).get(shard.rpartition("-")[2], {})
+        return [name for name in sorted({*before, *stage.code}) if before.get(name) != stage.code.get(name)]
 
     def _known_code(self, stage: Stage) -> dict[str, dict[str, str]]:
         """For each hash of code in the names of shards, its modules with their hashes."""
@@ -105,8 +114,7 @@ class LocalExecutor:
         why = f"{stage}: the code has changed since ({', '.join(changed)})"
         count = f"{len(outdated)} shard{'' if len(outdated) == 1 else 's'}"
         if self._reuse:
-            self.reused[stage] = changed
-            what = f"{count} reused"
+            what = f"{count} kept where the input is the same"
         else:
             costs = [self._folder.read_table(f"cost/{stage}-{shard}.parquet", COST) for shard in outdated]
             calls = sum(row["calls"] for cost in costs for row in cost.to_pylist())

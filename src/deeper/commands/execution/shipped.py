@@ -4,6 +4,7 @@ They were trained for the embedded small model and the built-in prompts. A role 
 none of engine, adapter and prompts for it.
 """
 
+from collections.abc import Iterable
 from typing import Any, TypeVar
 
 from deeper.storage.settings import RunSettings
@@ -39,6 +40,12 @@ def with_shipped(settings: AnySettings, untuned: bool = False) -> AnySettings:
     if "policy_adapter" in taken and "max_persona_tokens" not in chosen:
         taken["max_persona_tokens"] = POLICY_TOKENS
     return settings.model_copy(update=taken)
+
+
+def without_shipped(settings: AnySettings, roles: Iterable[str]) -> AnySettings:
+    """The settings without the shipped adapters of some roles, whose engines are replaced."""
+    shipped = {f"{role}_adapter": ADAPTERS[role] for role in roles}
+    return settings.model_copy(update={name: "" for name, own in shipped.items() if getattr(settings, name) == own})
 
 
 def licence_note(settings: RunSettings) -> str:

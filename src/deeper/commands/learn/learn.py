@@ -38,6 +38,7 @@ from deeper.commands.train.from_pairs import train_dpo
 from deeper.commands.train.settings import DpoSettings
 from deeper.commands.train.start import check_extra
 from deeper.engine.adapter import METRICS
+from deeper.engine.registry import KINDS
 from deeper.errors import UserError
 from deeper.evaluation.results_schema import parse_results
 from deeper.evaluation.schema import ERROR
@@ -45,8 +46,8 @@ from deeper.learning.preferences.reality_report import read_reward_report
 from deeper.learning.preferences.recipe import REWARD_RECIPE
 from deeper.learning.recipes import dump_recipes
 from deeper.persona.schema import PERSONA
-from deeper.persona.updaters import UPDATERS
-from deeper.storage.layout import MANIFEST, REWARD_REPORT
+from deeper.persona.updaters import MODULES
+from deeper.storage.layout import MANIFEST, RESULTS, REWARD_REPORT
 from deeper.storage.provenance import provenance
 from deeper.storage.run_folder import RunFolder
 
@@ -54,16 +55,16 @@ if TYPE_CHECKING:
     from deeper.learning.training.trainer import Progress
 
 STEPS = 1 + 5 * len(ITERATIONS)
-RESULTS = "results.json"
-# `code_hash` follows imports, and updaters are found by their names.
+# `code_hash` follows imports, and updaters and engines are found by their names.
 CODE = {
-    "sample": (sample_directions, UPDATERS[LEARNT_METHOD]),
+    "sample": (sample_directions, MODULES[LEARNT_METHOD]),
     "reward": (reward_directions,),
-    "pairs": (make_pairs, UPDATERS[LEARNT_METHOD]),
+    "pairs": (make_pairs, MODULES[LEARNT_METHOD]),
     "policy": (train_dpo,),
-    "validation": (evaluate, UPDATERS[LEARNT_METHOD]),
+    "validation": (evaluate, MODULES[LEARNT_METHOD]),
 }
-"""The functions that do each step. A step is done again if their code changes."""
+"""The functions that do each step. A step is done again if their code changes, or that of the engines it asks."""
+WITHOUT_ENGINE = ("pairs", "policy")
 
 
 class Display(Protocol):
@@ -155,19 +156,21 @@ class _LearningRun:
 
         sample = to_sample(settings, iteration, policy)
         sampling = partial(sample_directions, sample, run, console, reuse_shards=reuse)
-        task = Task(sample, CODE["sample"], run / MANIFEST, sampling, shards_report=run / MANIFEST)
+        task = Task(sample, step_code(settings, "sample"), run / MANIFEST, sampling, shards_report=run / MANIFEST)
         found.sampled = self.steps.run(f"{iteration}/sample", task)["counts"]
         self.publish()
 
         reward = to_reward(settings)
         rewarding = partial(reward_directions, reward, run, console, reuse_shards=reuse)
-        task = Task(reward, CODE["reward"], run / REWARD_REPORT, rewarding, shards_report=run / REWARD_REPORT)
+        task = Task(
+            reward, step_code(settings, "reward"), run / REWARD_REPORT, rewarding, shards_report=run / REWARD_REPORT
+        )
         found.reward = _reward_summary(self.steps.run(f"{iteration}/reward", task), run)
         self.publish()
 
         pair = to_pair(settings, iteration, force)
         pairing = partial(make_pairs, pair, [run], pairs)
-        task = Task(pair, CODE["pairs"], pairs / PAIRS_REPORT, pairing, shards_report=None)
+        task = Task(pair, step_code(settings, "pairs"), pairs / PAIRS_REPORT, pairing, shards_report=None)
         made = self.steps.run(f"{iteration}/pairs", task)
         self.report.notes += _notes(iteration, made)
         found.pairs = PairsSummary(**{name: made[name] for name in PairsSummary.model_fields})
@@ -175,7 +178,7 @@ class _LearningRun:
 
         train = to_train(settings, iteration, pairs, policy, lora_of(policy))
         training = partial(self._train, train, trained)
-        task = Task(train, CODE["policy"], trained / METRICS, training, shards_report=None)
+        task = Task(train, step_code(settings, "policy"), trained / METRICS, training, shards_report=None)
         metrics = self.steps.run(f"{iteration}/policy", task)
         self.alarm(iteration, metrics["alarms"])
         found.training = metrics
@@ -195,7 +198,12 @@ class _LearningRun:
 
         outcome = place / RESULTS
         task = Task(
-            settings, CODE["validation"], outcome, evaluating, shards_report=place / MANIFEST, feeds_later=False
+            settings,
+            step_code(self.settings, "validation"),
+            outcome,
+            evaluating,
+            shards_report=place / MANIFEST,
+            feeds_later=False,
         )
         results = parse_results(self.steps.run(name, task), str(outcome))
         table, personas = (
@@ -234,6 +242,12 @@ class _LearningRun:
     def _train(self, settings: DpoSettings, out: Path) -> dict[str, Any]:
         with self.audience.training() as display:
             return train_dpo(settings, out, display.show)
+
+
+def step_code(settings: LearnSettings, step: str) -> tuple[Any, ...]:
+    """What does a step of this kind, a key of `CODE`: functions and modules."""
+    engines = () if step in WITHOUT_ENGINE else (settings.policy_engine, settings.predictor_engine)
+    return (*CODE[step], *(KINDS[engine.partition(":")[0]] for engine in engines))
 
 
 def empty_report(settings: LearnSettings) -> LearningReport:

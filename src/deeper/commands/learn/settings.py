@@ -42,7 +42,7 @@ class LearnSettings(RunSettings):
     data: str = _same(SampleSettings, "data")
     domains: tuple[str, ...] = _same(SampleSettings, "domains")
     parts: tuple[str, ...] = _same(SampleSettings, "parts")
-    users: int = _same(SampleSettings, "users", "Most train users of each domain to learn from.")
+    users: int = _same(SampleSettings, "users", "At most this many train users of each domain to learn from.")
     directions: int = _same(SampleSettings, "directions")
     temperature: float = _same(SampleSettings, "temperature")
     policy_engine: str = _same(
@@ -70,12 +70,12 @@ class LearnSettings(RunSettings):
     tau_minus: float = _same(PairSettings, "tau_minus")
     margin: tuple[float, float] = Field(
         default=(_RULES[0].margin, _RULES[1].margin),
-        description="Least difference of a pair's rewards, in iteration 1 and in iteration 2; see margin-kind.",
+        description="A pair's rewards differ at least by this, in iteration 1 and in iteration 2; see margin-kind.",
     )
     margin_kind: Literal["quantile", "absolute"] = _same(PairSettings, "margin_kind")
     max_pairs: tuple[int, int] = Field(
         default=(_RULES[0].max_pairs, _RULES[1].max_pairs),
-        description="Most pairs of a context, in iteration 1 and in iteration 2.",
+        description="At most this many pairs of a context, in iteration 1 and in iteration 2.",
     )
     reference: Literal["base", "previous"] = Field(
         default="previous",
@@ -84,7 +84,7 @@ class LearnSettings(RunSettings):
     )
     epochs: float = _dpo("epochs", "How often each pair is used, in each iteration.")
     steps: int = _dpo("steps", "Steps of the optimiser in each iteration; 0 goes by epochs.")
-    batch: int = _dpo("batch", "Pairs of a step.")
+    batch: int = _dpo("batch", "Pairs of a training step.")
     micro_batch: int = _dpo("micro_batch", "Pairs of a forward pass; 1 is quickest on a processor.")
     learning_rate: float = _dpo("learning_rate")
     warmup: float = _dpo("warmup")
@@ -96,7 +96,7 @@ class LearnSettings(RunSettings):
     judge_every: int = _dpo("judge_every")
     report_to: Literal["none", "tensorboard", "wandb"] = _dpo("report_to")
     save_memory: Literal["on", "off"] = _dpo("save_memory")
-    validation_users: int = Field(default=32, ge=1, description="Most validation users of each domain.")
+    validation_users: int = Field(default=32, ge=1, description="At most this many validation users of each domain.")
     calibration_users: int = _same(Settings, "calibration_users")
     rounds: int = Field(default=3, ge=1, le=100, description="Refinements of each validation user's persona.")
     seed: int = _same(SampleSettings, "seed")

@@ -12,6 +12,7 @@ from deeper.commands.train.settings import RANDOM, DpoSettings
 from deeper.commands.train.start import load_base
 from deeper.engine.adapter import load_adapter, read_config
 from deeper.errors import UserError
+from deeper.persona.prompts.templates import load_prompts
 from deeper.storage.run_folder import RunFolder
 
 ENGINES = ("policy_engine", "predictor_engine")
@@ -73,10 +74,11 @@ def lora_of(adapter: str) -> dict[str, Any]:
 
 
 def starting_points(settings: LearnSettings) -> str:
-    """Hash of the adapters that learning starts from."""
+    """Hash of what learning starts from: adapters and prompts."""
     served = settings.predictor_engine.startswith("openai:")
     folders = [adapter.rpartition("=")[2] if served else adapter for adapter in settings.predictor_adapter]
-    return digest([load_adapter(Path(folder)).digest for folder in (settings.policy_adapter, *folders) if folder])
+    adapters = [load_adapter(Path(folder)).digest for folder in (settings.policy_adapter, *folders) if folder]
+    return digest([adapters, load_prompts(Path(settings.prompts) if settings.prompts else None).hashes])
 
 
 def digest(parts: list[Any]) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from deeper.commands.doctor import EXTRAS
 from deeper.commands.train.settings import RANDOM, TrainingSettings
-from deeper.errors import UserError
+from deeper.errors import UserError, install_extra
 from deeper.storage.code_hash import joint_hash
 from deeper.storage.run_folder import RunFolder
 
@@ -142,5 +142,5 @@ def check_extra() -> None:
     if missing := [name for name in EXTRAS["train"] if find_spec(name) is None]:
         raise UserError(
             f"training needs packages that are not installed ({', '.join(missing)})",
-            do="pip install 'deeper-persona[train]'",
+            do=install_extra("train"),
         )

@@ -27,7 +27,7 @@ from filelock import FileLock
 from deeper.engine.adapter import TENSORS, Adapter, check_base, load_adapter, read_config
 from deeper.engine.openvino.package_index import download_wheel
 from deeper.errors import UserError
-from deeper.storage.code_hash import code_hash
+from deeper.storage.code_hash import own_hash
 from deeper.storage.processor import computes_in_int8
 
 log = logging.getLogger(__name__)
@@ -119,7 +119,7 @@ def are_prepared() -> bool:
 
 def _folder(source: str, *modules: ModuleType) -> Path:
     """Return the cache folder of a source prepared by modules; its name changes with their code and libraries."""
-    preparation = repr((code_hash(*modules), [version(library) for library in CONVERTING_LIBRARIES]))
+    preparation = repr((own_hash(*modules), [version(library) for library in CONVERTING_LIBRARIES]))
     digest = hashlib.sha256(preparation.encode()).hexdigest()[:12]
     return cache_folder() / "weights" / f"{source}-{digest}-{_number_format()}"
 

@@ -15,7 +15,7 @@ from deeper.persona.leaks import find_leaks
 from deeper.persona.prompts.templates import Prompts
 from deeper.persona.stage_settings import stage_settings
 from deeper.persona.update_input import update_input
-from deeper.persona.updaters import UPDATERS
+from deeper.persona.updaters import MODULES, UPDATERS
 from deeper.storage.stage import Stage
 
 SAMPLE_ROWS = 8
@@ -83,7 +83,7 @@ def sample_stage(sampler: Sampler, domains: Mapping[str, Domain]) -> Stage:
             temperature=sampler.temperature,
         ),
         shard_rows=SAMPLE_ROWS,
-        looked_up=[UPDATERS["refine"]],
+        looked_up=[MODULES["refine"]],
     )
 
 

@@ -54,12 +54,15 @@ class Prompts:
 
     @cached_property
     def hashes(self) -> dict[str, str]:
-        """A hash of each template, filled in with sample ratings: 8 hexadecimal digits by name.
+        """A hash of each template, as it is and filled in with sample ratings: 8 hexadecimal digits by name.
 
         A hash changes whenever a model would be asked something else: with the template, with how items are listed,
         and with the words for ratings.
         """
-        return {name: _digest(self.render(name, SAMPLE_DOMAIN, 120, **_sample_values(name))) for name in self.templates}
+        return {
+            name: _digest([template, self.render(name, SAMPLE_DOMAIN, 120, **_sample_values(name))])
+            for name, template in self.templates.items()
+        }
 
     @property
     def version(self) -> str:
@@ -113,7 +116,7 @@ def _sample_values(name: str) -> dict[str, object]:
         "items": "\n".join(map(quote, titles)),
         "count": len(titles),
     }
-    return {key: values[key] for key in PLACEHOLDERS[name]}
+    return {key: values.get(key, key) for key in PLACEHOLDERS[name]}
 
 
 def load_prompts(folder: Path | None = None) -> Prompts:

@@ -8,6 +8,7 @@ every command, add a module to this folder; its name is the method's name. It ne
 from collections.abc import Mapping
 from importlib import import_module
 from pkgutil import iter_modules
+from types import ModuleType
 
 from deeper.persona.update_input import Updater
 
@@ -16,8 +17,8 @@ _OF_THE_PAPER = ("refine", "incremental_update", "hierarchical_merge", "full_reg
 
 _names = sorted(module.name for module in iter_modules(__path__))
 _ordered = [*_OF_THE_PAPER, *(name for name in _names if name not in _OF_THE_PAPER)]
-_modules = {name: import_module(f"{__name__}.{name}") for name in _ordered}
 
-UPDATERS: Mapping[str, Updater] = {name: module.update for name, module in _modules.items()}
-SHORT_TERM = frozenset(name for name, module in _modules.items() if getattr(module, "SHORT_TERM", False))
+MODULES: Mapping[str, ModuleType] = {name: import_module(f"{__name__}.{name}") for name in _ordered}
+UPDATERS: Mapping[str, Updater] = {name: module.update for name, module in MODULES.items()}
+SHORT_TERM = frozenset(name for name, module in MODULES.items() if getattr(module, "SHORT_TERM", False))
 """Updaters that need a short-term persona of W_t first."""
