@@ -228,8 +228,10 @@ def test_sampling_is_done_again_after_an_edit_of_the_updater(
 
     def learn_with(edited: str, **options: bool) -> list[str]:
         """What the first five steps say if the updater's file has this text."""
-        (tmp_path / "refine.py").write_text(edited, "utf-8")
-        monkeypatch.setattr(refine, "__file__", str(tmp_path / "refine.py"))
+        # A file of its own for each text: the text of a loaded file is read once.
+        file = tmp_path / f"refine-{len(edited)}.py"
+        file.write_text(edited, "utf-8")
+        monkeypatch.setattr(refine, "__file__", str(file))
         console = Console(file=io.StringIO(), width=500)
         audience = Audience(console, lambda: nullcontext(Quiet()), Listener(frozenset({5})))
         with pytest.raises(KeyboardInterrupt):
