@@ -190,7 +190,7 @@ def test_the_identity_does_not_depend_on_the_code(
     """Fingerprints, and with them stored results, outlive an edit of the conversion; cached files do not."""
     before = prepare_weights()
     assert re.fullmatch(rf"{weights.WHEEL_SHA256[:12]}-2-(int8|f32)", before.identity)
-    monkeypatch.setattr(weights, "code_hash", lambda *modules: f"edited {len(modules)}")
+    monkeypatch.setattr(weights, "own_hash", lambda *modules: f"edited {len(modules)}")
     assert not are_prepared()
     after = prepare_weights()
     assert after.identity == before.identity

@@ -4,9 +4,10 @@ Each stage ends with a line of its own.
 """
 
 import time
+from _thread import start_new_thread
 from collections.abc import Generator, Sequence
-from contextlib import contextmanager
-from threading import Event, RLock, Thread
+from contextlib import contextmanager, suppress
+from threading import Event, Lock, RLock
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task
@@ -120,19 +121,24 @@ class RunProgress:
         if self._console.is_interactive:
             yield
             return
-        ended = Event()
+        ended, printing = Event(), Lock()
 
         def watch() -> None:
             while not ended.wait(max(SHORTEST_WAIT_SECONDS, self._seconds_to_line())):
-                self._show()
+                with printing:
+                    if not ended.is_set():
+                        self._show()
 
-        thread = Thread(target=watch, name="progress", daemon=True)
-        thread.start()
+        # `threading.Thread.start` waits for ever if the new thread lacks memory to begin. These lines are no reason to
+        # stop a run: without memory for a thread there are none between shards.
+        with suppress(RuntimeError, MemoryError):
+            start_new_thread(watch, ())
         try:
             yield
         finally:
             ended.set()
-            thread.join()
+            with printing:
+                pass
 
 
 class StageProgress:
