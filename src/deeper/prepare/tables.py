@@ -1,7 +1,9 @@
 """Write the tables of a prepared folder: behaviour, windows and contexts, streamed, whatever their size."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import numpy as np
@@ -60,7 +62,7 @@ def write_tables(
         (table, name): out / f".{table}-{name}.part" for table in ("windows", "contexts") for name in ("eval", "train")
     }
     with (
-        pq.ParquetWriter(out / ".behaviour.part", BEHAVIOUR, compression="zstd") as behaviour,
+        _writing(out / ".behaviour.part", BEHAVIOUR, compression="zstd") as behaviour,
         _Writers(parts) as writers,
     ):
         for events in _whole_users(con.sql(query).to_arrow_reader(BATCH_ROWS)):
@@ -122,19 +124,32 @@ def _numbered(table: pa.Table) -> pa.Table:
     return numbered.select(BEHAVIOUR.names).cast(BEHAVIOUR)
 
 
+@contextmanager
+def _writing(path: Path, schema: pa.Schema, **options: Any) -> Generator[pq.ParquetWriter]:
+    """Open a Parquet file to write. On a full disk it fails once, without a second try at its end of life."""
+    writer = pq.ParquetWriter(path, schema, **options)
+    try:
+        yield writer
+    finally:
+        try:
+            writer.close()
+        finally:
+            writer.is_open = False
+
+
 class _Writers:
     """Open Parquet files by table and split."""
 
     def __init__(self, parts: dict[tuple[str, str], Path]) -> None:
         schemas = {"windows": WINDOW, "contexts": CONTEXTS}
-        self._open = {key: pq.ParquetWriter(path, schemas[key[0]]) for key, path in parts.items()}
+        self._stack = ExitStack()
+        self._open = {key: self._stack.enter_context(_writing(path, schemas[key[0]])) for key, path in parts.items()}
 
     def __enter__(self) -> "_Writers":
         return self
 
     def __exit__(self, *error: object) -> None:
-        for writer in self._open.values():
-            writer.close()
+        self._stack.close()
 
     def write(self, table: str, split: str, rows: pa.Table) -> None:
         if rows.num_rows:
@@ -144,7 +159,7 @@ class _Writers:
 def _concatenate(parts: list[Path], schema: pa.Schema, out: Path) -> None:
     """Write the rows of several Parquet files into one, in their order, and remove them."""
     joined = out.with_name(f".{out.name}.part")
-    with pq.ParquetWriter(joined, schema, compression="zstd") as writer:
+    with _writing(joined, schema, compression="zstd") as writer:
         for part in parts:
             with pq.ParquetFile(part) as file:
                 for group in range(file.num_row_groups):
