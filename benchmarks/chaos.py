@@ -43,6 +43,7 @@ from deeper.cli.main import main as deeper_main
 from deeper.commands.evaluate.evaluate import evaluate as evaluate_run  # noqa: F401
 from deeper.commands.reward.reward import reward_directions  # noqa: F401
 from deeper.commands.sample.sample import sample_directions  # noqa: F401
+from deeper.prepare.all_domains import prepare_all  # noqa: F401
 from deeper.prepare.synth.raw_files import write_raw
 from deeper.storage.provenance import provenance
 from robustness_results import write_part

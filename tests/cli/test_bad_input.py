@@ -205,6 +205,9 @@ def test_a_disk_that_fills_up_during_a_run_keeps_what_is_whole(
         (MemoryError(), "there is not enough memory"),
         (ImportError("x.so: failed to map segment from shared object"), "there is not enough memory"),
         (RuntimeError("can't start new thread"), "there is not enough memory"),
+        (OSError("Failed to launch worker thread: Resource temporarily unavailable"), "there is not enough memory"),
+        (ValueError("Invalid Input Error: Python exception: MemoryError"), "there is not enough memory"),
+        (SystemError("error return without exception set"), "there is not enough memory"),
         (
             OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "place"),
             "place: the disk cannot be written (No space left",
@@ -221,8 +224,10 @@ def test_a_machine_that_is_full_is_no_bug(
     assert_one_message(
         deeper("evaluate", "--data", str(data), "--out", "run", *SCRIPTED), said, "continues where it was"
     )
-    monkeypatch.setattr("deeper.commands.evaluate.evaluate.evaluate", lambda *_: 1 / 0)
-    assert deeper("evaluate", "--data", str(data), "--out", "run", *SCRIPTED).code == 1
+    monkeypatch.setattr("deeper.commands.evaluate.evaluate.evaluate", lambda *_, **__: 1 / 0)
+    result = deeper("evaluate", "--data", str(data), "--out", "run", *SCRIPTED)
+    assert result.code == 1
+    assert "a bug in deeper: ZeroDivisionError" in result.err
 
 
 def test_a_full_disk_leaves_an_old_configuration_as_it_was(

@@ -25,12 +25,13 @@ from deeper.learning.training.coldstart import (
     Answer,
     Encoder,
     Example,
+    losses,
     score,
-    train_coldstart,
     validate,
 )
 from deeper.learning.training.lora import with_lora
 from deeper.learning.training.recipe import COLDSTART
+from deeper.learning.training.supervised import train_on_examples
 from deeper.learning.training.trainer import TrainingPlan
 from deeper.persona.leaks import find_leaks
 from deeper.persona.prompts.templates import load_prompts
@@ -274,7 +275,10 @@ def test_the_trainers_loss_is_that_of_the_answers(micro_batch: int, tiny_base: P
     plan = TrainingPlan(1, 2, micro_batch, 1e-3, 0, 2, 4, "all", 1, 1, seed=1)
     model = with_lora(model, plan)
     before = validate(model, EXAMPLES)
-    log = train_coldstart(model, EXAMPLES, EXAMPLES, plan, tmp_path, lambda progress: None)
+    log = train_on_examples(
+        model, EXAMPLES, plan, tmp_path,
+        loss=losses, validate=lambda: validate(model, EXAMPLES), show=lambda progress: None,
+    )  # fmt: skip
     [step] = [entry for entry in log if "loss" in entry]
     assert step["loss"] == pytest.approx(before["loss"], abs=1e-4)
     assert 0 <= before["hits"] <= 1

@@ -31,7 +31,17 @@ COMMANDS = {
 
 
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
-OUT_OF_MEMORY = ("cannot allocate memory", "failed to map segment", "can't start new thread", "bad_alloc")
+OUT_OF_MEMORY = (
+    "cannot allocate memory",
+    "failed to map segment",
+    "can't start new thread",
+    "failed to launch worker thread",
+    "bad_alloc",
+    "out of memory",
+    "memoryerror",
+    "error return without exception set",
+)
+"""Parts of the messages by which libraries, and Python itself, report a lack of memory."""
 
 
 class LazyGroup(click.Group):
@@ -109,7 +119,6 @@ def _full_machine(error: BaseException) -> UserError | None:
         if isinstance(error, OSError) and error.errno in DISK_FULL:
             what = f"the disk cannot be written ({error.strerror})"
             return UserError(what, where=str(error.filename or ""), do=f"free space; {again}")
-        # Libraries report a lack of memory in many ways.
         if isinstance(error, MemoryError) or any(words in str(error).lower() for words in OUT_OF_MEMORY):
             return UserError("there is not enough memory", do=f"close other programs, or use fewer users; {again}")
         error = error.__cause__ or error.__context__ or error

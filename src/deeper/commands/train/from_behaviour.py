@@ -146,7 +146,8 @@ def _predictor(settings: PredictorSettings, job: _Job) -> tuple[list[dict[str, A
     from deeper.learning.examples.policy_personas import read_personas
     from deeper.learning.examples.readings import training_readings, validation_readings
     from deeper.learning.training.fit_expected_ratings import fit_expected_ratings
-    from deeper.learning.training.predictor import Encoder, swapped, train_predictor, validate
+    from deeper.learning.training.predictor import Encoder, losses, swapped, validate
+    from deeper.learning.training.supervised import train_on_examples
 
     texts = read_personas([Path(path) for path in settings.personas])
     wanted = job.plan.steps * job.plan.batch
@@ -158,7 +159,10 @@ def _predictor(settings: PredictorSettings, job: _Job) -> tuple[list[dict[str, A
     if not held_out:
         raise UserError("no validation user has a rated window after another", do="give data with longer histories")
     validation = [encode(reading) for reading in held_out]
-    entries = train_predictor(job.model, training, validation, job.plan, job.folder, job.show)
+    entries = train_on_examples(
+        job.model, training, job.plan, job.folder,
+        loss=losses, validate=lambda: validate(job.model, validation, job.plan.micro_batch), show=job.show,
+    )  # fmt: skip
     described = [reading for reading in held_out if reading.kind == "describer"]
     swap = swapped(described)
     facts: dict[str, Any] = {"examples": dict(kinds), "over_cutoff": dropped}
@@ -172,7 +176,8 @@ def _predictor(settings: PredictorSettings, job: _Job) -> tuple[list[dict[str, A
 
 def _coldstart(settings: ColdstartSettings, job: _Job) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     from deeper.learning.examples.lessons import LessonOptions, training_lessons, validation_lessons
-    from deeper.learning.training.coldstart import Encoder, train_coldstart
+    from deeper.learning.training.coldstart import Encoder, losses, validate
+    from deeper.learning.training.supervised import train_on_examples
 
     options = LessonOptions(job.prompts, settings.max_persona_tokens, settings.seed)
     wanted = job.plan.steps * job.plan.batch
@@ -186,7 +191,10 @@ def _coldstart(settings: ColdstartSettings, job: _Job) -> tuple[list[dict[str, A
     training = _repeated(kept, wanted)
     chosen = one_prefix_each(job.users.validation, settings.seed)
     validation = [encode(lesson) for lesson in validation_lessons(chosen, options)]
-    entries = train_coldstart(job.model, training, validation, job.plan, job.folder, job.show)
+    entries = train_on_examples(
+        job.model, training, job.plan, job.folder,
+        loss=losses, validate=lambda: validate(job.model, validation), show=job.show,
+    )  # fmt: skip
     return entries, {
         "examples": dict(tasks),
         "over_cutoff": dropped,
@@ -197,18 +205,18 @@ def _coldstart(settings: ColdstartSettings, job: _Job) -> tuple[list[dict[str, A
 def _predictor_code() -> dict[str, str]:
     """The modules that shape a predictor."""
     from deeper.learning.examples import policy_personas, readings, user_windows
-    from deeper.learning.training import fit_expected_ratings, lora, predictor
+    from deeper.learning.training import fit_expected_ratings, lora, predictor, supervised
 
-    return code_modules(policy_personas, readings, user_windows, fit_expected_ratings, lora, predictor)
+    return code_modules(policy_personas, readings, user_windows, fit_expected_ratings, lora, predictor, supervised)
 
 
 def _coldstart_code() -> dict[str, str]:
     """The modules that shape a cold-started policy."""
     from deeper.learning.examples import lessons, user_windows
-    from deeper.learning.training import coldstart, lora
+    from deeper.learning.training import coldstart, lora, supervised
 
     # `code_modules` follows imports, and lessons find updaters by their names.
-    return code_modules(lessons, user_windows, coldstart, lora, *UPDATERS.values())
+    return code_modules(lessons, user_windows, coldstart, lora, supervised, *UPDATERS.values())
 
 
 def _repeated(examples: Sequence[Any], wanted: int) -> list[Any]:

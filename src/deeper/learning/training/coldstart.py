@@ -12,23 +12,19 @@ persona goes on.
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import fmean
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
-from transformers import Trainer, TrainingArguments
 
 from deeper.engine.torch.model import control_tokens_of, encode_chat, encode_label
 from deeper.learning.describer import phrases
 from deeper.learning.describer.level_words import LEVEL_WORDS
 from deeper.learning.examples.lessons import Lesson
-from deeper.learning.training.order import in_order
 from deeper.learning.training.recipe import COLDSTART
 from deeper.learning.training.shared_prompt import lay_out, logits_of
-from deeper.learning.training.trainer import Monitor, Show, TrainingPlan, arguments, train
 
 _LEVEL = f"(?:{'|'.join(word for words in LEVEL_WORDS for word in words)})"
 VERDICT = re.compile(
@@ -90,18 +86,6 @@ class Encoder:
         return Answer((*encode_label(self._tokenizer, text), self._tokenizer.eos_token_id), weights)
 
 
-class _ColdstartTrainer(Trainer):
-    """The Trainer with the loss above."""
-
-    loss_is_scaled_for_ga = False
-
-    def compute_loss(
-        self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
-    ) -> Any:
-        del return_outputs, num_items_in_batch
-        return score(model, inputs["examples"]).losses.mean()
-
-
 @dataclass(frozen=True)
 class Scores:
     """What the model predicts for examples.
@@ -133,33 +117,9 @@ def score(model: Any, examples: Sequence[Example]) -> Scores:
     return Scores(by_example(lost) / by_example(padded), logits.argmax(dim=-1) == batch["targets"], padded)
 
 
-def train_coldstart(
-    model: Any, training: Sequence[Example], validation: Sequence[Example], plan: TrainingPlan, folder: Path, show: Show
-) -> list[dict[str, Any]]:
-    """Train the adapter in `model`.
-
-    Args:
-        model: With LoRA (`with_lora`).
-        training: Examples in the order of their use; within a step they are sorted by length.
-        validation: Examples of validation users.
-        plan: How to train; the steps are those of `training`.
-        folder: The training's folder.
-        show: Called after each step.
-
-    Returns:
-        The log; see `trainer.train`.
-
-    Raises:
-        UserError: See `trainer.train`.
-    """
-    trainer = _ColdstartTrainer(
-        model=model,
-        args=TrainingArguments(**arguments(plan, folder)),
-        train_dataset=in_order(training, plan.steps, plan.batch),  # type: ignore[arg-type]
-        data_collator=lambda examples: {"examples": examples},  # type: ignore[arg-type]
-    )
-    monitor = Monitor(plan, lambda: validate(model, validation), show)
-    return train(trainer, monitor, folder)
+def losses(model: Any, examples: Sequence[Example]) -> Tensor:
+    """The loss of each example; shape (examples,)."""
+    return score(model, examples).losses
 
 
 def validate(model: Any, examples: Sequence[Example]) -> dict[str, float]:

@@ -9,22 +9,18 @@ has the same expectation, and less of the chance in single ratings, which would 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from pathlib import Path
 from statistics import fmean
 from typing import Any
 
 import numpy as np
 import torch
-from transformers import Trainer, TrainingArguments
 
 from deeper.engine.label_tree import LabelTree, label_tree, split_prefix
 from deeper.engine.protocol import Prompt
 from deeper.engine.torch.model import control_tokens_of, encode_chats, encode_label
 from deeper.engine.torch.packed_labels import label_log_probs, pack
 from deeper.learning.examples.readings import Reading, soft_labels
-from deeper.learning.training.order import in_order
 from deeper.learning.training.recipe import PREDICTOR
-from deeper.learning.training.trainer import Monitor, Show, TrainingPlan, arguments, train
 from deeper.measure.metrics import crps, mean_absolute_error, rank_accuracy, weighted_median
 from deeper.persona.predict import score_request
 from deeper.persona.prompts.item_lines import quote
@@ -86,51 +82,6 @@ def losses(model: Any, batch: Sequence[Example]) -> torch.Tensor:
     scores = label_log_probs(model, [pack(e.prefix, e.tails, e.tree) for e in batch])
     pairs = zip(scores, batch, strict=True)
     return torch.stack([-(e.shares.to(found.device) * found).sum(dim=1).mean() for found, e in pairs])
-
-
-class _PredictorTrainer(Trainer):
-    """The Trainer with the loss above."""
-
-    loss_is_scaled_for_ga = False
-
-    def compute_loss(
-        self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
-    ) -> Any:
-        del return_outputs, num_items_in_batch
-        # The Trainer sets the precision in the model's forward, which `losses` does not call.
-        with torch.autocast(self.args.device.type, torch.bfloat16, enabled=self.args.bf16):
-            return losses(model, inputs["examples"]).mean()
-
-
-def train_predictor(
-    model: Any, training: Sequence[Example], validation: Sequence[Example], plan: TrainingPlan, folder: Path, show: Show
-) -> list[dict[str, Any]]:
-    """Train the adapter in `model`.
-
-    Args:
-        model: With LoRA (`with_lora`).
-        training: Examples in the order of their use; within a step they are sorted by length, which changes only the
-            padding.
-        validation: Examples of validation users.
-        plan: How to train; the steps are those of `training`.
-        folder: The training's folder.
-        show: Called after each step.
-
-    Returns:
-        The log; see `trainer.train`.
-
-    Raises:
-        UserError: See `trainer.train`.
-    """
-    ordered = in_order(training, plan.steps, plan.batch)
-    trainer = _PredictorTrainer(
-        model=model,
-        args=TrainingArguments(**arguments(plan, folder)),
-        train_dataset=ordered,  # type: ignore[arg-type]
-        data_collator=lambda examples: {"examples": examples},  # type: ignore[arg-type]
-    )
-    monitor = Monitor(plan, lambda: validate(model, validation, plan.micro_batch), show)
-    return train(trainer, monitor, folder)
 
 
 def validate(model: Any, examples: Sequence[Example], micro_batch: int = 1) -> dict[str, float]:
