@@ -68,14 +68,14 @@ def main() -> None:
 
 def errors_by_text(run: Path, other: str) -> dict[str, dict[Key, float]]:
     """Return the errors of each user's last refined persona in the next window, by kind of text."""
-    config = read_results(run / layout.RESULTS).config
+    config = read_results(run / layout.RESULTS_FILE).config
     loaded = load_windows(config["data"], config["domains"] or None)
     domains, prompts = loaded.domains, load_prompts(Path(config["prompts"]) if config["prompts"] else None)
     windows: dict[Key, list[Any]] = {}
     for row in loaded.windows.to_pylist():
         windows.setdefault((row["domain"], row["user"]), []).append(row["items"])
     last: dict[Key, Row] = {}
-    personas = pq.read_table(run / layout.PERSONAS).to_pylist()
+    personas = pq.read_table(run / layout.PERSONAS_FILE).to_pylist()
     for row in personas:
         key = (row["domain"], row["user"])
         is_kept = row["method"] == "refine" and row["stage"] == "final" and not row["failure"]

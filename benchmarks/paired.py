@@ -21,7 +21,7 @@ Row = dict[str, Any]
 def errors_of(run: Path, prediction: str) -> Errors:
     """Return held-out errors of one kind of prediction, and those of the baselines."""
     found: dict[tuple[str, int], dict[Key, float]] = {}
-    for one in pq.read_table(run / layout.ERRORS).to_pylist():
+    for one in pq.read_table(run / layout.ERRORS_FILE).to_pylist():
         if one["role"] == "future" and one["prediction"] in (prediction, "none"):
             found.setdefault((one["method"], one["round"]), {})[one["domain"], one["user"]] = one["mae"]
     return found

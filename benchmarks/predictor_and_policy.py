@@ -71,7 +71,7 @@ def main() -> None:
             given.predictor, given.data, given.domains.split(",") if given.domains else [], given.users
         ),
         **evaluate_policy(given.evaluated),
-        **rewards(json.loads((given.rewarded / layout.REWARD_REPORT).read_text("utf-8"))),
+        **rewards(json.loads((given.rewarded / layout.REWARD_REPORT_FILE).read_text("utf-8"))),
         "sample_reward_speedup": sampling["ratio"],
         "predictor_training_speedup": training["speedup"],
         "speed": {"sampling": sampling, "training": training},
@@ -184,12 +184,12 @@ def evaluate_policy(runs: Sequence[Path]) -> Row:
     personas: list[Row] = []
     config: list[Row] = []
     for run in runs:
-        settings = read_results(run / layout.RESULTS).config
+        settings = read_results(run / layout.RESULTS_FILE).config
         if settings["split"] != "validation":
             raise SystemExit(f"{run} is no run with --split validation")
         config.append({name: settings[name] for name in ("data", "users", "rounds", "max_persona_tokens")})
-        errors += pq.read_table(run / layout.ERRORS).to_pylist()
-        personas += pq.read_table(run / layout.PERSONAS).to_pylist()
+        errors += pq.read_table(run / layout.ERRORS_FILE).to_pylist()
+        personas += pq.read_table(run / layout.PERSONAS_FILE).to_pylist()
     cells: dict[str, dict[Key, dict[int, float]]] = {"refine": {}, "user_median": {}}
     for row in errors:
         if row["method"] in cells and row["role"] == "future" and row["prediction"] != "history":

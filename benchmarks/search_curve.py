@@ -60,16 +60,16 @@ def curve(folders: list[Path]) -> list[tuple[str, ...]]:
 
 def _read(folder: Path) -> dict[str, Any]:
     """Read what the curve needs of a run."""
-    settings = read_results(folder / layout.RESULTS).config
-    table = pq.read_table(folder / layout.ERRORS)
+    settings = read_results(folder / layout.RESULTS_FILE).config
+    table = pq.read_table(folder / layout.ERRORS_FILE)
     last = (pc.field("role") == "future") & (pc.field("prediction") == "persona")
     rows = table.filter(last & (pc.field("round") == settings["rounds"])).to_pylist()
     errors: dict[str, Errors] = {}
     for row in rows:
         errors.setdefault(row["method"], {}).setdefault(row["domain"], {})[row["user"]] = row["mae"]
-    cost = [row for row in pq.read_table(folder / layout.COST).to_pylist() if row["stage"].startswith(STAGES)]
+    cost = [row for row in pq.read_table(folder / layout.COST_FILE).to_pylist() if row["stage"].startswith(STAGES)]
     tokens = {name: sum(row[name] for row in cost) for name in ("tokens_prompt", "tokens_generated")}
-    return {"search_n": settings["search_n"], "errors": errors, "kept": _kept(folder / layout.SEARCH), **tokens}
+    return {"search_n": settings["search_n"], "errors": errors, "kept": _kept(folder / layout.SEARCH_FILE), **tokens}
 
 
 def _kept(path: Path) -> dict[str, float]:

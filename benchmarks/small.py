@@ -46,7 +46,7 @@ def main() -> None:
     parser.add_argument("--unseen", required=True, type=Path, help="output of benchmarks/unseen.py")
     parser.add_argument("--demo", required=True, type=Path, help="results.json of deeper demo")
     given = parser.parse_args()
-    results, untuned = (read_results(path / layout.RESULTS).as_json() for path in (given.results, given.untuned))
+    results, untuned = (read_results(path / layout.RESULTS_FILE).as_json() for path in (given.results, given.untuned))
     language, ablation = read_json(given.language), read_json(given.ablation)
     unseen, demo = read_json(given.unseen), read_json(given.demo)
     if not unseen["proves"]:
@@ -118,9 +118,9 @@ def gain(mine: Mapping[Key, float], theirs: Mapping[Key, float]) -> Interval:
 
 def first_median(run: Path, last: int) -> dict[Key, float]:
     """Errors of the median of the user's first window, in the window that the last round predicts."""
-    domains = read_json(run / layout.MANIFEST)["domains"]
+    domains = read_json(run / layout.MANIFEST_FILE)["domains"]
     rated: dict[Key, dict[int, list[float]]] = {}
-    for window in pq.read_table(run / layout.WINDOWS).to_pylist():
+    for window in pq.read_table(run / layout.WINDOWS_FILE).to_pylist():
         ratings = [i["rating"] for i in window["items"] if i["rating"] not in domains[window["domain"]]["unrated"]]
         rated.setdefault((window["domain"], window["user"]), {})[window["k"]] = ratings
     return {
@@ -238,7 +238,7 @@ def drawn(run: Path) -> list[Row]:
 
 def personas_of(run: Path) -> list[Row]:
     """Return the first personas and those of `refine`, without failures."""
-    rows = pq.read_table(run / layout.PERSONAS).to_pylist()
+    rows = pq.read_table(run / layout.PERSONAS_FILE).to_pylist()
     kept = ("initialise", "refine")
     return [one for one in rows if one["method"] in kept and one["stage"] == "final" and not one["failure"]]
 

@@ -84,18 +84,18 @@ def rules(ratings: Ratings, domain: Domain, rounds: int) -> dict[str, Any]:
 
 def stated(run: Path, ratings: Ratings, domains: Mapping[str, Domain]) -> dict[str, Any]:
     """By domain, errors of the level that refined personas state, and how it differs from the taught level."""
-    table = pq.read_table(run / layout.ERRORS).to_pylist()
+    table = pq.read_table(run / layout.ERRORS_FILE).to_pylist()
     errors = {
         (row["domain"], row["user"], row["method"], row["round"]): row["mae"]
         for row in table
         if row["role"] == "future" and row["round"] > 0
     }
     found: dict[str, list[tuple[float, ...]]] = defaultdict(list)
-    personas = pq.read_table(run / layout.PERSONAS).to_pylist()
+    personas = pq.read_table(run / layout.PERSONAS_FILE).to_pylist()
     texts = {row["id"]: row["text"] for row in personas}
     predicted = {
         (row["persona_id"], row["k"]): float(np.median(row["points"]))
-        for row in pq.read_table(run / layout.PREDICTIONS).to_pylist()
+        for row in pq.read_table(run / layout.PREDICTIONS_FILE).to_pylist()
         if not row["failure"]
     }
     for row in personas:

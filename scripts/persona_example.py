@@ -29,15 +29,15 @@ def main() -> None:
 
 def example(run: Path) -> dict[str, Any]:
     """Return the user's personas, the words that changed, and the window that lies between them."""
-    results = read_results(run / layout.RESULTS)
-    rows = pq.read_table(run / layout.PERSONAS).to_pylist()
+    results = read_results(run / layout.RESULTS_FILE)
+    rows = pq.read_table(run / layout.PERSONAS_FILE).to_pylist()
     first = {row["user"]: row for row in rows if row["method"] == "initialise" and not row["failure"]}
     refined = {row["user"]: row for row in rows if (row["method"], row["k"], row["failure"]) == ("refine", 1, "")}
     user = min(first.keys() & refined.keys())
-    windows = {row["k"]: row for row in pq.read_table(run / layout.WINDOWS).to_pylist() if row["user"] == user}
+    windows = {row["k"]: row for row in pq.read_table(run / layout.WINDOWS_FILE).to_pylist() if row["user"] == user}
     [predicted] = [
         row["points"]
-        for row in pq.read_table(run / layout.PREDICTIONS).to_pylist()
+        for row in pq.read_table(run / layout.PREDICTIONS_FILE).to_pylist()
         if (row["persona_id"], row["k"]) == (first[user]["id"], 1)
     ]
     changes = word_changes(first[user]["text"], refined[user]["text"])

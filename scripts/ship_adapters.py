@@ -23,7 +23,7 @@ from deeper.commands.export.to_hub import HubOptions, export_hub
 from deeper.commands.export.to_llamafactory import README
 from deeper.engine.adapter import METRICS, SHIPPED, TENSORS, load_adapter
 from deeper.evaluation.results_schema import Results, read_results
-from deeper.storage.layout import RESULTS
+from deeper.storage.layout import RESULTS_FILE
 from docs_cells import interval, table
 
 COMPARED = ("refine", "frozen", "user_median")
@@ -38,7 +38,7 @@ def main() -> None:
         "--made-in", type=Path, required=True, help="folder of all training runs, samplings and choices"
     )
     given = parser.parse_args()
-    figures = together([read_results(run / RESULTS) for run in given.judged])
+    figures = together([read_results(run / RESULTS_FILE) for run in given.judged])
     for source in given.adapters:
         place = SHIPPED / f"small-{load_adapter(source).kind}"
         with TemporaryDirectory() as staging:

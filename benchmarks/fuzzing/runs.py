@@ -33,7 +33,7 @@ from fuzzing.data import csv_bytes, events, no_text, parquet_bytes
 from fuzzing.target import Read, SilentChange, Target, same
 
 QUIET = Console(quiet=True)
-RUN_FILES = (*SEALED, layout.SEARCH, layout.MANIFEST)
+RUN_FILES = (*SEALED, layout.SEARCH_FILE, layout.MANIFEST_FILE)
 SHARED = "DEEPER_FUZZ_SHARED"
 """Environment variable with a folder that all processes share, so that one makes the run for all."""
 SCRIPTED = {"policy_engine": "scripted", "predictor_engine": "scripted"}
@@ -44,7 +44,7 @@ def finished_run() -> Path:
     """Return a small finished run of two users with the scripted engine; copied, never changed."""
     shared = os.environ.get(SHARED)
     root = Path(shared) / "finished-run" if shared else Path(mkdtemp(prefix="fuzz-run-"))
-    if (root / "run" / layout.MANIFEST).is_file():
+    if (root / "run" / layout.MANIFEST_FILE).is_file():
         return root / "run"
     data = root / "data"
     data.mkdir(parents=True)

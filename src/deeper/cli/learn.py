@@ -67,11 +67,11 @@ def _write_pages(folder: Path, report: Mapping[str, Any]) -> None:
     from deeper.report.pages.learning import page
     from deeper.report.pages.reality import page as reality
     from deeper.storage.atomic import write_atomically
-    from deeper.storage.layout import REWARD_PAGE, REWARD_REPORT
+    from deeper.storage.layout import REWARD_PAGE_FILE, REWARD_REPORT_FILE
 
     for found in report["iterations"]:
         run = layout.sampled_folder(folder, found["iteration"])
         if "reward" in found:
-            content = json.loads((run / REWARD_REPORT).read_text("utf-8"))
-            write_atomically(run / REWARD_PAGE, reality(content).encode())
+            content = json.loads((run / REWARD_REPORT_FILE).read_text("utf-8"))
+            write_atomically(run / REWARD_PAGE_FILE, reality(content).encode())
     write_atomically(folder / layout.PAGE, page(report).encode())

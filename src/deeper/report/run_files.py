@@ -51,26 +51,26 @@ def read_run(folder: Path) -> RunFiles:
     Raises:
         UserError: It is not a run folder of these commands, the run is not finished, or a file is damaged.
     """
-    if not (folder / layout.CONFIG).is_file():
+    if not (folder / layout.CONFIG_FILE).is_file():
         raise UserError(
             "this is not the folder of a finished run of deeper evaluate or deeper demo",
             where=str(folder),
             do="give the folder of such a run",
         )
-    manifest = _manifest(folder / layout.MANIFEST)
+    manifest = _manifest(folder / layout.MANIFEST_FILE)
     for name, digest in manifest["files"].items():
         _check(folder / name, digest)
-    has_search = layout.SEARCH in manifest["files"]
+    has_search = layout.SEARCH_FILE in manifest["files"]
     return RunFiles(
         name=folder.resolve().name,
-        results=read_results(folder / layout.RESULTS),
+        results=read_results(folder / layout.RESULTS_FILE),
         manifest=manifest,
         domains={name: _domain(entry) for name, entry in manifest["domains"].items()},
-        personas=read_parquet(folder / layout.PERSONAS),
-        predictions=read_parquet(folder / layout.PREDICTIONS),
-        errors=read_parquet(folder / layout.ERRORS),
-        windows=read_parquet(folder / layout.WINDOWS),
-        search=read_parquet(folder / layout.SEARCH) if has_search else None,
+        personas=read_parquet(folder / layout.PERSONAS_FILE),
+        predictions=read_parquet(folder / layout.PREDICTIONS_FILE),
+        errors=read_parquet(folder / layout.ERRORS_FILE),
+        windows=read_parquet(folder / layout.WINDOWS_FILE),
+        search=read_parquet(folder / layout.SEARCH_FILE) if has_search else None,
     )
 
 

@@ -7,7 +7,7 @@ from deeper.report.figures import figures
 from deeper.report.pages.run_page import page
 from deeper.report.run_files import read_run
 from deeper.storage.atomic import write_atomically
-from deeper.storage.layout import FIGURES, PAGE
+from deeper.storage.layout import FIGURES_FOLDER, PAGE_FILE
 
 
 def write_report(folder: Path) -> Path:
@@ -23,12 +23,12 @@ def write_report(folder: Path) -> Path:
         UserError: The folder holds no finished run, or cannot be written.
     """
     run = read_run(folder)
-    path = folder / PAGE
+    path = folder / PAGE_FILE
     try:
         write_atomically(path, page(run).encode())
-        (folder / FIGURES).mkdir(exist_ok=True)
+        (folder / FIGURES_FOLDER).mkdir(exist_ok=True)
         for name, content in figures(run.results).items():
-            write_atomically(folder / FIGURES / name, content)
+            write_atomically(folder / FIGURES_FOLDER / name, content)
     except OSError as error:
         raise UserError(
             f"cannot be written ({error.strerror or error})",

@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 
 from deeper.errors import UserError
 from deeper.storage.atomic import disk_errors, write_atomically
-from deeper.storage.layout import CONFIG
+from deeper.storage.layout import CONFIG_FILE
 from deeper.storage.parquet import read_parquet
 from deeper.storage.settings import RunSettings
 
@@ -33,7 +33,7 @@ class RunFolder:
             UserError: The folder cannot be written, holds something else, or holds a run with other settings.
         """
         self.path = path
-        config = path / CONFIG
+        config = path / CONFIG_FILE
         with disk_errors(path):
             if config.exists():
                 _check_same(config, settings)
@@ -42,7 +42,7 @@ class RunFolder:
                 raise UserError("the folder is not empty and holds no run", where=str(path), do=do)
             else:
                 path.mkdir(parents=True, exist_ok=True)
-                self.write_text(CONFIG, settings.to_toml())
+                self.write_text(CONFIG_FILE, settings.to_toml())
 
     @contextmanager
     def held(self) -> Generator[None]:

@@ -21,7 +21,7 @@ from deeper.persona.predictors import Predictors
 from deeper.persona.prompts.templates import load_prompts
 from deeper.persona.rounds import Loop
 from deeper.persona.write import Writer
-from deeper.storage.layout import CALIBRATION, MANIFEST
+from deeper.storage.layout import CALIBRATION_FILE, MANIFEST_FILE
 from deeper.storage.settings import resolve
 from deeper.storage.stage import InMemory
 from deeper.tracker.settings import GIVEN, TrackerSettings
@@ -138,8 +138,8 @@ def read_calibration(run: Path, settings: TrackerSettings, models: Models) -> Ca
     """
     given = settings.predictor_engine == GIVEN
     try:
-        manifest = json.loads((run / MANIFEST).read_bytes())
-        calibration = TypeAdapter(Calibration).validate_json((run / CALIBRATION).read_bytes())
+        manifest = json.loads((run / MANIFEST_FILE).read_bytes())
+        calibration = TypeAdapter(Calibration).validate_json((run / CALIBRATION_FILE).read_bytes())
         of_run = {
             "predictor": manifest["engines"]["predictor"] if given else manifest["config"]["predictor_engine"],
             "predictor_adapter": manifest["config"]["predictor_adapter"],

@@ -18,6 +18,7 @@ from deeper.domains import Domain
 from deeper.engine import Engine
 from deeper.errors import UserError
 from deeper.persona.calibration import Calibration
+from deeper.storage.layout import CONFIG_FILE
 from deeper.storage.run_folder import RunFolder
 from deeper.storage.settings import resolve
 from deeper.tracker.settings import GIVEN, TrackerSettings
@@ -82,7 +83,7 @@ class Store:
         generation = max((int(path.name) for path in self._generations()), default=0) + 1
         for name, table in tables.items():
             self._folder.write_table(f"{generation:06d}/{name}.parquet", table)
-        self._folder.write_text("config.toml", settings.to_toml())
+        self._folder.write_text(CONFIG_FILE, settings.to_toml())
         self._folder.write_text(CARD, SavedCard(**vars(card), generation=generation).model_dump_json(indent=1) + "\n")
         self._sweep(generation)
 
@@ -191,4 +192,4 @@ def saved_settings(path: Path) -> TrackerSettings:
         raise UserError(
             "there is no saved tracker", where=str(path), do="give the folder of a saved tracker, or save one first"
         )
-    return resolve(TrackerSettings, path / "config.toml", {})
+    return resolve(TrackerSettings, path / CONFIG_FILE, {})

@@ -32,7 +32,7 @@ from deeper.storage.provenance import provenance
 from deeper.storage.run_folder import RunFolder
 from deeper.storage.stage import COST
 
-SEALED = (layout.RESULTS, layout.PERSONAS, layout.PREDICTIONS, layout.ERRORS, layout.WINDOWS)
+SEALED = (layout.RESULTS_FILE, layout.PERSONAS_FILE, layout.PREDICTIONS_FILE, layout.ERRORS_FILE, layout.WINDOWS_FILE)
 """The files that a report reads. The manifest, written last, records their digests."""
 
 
@@ -92,9 +92,9 @@ def _evaluate(plan: RunPlan, folder: RunFolder, console: Console, reuse_shards: 
     errors = _errors(plan, outcome, combined)
     results = _results(plan, outcome, combined, errors, costs, [*plan.notes, *notes])
     _write_tables(plan, outcome, combined, errors, costs, folder)
-    folder.write_json(layout.RESULTS, results.as_json())
-    searched = [layout.SEARCH] if plan.settings.search_n else []
-    folder.seal(layout.MANIFEST, _manifest(plan, results, executor.reused), [*SEALED, *searched])
+    folder.write_json(layout.RESULTS_FILE, results.as_json())
+    searched = [layout.SEARCH_FILE] if plan.settings.search_n else []
+    folder.seal(layout.MANIFEST_FILE, _manifest(plan, results, executor.reused), [*SEALED, *searched])
     return results
 
 
@@ -184,17 +184,17 @@ def _write_tables(
     plan: RunPlan, outcome: Outcome, combined: _Combined | None, errors: _Errors, costs: pa.Table, folder: RunFolder
 ) -> None:
     """Write everything but the results and the manifest."""
-    folder.write_table(layout.PERSONAS, outcome.personas)
-    folder.write_table(layout.PREDICTIONS, outcome.predictions)
-    folder.write_table(layout.ERRORS, errors.table)
-    folder.write_table(layout.WINDOWS, _evaluated_windows(plan.population, plan.settings.rounds))
-    folder.write_table(layout.COST, costs)
-    folder.write_json(layout.CALIBRATION, asdict(outcome.calibration))
+    folder.write_table(layout.PERSONAS_FILE, outcome.personas)
+    folder.write_table(layout.PREDICTIONS_FILE, outcome.predictions)
+    folder.write_table(layout.ERRORS_FILE, errors.table)
+    folder.write_table(layout.WINDOWS_FILE, _evaluated_windows(plan.population, plan.settings.rounds))
+    folder.write_table(layout.COST_FILE, costs)
+    folder.write_json(layout.CALIBRATION_FILE, asdict(outcome.calibration))
     if plan.settings.search_n:
-        folder.write_table(layout.SEARCH, outcome.search)
+        folder.write_table(layout.SEARCH_FILE, outcome.search)
     if combined is not None:
-        folder.write_json(layout.HISTORY, asdict(combined.history))
-        folder.write_table(layout.HISTORY_PREDICTIONS, combined.predictions)
+        folder.write_json(layout.HISTORY_FILE, asdict(combined.history))
+        folder.write_table(layout.HISTORY_PREDICTIONS_FILE, combined.predictions)
     chosen_on = [plan.population.calibration]
     if plan.settings.split == "validation":
         chosen_on.append(plan.population.eval)

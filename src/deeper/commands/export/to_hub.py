@@ -32,7 +32,7 @@ from deeper.errors import UserError
 from deeper.learning.export.hub_cards import DataSet, adapter_card, dataset_card, without_places
 from deeper.learning.training_record import training_record
 from deeper.persona.schema import PERSONA
-from deeper.storage.layout import MANIFEST, PERSONAS
+from deeper.storage.layout import MANIFEST_FILE, PERSONAS_FILE
 from deeper.storage.new_folder import new_folder
 from deeper.storage.parquet import read_parquet
 from deeper.storage.provenance import provenance
@@ -224,7 +224,7 @@ def _pairs(source: str, folder: Path, options: HubOptions) -> DataSet:
 
 
 def _personas(source: str, folder: Path, options: HubOptions) -> DataSet:
-    path = Path(source) / PERSONAS
+    path = Path(source) / PERSONAS_FILE
     try:
         table = read_parquet(path).cast(PERSONA)
     except (pa.ArrowException, OSError, ValueError) as error:
@@ -236,7 +236,7 @@ def _personas(source: str, folder: Path, options: HubOptions) -> DataSet:
     first = [{**row, "method": method} for row in rows if row["method"] == "initialise" for method in methods]
     kept = [*first, *(row for row in rows if row["method"] in methods)]
     write_personas(pa.Table.from_pylist(kept, schema=PERSONA), folder / "model_output")
-    manifest = read_json(Path(source) / MANIFEST)
+    manifest = read_json(Path(source) / MANIFEST_FILE)
     configs = [
         (f"{path.parent.name}_{path.stem.rpartition('_')[2]}", "test", _below(path, folder))
         for path in sorted(folder.glob("model_output/*/*.jsonl"))

@@ -47,7 +47,7 @@ from deeper.learning.preferences.recipe import REWARD_RECIPE
 from deeper.learning.recipes import dump_recipes
 from deeper.persona.schema import PERSONA
 from deeper.persona.updaters import MODULES
-from deeper.storage.layout import MANIFEST, RESULTS, REWARD_REPORT
+from deeper.storage.layout import MANIFEST_FILE, RESULTS_FILE, REWARD_REPORT_FILE
 from deeper.storage.provenance import provenance
 from deeper.storage.run_folder import RunFolder
 
@@ -156,15 +156,15 @@ class _LearningRun:
 
         sample = to_sample(settings, iteration, policy)
         sampling = partial(sample_directions, sample, run, console, reuse_shards=reuse)
-        task = Task(sample, step_code(settings, "sample"), run / MANIFEST, sampling, shards_report=run / MANIFEST)
+        manifest = run / MANIFEST_FILE
+        task = Task(sample, step_code(settings, "sample"), manifest, sampling, shards_report=manifest)
         found.sampled = self.steps.run(f"{iteration}/sample", task)["counts"]
         self.publish()
 
         reward = to_reward(settings)
         rewarding = partial(reward_directions, reward, run, console, reuse_shards=reuse)
-        task = Task(
-            reward, step_code(settings, "reward"), run / REWARD_REPORT, rewarding, shards_report=run / REWARD_REPORT
-        )
+        report = run / REWARD_REPORT_FILE
+        task = Task(reward, step_code(settings, "reward"), report, rewarding, shards_report=report)
         found.reward = _reward_summary(self.steps.run(f"{iteration}/reward", task), run)
         self.publish()
 
@@ -196,13 +196,13 @@ class _LearningRun:
         def evaluating() -> dict[str, Any]:
             return evaluate(settings, place, self.audience.console, reuse_shards=self.steps.reuse_shards).as_json()
 
-        outcome = place / RESULTS
+        outcome = place / RESULTS_FILE
         task = Task(
             settings,
             step_code(self.settings, "validation"),
             outcome,
             evaluating,
-            shards_report=place / MANIFEST,
+            shards_report=place / MANIFEST_FILE,
             feeds_later=False,
         )
         results = parse_results(self.steps.run(name, task), str(outcome))
@@ -268,7 +268,7 @@ def empty_report(settings: LearnSettings) -> LearningReport:
 
 
 def _reward_summary(content: Mapping[str, Any], run: Path) -> RewardSummary:
-    report = read_reward_report(content, str(run / REWARD_REPORT))
+    report = read_reward_report(content, str(run / REWARD_REPORT_FILE))
     return RewardSummary(
         trustworthy=report.trustworthy,
         min_reliability=report.min_reliability,

@@ -27,12 +27,12 @@ from deeper.learning.preferences.rewarded_contexts import RewardedContext, pool_
 from deeper.learning.preferences.schema import CONTEXT, DIRECTION, REWARD
 from deeper.learning.recipes import dump_recipes
 from deeper.persona.prompts.templates import Prompts, load_prompts
-from deeper.storage.layout import CONTEXTS, DIRECTIONS, MANIFEST, REWARD_REPORT, REWARDS
+from deeper.storage.layout import CONTEXTS_FILE, DIRECTIONS_FILE, MANIFEST_FILE, REWARD_REPORT_FILE, REWARDS_FILE
 from deeper.storage.provenance import provenance
 from deeper.storage.run_folder import RunFolder
 from deeper.storage.settings import resolve
 
-TABLES = ((CONTEXTS, CONTEXT), (DIRECTIONS, DIRECTION), (REWARDS, REWARD))
+TABLES = ((CONTEXTS_FILE, CONTEXT), (DIRECTIONS_FILE, DIRECTION), (REWARDS_FILE, REWARD))
 
 
 def make_pairs(settings: PairSettings, runs: Sequence[Path], out: Path) -> dict[str, Any]:
@@ -101,18 +101,18 @@ class _Run:
 
 
 def _open(run: Path) -> _Run:
-    if not (run / MANIFEST).is_file() or not (run / DIRECTIONS).is_file():
+    if not (run / MANIFEST_FILE).is_file() or not (run / DIRECTIONS_FILE).is_file():
         raise UserError(
             "the folder holds no finished run of deeper sample", where=str(run), do="run deeper sample first"
         )
-    if not (run / REWARD_REPORT).is_file() or not (run / REWARDS).is_file():
+    if not (run / REWARD_REPORT_FILE).is_file() or not (run / REWARDS_FILE).is_file():
         raise UserError("the run has no rewards", where=str(run), do=f"run deeper reward {run} first")
     sampled = resolve(SampleSettings, run / "config.toml", {})
     folder, digest = RunFolder(run, sampled), blake2b(digest_size=8)
-    for name in (CONTEXTS, DIRECTIONS, REWARDS):
+    for name in (CONTEXTS_FILE, DIRECTIONS_FILE, REWARDS_FILE):
         digest.update((run / name).read_bytes())
-    reward = read_reward_report(folder.read_json(REWARD_REPORT), str(run / REWARD_REPORT))
-    return _Run(folder, sampled, digest.hexdigest(), folder.read_json(MANIFEST), reward)
+    reward = read_reward_report(folder.read_json(REWARD_REPORT_FILE), str(run / REWARD_REPORT_FILE))
+    return _Run(folder, sampled, digest.hexdigest(), folder.read_json(MANIFEST_FILE), reward)
 
 
 def _already(settings: PairSettings, found: Sequence[_Run], out: Path) -> dict[str, Any]:

@@ -36,14 +36,14 @@ from deeper.persona.predictors import Predictors
 from deeper.persona.prompts.templates import load_prompts
 from deeper.persona.rounds import key_of
 from deeper.storage.layout import (
-    CONFIG,
-    CONTEXTS,
-    DIRECTIONS,
-    MANIFEST,
-    REWARD_COST,
-    REWARD_PREDICTIONS,
-    REWARD_REPORT,
-    REWARDS,
+    CONFIG_FILE,
+    CONTEXTS_FILE,
+    DIRECTIONS_FILE,
+    MANIFEST_FILE,
+    REWARD_COST_FILE,
+    REWARD_PREDICTIONS_FILE,
+    REWARD_REPORT_FILE,
+    REWARDS_FILE,
 )
 from deeper.storage.parquet import read_parquet
 from deeper.storage.provenance import provenance
@@ -75,12 +75,12 @@ def reward_directions(
         UserError: The folder holds no finished run, a predictor does not fit or was trained on these users, or an old
             persona's reward is not 0.
     """
-    if not (run / MANIFEST).is_file() or not (run / DIRECTIONS).is_file():
+    if not (run / MANIFEST_FILE).is_file() or not (run / DIRECTIONS_FILE).is_file():
         raise UserError("there is no finished run of deeper sample", where=str(run), do="run deeper sample first")
-    sampled = resolve(SampleSettings, run / CONFIG, {})
+    sampled = resolve(SampleSettings, run / CONFIG_FILE, {})
     prompts = load_prompts(Path(sampled.prompts) if sampled.prompts else None)
     folder = RunFolder(run, sampled)
-    contexts, directions = folder.read_table(CONTEXTS, CONTEXT), folder.read_table(DIRECTIONS, DIRECTION)
+    contexts, directions = folder.read_table(CONTEXTS_FILE, CONTEXT), folder.read_table(DIRECTIONS_FILE, DIRECTION)
     if not contexts.num_rows:
         raise UserError("the run has no context", where=str(run), do="sample again with an engine that answers")
     domains = load_windows(sampled.data, sampled.domains or None).domains
@@ -141,10 +141,10 @@ def _reward(
         "reality": {name: found.as_json() for name, found in reality.items()},
         "examples": _examples(compared[settings.reward], np.array(settings.weights), seed),
     }
-    folder.write_table(REWARDS, rewards)
-    folder.write_table(REWARD_PREDICTIONS, predictions)
-    folder.write_table(REWARD_COST, pa.Table.from_pylist(executor.costs, schema=COST))
-    folder.write_json(REWARD_REPORT, report)
+    folder.write_table(REWARDS_FILE, rewards)
+    folder.write_table(REWARD_PREDICTIONS_FILE, predictions)
+    folder.write_table(REWARD_COST_FILE, pa.Table.from_pylist(executor.costs, schema=COST))
+    folder.write_json(REWARD_REPORT_FILE, report)
     return report
 
 

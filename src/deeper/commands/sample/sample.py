@@ -29,8 +29,14 @@ from deeper.persona.prompts.templates import load_prompts
 from deeper.persona.recipe import RECIPE
 from deeper.persona.rounds import Loop, RoundsPlan, asked_for, carried
 from deeper.persona.write import Writer
-from deeper.storage.layout import CONTEXTS, DIRECTIONS, MANIFEST, PERSONAS, PREDICTIONS
-from deeper.storage.layout import COST as COST_TABLE
+from deeper.storage.layout import (
+    CONTEXTS_FILE,
+    COST_FILE,
+    DIRECTIONS_FILE,
+    MANIFEST_FILE,
+    PERSONAS_FILE,
+    PREDICTIONS_FILE,
+)
 from deeper.storage.provenance import provenance
 from deeper.storage.run_folder import RunFolder
 from deeper.storage.stage import COST, PlannedStage
@@ -129,14 +135,14 @@ def _sample(
         "reused_shards": executor.reused,
         "counts": _counts(first.num_rows, pa.concat_tables(written), context_rows, directions),
     }
-    folder.write_table(PERSONAS, pa.concat_tables(written))
-    folder.write_table(PREDICTIONS, pa.concat_tables(predictions))
-    folder.write_table(CONTEXTS, context_rows)
-    folder.write_table(DIRECTIONS, directions)
-    folder.write_table(COST_TABLE, pa.Table.from_pylist(executor.costs, schema=COST))
+    folder.write_table(PERSONAS_FILE, pa.concat_tables(written))
+    folder.write_table(PREDICTIONS_FILE, pa.concat_tables(predictions))
+    folder.write_table(CONTEXTS_FILE, context_rows)
+    folder.write_table(DIRECTIONS_FILE, directions)
+    folder.write_table(COST_FILE, pa.Table.from_pylist(executor.costs, schema=COST))
     all_windows = [window for user_windows in windows.values() for window in user_windows]
     folder.write_json(FINGERPRINTS, {"windows": fingerprints(all_windows)})
-    folder.write_json(MANIFEST, manifest)
+    folder.write_json(MANIFEST_FILE, manifest)
     return manifest
 
 
