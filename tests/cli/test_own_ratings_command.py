@@ -16,7 +16,7 @@ from command_line import SCRIPTED, CommandLine
 
 from deeper.cli.main import cli
 from deeper.cli.options import own_ratings
-from deeper.commands.evaluate.estimate import Estimate
+from deeper.commands.evaluate.estimate import RunEstimate
 from deeper.domains import Domain, Scale, load_domain
 from deeper.domains.toml_text import domain_toml
 
@@ -145,7 +145,7 @@ def test_a_long_run_is_asked_about(
     deeper: CommandLine, monkeypatch: pytest.MonkeyPatch, answer: str, is_run: bool
 ) -> None:
     monkeypatch.setattr(own_ratings, "is_asking", lambda yes: not yes)
-    monkeypatch.setattr("deeper.commands.evaluate.estimate.estimate", lambda plan: Estimate(100, 200, 10.0, 1.5))
+    monkeypatch.setattr("deeper.commands.evaluate.estimate.estimate", lambda plan: RunEstimate(100, 200, 10.0, 1.5))
     words = ["demo", "--ratings", ratings("a.csv", lambda i: 1 + i % 5), *ONE_ROUND]
     outcome = CliRunner().invoke(cli, words, input=answer)
     assert outcome.exit_code == 0

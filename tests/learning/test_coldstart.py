@@ -22,7 +22,7 @@ from deeper.learning.examples.recipe import LESSONS
 from deeper.learning.examples.user_windows import UserWindows, WindowPrefix
 from deeper.learning.training.coldstart import (
     VERDICT,
-    Answer,
+    AnswerTokens,
     Encoder,
     Example,
     losses,
@@ -40,8 +40,10 @@ from deeper.persona.updaters import UPDATERS
 
 OPTIONS = LessonOptions(load_prompts(), 120, seed=1)
 EXAMPLES = [
-    Example((5, 6, 7, 8), (Answer((9, 10, 2), (1.0, 4.0, 1.0)), Answer((11, 12, 13, 2), (0.0, 4.0, 4.0, 0.0)))),
-    Example((11, 12), (Answer((13, 14, 15, 16, 2), (1.0,) * 5),)),
+    Example(
+        (5, 6, 7, 8), (AnswerTokens((9, 10, 2), (1.0, 4.0, 1.0)), AnswerTokens((11, 12, 13, 2), (0.0, 4.0, 4.0, 0.0)))
+    ),
+    Example((11, 12), (AnswerTokens((13, 14, 15, 16, 2), (1.0,) * 5),)),
 ]
 
 

@@ -164,7 +164,7 @@ def test_a_save_that_is_killed_at_any_write_leaves_the_one_before(
                 again.close()
                 continue
         break
-    assert writes == 6, "four tables, the settings and the card"
+    assert writes == 6, "four tables, the settings and the state"
     again.close()
     with PersonaTracker.load(tmp_path / "kept") as last:
         assert last.users == ["ann", 'x/../"é'] and len(last.history("ann")) == 4
@@ -191,9 +191,9 @@ def test_a_damaged_file_is_named_and_the_folder_let_go(tmp_path: Path, damage: s
     live.close()
     folder = tmp_path / "kept"
     [generation] = [path for path in folder.iterdir() if path.is_dir()]
-    card = json.loads((folder / "tracker.json").read_text("utf-8"))
+    state = json.loads((folder / "tracker.json").read_text("utf-8"))
     if damage == "layout":
-        (folder / "tracker.json").write_text(json.dumps({**card, "layout": 9}), "utf-8")
+        (folder / "tracker.json").write_text(json.dumps({**state, "layout": 9}), "utf-8")
     elif damage == "columns":
         pq.write_table(
             pq.read_table(generation / "behaviour.parquet").drop(["title"]), generation / "behaviour.parquet"

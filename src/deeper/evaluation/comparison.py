@@ -46,7 +46,7 @@ class Cell(NamedTuple):
 Cells = Mapping[CellKey, Cell]
 
 
-class Group(NamedTuple):
+class DomainGroup(NamedTuple):
     """A domain, or a mean over several domains."""
 
     name: str
@@ -89,7 +89,7 @@ def _encoded(column: Any) -> tuple[NDArray[np.int64], NDArray[np.object_]]:
 
 
 def paired(
-    cells: Cells, against: Mapping[str, Cells], groups: Sequence[Group], rounds: int, seed: int
+    cells: Cells, against: Mapping[str, Cells], groups: Sequence[DomainGroup], rounds: int, seed: int
 ) -> list[PairedEntry]:
     """Differences in held-out MAE between each method and some others, paired by user.
 
@@ -129,7 +129,7 @@ def paired(
     return entries
 
 
-def reduction(cells: Cells, groups: Sequence[Group], rounds: int) -> Reductions:
+def reduction(cells: Cells, groups: Sequence[DomainGroup], rounds: int) -> Reductions:
     """Reductions of the held-out MAE in per cent; above 0 is better.
 
     `across_windows` is 1 − MAE(S_T, W_{T+1}) / MAE(S_0, W_1), as in the paper. Part of it comes free, since later
@@ -156,7 +156,7 @@ class HeldOut(NamedTuple):
         return CellKey(domain, self.method, self.round, "future")
 
 
-def _reduced(cells: Cells, groups: Sequence[Group], before: HeldOut, after: HeldOut) -> dict[str, float]:
+def _reduced(cells: Cells, groups: Sequence[DomainGroup], before: HeldOut, after: HeldOut) -> dict[str, float]:
     percent: dict[str, float] = {}
     for group in groups:
         pairs = _pairs((cells, cells), group, before, after)
@@ -168,7 +168,7 @@ def _reduced(cells: Cells, groups: Sequence[Group], before: HeldOut, after: Held
 
 
 def _pairs(
-    tables: tuple[Cells, Cells], group: Group, first: HeldOut, second: HeldOut
+    tables: tuple[Cells, Cells], group: DomainGroup, first: HeldOut, second: HeldOut
 ) -> list[tuple[Floats, Floats]] | None:
     """Both MAEs of the users who have both, for each domain; None if a domain has no such user."""
     pairs: list[tuple[Floats, Floats]] = []

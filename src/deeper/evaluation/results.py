@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from deeper.domains import Domain
-from deeper.evaluation.comparison import Cell, CellKey, Cells, Group, cells_of, paired, reduction
+from deeper.evaluation.comparison import Cell, CellKey, Cells, DomainGroup, cells_of, paired, reduction
 from deeper.evaluation.error_table import count_unrated
 from deeper.evaluation.methods import FROZEN, HISTORY_ONLY, METHODS, ROLES
 from deeper.evaluation.results_schema import ErrorEntry, NotAvailableBaseline, Summary
@@ -64,17 +64,17 @@ def summarise(
     )
 
 
-def _groups(domains: Sequence[Domain]) -> list[Group]:
-    groups = [Group(domain.id, (domain.id,)) for domain in domains]
+def _groups(domains: Sequence[Domain]) -> list[DomainGroup]:
+    groups = [DomainGroup(domain.id, (domain.id,)) for domain in domains]
     if len(domains) > 1:
-        groups.append(Group("mean", tuple(domain.id for domain in domains)))
+        groups.append(DomainGroup("mean", tuple(domain.id for domain in domains)))
         for name, seen in (("mean_seen", True), ("mean_unseen", False)):
             if chosen := tuple(domain.id for domain in domains if domain.seen is seen):
-                groups.append(Group(name, chosen))
+                groups.append(DomainGroup(name, chosen))
     return groups
 
 
-def _errors(table: Cells, groups: Sequence[Group], rounds: int, seed: int) -> list[ErrorEntry]:
+def _errors(table: Cells, groups: Sequence[DomainGroup], rounds: int, seed: int) -> list[ErrorEntry]:
     entries: list[ErrorEntry] = []
     for group in groups:
         for method in METHODS:

@@ -12,7 +12,7 @@ from deeper.commands.execution.shared_settings import (
     PredictorAdapter,
     PredictorEngine,
     PromptFolder,
-    Readout,
+    ReadoutName,
     Seed,
 )
 from deeper.storage.settings import RunSettings
@@ -30,7 +30,7 @@ class TrackerSettings(RunSettings):
     predictor_engine: PredictorEngine = "embedded"
     policy_adapter: PolicyAdapter = ""
     predictor_adapter: PredictorAdapter = ""
-    readout: Readout = "distribution"
+    readout: ReadoutName = "distribution"
     max_persona_tokens: MaxPersonaTokens = Field(default=120, description=SHIPPED_TOKENS)
     prompts: PromptFolder = ""
     seed: Seed = 1

@@ -24,14 +24,14 @@ from deeper.storage.settings import resolve
 from deeper.tracker.settings import GIVEN, TrackerSettings
 from deeper.tracker.tracked_user import SCHEMAS
 
-CARD = "tracker.json"
+STATE_FILE = "tracker.json"
 LAYOUT = 1
 """Raise it when a saved tracker cannot be read by older code; it is stored in `tracker.json`."""
 Tables = dict[str, pa.Table]
 """Tables by the names in `tracked_user.SCHEMAS`."""
 
 
-class Card(BaseModel):
+class TrackerState(BaseModel):
     """What a tracker saves besides its tables.
 
     Attributes:
@@ -49,8 +49,8 @@ class Card(BaseModel):
     predictor: str
 
 
-class SavedCard(Card):
-    """A card with the number of the valid generation."""
+class SavedState(TrackerState):
+    """The state with the number of the valid generation."""
 
     generation: int
 
@@ -72,9 +72,9 @@ class Store:
     @property
     def holds_tracker(self) -> bool:
         """Whether the folder has a saved tracker."""
-        return self._folder.has(CARD)
+        return self._folder.has(STATE_FILE)
 
-    def write(self, settings: TrackerSettings, card: Card, tables: Tables) -> None:
+    def write(self, settings: TrackerSettings, state: TrackerState, tables: Tables) -> None:
         """Write a new generation, then delete the others.
 
         Raises:
@@ -84,30 +84,31 @@ class Store:
         for name, table in tables.items():
             self._folder.write_table(f"{generation:06d}/{name}.parquet", table)
         self._folder.write_text(CONFIG_FILE, settings.to_toml())
-        self._folder.write_text(CARD, SavedCard(**vars(card), generation=generation).model_dump_json(indent=1) + "\n")
+        saved = SavedState(**vars(state), generation=generation)
+        self._folder.write_text(STATE_FILE, saved.model_dump_json(indent=1) + "\n")
         self._sweep(generation)
 
-    def read(self) -> tuple[Card, Tables]:
+    def read(self) -> tuple[TrackerState, Tables]:
         """Read the valid generation, and delete what a killed save left.
 
         Raises:
             UserError: A file is damaged, or was saved in another layout.
         """
-        path = self.path / CARD
+        path = self.path / STATE_FILE
         try:
-            card = SavedCard.model_validate_json(path.read_bytes())
+            state = SavedState.model_validate_json(path.read_bytes())
         except (OSError, ValidationError) as error:
             do = "restore the folder from a backup"
             raise UserError(f"the file is damaged ({error})", where=str(path), do=do) from error
-        if card.layout != LAYOUT:
+        if state.layout != LAYOUT:
             do = "use the version of deeper that saved it"
-            raise UserError(f"the tracker was saved in layout {card.layout}", where=str(path), do=do)
-        self._sweep(card.generation)
+            raise UserError(f"the tracker was saved in layout {state.layout}", where=str(path), do=do)
+        self._sweep(state.generation)
         tables = {
-            name: self._folder.read_table(f"{card.generation:06d}/{name}.parquet", schema)
+            name: self._folder.read_table(f"{state.generation:06d}/{name}.parquet", schema)
             for name, schema in SCHEMAS.items()
         }
-        return card, tables
+        return state, tables
 
     def close(self) -> None:
         """Unlock the folder."""
@@ -136,14 +137,16 @@ def new_store(path: Path, settings: TrackerSettings) -> Store:
     return store
 
 
-def saved_in(store: Store | None, path: Path | None, settings: TrackerSettings, card: Card, tables: Tables) -> Store:
+def saved_in(
+    store: Store | None, path: Path | None, settings: TrackerSettings, state: TrackerState, tables: Tables
+) -> Store:
     """Save a tracker in its folder, or move it to another one.
 
     Args:
         store: The tracker's folder; None if it has none yet.
         path: The folder to save in; None takes the tracker's own.
         settings: The tracker's settings.
-        card: What is saved besides the tables.
+        state: What is saved besides the tables.
         tables: The tables by name.
 
     Returns:
@@ -155,11 +158,11 @@ def saved_in(store: Store | None, path: Path | None, settings: TrackerSettings, 
     if path is None or (store and path.resolve() == store.path.resolve()):
         if store is None:
             raise UserError("the tracker has no folder yet", do="name one: tracker.save(folder)")
-        store.write(settings, card, tables)
+        store.write(settings, state, tables)
         return store
     moved = new_store(path, settings)
     try:
-        moved.write(settings, card, tables)
+        moved.write(settings, state, tables)
     except BaseException:
         moved.close()
         raise
@@ -188,7 +191,7 @@ def saved_settings(path: Path) -> TrackerSettings:
     Raises:
         UserError: The folder has no saved tracker, or its settings cannot be read.
     """
-    if not (path / CARD).is_file():
+    if not (path / STATE_FILE).is_file():
         raise UserError(
             "there is no saved tracker", where=str(path), do="give the folder of a saved tracker, or save one first"
         )

@@ -21,7 +21,7 @@ from deeper.tracker.catch_up import catch_up
 from deeper.tracker.corrections import corrected
 from deeper.tracker.events import Event, add_events, parse_events, parse_stream, parse_titles, parse_user
 from deeper.tracker.models import as_domain, fitted, identity, make_models, read_calibration, settings_of
-from deeper.tracker.store import Card, Store, given_or_saved, saved_in, saved_settings
+from deeper.tracker.store import Store, TrackerState, given_or_saved, saved_in, saved_settings
 from deeper.tracker.tracked_user import Row, TrackedUser, from_tables, to_tables
 from deeper.tracker.versions import Version, versions_of
 
@@ -92,18 +92,18 @@ class PersonaTracker:
         saved = saved_settings(Path(folder))
         store = Store(Path(folder), saved)
         try:
-            card, tables = store.read()
+            state, tables = store.read()
             given = {"policy": policy_engine, "predictor": predictor_engine}
             engines = {f"{role}_engine": given_or_saved(saved, role, engine) for role, engine in given.items()}
             kept = without_shipped(saved, [role for role, engine in given.items() if engine is not None])
-            tracker = cls(card.domain, **engines, **kept.model_dump(exclude=set(engines)) | settings)
+            tracker = cls(state.domain, **engines, **kept.model_dump(exclude=set(engines)) | settings)
         except BaseException:
             store.close()
             raise
         tracker._store, tracker._users = store, from_tables(tables)
-        if card.calibration.pooled is not None:
-            if card.predictor == identity(tracker._settings, tracker._models):
-                tracker._models = replace(tracker._models, calibration=card.calibration)
+        if state.calibration.pooled is not None:
+            if state.predictor == identity(tracker._settings, tracker._models):
+                tracker._models = replace(tracker._models, calibration=state.calibration)
             else:
                 what = "%s: the saved calibration is for another predictor; call calibrate() to fit a new one"
                 log.warning(what, folder)
@@ -256,9 +256,10 @@ class PersonaTracker:
             UserError: The folder holds something else, is locked by another process, or cannot be written.
         """
         models, path = self._models, None if folder is None else Path(folder)
-        card = Card(domain=models.domain, calibration=models.calibration, predictor=identity(self._settings, models))
+        predictor = identity(self._settings, models)
+        state = TrackerState(domain=models.domain, calibration=models.calibration, predictor=predictor)
         tables = to_tables(self._users.values(), models.domain.id)
-        self._store = saved_in(self._store, path, self._settings, card, tables)
+        self._store = saved_in(self._store, path, self._settings, state, tables)
 
     def close(self) -> None:
         """Unlock the folder. This saves nothing."""

@@ -28,7 +28,7 @@ SCRIPTED = "scripted"
 
 
 @dataclass(frozen=True)
-class Estimate:
+class RunEstimate:
     """What a run will do, and how long it will take.
 
     Attributes:
@@ -49,10 +49,10 @@ class Estimate:
         return self.personas * self.seconds_per_persona + self.windows * self.seconds_per_window
 
 
-def estimate(plan: RunPlan) -> Estimate:
+def estimate(plan: RunPlan) -> RunEstimate:
     """Rehearse a run and measure its engines. Takes a few seconds; keeps nothing."""
     personas, windows = rehearse(plan)
-    return Estimate(personas, windows, *_measure(plan))
+    return RunEstimate(personas, windows, *_measure(plan))
 
 
 def rehearse(plan: RunPlan) -> tuple[int, int]:

@@ -15,7 +15,7 @@ from deeper.commands.execution.shared_settings import (
     PredictorAdapter,
     PredictorEngine,
     PromptFolder,
-    Readout,
+    ReadoutName,
     Seed,
 )
 from deeper.evaluation.methods import BASELINES, CONTROLS, ROLES, UPDATERS
@@ -80,7 +80,7 @@ class Settings(RunSettings):
     predictor_engine: PredictorEngine = "embedded"
     policy_adapter: PolicyAdapter = ""
     predictor_adapter: PredictorAdapter = ""
-    readout: Readout = "distribution"
+    readout: ReadoutName = "distribution"
     calibration: Literal["auto", "on", "off"] = Field(
         default="auto",
         description="Correct the predictor's bias with a map fitted on train users. auto: only if the predictor has no "

@@ -40,7 +40,7 @@ PredictorAdapter = Annotated[
         "own), or its name on a server."
     ),
 ]
-Readout = Annotated[
+ReadoutName = Annotated[
     Literal["distribution", "structured"],
     Field(description="How to read a prediction: distribution (probabilities of each rating) or structured (JSON)."),
 ]

@@ -13,7 +13,7 @@ from deeper.commands.execution.shared_settings import (
     PolicyEngine,
     PredictorEngine,
     PromptFolder,
-    Readout,
+    ReadoutName,
     Seed,
     TrainUsers,
 )
@@ -52,7 +52,7 @@ class SampleSettings(RunSettings):
         description="Trained adapters of the predictor: folders, or NAME=FOLDER on a server. Each user gets the first "
         "one that was not trained on that user.",
     )
-    readout: Readout = "distribution"
+    readout: ReadoutName = "distribution"
     calibration: Literal["auto", "on", "off"] = Field(
         default="auto",
         description="Calibrate each predictor with the real ratings of the users it reads. auto: only without trained "

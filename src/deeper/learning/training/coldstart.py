@@ -35,7 +35,7 @@ had weight, the policy would hardly ever name a place between two. The describer
 
 
 @dataclass(frozen=True)
-class Answer:
+class AnswerTokens:
     """An answer that the policy should give, in tokens.
 
     Attributes:
@@ -57,7 +57,7 @@ class Example:
     """
 
     prompt: tuple[int, ...]
-    answers: tuple[Answer, ...]
+    answers: tuple[AnswerTokens, ...]
 
     @property
     def tokens(self) -> int:
@@ -78,12 +78,12 @@ class Encoder:
         verdicts = [self._answer(text, 0.0) for text in lesson.verdict_answers]
         return Example(prompt, (self._answer(lesson.answer, 1.0), *verdicts))
 
-    def _answer(self, text: str, other: float) -> Answer:
+    def _answer(self, text: str, other: float) -> AnswerTokens:
         spans = self._tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
         verdicts = [match.span() for match in VERDICT.finditer(text)]
         heavy = [any(start < right and left < end for left, right in verdicts) for start, end in spans]
         weights = (*(COLDSTART.verdict_weight if verdict else other for verdict in heavy), other)
-        return Answer((*encode_label(self._tokenizer, text), self._tokenizer.eos_token_id), weights)
+        return AnswerTokens((*encode_label(self._tokenizer, text), self._tokenizer.eos_token_id), weights)
 
 
 @dataclass(frozen=True)

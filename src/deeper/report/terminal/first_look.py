@@ -10,7 +10,7 @@ from rich.text import Text
 from deeper.behaviour.own.ratings_file import RatingsSummary
 from deeper.behaviour.own.scale import COMFORTABLE_LABELS
 from deeper.behaviour.windows import MIN_WINDOWS, WINDOW_SIZE
-from deeper.commands.evaluate.estimate import Estimate
+from deeper.commands.evaluate.estimate import RunEstimate
 from deeper.commands.evaluate.plan import RunPlan
 from deeper.commands.execution.time_left import duration
 from deeper.domains import Domain
@@ -22,7 +22,7 @@ BAR = 40
 NAMES_SHOWN = 60
 
 
-def print_first_look(look: RatingsSummary, plan: RunPlan, estimate: Estimate, console: Console) -> None:
+def print_first_look(look: RatingsSummary, plan: RunPlan, estimate: RunEstimate, console: Console) -> None:
     """Print the first look.
 
     Args:
@@ -45,7 +45,7 @@ def print_first_look(look: RatingsSummary, plan: RunPlan, estimate: Estimate, co
     console.print(_text(f"{expected_time(estimate)}\n"))
 
 
-def expected_time(estimate: Estimate) -> str:
+def expected_time(estimate: RunEstimate) -> str:
     """How long a run will take, and how that was estimated."""
     return (
         f"This run writes {estimate.personas:,} personas and predicts {estimate.windows:,} windows of {WINDOW_SIZE}: "
