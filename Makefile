@@ -94,7 +94,7 @@ PREDICTOR ?= $(LEARN)/predictor
 learn-demo: $(PREDICTOR)/deeper.json $(POLICY)/deeper.json ## both iterations of preference learning on the bundled data
 	$(BIN)/deeper learn --policy-adapter $(POLICY) --predictor-adapter $(PREDICTOR) --max-persona-tokens 72 \
 		--users $(LEARN_USERS) --directions $(LEARN_DIRECTIONS) --steps $(LEARN_STEPS) --batch 2 --learning-rate 1e-4 \
-		--save-every 10 --judge-every 15 --validation-users 16 --calibration on --calibration-users 16 --rounds 2 --force \
+		--save-every 10 --validate-every 15 --validation-users 16 --calibration on --calibration-users 16 --rounds 2 --force \
 		--out $(LEARN)/learnt
 
 $(PREDICTOR)/deeper.json: | $(VENV)/.dev

@@ -146,7 +146,7 @@ def by_deeper(place: Path, pairs: Path, rate: float, out: Path) -> tuple[list[fl
         sys.executable, "-m", "deeper.cli.main", "train", "dpo", "--pairs", pairs, "--base", place / "model",
         "--policy-adapter", place / "start", "--reference", "base", "--epochs", EPOCHS, "--batch", BATCH,
         "--micro-batch", MICRO_BATCH, "--learning-rate", rate, "--warmup-steps", WARMUP, "--save-every", 10**6,
-        "--judge-every", 10**6, "--seed", SEED, "--out", out,
+        "--validate-every", 10**6, "--seed", SEED, "--out", out,
     ]  # fmt: skip
     run(words, place)
     metrics = json.loads((out / "metrics.json").read_text("utf-8"))

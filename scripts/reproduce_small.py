@@ -31,9 +31,9 @@ from reproduction import BUNDLED, TRAINED_DOMAINS, Reproduction, adapters
 PERSONA_LENGTH = ("--max-persona-tokens", "72")
 LORA = ("--rank", "32", "--alpha", "64", "--layers", "upper")
 COLDSTART = (*PERSONA_LENGTH, *LORA, "--fold", "a", "--cutoff", "640", "--learning-rate", "8e-4",
-             "--validation-users", "6", "--save-every", "10", "--judge-every", "250", "--seed", "3")  # fmt: skip
-PREDICTOR = (*LORA, "--validation-users", "12", "--save-every", "20", "--judge-every", "400")
-DPO = ("--steps", "24", "--batch", "8", "--learning-rate", "2e-5", "--save-every", "12", "--judge-every", "12")
+             "--validation-users", "6", "--save-every", "10", "--validate-every", "250", "--seed", "3")  # fmt: skip
+PREDICTOR = (*LORA, "--validation-users", "12", "--save-every", "20", "--validate-every", "400")
+DPO = ("--steps", "24", "--batch", "8", "--learning-rate", "2e-5", "--save-every", "12", "--validate-every", "12")
 MARGIN = "0.75"
 VALIDATION = (*PERSONA_LENGTH, "--calibration-users", "24", "--rounds", "3")
 VALIDATION_USERS_COMPARED, VALIDATION_USERS_SHIPPED, EVAL_USERS = "16", "30", "16"
@@ -166,7 +166,7 @@ def ship(run: Reproduction) -> None:
     chosen, predictor, together = run.runs / "chosen", run.runs / "predictor", run.runs / "together"
     # The package runs on processors, so its pair is evaluated with the embedded engine.
     evaluate_on_validation_users(run, together, adapters(chosen, predictor), (), VALIDATION_USERS_SHIPPED)
-    run.script("scripts/ship_adapters.py", chosen, predictor, "--judged", together, "--made-in", run.runs)
+    run.script("scripts/ship_adapters.py", chosen, predictor, "--validation", together, "--made-in", run.runs)
 
 
 # 10. results. RUNS/chosen, RUNS/predictor, eval users -> RUNS/results. 1.7 hours.

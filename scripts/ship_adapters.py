@@ -1,6 +1,6 @@
 """Put trained adapters into the package, in bfloat16, each with its model card.
 
-    python scripts/ship_adapters.py RUNS/policy RUNS/predictor --judged RUNS/validation --made-in RUNS
+    python scripts/ship_adapters.py RUNS/policy RUNS/predictor --validation RUNS/validation --made-in RUNS
 
 Replaces the adapters that are there. RUNS/validation is a run of `deeper evaluate` with the new ones; the cards show
 its errors. Also writes the fingerprints of every window under RUNS that was used to train, calibrate or choose. With
@@ -33,12 +33,12 @@ def main() -> None:
     """Ship each adapter."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("adapters", type=Path, nargs="+", help="folders that training runs wrote")
-    parser.add_argument("--judged", type=Path, action="append", required=True, help="run folder; repeatable")
+    parser.add_argument("--validation", type=Path, action="append", required=True, help="run folder; repeatable")
     parser.add_argument(
         "--made-in", type=Path, required=True, help="folder of all training runs, samplings and choices"
     )
     given = parser.parse_args()
-    figures = together([read_results(run / RESULTS_FILE) for run in given.judged])
+    figures = together([read_results(run / RESULTS_FILE) for run in given.validation])
     for source in given.adapters:
         place = SHIPPED / f"small-{load_adapter(source).kind}"
         with TemporaryDirectory() as staging:

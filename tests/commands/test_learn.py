@@ -117,7 +117,8 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> LearnSettings:
         data=str(place / "planted"), prompts=str(place / "prompts"), users=14, directions=4,
         policy_engine=engine, predictor_engine=engine, calibration="off",
         max_persona_tokens=16, margin=(0.0, 0.1), max_pairs=(1, 2), steps=3, batch=2,
-        learning_rate=1e-3, cutoff=8192, save_every=2, judge_every=3, validation_users=3, calibration_users=2, rounds=1,
+        learning_rate=1e-3, cutoff=8192, save_every=2, validate_every=3, validation_users=3, calibration_users=2,
+        rounds=1,
     )  # fmt: skip
 
 

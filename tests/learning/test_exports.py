@@ -75,7 +75,7 @@ class TestLlamaFactory:
             "beta": "pref_beta", "sft_weight": "pref_ftx", "rank": "lora_rank", "alpha": "lora_alpha",
             "learning_rate": "learning_rate", "epochs": "num_train_epochs", "warmup_steps": "warmup_steps",
             "micro_batch": "per_device_train_batch_size", "cutoff": "cutoff_len", "save_every": "save_steps",
-            "judge_every": "eval_steps",
+            "validate_every": "eval_steps",
         }  # fmt: skip
         assert {ours: getattr(paper, ours) for ours in same} == {ours: read[theirs] for ours, theirs in same.items()}
 

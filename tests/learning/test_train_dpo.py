@@ -79,7 +79,7 @@ def write_adapter(folder: Path, tiny_base: Path, **changes: Any) -> Path:
 def settings_of(pairs: Path, tiny_base: Path, **changes: Any) -> DpoSettings:
     values = {
         "pairs": str(pairs), "base": str(tiny_base), "steps": 4, "batch": 4, "micro_batch": 2, "rank": 2, "alpha": 4,
-        "learning_rate": 1e-2, "save_every": 2, "judge_every": 2, "cutoff": 4096,
+        "learning_rate": 1e-2, "save_every": 2, "validate_every": 2, "cutoff": 4096,
     }  # fmt: skip
     return DpoSettings(**{**values, **changes})
 

@@ -368,7 +368,7 @@ def test_bfloat16_is_refused_where_the_processor_has_none(
 
 
 def test_it_learns(behaviour: Path, tiny_base: Path, tmp_path: Path) -> None:
-    settings = predictor_settings(behaviour, tiny_base, steps=10, batch=2, rank=8, judge_every=10)
+    settings = predictor_settings(behaviour, tiny_base, steps=10, batch=2, rank=8, validate_every=10)
     metrics = train_predictor(settings, tmp_path / "out", quiet)
     found = [loss for _, loss in losses(metrics)]
     assert sum(found[-3:]) < 0.7 * sum(found[:3])

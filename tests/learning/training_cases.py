@@ -63,6 +63,6 @@ def _values(data: Path, base: Path) -> dict[str, Any]:
         "rank": 2,
         "learning_rate": 1e-2,
         "save_every": 2,
-        "judge_every": 3,
+        "validate_every": 3,
         "cutoff": 8192,
     }

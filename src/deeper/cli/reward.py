@@ -33,10 +33,11 @@ def command(run: Path, config: Path | None, reuse_shards: bool, **flags: Any) ->
     from deeper.commands.reward.reward import reward_directions
     from deeper.report.pages.reality import page, print_reality
     from deeper.storage.atomic import write_atomically
+    from deeper.storage.layout import REWARD_PAGE_FILE
     from deeper.storage.settings import resolve
 
     settings = resolve(RewardSettings, config, given(flags, RewardSettings))
     report = reward_directions(settings, run, Console(stderr=True), reuse_shards=reuse_shards)
-    write_atomically(run / "reward.html", page(report).encode())
+    write_atomically(run / REWARD_PAGE_FILE, page(report).encode())
     print_reality(report, Console())
     click.echo(f"Run folder: {run} (rewards.parquet, reward-predictions.parquet, reward.json, reward.html)")

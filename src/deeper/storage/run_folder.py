@@ -3,7 +3,6 @@
 import hashlib
 import json
 import shutil
-import tomllib
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +16,7 @@ from deeper.errors import UserError
 from deeper.storage.atomic import disk_errors, write_atomically
 from deeper.storage.layout import CONFIG_FILE
 from deeper.storage.parquet import read_parquet
-from deeper.storage.settings import RunSettings
+from deeper.storage.settings import RunSettings, read_settings
 
 ROWS_PER_GROUP = 10_000
 """Rows in a row group of a Parquet file; the writer holds a whole group in memory."""
@@ -163,7 +162,7 @@ def _damaged(path: Path) -> UserError:
 def _check_same(config: Path, settings: RunSettings) -> None:
     do = "choose another --out, or delete the folder and start again"
     try:
-        old = tomllib.loads(config.read_text("utf-8"))
+        old = read_settings(config)
     except (ValueError, RecursionError) as error:
         raise UserError(f"the settings of the run cannot be read ({error})", where=str(config), do=do) from error
     new = json.loads(settings.model_dump_json())

@@ -93,7 +93,7 @@ class LearnSettings(RunSettings):
     sft_weight: float = _dpo("sft_weight")
     cutoff: int = _dpo("cutoff", "Longest pair, in tokens; longer ones are dropped and counted.")
     save_every: int = _dpo("save_every")
-    judge_every: int = _dpo("judge_every")
+    validate_every: int = _dpo("validate_every")
     report_to: Literal["none", "tensorboard", "wandb"] = _dpo("report_to")
     save_memory: Literal["on", "off"] = _dpo("save_memory")
     validation_users: int = Field(default=32, ge=1, description="At most this many validation users of each domain.")
@@ -117,7 +117,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "steps": 4,
         "batch": 2,
         "save_every": 2,
-        "judge_every": 2,
+        "validate_every": 2,
         "learning_rate": 1e-3,
         "validation_users": 4,
         "calibration_users": 2,

@@ -186,7 +186,7 @@ def _counts(contexts: pa.Table, directions: pa.Table, rewards: pa.Table, compare
     rows = directions.select(["duplicate", "leaks", "failure"]).to_pylist()
     return {
         "contexts": contexts.num_rows,
-        "contexts_not_judged": sum(bool(context.failure) for context in compared),
+        "contexts_unrewarded": sum(bool(context.failure) for context in compared),
         "directions": len(rows),
         "distinct": sum(len(context.texts) for context in compared),
         "duplicates": sum(row["duplicate"] for row in rows),

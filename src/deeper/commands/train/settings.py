@@ -22,7 +22,7 @@ _SMOKE: dict[str, Any] = {
     "micro_batch": 2,
     "rank": 4,
     "save_every": 2,
-    "judge_every": 3,
+    "validate_every": 3,
     "learning_rate": 1e-3,
 }
 
@@ -36,7 +36,7 @@ DPO_PRESETS: dict[str, dict[str, Any]] = {
         "learning_rate": 5e-5,
         "warmup": 0.1,
         "save_every": 20,
-        "judge_every": 20,
+        "validate_every": 20,
     },
     "smoke": dict(_SMOKE),
     "paper": {
@@ -47,7 +47,7 @@ DPO_PRESETS: dict[str, dict[str, Any]] = {
         "learning_rate": 5e-6,
         "warmup_steps": 250,
         "save_every": 100,
-        "judge_every": 100,
+        "validate_every": 100,
         "validation_pairs": 100_000,
         "save_memory": "on",
     },
@@ -83,7 +83,7 @@ class TrainingSettings(RunSettings):
         default="drop", description="For longer examples: drop and count them, or refuse to train."
     )
     save_every: int = Field(default=50, ge=1, description="Steps between checkpoints.")
-    judge_every: int = Field(default=50, ge=1, description="Steps between validations.")
+    validate_every: int = Field(default=50, ge=1, description="Steps between validations.")
     report_to: Literal["none", "tensorboard", "wandb"] = Field(
         default="none", description="Backend that transformers also logs to."
     )

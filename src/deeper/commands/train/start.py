@@ -100,7 +100,7 @@ def plan_of(settings: TrainingSettings, count: int, warmup_steps: int = 0) -> "T
         alpha=settings.alpha,
         layers=settings.layers,
         save_every=settings.save_every,
-        judge_every=settings.judge_every,
+        validate_every=settings.validate_every,
         seed=settings.seed,
         report_to=settings.report_to,
     )

@@ -43,7 +43,7 @@ class TrainingPlan:
         alpha: Scale of LoRA.
         layers: Layers with LoRA: all, or the upper half, which saves the backward pass through the lower half.
         save_every: Steps between checkpoints.
-        judge_every: Steps between validations.
+        validate_every: Steps between validations.
         seed: Seed of LoRA's initial values.
         report_to: Also log to this backend of transformers (`tensorboard`, `wandb`), or `none`.
         precision: Precision on a CPU; the adapter's weights are float32 either way.
@@ -58,7 +58,7 @@ class TrainingPlan:
     alpha: int
     layers: Literal["all", "upper"]
     save_every: int
-    judge_every: int
+    validate_every: int
     seed: int
     report_to: str = "none"
     precision: Literal["float32", "bfloat16"] = "float32"
@@ -192,7 +192,7 @@ class Monitor(TrainerCallback):
                 do="lower --learning-rate and choose another --out; the checkpoints before this step are kept",
             )
         validation = None
-        if step % self._plan.judge_every == 0 or step == self._plan.steps:
+        if step % self._plan.validate_every == 0 or step == self._plan.steps:
             since = time.perf_counter()
             validation = self._validate()
             self._seconds_validating += time.perf_counter() - since
