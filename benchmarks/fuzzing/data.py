@@ -31,7 +31,7 @@ from deeper.prepare.raw.blocks import blocks
 from deeper.prepare.raw.reader import Reader
 from deeper.prepare.raw.readers import READERS
 from deeper.prepare.raw.recognise import find_reader
-from deeper.prepare.raw_to_parquet import rejected_lines, stage_ratings
+from deeper.prepare.raw_to_parquet import Staging, rejected_lines, stage_ratings
 from fuzzing.target import Read, SilentChange, Target, same
 
 SIZE, COUNT = 2, 3
@@ -347,7 +347,7 @@ def raw(reader: Reader, name: str) -> Callable[[Path], Read]:
             work = fresh(folder / "work")
             work.mkdir()
             with database(work / "spill", 1.0) as con:
-                staged = stage_ratings(con, str(path), found, domain, 1, work, lambda _: None)
+                staged = stage_ratings(Staging(con, work, lambda _: None), str(path), found, domain, 1)
                 bad = rejected_lines(con, staged)
                 good = _good(con, staged.folder)
             same(staged.rejected, len(bad), "the number of rejected lines")

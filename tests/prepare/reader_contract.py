@@ -29,7 +29,7 @@ from deeper.prepare.raw.reader import Reader
 from deeper.prepare.raw.readers import READERS
 from deeper.prepare.raw.reasons import REASONS, UNREADABLE
 from deeper.prepare.raw.recognise import find_reader
-from deeper.prepare.raw_to_parquet import rejected_lines, stage_meta, stage_ratings
+from deeper.prepare.raw_to_parquet import Staging, rejected_lines, stage_meta, stage_ratings
 from deeper.prepare.sources import SOURCES
 from deeper.prepare.synth.file_formats import FORMATS
 from deeper.prepare.synth.raw_files import SyntheticFiles, write_raw
@@ -143,7 +143,7 @@ class ReaderContract:
     ) -> None:
         path = synthetic.folder / FORMATS[raw_format].meta_file.format(SOURCES[domain].category)
         with database(tmp_path / "spill", 1.0) as con:
-            staged = stage_meta(con, str(path), reader, tmp_path, lambda records: None)
+            staged = stage_meta(Staging(con, tmp_path, lambda records: None), str(path), reader)
             bad = rejected_lines(con, staged)
             counts = write_titles(con, [staged], tmp_path / "titles.parquet")
         assert [{**line, "file": path.name} for line in bad] == [
@@ -199,7 +199,7 @@ def _ratings_file(synthetic: SyntheticFiles) -> Path:
 def _read(path: Path, reader: Reader, domain: str, work: Path) -> Read:
     work.mkdir(exist_ok=True)
     with database(work / "spill", 1.0) as con:
-        staged = stage_ratings(con, str(path), reader, BUILTIN[domain], 2, work, lambda records: None)
+        staged = stage_ratings(Staging(con, work, lambda records: None), str(path), reader, BUILTIN[domain], 2)
         bad = rejected_lines(con, staged)
     tables = [pq.ParquetFile(file).read() for file in staged.folder.glob("bucket=[0-9]/*.parquet")]
     rows = pa.concat_tables(tables).sort_by("line").to_pylist()

@@ -15,7 +15,7 @@ from deeper.behaviour.windows import strings
 from deeper.domains import BUILTIN
 from deeper.prepare.database import database
 from deeper.prepare.raw.recognise import find_reader
-from deeper.prepare.raw_to_parquet import StagedFile, stage_ratings
+from deeper.prepare.raw_to_parquet import StagedFile, Staging, stage_ratings
 from deeper.prepare.sources import SOURCES
 
 RAW = Path(__file__).parents[3] / "shared" / "data" / "raw"
@@ -29,7 +29,7 @@ def read(path: Path, domain: str, work: Path) -> tuple[StagedFile, pa.Table]:
     """A sample's counts and its good ratings."""
     reader = find_reader(str(path), SOURCES[domain].formats, domain)
     with database(work / "spill", 1.0) as con:
-        staged = stage_ratings(con, str(path), reader, BUILTIN[domain], 2, work, lambda rows: None)
+        staged = stage_ratings(Staging(con, work, lambda rows: None), str(path), reader, BUILTIN[domain], 2)
     found = [pq.ParquetFile(file).read() for file in staged.folder.glob("bucket=[0-9]/*.parquet")]
     return staged, pa.concat_tables(found).sort_by("line")
 

@@ -21,7 +21,7 @@ from deeper.prepare import one_domain as run_module
 from deeper.prepare import raw_to_parquet as stage_module
 from deeper.prepare.database import database
 from deeper.prepare.raw.readers import READERS
-from deeper.prepare.raw_to_parquet import stage_ratings
+from deeper.prepare.raw_to_parquet import Staging, stage_ratings
 from deeper.prepare.sample_users import sample_users
 from deeper.prepare.synth.raw_files import write_raw
 
@@ -171,7 +171,8 @@ def test_an_edited_reader_is_not_served_from_an_old_stage(tmp_path: Path) -> Non
     found: list[float] = []
     for one in (reader, edited, reader):
         with database(tmp_path / "spill", 1.0) as con:
-            staged = stage_ratings(con, str(path), one, BUILTIN["movielens_20m"], 1, tmp_path / "work", lambda _: None)
+            staging = Staging(con, tmp_path / "work", lambda _: None)
+            staged = stage_ratings(staging, str(path), one, BUILTIN["movielens_20m"], 1)
         found += pq.ParquetFile(next(staged.folder.glob("bucket=0/*.parquet"))).read()["rating"].to_pylist()
     assert found == [3.0, 4.5, 3.0]
     assert len(list((tmp_path / "work").iterdir())) == 2

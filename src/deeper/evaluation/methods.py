@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from deeper.persona import updaters
 from deeper.persona.rounds import ROLE_OFFSETS
+from deeper.persona.stages import CONTROL_METHODS, HISTORY_ONLY
 
 
 class Group(StrEnum):
@@ -34,9 +35,13 @@ class Method(NamedTuple):
     sees: str
 
 
-HISTORY_ONLY = "history_only"
 FROZEN = "frozen"
 
+_CONTROL_SEES = {
+    HISTORY_ONLY: "the user's rating counts, weighted as predictions with history are",
+    "no_persona": "an empty persona",
+    "raw_history": "the user's last ratings themselves, in place of a persona",
+}
 _UPDATER_SEES = {
     "refine": "the previous persona and these discrepancies",
     "incremental_update": "the previous persona and the ratings of this window, without the predictions",
@@ -56,9 +61,7 @@ TABLE = (
     Method("item_mean", Group.NUMBERS_ONLY, "the item's ratings so far, shrunk to the domain's mean"),
     Method("matrix_factorisation", Group.NUMBERS_ONLY, "all ratings so far, by user and item"),
     # Controls: what the personas' predictions are worth without a persona.
-    Method(HISTORY_ONLY, Group.CONTROLS, "the user's rating counts, weighted as predictions with history are"),
-    Method("no_persona", Group.CONTROLS, "an empty persona"),
-    Method("raw_history", Group.CONTROLS, "the user's last ratings themselves, in place of a persona"),
+    *(Method(name, Group.CONTROLS, _CONTROL_SEES[name]) for name in CONTROL_METHODS),
     # Personas.
     Method(FROZEN, Group.PERSONAS, "the first persona, which is never updated"),
     *(Method(name, Group.PERSONAS, _UPDATER_SEES.get(name, "what this updater reads")) for name in updaters.UPDATERS),

@@ -8,16 +8,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from deeper.evaluation.methods import CONTROLS, HISTORY_ONLY
 from deeper.evaluation.results_schema import TextStatistics
 from deeper.measure.text import distinctness, redundancy, retention, words
+from deeper.persona.stages import CONTROL_METHODS
 
 Row = dict[str, Any]
 Version = tuple[str, str, int]
 """Domain, user and k."""
 
-WITHOUT_TEXT = (*CONTROLS, HISTORY_ONLY)
-"""Methods whose rows in the table of personas hold no text of the policy."""
 COLUMNS = ("user", "domain", "k", "text", "tokens", "failure")
 
 
@@ -37,7 +35,7 @@ def failed_personas(personas: pa.Table) -> dict[str, int]:
     """The number of personas that could not be written, and so kept their parent's text, by method."""
     counts = Counter(personas.filter(pc.field("failure") != "")["method"].to_pylist())
     methods: list[Any] = personas["method"].unique().to_pylist()
-    return {method: counts[method] for method in methods if method not in WITHOUT_TEXT}
+    return {method: counts[method] for method in methods if method not in CONTROL_METHODS}
 
 
 def leak_rates(personas: pa.Table) -> dict[str, float]:
@@ -82,7 +80,7 @@ def _by_method(personas: pa.Table) -> Iterator[tuple[str, pa.Table]]:
 
     One method at a time, since all personas as Python rows take many times the memory of the table.
     """
-    final = personas.filter((pc.field("stage") == "final") & ~pc.field("method").isin(WITHOUT_TEXT))
+    final = personas.filter((pc.field("stage") == "final") & ~pc.field("method").isin(CONTROL_METHODS))
     methods: list[Any] = final["method"].unique().to_pylist()
     for method in sorted(methods, key=lambda name: name != "initialise"):
         yield method, final.filter(pc.field("method") == method)

@@ -2,13 +2,14 @@
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from deeper.engine.adapter import Adapter
 from deeper.errors import UserError
+from deeper.storage.frozen_values import FrozenValues
 
 
-class TrainingRecord(BaseModel):
+class TrainingRecord(FrozenValues):
     """The content of `provenance` in an adapter's card; cards of earlier versions lack some fields.
 
     Attributes:
@@ -23,8 +24,6 @@ class TrainingRecord(BaseModel):
         policy_adapter: Digest of the adapter that a DPO training continued from; empty without one.
         before: The training that this one continued from.
     """
-
-    model_config = ConfigDict(frozen=True)
 
     settings: dict[str, Any] = Field(default_factory=dict)
     recipe: dict[str, dict[str, Any]] = Field(default_factory=dict)

@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from deeper.behaviour.users import Windows
+from deeper.behaviour.users import Windows, key_of
 from deeper.domains import Domain
 from deeper.measure.metrics import crps, weighted_median
 from deeper.persona.recipe import RECIPE
@@ -172,7 +172,7 @@ def fit_calibration(predictions: pa.Table, windows: Windows, domains: Mapping[st
     ratings: dict[str, list[float]] = {}
     for row in predictions.to_pylist():
         if not row["failure"]:
-            window = windows[row["domain"], row["user"]][row["k"]]
+            window = windows[key_of(row)][row["k"]]
             readouts.setdefault(row["domain"], []).extend(row["distribution"])
             ratings.setdefault(row["domain"], []).extend(item["rating"] for item in window)
     samples: list[tuple[Domain, Any, Any]] = []

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from deeper.behaviour.splits import user_hash
-from deeper.behaviour.users import Key, Windows
+from deeper.behaviour.users import Key, Windows, keys_of
 from deeper.domains import Domain
 from deeper.persona.calibration import Calibration, fit_calibration
 from deeper.persona.recipe import RECIPE
@@ -59,7 +59,7 @@ def cross_fit(predictions: pa.Table, windows: Windows, domains: Mapping[str, Dom
     users: dict[str, dict[str, int]] = {}
     for (domain, user), i in fold_of.items():
         users.setdefault(domain, {})[user] = i
-    fold_of_row = [fold_of[row["domain"], row["user"]] for row in predictions.select(["domain", "user"]).to_pylist()]
+    fold_of_row = [fold_of[key] for key in keys_of(predictions)]
     folds = tuple(
         fit_calibration(_where(predictions, [fold != i for fold in fold_of_row]), windows, domains)
         for i in range(count)

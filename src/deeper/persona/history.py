@@ -24,7 +24,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from deeper.behaviour.users import Windows
+from deeper.behaviour.users import Windows, key_of
 from deeper.domains import Domain
 from deeper.measure.metrics import crps, weighted_median
 from deeper.persona.calibration import regrid
@@ -161,7 +161,7 @@ def with_history(
             rows.append(row)
         else:
             domain = domains[row["domain"]]
-            counts = counts_before(windows[row["domain"], row["user"]], row["k"], domain)
+            counts = counts_before(windows[key_of(row)], row["k"], domain)
             rows.append({**row, **_predicted(pool.apply(counts, np.array(row["distribution"], np.float64)), domain)})
     return pa.Table.from_pylist([*rows, *_alone(personas, windows, history.alone, domains)], schema=PREDICTION)
 
@@ -179,7 +179,7 @@ def _alone(personas: pa.Table, windows: Windows, pools: Pools, domains: Mapping[
         if persona["method"] != "history_only":
             continue
         domain, k = domains[persona["domain"]], persona["k"] + 1
-        user_windows = windows[persona["domain"], persona["user"]]
+        user_windows = windows[key_of(persona)]
         fitted_on, pool = pools.find(domain)
         if pool is not None and k < len(user_windows):
             flat = np.ones((len(user_windows[k]), len(domain.scale.values)))
@@ -200,7 +200,7 @@ def _samples(predictions: pa.Table, windows: Windows, domains: Mapping[str, Doma
     for row in predictions.to_pylist():
         if row["failure"] or row["k"] == 0:
             continue
-        domain, user_windows = domains[row["domain"]], windows[row["domain"], row["user"]]
+        domain, user_windows = domains[row["domain"]], windows[key_of(row)]
         actual = np.array([item["rating"] for item in user_windows[row["k"]]], np.float64)
         rated = domain.is_rated(actual)
         counts = np.tile(counts_before(user_windows, row["k"], domain), (int(rated.sum()), 1))

@@ -6,12 +6,11 @@ Takes personas and windows, returns all predictions in one table. Each persona g
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import pyarrow as pa
 
 from deeper.behaviour.splits import part
-from deeper.behaviour.users import Key, Windows
+from deeper.behaviour.users import Key, Windows, key_of, keys_of
 from deeper.domains import Domain
 from deeper.engine import Engine
 from deeper.persona.calibration import Calibration, Calibrator, fit_calibration
@@ -55,7 +54,7 @@ class Predictors:
         tables = [PREDICTION.empty_table()]
         for engine, users in zip(self.engines, self.users, strict=True):
             makers = [
-                partial(predict_row, persona, targets) for persona, targets in asked if _serves(users, _key(persona))
+                partial(predict_row, persona, targets) for persona, targets in asked if _serves(users, key_of(persona))
             ]
             stage = predict_stage(name, engine, self.prompts, self.domains, self.readout, self.seed)
             tables.append(executor.run(stage, MadeRows(makers, PREDICT_INPUT)))
@@ -76,7 +75,7 @@ class Predictors:
         """
         maps: list[tuple[frozenset[Key] | None, Calibration]] = []
         for users in self.users:
-            is_fitted_on = [_serves(users, key) and part(*key) != "validation" for key in _keys(first)]
+            is_fitted_on = [_serves(users, key) and part(*key) != "validation" for key in keys_of(first)]
             rows = first.filter(pa.array(is_fitted_on, pa.bool_()))
             maps.append((users, fit_calibration(rows, windows, self.domains)))
         return _CalibrationByPredictor(maps)
@@ -92,18 +91,10 @@ class _CalibrationByPredictor:
         """Calibrate each row by the maps of its user's predictor; rows of the first predictor come first."""
         parts = [PREDICTION.empty_table()]
         for users, calibration in self.maps:
-            is_served = [_serves(users, key) for key in _keys(table)]
+            is_served = [_serves(users, key) for key in keys_of(table)]
             parts.append(calibration.calibrate(table.filter(pa.array(is_served, pa.bool_())), domains))
         return pa.concat_tables(parts)
 
 
 def _serves(users: frozenset[Key] | None, key: Key) -> bool:
     return users is None or key in users
-
-
-def _key(row: Mapping[str, Any]) -> Key:
-    return row["domain"], row["user"]
-
-
-def _keys(table: pa.Table) -> list[Key]:
-    return [_key(row) for row in table.select(["domain", "user"]).to_pylist()]

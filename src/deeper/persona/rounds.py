@@ -16,7 +16,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from deeper.behaviour.users import Key, Windows
+from deeper.behaviour.users import Key, Windows, key_of
 from deeper.domains import Domain
 from deeper.persona.calibration import Calibrator
 from deeper.persona.predict import Asked
@@ -196,11 +196,6 @@ def asked_for(wanted: Iterable[tuple[Row, Iterable[int]]], windows: Windows) -> 
 def carried(personas: pa.Table) -> list[Row]:
     """Reduce a `PERSONA` table to rows of the columns `CARRIED`."""
     return personas.select(CARRIED).to_pylist()
-
-
-def key_of(row: Mapping[str, Any]) -> Key:
-    """Domain and user of a row."""
-    return row["domain"], row["user"]
 
 
 def points_of(predictions: pa.Table, k: int) -> dict[str, list[float]]:

@@ -16,6 +16,9 @@ from deeper.persona.updaters import MODULES, SHORT_TERM, UPDATERS
 from deeper.persona.write import Draft, Writer, Written, persona_id, persona_row, write
 from deeper.storage.stage import Stage
 
+HISTORY_ONLY = "history_only"
+CONTROL_METHODS = (HISTORY_ONLY, "no_persona", "raw_history")
+"""The controls: methods whose rows in the table of personas hold no text of the policy."""
 WRITE_ROWS = 40
 """Personas that are written in one batch. Another batch size changes the last digits of results."""
 

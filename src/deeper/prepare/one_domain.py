@@ -36,7 +36,7 @@ from deeper.prepare.merge_buckets import MergeRule, merge_bucket
 from deeper.prepare.raw.blocks import file_fingerprint
 from deeper.prepare.raw.find import RawFiles, find_raw_files
 from deeper.prepare.raw.text_records import OnRecords
-from deeper.prepare.raw_to_parquet import StagedFile, rejected_lines, stage_meta, stage_ratings
+from deeper.prepare.raw_to_parquet import StagedFile, Staging, rejected_lines, stage_meta, stage_ratings
 from deeper.prepare.sample_users import check_key_place, key_fingerprint, read_key, sample_users
 from deeper.prepare.settings import PrepareSettings
 from deeper.prepare.sources import Source, find_source
@@ -195,15 +195,15 @@ class _Run:
 
     def _stage(self, con: duckdb.DuckDBPyConnection) -> tuple[list[StagedFile], list[StagedFile]]:
         buckets = _bucket_count(self._raw)
-        reader, work = self._raw.reader, self._work
         staged: list[StagedFile] = []
         metas: list[StagedFile] = []
         for path in self._raw.ratings:
-            progress = self._line_progress(path)
-            staged.append(stage_ratings(con, path, reader, self._domain, buckets, work, progress))
+            staging = Staging(con, self._work, self._line_progress(path))
+            staged.append(stage_ratings(staging, path, self._raw.reader, self._domain, buckets))
             self._check_rejects(con, staged[-1])
         for path in self._raw.meta:
-            metas.append(stage_meta(con, path, reader, work, self._line_progress(path)))
+            staging = Staging(con, self._work, self._line_progress(path))
+            metas.append(stage_meta(staging, path, self._raw.reader))
             self._check_rejects(con, metas[-1])
         return staged, metas
 

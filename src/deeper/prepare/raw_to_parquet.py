@@ -42,20 +42,30 @@ class StagedFile:
     rejected: int
 
 
-def stage_ratings(
-    con: duckdb.DuckDBPyConnection, path: str, reader: Reader, domain: Domain, buckets: int, work: Path,
-    on_records: OnRecords,
-) -> StagedFile:  # fmt: skip
+@dataclass(frozen=True)
+class Staging:
+    """What staging a file needs besides the file.
+
+    Attributes:
+        con: The database.
+        work: Folder of the staged files.
+        on_records: Called with the number of records in each batch.
+    """
+
+    con: duckdb.DuckDBPyConnection
+    work: Path
+    on_records: OnRecords
+
+
+def stage_ratings(staging: Staging, path: str, reader: Reader, domain: Domain, buckets: int) -> StagedFile:
     """Read a ratings file.
 
     Args:
-        con: The database.
+        staging: The database, the folder and the progress.
         path: The raw file.
         reader: The reader of its format.
         domain: Provides the scale.
         buckets: Number of buckets that users are spread over.
-        work: Folder of the staged files.
-        on_records: Called with the number of records in each batch.
 
     Raises:
         UserError: The file cannot be read to its end.
@@ -81,20 +91,16 @@ def stage_ratings(
                 END AS reason
             FROM ({values})
         )"""
-    return _stage(con, work, "ratings", path, query, reader.record_format, reader.ratings, on_records)
+    return _stage(staging, "ratings", path, query, reader.record_format, reader.ratings)
 
 
-def stage_meta(
-    con: duckdb.DuckDBPyConnection, path: str, reader: Reader, work: Path, on_records: OnRecords
-) -> StagedFile:
+def stage_meta(staging: Staging, path: str, reader: Reader) -> StagedFile:
     """Read the raw titles of items from a meta file.
 
     Args:
-        con: The database.
+        staging: The database, the folder and the progress.
         path: The raw file.
         reader: The reader of the ratings file beside it.
-        work: Folder of the staged files.
-        on_records: Called with the number of records in each batch.
 
     Raises:
         UserError: The file cannot be read to its end.
@@ -106,7 +112,7 @@ def stage_meta(
             CASE WHEN item IS NULL AND title IS NULL THEN {quoted(reasons.UNREADABLE)}
                  WHEN coalesce(trim(item), '') = '' THEN {quoted(reasons.NO_ITEM)} END AS reason
         FROM ({values})"""
-    return _stage(con, work, "meta", path, query, reader.meta_record_format, reader.meta, on_records)
+    return _stage(staging, "meta", path, query, reader.meta_record_format, reader.meta)
 
 
 def rejected_lines(con: duckdb.DuckDBPyConnection, staged: StagedFile) -> list[dict[str, Any]]:
@@ -143,17 +149,17 @@ def _sql_name(name: str) -> str:
 
 
 def _stage(
-    con: duckdb.DuckDBPyConnection, work: Path, name: str, path: str, query: str, record_format: RecordFormat,
-    fields: Fields, on_records: OnRecords,
-) -> StagedFile:  # fmt: skip
+    staging: Staging, name: str, path: str, query: str, record_format: RecordFormat, fields: Fields
+) -> StagedFile:
     """Write a staged folder unless it exists."""
-    folder = work / f"{name}-{_stage_hash(path, query, record_format, fields)}"
+    con = staging.con
+    folder = staging.work / f"{name}-{_stage_hash(path, query, record_format, fields)}"
     if not folder.exists():
         part = folder.with_name(f"{folder.name}.partial")
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir(parents=True)
         failures: list[BaseException] = []
-        con.register("records", read_records(path, record_format, fields, failures, on_records))
+        con.register("records", read_records(path, record_format, fields, failures, staging.on_records))
         try:
             con.execute(f"COPY ({query}) TO {quoted(str(part))} (FORMAT parquet, PARTITION_BY (bucket))")
         except duckdb.Error as error:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from deeper.behaviour.users import Key
+from deeper.behaviour.users import Key, keys_of
 from deeper.commands.evaluate.evaluation_rounds import EvaluationRounds
 from deeper.commands.evaluate.plan import RunPlan
 from deeper.commands.execution.population import Population
@@ -82,8 +82,8 @@ class _Counter:
     def run(self, stage: Stage, rows: Rows) -> pa.Table:
         result = InMemory().run(stage, rows)
         counts = self.windows if stage.schema.equals(PREDICTION) else self.personas
-        for row in result.select(["domain", "user"]).to_pylist():
-            counts[(row["domain"], row["user"]) not in self.population.eval] += 1
+        for key in keys_of(result):
+            counts[key not in self.population.eval] += 1
         return result
 
 

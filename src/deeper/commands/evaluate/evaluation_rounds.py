@@ -12,13 +12,13 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from deeper.behaviour.users import Key, Windows
+from deeper.behaviour.users import Key, Windows, key_of, keys_of
 from deeper.commands.evaluate.settings import Settings
 from deeper.commands.execution.population import Population
 from deeper.evaluation.methods import CONTROLS, HISTORY_ONLY, UPDATERS
 from deeper.persona.calibration import UNCALIBRATED, Calibration, Calibrator, fit_calibration
 from deeper.persona.cross_fit import CrossFit, cross_fit
-from deeper.persona.rounds import Loop, RoundsPlan, Row, asked_for, carried, key_of
+from deeper.persona.rounds import Loop, RoundsPlan, Row, asked_for, carried
 from deeper.persona.schema import PERSONA
 from deeper.persona.search import SEARCH
 from deeper.persona.stages import controls
@@ -147,8 +147,7 @@ class EvaluationRounds:
 
     def _is_eval(self, table: pa.Table) -> pa.BooleanArray:
         """Which rows are those of eval users."""
-        keys = table.select(["domain", "user"]).to_pylist()
-        return pa.array([key_of(row) in self.population.eval for row in keys], pa.bool_())
+        return pa.array([key in self.population.eval for key in keys_of(table)], pa.bool_())
 
     def _first_ks(self, key: Key) -> Sequence[int]:
         """The windows that are predicted from a user's S_0."""

@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from deeper.behaviour.load import Loaded
 from deeper.behaviour.splits import part, some_of_each_domain, user_hash
-from deeper.behaviour.users import Key, Windows
+from deeper.behaviour.users import Key, Windows, key_of
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Population:
 def on_validation(loaded: Loaded) -> Loaded:
     """Replace the eval users by the validation users: for choices, never for results."""
     rows = loaded.windows.to_pylist()
-    split = ["eval" if part(row["domain"], row["user"]) == "validation" else "train" for row in rows]
+    split = ["eval" if part(*key_of(row)) == "validation" else "train" for row in rows]
     index = loaded.windows.schema.get_field_index("split")
     relabelled = loaded.windows.set_column(index, loaded.windows.schema.field(index), pa.array(split))
     kept = relabelled.filter(pa.array([row["split"] == "train" for row in rows]))
@@ -59,9 +59,9 @@ def choose_population(
     rows = loaded.windows.to_pylist()
     windows: dict[str, dict[Key, list[Any]]] = {"eval": {}, "train": {}}
     for row in rows:
-        windows[row["split"]].setdefault((row["domain"], row["user"]), []).append(row["items"])
+        windows[row["split"]].setdefault(key_of(row), []).append(row["items"])
     unknown = [key for key in windows["train"] if user_hash(*key) not in trained_on]
     evaluated = {key: windows["eval"][key] for key in some_of_each_domain(windows["eval"], users)}
     calibration = {key: windows["train"][key] for key in some_of_each_domain(unknown, calibration_users)}
-    keep = [row["split"] == "train" or (row["domain"], row["user"]) in evaluated for row in rows]
+    keep = [row["split"] == "train" or key_of(row) in evaluated for row in rows]
     return Population(evaluated, calibration, loaded.windows.filter(pa.array(keep)))

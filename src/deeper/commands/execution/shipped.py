@@ -5,11 +5,9 @@ none of engine, adapter and prompts for it.
 """
 
 from collections.abc import Iterable
-from typing import Any, TypeVar
+from typing import Any
 
-from deeper.storage.settings import RunSettings
-
-AnySettings = TypeVar("AnySettings", bound=RunSettings)
+from deeper.storage.settings import AnySettings, RunSettings
 
 ADAPTERS = {"policy": "small-policy", "predictor": "small-predictor"}
 """The shipped adapter of each role."""

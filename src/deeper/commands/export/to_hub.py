@@ -19,7 +19,7 @@ from deeper.behaviour.published.domain_folder import write_published
 from deeper.behaviour.published.hub_contexts import write_hub
 from deeper.behaviour.published.hub_pairs import write_pairs
 from deeper.behaviour.published.hub_personas import PUBLISHED_METHODS, write_personas
-from deeper.behaviour.users import CONTEXT_WINDOWS
+from deeper.behaviour.users import CONTEXT_WINDOWS, key_of
 from deeper.behaviour.windows import strings
 from deeper.commands.export.to_llamafactory import README, read_json
 from deeper.commands.pairs.layout import REPORT as PAIRS_REPORT
@@ -249,7 +249,7 @@ def _personas(source: str, folder: Path, options: HubOptions) -> DataSet:
         domains=sorted({row["domain"] for row in kept}),
         counts={
             "personas": len(kept),
-            "users": len({(row["domain"], row["user"]) for row in kept}),
+            "users": len(set(map(key_of, kept))),
             "methods": len(methods),
             "that name a title or a rating": sum(bool(row["leaks"]) for row in kept),
             "that could not be written (the older one was kept)": sum(bool(row["failure"]) for row in kept),

@@ -2,19 +2,16 @@
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from deeper.learning.preferences.reality_report import Figure, MeanDirection
+from deeper.storage.frozen_values import FrozenValues
 
 Interval = tuple[float | None, float | None]
 """A 95 % interval; None where it is not defined."""
 
 
-class _Values(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
-
-class MeanError(_Values):
+class MeanError(FrozenValues):
     """Mean held-out MAE of a method, its interval, and the number of users."""
 
     mae: float
@@ -22,7 +19,7 @@ class MeanError(_Values):
     users: int
 
 
-class ErrorOfRound(_Values):
+class ErrorOfRound(FrozenValues):
     """Held-out MAE of a method in one round."""
 
     method: str
@@ -32,7 +29,7 @@ class ErrorOfRound(_Values):
     users: int
 
 
-class PairedDifference(_Values):
+class PairedDifference(FrozenValues):
     """Error after learning minus error before, by user; `improved` is the share of users with a lower error."""
 
     difference: float
@@ -41,7 +38,7 @@ class PairedDifference(_Values):
     users: int
 
 
-class Validation(_Values):
+class Validation(FrozenValues):
     """One validation of a policy.
 
     Attributes:
@@ -65,7 +62,7 @@ class Validation(_Values):
     against_before: PairedDifference | None = None
 
 
-class RewardSummary(_Values):
+class RewardSummary(FrozenValues):
     """What the report keeps of an iteration's `reward.json`."""
 
     trustworthy: bool
@@ -77,7 +74,7 @@ class RewardSummary(_Values):
     mean_direction: MeanDirection
 
 
-class PairsSummary(_Values):
+class PairsSummary(FrozenValues):
     """What the report keeps of an iteration's `pairs.json`."""
 
     rule: dict[str, Any]
@@ -103,14 +100,14 @@ class Iteration(BaseModel):
     training: dict[str, Any] | None = None
 
 
-class Step(_Values):
+class Step(FrozenValues):
     """A finished step and the seconds it took."""
 
     name: str
     seconds: float
 
 
-class Alarm(_Values):
+class Alarm(FrozenValues):
     """A sign that an iteration went wrong."""
 
     iteration: int

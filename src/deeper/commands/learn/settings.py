@@ -10,12 +10,14 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from deeper.commands.evaluate.settings import Settings
+from deeper.commands.execution.shared_settings import ReadoutName
 from deeper.commands.learn.validation import METHODS
 from deeper.commands.pairs.settings import PairSettings
 from deeper.commands.reward.settings import RewardSettings
 from deeper.commands.sample.settings import SampleSettings
 from deeper.commands.train.settings import DPO_PRESETS, RANDOM, DpoSettings
 from deeper.errors import UserError
+from deeper.learning.preferences.gains import Measure
 from deeper.storage.settings import AnySettings, RunSettings, resolve
 
 
@@ -60,11 +62,11 @@ class LearnSettings(RunSettings):
         "predictor_adapter",
         "Trained adapters of the predictor, as for deeper sample; the first one also reads for validation.",
     )
-    readout: Literal["distribution", "structured"] = _same(SampleSettings, "readout")
+    readout: ReadoutName = _same(SampleSettings, "readout")
     calibration: Literal["auto", "on", "off"] = _same(SampleSettings, "calibration")
     max_persona_tokens: int = _same(SampleSettings, "max_persona_tokens")
     prompts: str = _same(SampleSettings, "prompts")
-    reward: Literal["mae", "crps"] = _same(RewardSettings, "reward")
+    reward: Measure = _same(RewardSettings, "reward")
     weights: tuple[float, float, float] = _same(RewardSettings, "weights")
     tau_plus: float = _same(PairSettings, "tau_plus")
     tau_minus: float = _same(PairSettings, "tau_minus")

@@ -13,7 +13,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from rich.console import Console
 
 from deeper.commands.learn.layout import step_note
@@ -21,6 +21,7 @@ from deeper.commands.learn.report import LearningReport, Step
 from deeper.commands.learn.start import digest
 from deeper.storage.atomic import disk_errors
 from deeper.storage.code_hash import code_modules, joint_hash
+from deeper.storage.frozen_values import FrozenValues
 from deeper.storage.run_folder import RunFolder
 from deeper.storage.settings import RunSettings
 
@@ -47,7 +48,7 @@ class Task:
     feeds_later: bool = True
 
 
-class StepNote(BaseModel):
+class StepNote(FrozenValues):
     """What `steps/` records of a step when it begins and when it ends.
 
     Attributes:
@@ -56,8 +57,6 @@ class StepNote(BaseModel):
         reused_modules: Modules that had changed since other code made a part of the result (`reuse_shards`).
         seconds: Duration; None until the step is finished.
     """
-
-    model_config = ConfigDict(frozen=True)
 
     key: str
     code_modules: dict[str, str] = Field(default_factory=dict)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from deeper.behaviour.users import keys_of
 from deeper.commands.pairs.layout import REPORT, TRAIN, VALIDATION, table_of
 from deeper.errors import UserError
 from deeper.learning.preferences.choose_pairs import check_split
@@ -39,7 +40,7 @@ class PairFiles:
     @property
     def users(self) -> set[tuple[str, str]]:
         """Domain and id of each user to learn from."""
-        return {(row["domain"], row["user"]) for row in self.train.select(["domain", "user"]).to_pylist()}
+        return set(keys_of(self.train))
 
 
 def read_pairs(folder: Path) -> PairFiles:

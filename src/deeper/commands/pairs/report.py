@@ -4,16 +4,13 @@ from collections import Counter
 from typing import Any
 
 import pyarrow as pa
-from pydantic import BaseModel, ConfigDict
 
+from deeper.behaviour.users import keys_of
 from deeper.learning.preferences.reality_report import Figure
+from deeper.storage.frozen_values import FrozenValues
 
 
-class _Values(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
-
-class PairCounts(_Values):
+class PairCounts(FrozenValues):
     """The pairs of one set.
 
     Attributes:
@@ -37,14 +34,14 @@ class PairCounts(_Values):
         margins = [row["r_chosen"] - row["r_rejected"] for row in rows if row["r_chosen"] is not None]
         return cls(
             pairs=len(rows),
-            users=len({(row["domain"], row["user"]) for row in rows}),
+            users=len(set(keys_of(table))),
             of_domain=dict(sorted(Counter(row["domain"] for row in rows).items())),
             of_refinement={str(k): n for k, n in sorted(Counter(row["k"] for row in rows).items())},
             mean_margin=sum(margins) / len(margins) if margins else None,
         )
 
 
-class PairSource(_Values):
+class PairSource(FrozenValues):
     """Where pairs come from: a run folder, or a published file with only the first two fields.
 
     Attributes:
@@ -68,7 +65,7 @@ class PairSource(_Values):
     trustworthy: bool | None = None
 
 
-class PairsReport(_Values):
+class PairsReport(FrozenValues):
     """The content of `pairs.json`; a report on published pairs has no rule and no rewards.
 
     Attributes:

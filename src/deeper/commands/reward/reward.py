@@ -17,7 +17,7 @@ from rich.console import Console
 
 from deeper.behaviour.load import load_windows
 from deeper.behaviour.planted.plant import TRUTH
-from deeper.behaviour.users import Windows
+from deeper.behaviour.users import Windows, key_of, keys_of
 from deeper.commands.evaluate.settings import is_calibrated
 from deeper.commands.execution.engines import make_predictors
 from deeper.commands.execution.local_executor import LocalExecutor
@@ -34,7 +34,6 @@ from deeper.learning.preferences.schema import CONTEXT, DIRECTION
 from deeper.persona.calibration import UNCALIBRATED
 from deeper.persona.predictors import Predictors
 from deeper.persona.prompts.templates import load_prompts
-from deeper.persona.rounds import key_of
 from deeper.storage.layout import (
     CONFIG_FILE,
     CONTEXTS_FILE,
@@ -84,7 +83,7 @@ def reward_directions(
     if not contexts.num_rows:
         raise UserError("the run has no context", where=str(run), do="sample again with an engine that answers")
     domains = load_windows(sampled.data, sampled.domains or None).domains
-    keys = sorted({(row["domain"], row["user"]) for row in contexts.select(["domain", "user"]).to_pylist()})
+    keys = sorted(set(keys_of(contexts)))
     spec = settings.predictor_engine or sampled.predictor_engine
     adapters = settings.predictor_adapter or (() if settings.predictor_engine else sampled.predictor_adapter)
     predictors = make_predictors(
@@ -157,7 +156,7 @@ def _first_windows(old: pa.Table, contexts: pa.Table) -> pa.Table:
 
 def _windows(contexts: pa.Table) -> Windows:
     """The windows of the contexts' users."""
-    return {(row["domain"], row["user"]): [*row["windows"], row["future"]] for row in contexts.to_pylist()}
+    return {key_of(row): [*row["windows"], row["future"]] for row in contexts.to_pylist()}
 
 
 def _noise_free(data: Path, contexts: pa.Table) -> dict[tuple[str, str, int], NDArray[np.float64]] | None:

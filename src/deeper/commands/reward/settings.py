@@ -1,9 +1,10 @@
 """The settings of `deeper reward`."""
 
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from pydantic import Field, field_validator
 
+from deeper.learning.preferences.gains import Measure
 from deeper.storage.settings import RunSettings
 
 
@@ -12,7 +13,7 @@ class RewardSettings(RunSettings):
 
     command: ClassVar[str] = "reward"
 
-    reward: Literal["mae", "crps"] = Field(
+    reward: Measure = Field(
         default="mae", description="Error that the reward compares: mae (of points) or crps (of distributions)."
     )
     weights: tuple[float, float, float] = Field(

@@ -7,6 +7,7 @@ from typing import Any
 
 from deeper.behaviour.load import load_windows
 from deeper.behaviour.splits import part, some_of_each_domain
+from deeper.behaviour.users import key_of
 from deeper.commands.train.settings import BehaviourTrainingSettings
 from deeper.errors import UserError
 from deeper.learning.examples.user_windows import UserWindows, prefixes_by_domain
@@ -44,7 +45,7 @@ def users_of(settings: BehaviourTrainingSettings) -> Users:
     windows: dict[tuple[str, str], list[Any]] = {}
     for row in loaded.windows.to_pylist():
         if row["split"] == "train":
-            windows.setdefault((row["domain"], row["user"]), []).append(row["items"])
+            windows.setdefault(key_of(row), []).append(row["items"])
     found = {
         key: UserWindows(loaded.domains[key[0]], key[1], listed) for key, listed in windows.items() if len(listed) > 1
     }

@@ -8,10 +8,9 @@ import pyarrow as pa
 
 from deeper.errors import UserError
 from deeper.persona.schema import PERSONA
+from deeper.persona.stages import CONTROL_METHODS
 from deeper.storage.parquet import read_parquet
 
-CONTROL_METHODS = ("no_persona", "history_only", "raw_history")
-"""Methods whose rows in a table of personas hold no persona."""
 NEEDED_COLUMNS = ("user", "domain", "k", "text")
 
 PolicyTexts = Mapping[tuple[str, str, int], Sequence[str]]

@@ -17,6 +17,7 @@ import numpy as np
 import pyarrow as pa
 
 from deeper.behaviour.splits import part
+from deeper.behaviour.users import keys_of
 from deeper.errors import UserError
 from deeper.learning.preferences.rewarded_contexts import RewardedContext, RewardedDirection
 from deeper.learning.preferences.schema import PAIR
@@ -126,7 +127,7 @@ def choose_pairs(found: Sequence[RewardedContext], rule: PairRule) -> ChosenPair
 
 def split_pairs(table: pa.Table) -> tuple[pa.Table, pa.Table]:
     """Split pairs into those of train users and those of validation users."""
-    held = [part(*key) == "validation" for key in _keys(table)]
+    held = [part(*key) == "validation" for key in keys_of(table)]
     return table.filter(pa.array([not one for one in held], pa.bool_())), table.filter(pa.array(held, pa.bool_()))
 
 
@@ -140,8 +141,8 @@ def check_split(train: pa.Table, validation: pa.Table) -> None:
     Raises:
         UserError: A user of `train` is a validation user, or has pairs in `validation`.
     """
-    held = set(_keys(validation))
-    users = {key for key in _keys(train) if key in held or part(*key) == "validation"}
+    held = set(keys_of(validation))
+    users = {key for key in keys_of(train) if key in held or part(*key) == "validation"}
     if users:
         raise UserError(
             f"the pairs to learn from include {len(users)} validation users",
@@ -195,7 +196,3 @@ def _row(context: RewardedContext, chosen: RewardedDirection, rejected: Rewarded
         "r_chosen": chosen.r,
         "r_rejected": rejected.r,
     }
-
-
-def _keys(table: pa.Table) -> list[tuple[str, str]]:
-    return [(row["domain"], row["user"]) for row in table.select(["domain", "user"]).to_pylist()]

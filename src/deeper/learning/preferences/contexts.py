@@ -6,7 +6,7 @@ from typing import Any
 import pyarrow as pa
 
 from deeper.behaviour.splits import part
-from deeper.behaviour.users import Windows
+from deeper.behaviour.users import Windows, key_of
 from deeper.learning.preferences.schema import CONTEXT
 
 
@@ -21,14 +21,14 @@ def contexts(personas: Sequence[Mapping[str, Any]], predictions: pa.Table, windo
     points = {(row["persona_id"], row["k"]): row["points"] for row in predictions.to_pylist() if not row["failure"]}
     rows: list[dict[str, Any]] = []
     for old in personas:
-        own, k = windows[old["domain"], old["user"]], old["k"] + 1
+        own, k = windows[key_of(old)], old["k"] + 1
         if old["failure"] or len(own) < k + 2:
             continue
         rows.append(
             {
                 "user": old["user"],
                 "domain": old["domain"],
-                "part": part(old["domain"], old["user"]),
+                "part": part(*key_of(old)),
                 "k": k,
                 "parent": old["id"],
                 "persona": old["text"],

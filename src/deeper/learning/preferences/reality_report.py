@@ -4,18 +4,15 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from deeper.errors import UserError
 from deeper.learning.preferences.recipe import REWARD_RECIPE
 from deeper.measure.agreement import Estimate
+from deeper.storage.frozen_values import FrozenValues
 
 
-class _Values(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
-
-class Figure(_Values):
+class Figure(FrozenValues):
     """A number with its 95 % interval; None where it is not defined."""
 
     value: float | None
@@ -30,7 +27,7 @@ class Figure(_Values):
         return cls(value=value, ci=(low, high))
 
 
-class MeanDirection(_Values):
+class MeanDirection(FrozenValues):
     """Reward of the mean direction: in total, and in the previous, current and future window."""
 
     r: Figure
@@ -39,7 +36,7 @@ class MeanDirection(_Values):
     r_fut: Figure
 
 
-class HeadRoom(_Values):
+class HeadRoom(FrozenValues):
     """Gain of the direction that is best on one half of the items, measured on the other half.
 
     Attributes:
@@ -53,7 +50,7 @@ class HeadRoom(_Values):
     percent: Figure
 
 
-class Correlations(_Values):
+class Correlations(FrozenValues):
     """Correlations within a context: between the parts of the reward, and of the reward with features of the text."""
 
     prev_curr: Figure
@@ -64,7 +61,7 @@ class Correlations(_Values):
     redundancy: Figure
 
 
-class RealityOfDomain(_Values):
+class RealityOfDomain(FrozenValues):
     """How real the reward is in one domain, or in all domains together.
 
     Attributes:
@@ -98,7 +95,7 @@ class RealityOfDomain(_Values):
     true: Figure | None = None
 
 
-class Reality(_Values):
+class Reality(FrozenValues):
     """How real a reward is.
 
     Attributes:
@@ -122,14 +119,14 @@ class Reality(_Values):
         return self.model_dump(mode="json", exclude_unset=True)
 
 
-class RewardConfig(_Values):
+class RewardConfig(FrozenValues):
     """The settings in `reward.json` that decide what the reward is."""
 
     reward: str
     weights: tuple[float, float, float]
 
 
-class RewardReport(_Values):
+class RewardReport(FrozenValues):
     """What other commands read of `reward.json`.
 
     Attributes:

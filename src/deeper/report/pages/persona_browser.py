@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from deeper.behaviour.users import key_of
 from deeper.domains import Domain
 from deeper.evaluation.methods import CONTROLS, FROZEN, METHODS, SEES, UPDATERS
 from deeper.report.pages.html import packed
@@ -64,7 +65,7 @@ def _windows(run: RunFiles) -> dict[Key, list[list[list[Any]]]]:
             [item["title"], round(item["rating"], RATING_DIGITS) if known else None]
             for item, known in zip(row["items"], rated.tolist(), strict=True)
         ]
-        found.setdefault((row["domain"], row["user"]), []).append(items)
+        found.setdefault(key_of(row), []).append(items)
     return found
 
 
@@ -76,14 +77,14 @@ def _errors(run: RunFiles, keys: Sequence[Key]) -> dict[str, list[list[float | N
     for row in run.errors.select(columns).to_pylist():
         if row["role"] == "future" and row["prediction"] != "history":
             table = found.setdefault(row["method"], [[None] * (rounds + 1) for _ in keys])
-            table[place[row["domain"], row["user"]]][row["round"]] = round(row["mae"], 3)
+            table[place[key_of(row)]][row["round"]] = round(row["mae"], 3)
     return {method: found[method] for method in METHODS if method in found}
 
 
 def _by_user(rows: Sequence[Row]) -> dict[Key, list[Row]]:
     found: dict[Key, list[Row]] = {}
     for row in rows:
-        found.setdefault((row["domain"], row["user"]), []).append(row)
+        found.setdefault(key_of(row), []).append(row)
     return found
 
 
