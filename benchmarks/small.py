@@ -151,7 +151,7 @@ def converged(domains: Sequence[Row], users: Mapping[str, int]) -> Row:
     """The number of domains in which refinement ends below the first persona; all domains must be there."""
     value = sum(one["rounds_to_most"] is not None for one in domains)
     holds = {one["domain"] for one in domains} == users.keys()
-    name = f"domains of {len(domains)} where refine gains on frozen at last"
+    name = f"domains (of {len(domains)}) where refine beats frozen in the last round"
     return {**row(name, None, "reported", holds), "value": value}
 
 

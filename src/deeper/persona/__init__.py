@@ -8,5 +8,5 @@
     calibration.py, cross_fit.py, history.py, search.py     what can stand between a prediction and its use
     recipe.py        the numbers that shape all of this
 
-`deeper evaluate`, `deeper sample` and `PersonaTracker` all use the loop in `rounds.py`.
+`deeper evaluate` and `deeper sample` run the loop in `rounds.py`; `PersonaTracker` calls its steps user by user.
 """

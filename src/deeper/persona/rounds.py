@@ -1,11 +1,14 @@
-"""The loop that all commands share: initialise, predict, compare, update, round after round.
+"""The loop of the method: initialise, predict, compare, update, round after round.
 
     S_0 from W_0 ─▶ P_1 from S_0 ─▶ for t = 1, 2, …: S_t from S_{t-1}, W_t and P_t ─▶ P_{t+1} from S_t
 
 Windows of users flow in; personas and calibrated predictions of each round flow out. Each arrow is a stage that an
-executor runs. `deeper evaluate`, `deeper sample` and `PersonaTracker` all call this loop, so the same windows and
-engines give the same personas everywhere. With a search, two stages make S_t: one samples candidates, and
-one predicts from each of them to choose the best.
+executor runs. With a search, two stages make S_t: one samples candidates, and one predicts from each of them to choose
+the best.
+
+`deeper evaluate` and `deeper sample` run this loop. The users of a `PersonaTracker` are at different windows, so
+`tracker/catch_up.py` calls `Loop.write` and `Loop.predict` user by user. Equal windows and engines give equal personas
+everywhere.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

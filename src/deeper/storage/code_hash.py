@@ -1,4 +1,6 @@
-"""Hashes of code. They are part of a shard's name, so a result is made again when the code that shapes it changes.
+"""Hashes of code. A result is made again when the code that shapes it changes.
+
+They decide whether a shard, a step of `deeper learn` or a prepared file is made again, and stand in adapters' cards.
 
 Takes functions, classes or objects. Each counts with its module and with all modules of the project that this one
 imports, directly or not; so does what an object or a partial function holds. The project is this package and all

@@ -58,7 +58,7 @@ class RunFolder:
                 raise UserError(
                     "another process is running in this folder",
                     where=str(self.path),
-                    do="wait until it ends, or choose another folder (--out)",
+                    do="wait until it ends, or choose another folder",
                 ) from error
         try:
             with disk_errors(self.path):

@@ -71,7 +71,7 @@ def gains(
     Args:
         contexts: `CONTEXT` rows.
         directions: `DIRECTION` rows.
-        predictions: Calibrated `PREDICTION` rows of `reward.old_rows` and `reward.candidate_rows`.
+        predictions: Calibrated `PREDICTION` rows of `rewards.asked_of_old` and `rewards.asked_of_candidates`.
         domains: The domains, by id.
         measure: The error.
         ratings: Ratings to compare with in place of those that users gave, by domain, user and window; shape (items,)
