@@ -89,7 +89,7 @@ def errors_by_text(run: Path, other: str) -> dict[str, dict[Key, float]]:
     ways: Mapping[str, Callable[[str], str]] = {"whole": str, "level_only": level_only, "paraphrase": paraphrase}
     errors: dict[str, dict[Key, float]] = {}
     for adapter in (config["predictor_adapter"], *([other] if other else [])):
-        engine = make_engines({"predictor": (config["predictor_engine"], adapter)}, prompts)["predictor"]
+        engine = make_engines({"predictor": (config["predictor_engine"], adapter)}, prompts, "exact")["predictor"]
 
         def ask(rows: Sequence[Row], change: Callable[[str], str] = str, engine: Engine = engine) -> pa.Table:
             asked = [_asked((row["domain"], row["user"]), change(row["text"]), row["k"] + 1, windows) for row in rows]

@@ -106,7 +106,7 @@ def evaluate_predictor(adapter: str, data: Sequence[str], chosen: Sequence[str],
         if (other := _neighbour(key, evaluated)) != key:
             rows.append(_row(key, other, last, evaluated, domains, "swapped"))
     prompts = load_prompts()
-    engine = make_engines({"predictor": ("embedded", adapter)}, prompts)["predictor"]
+    engine = make_engines({"predictor": ("embedded", adapter)}, prompts, "exact")["predictor"]
     raw = predict(pa.Table.from_pylist(rows, schema=PREDICT_INPUT), engine, prompts, domains, "distribution", SEED)
     mine = pa.array([row["persona_id"].startswith("calibration") for row in raw.to_pylist()])
     maps = fit_calibration(raw.filter(mine), others, domains)

@@ -170,7 +170,7 @@ def run_planted(engine: Engine, windows: pa.Table, out: Path, **settings: Any) -
     with (
         replaced(plan, "load_windows", lambda data, chosen: loaded),
         replaced(pipeline, "LocalExecutor", Timed),
-        replaced(engine_choice, "make_engine", lambda spec, adapter: engine),
+        replaced(engine_choice, "make_engine", lambda *_: engine),
     ):
         stages["all"] = seconds(lambda: pipeline.evaluate(chosen, out, Console(quiet=True)))
     return stages

@@ -50,7 +50,7 @@ def planted_run(out: Path, users: int = 24, seed: int = 1, **settings: Any) -> P
         truths = {row["user"]: row for row in planted.truth.to_pylist()}
         engine = ScriptedEngine(reply=_scripted_policy(windows, truths), scorer=planted_predictor(PLANTED.scale))
         original = engine_choice.make_engine
-        engine_choice.make_engine = lambda spec, adapter: engine
+        engine_choice.make_engine = lambda *_: engine
         try:
             chosen = Settings(data=str(data), seed=seed, **{"calibration_users": 12, **settings})
             evaluate(chosen, out, Console(quiet=True))

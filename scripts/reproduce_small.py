@@ -248,8 +248,6 @@ def main() -> int:
     parser.add_argument("runs", type=Path, help="folder for everything that is made")
     parser.add_argument("--steps", default=",".join(STEPS), help="only these steps [default: %(default)s]")
     parser.add_argument("--plan", action="store_true", help="print the commands and run none")
-    parser.add_argument("--precision", default="bfloat16", choices=("bfloat16", "float32"),
-                        help="what a processor trains in; float32 if yours has no bfloat16")  # fmt: skip
     parser.add_argument("--gpu", action="store_true",
                         help="train whole batches at once, and write and read personas with transformers")  # fmt: skip
     given = parser.parse_args()
@@ -258,7 +256,7 @@ def main() -> int:
         parser.error(f"no step {', '.join(unknown)}; choose from {', '.join(STEPS)}")
     if missing := [name for name in TRAINED_DOMAINS if name != BUNDLED and not (given.published / name).is_dir()]:
         parser.error(f"{given.published} has no {', '.join(missing)}; docs/data.md says where to get published data")
-    run = Reproduction(given.published.resolve(), given.runs.resolve(), given.plan, given.precision, given.gpu)
+    run = Reproduction(given.published.resolve(), given.runs.resolve(), given.plan, given.gpu)
     for name in chosen:
         print(f"{name}: {STEPS[name].__doc__}", flush=True)
         try:

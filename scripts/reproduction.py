@@ -28,14 +28,12 @@ class Reproduction:
         published: Folder with the published domains' folders.
         runs: Folder for everything that the steps make.
         plan_only: Print the commands and run none.
-        precision: What a processor trains in.
         gpu: Train whole batches at once, and use the engine `transformers` for train and validation users.
     """
 
     published: Path
     runs: Path
     plan_only: bool
-    precision: str = "bfloat16"
     gpu: bool = False
 
     @property
@@ -62,7 +60,7 @@ class Reproduction:
     def training_size(self, steps: str, batch: str) -> tuple[str, ...]:
         """The flags for the length, batch and precision of a training on behaviour."""
         micro_batch = batch if self.gpu else "1"
-        return ("--steps", steps, "--batch", batch, "--micro-batch", micro_batch, "--precision", self.precision)
+        return ("--steps", steps, "--batch", batch, "--micro-batch", micro_batch, "--precision", "auto")
 
     def train(self, command: str, out: Path, *words: str | Path) -> None:
         """Train an adapter, unless it is there: it may have been trained on another machine, in other batches."""

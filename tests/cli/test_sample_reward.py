@@ -143,8 +143,8 @@ class Interrupted(ScriptedEngine):
 def use(monkeypatch: pytest.MonkeyPatch, *engines: ScriptedEngine) -> None:
     """Scripted engines in the place of those that the settings name."""
     left = list(engines)
-    monkeypatch.setattr(sample, "make_engines", lambda roles, _: {"policy": engines[0]})
-    monkeypatch.setattr(made_engines, "make_engines", lambda roles, _: {"predictor": left.pop(0)})
+    monkeypatch.setattr(sample, "make_engines", lambda roles, *_: {"policy": engines[0]})
+    monkeypatch.setattr(made_engines, "make_engines", lambda roles, *_: {"predictor": left.pop(0)})
 
 
 def test_an_interrupted_run_ends_as_an_undisturbed_one(

@@ -45,7 +45,7 @@ class Run(NamedTuple):
 
 def make_run(folder: Path, share: float, monkeypatch: pytest.MonkeyPatch, **settings: Any) -> Run:
     engine = FailingEngine(share)
-    monkeypatch.setattr(engine_choice, "make_engine", lambda spec, adapter: engine)
+    monkeypatch.setattr(engine_choice, "make_engine", lambda *_: engine)
     chosen = {"users": 12, "calibration_users": 6, "rounds": 3, "methods": METHODS, "calibration": "off", **settings}
     results = evaluate(Settings(**chosen), folder, Console(quiet=True)).as_json()
     assert json.loads((folder / "results.json").read_text("utf-8")) == results

@@ -87,7 +87,7 @@ def run(
             )
             engine = ScriptedEngine(scorer=reacting)
             with pytest.MonkeyPatch.context() as patch:
-                patch.setattr(engine_choice, "make_engine", lambda spec, adapter: engine)
+                patch.setattr(engine_choice, "make_engine", lambda *_: engine)
                 pipeline.evaluate(settings, base / "run", Console(file=io.StringIO()))
             done[key] = Run(base / "run", base / "data")
         return done[key]
@@ -188,7 +188,7 @@ def test_calibration_does_know_the_ratings_of_train_users(
     settings = Settings(data=str(tmp_path / "data"), rounds=1, methods=("frozen",), policy_engine="scripted")
     engine = ScriptedEngine(scorer=reacting)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(engine_choice, "make_engine", lambda spec, adapter: engine)
+        patch.setattr(engine_choice, "make_engine", lambda *_: engine)
         pipeline.evaluate(settings, tmp_path / "run", Console(file=io.StringIO()))
     plain = run(frozenset(), "on")
     assert (tmp_path / "run" / "calibration.json").read_bytes() != (plain.folder / "calibration.json").read_bytes()
@@ -230,7 +230,7 @@ def test_history_fit_does_know_the_ratings_of_train_users(
             data=str(tmp_path / name), rounds=1, methods=("frozen",), policy_engine="scripted", prediction="history"
         )
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(engine_choice, "make_engine", lambda spec, adapter: ScriptedEngine(scorer=reacting))
+            patch.setattr(engine_choice, "make_engine", lambda *_: ScriptedEngine(scorer=reacting))
             pipeline.evaluate(settings, tmp_path / f"run-{name}", Console(file=io.StringIO()))
     for file, same in (("calibration.json", True), ("history.json", False)):
         one, other = ((tmp_path / f"run-{name}" / file).read_bytes() for name in ("data", "plain"))

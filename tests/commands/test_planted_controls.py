@@ -37,7 +37,7 @@ def paired_with_median(folder: Path, out: Path, shift: int, monkeypatch: pytest.
         if row["k"] == 0
     }
     engine = ScriptedEngine(reply=lambda prompt, _: said[prompt], scorer=planted_predictor(domain.scale))
-    monkeypatch.setattr(engine_choice, "make_engine", lambda spec, adapter: engine)
+    monkeypatch.setattr(engine_choice, "make_engine", lambda *_: engine)
     settings = Settings(
         data=str(folder),
         rounds=1,

@@ -48,7 +48,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def planned(data: Path, engine: ScriptedEngine, monkeypatch: pytest.MonkeyPatch, **settings: Any) -> RunPlan:
-    monkeypatch.setattr(engine_choice, "make_engine", lambda spec, adapter: engine)
+    monkeypatch.setattr(engine_choice, "make_engine", lambda *_: engine)
     return make_plan(Settings(data=str(data), **settings))
 
 

@@ -45,7 +45,7 @@ def start(base: Path, name: str, engine: ScriptedEngine, **values: Any) -> tuple
     settings = Settings(**fixed | values)
     shown = io.StringIO()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(engine_choice, "make_engine", lambda spec, adapter: engine)
+        patch.setattr(engine_choice, "make_engine", lambda *_: engine)
         pipeline.evaluate(settings, base / name, Console(file=shown))
     return base / name, shown.getvalue()
 

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deeper.engine.label_tree import LabelTree, label_tree, split_prefix
+from deeper.engine.openvino import score
 from deeper.engine.openvino.paged_model import BLOCK_TOKENS, Row, blocks_for
 from deeper.engine.openvino.score import Question, score_questions
 
@@ -28,7 +29,7 @@ def log_probabilities(sequence: bytes) -> np.ndarray:
 
 
 class FakeModel:
-    """Keeps what a paged cache keeps, tokens at their positions in blocks, and answers from it alone."""
+    """Keeps what a paged cache keeps, tokens at their positions in blocks. Its hidden states are log-probabilities."""
 
     def __init__(self, pool: int) -> None:
         self.pool = pool
@@ -58,6 +59,9 @@ class FakeModel:
             assert (whole[: row.past + len(row.tokens)] >= 0).all()
             answers += [log_probabilities(whole[: row.past + place + 1].tobytes()) for place in row.wanted]
         return np.array(answers) if answers else np.empty((0, 0), np.float32)
+
+    def log_probs(self, hidden: np.ndarray, tokens: Sequence[int]) -> np.ndarray:
+        return hidden[:, list(tokens)]
 
 
 def expected(question: Question) -> np.ndarray:
@@ -176,8 +180,30 @@ def test_a_tiny_pool_takes_more_calls_to_the_same_numbers() -> None:
         for seed in range(1, 5)
     ]
     few, many = assert_scored(AMPLE, questions), assert_scored(12, questions)
-    assert len(few.calls) == 4
+    assert len(few.calls) == 5
     assert len(many.calls) > 10
+
+
+def test_branches_take_turns_in_the_same_blocks() -> None:
+    def blocks(tree: LabelTree) -> int:
+        question = Question(text(40), tuple(text(5, seed) for seed in range(8)), tree)
+        return int((assert_scored(AMPLE, [question]).store >= 0).any(axis=1).sum())
+
+    assert len(HALVES.branches) > 1
+    assert blocks(HALVES) == blocks(DIGITS) == 2 + 8
+
+
+def test_a_call_fills_no_more_blocks_than_it_should(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(score, "CALL_BLOCKS", 12)
+    questions = [Question(text(40, seed), (text(5, 8), text(6, 9)), DIGITS) for seed in range(9)]
+    assert (assert_scored(AMPLE, questions).store >= 0).any(axis=1).sum() <= 12
+
+
+def test_questions_that_begin_alike_are_read_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(score, "CALL_BLOCKS", 20)
+    begin = {domain: text(64, domain) for domain in (1, 2)}
+    questions = [Question((*begin[1 + n % 2], *text(9, 10 + n)), (text(3, 5),), DIGITS) for n in range(8)]
+    assert [calls for calls in assert_scored(AMPLE, questions).calls if calls == 64] == [64, 64]
 
 
 def test_a_continuation_that_does_not_fit_the_pool_is_nan_and_said(caplog: pytest.LogCaptureFixture) -> None:

@@ -65,7 +65,7 @@ def vocabulary(past: Sequence[int]) -> np.ndarray:
 def combined(labels: Sequence[tuple[int, ...]]) -> np.ndarray:
     tree = label_tree(labels, END)
     behind = [np.array([vocabulary(b[: i + 1]) for i in range(len(b))]) for b in tree.branches]
-    return combine(tree, vocabulary(()), behind)
+    return combine(tree, {token: token for token in range(10)}, vocabulary(()), behind)
 
 
 labels_of_digits = st.lists(

@@ -72,7 +72,7 @@ def hostile_run(folder: Path, windows: Mapping[str, int] = WINDOWS, search_n: in
     write_data(folder / "data", windows)
     engine = ScriptedEngine(reply=answer, scorer=judge)  # pyright: ignore[reportArgumentType]
     original = engine_choice.make_engine
-    engine_choice.make_engine = lambda spec, adapter: engine
+    engine_choice.make_engine = lambda *_: engine
     try:
         settings = Settings(data=str(folder / "data"), rounds=3, methods=METHODS, search_n=search_n, calibration="off")
         evaluate(settings, folder / "run", Console(quiet=True))

@@ -37,7 +37,7 @@ def test_it_is_about_ten_lines() -> None:
 def test_it_runs_with_the_scripted_engine(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(engine_choice, "make_engine", lambda spec, adapter: ScriptedEngine())
+    monkeypatch.setattr(engine_choice, "make_engine", lambda *_: ScriptedEngine())
     check(tmp_path, run(monkeypatch, tmp_path, capsys))
     with PersonaTracker.load(tmp_path / "personas") as again:
         assert len(again.users) == 4 and again.predict(again.users[0], ["Heat (1995)"]).calibrated == "off"

@@ -46,7 +46,7 @@ def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
     methods = ("refine", "frozen")
     settings = Settings(data=str(base / "data"), rounds=ROUNDS, methods=methods, calibration=calibration, **SETTINGS)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(engine_choice, "make_engine", lambda spec, adapter: engine)
+        patch.setattr(engine_choice, "make_engine", lambda *_: engine)
         evaluate(settings, base / "run", Console(file=io.StringIO()))
     return base, engine, calibration
 

@@ -2,6 +2,7 @@
 
     protocol.py    `Engine` (its two verbs are `generate` and `score`), and what they take and return
     registry.py    makes an engine from its name: `make_engine("transformers:NAME")`
+    precision.py   what a model computes in on this processor
     openvino/      the engine `embedded` of the command line
     torch/         `transformers`
     openai/        `openai`
@@ -11,13 +12,13 @@ Each of these folders is one kind of engine; its class is in `engine.py`.
 
 To add a kind of engine, add a folder. Its `__init__.py` defines two names:
 
-    SPECS                  how users name the engine, for instance ("mine", "mine:MODEL")
-    make(rest, adapter)    returns the engine; `rest` is the text after the colon
+    SPECS                             how users name the engine, for instance ("mine", "mine:MODEL")
+    make(rest, adapter, precision)    returns the engine; `rest` is the text after the colon
 
 Import heavy libraries inside `make`. The registry finds the folder by itself, so every command can use the engine.
 Then let a test class inherit `EngineContract` of `tests/engine/contract.py`. `docs/extend.md` has a complete example.
 """
 
-from deeper.engine.protocol import Completion, Engine, Prompt, Sampling, ScoreRequest, Usage
+from deeper.engine.protocol import Completion, Engine, Precision, Prompt, Sampling, ScoreRequest, Usage
 
-__all__ = ["Completion", "Engine", "Prompt", "Sampling", "ScoreRequest", "Usage"]
+__all__ = ["Completion", "Engine", "Precision", "Prompt", "Sampling", "ScoreRequest", "Usage"]

@@ -1,7 +1,8 @@
 """A tree of the labels' tokens: the least that must be computed to tell the labels apart."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,21 +61,24 @@ def _common_length(one: Tokens, other: Tokens) -> int:
     return length
 
 
-def combine(tree: LabelTree, root: Floats, after_branch: Sequence[Floats]) -> Floats:
+def combine(
+    tree: LabelTree, column: Mapping[int, int], root: NDArray[Any], after_branch: Sequence[NDArray[Any]]
+) -> Floats:
     """Sum log-probabilities of tokens into log-probabilities of labels, for one continuation.
 
     Args:
         tree: The tree of the labels.
-        root: Log-probabilities of the vocabulary after the continuation; shape (vocabulary,).
-        after_branch: For each branch, log-probabilities after each of its tokens; shape (tokens, vocabulary).
+        column: The column of each token of the tree's paths in the arrays.
+        root: Log-probabilities after the continuation; shape (columns,).
+        after_branch: For each branch, log-probabilities after each of its tokens; shape (tokens, columns).
 
     Returns:
         Shape (labels,).
     """
     scores = np.zeros(len(tree.paths))
     for j, path in enumerate(tree.paths):
-        scores[j] = root[path[0]]
+        scores[j] = root[column[path[0]]]
         for depth in range(1, len(path)):
             b = next(b for b, branch in enumerate(tree.branches) if branch[:depth] == path[:depth])
-            scores[j] += after_branch[b][depth - 1, path[depth]]
+            scores[j] += after_branch[b][depth - 1, column[path[depth]]]
     return scores

@@ -2,12 +2,18 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
+Precision = Literal["auto", "exact", "fast"]
+"""What a model on this machine computes in.
+
+exact: 32-bit floats. fast: bfloat16 (where labels are scored, the head stays in 32-bit floats). auto: fast where the
+processor or GPU multiplies bfloat16, else exact.
+"""
 
 LOG_PROB_FLOOR = -20.0
 """Natural log of the probability given to a label that a server does not show (APIs show at most 20 alternatives)."""

@@ -10,7 +10,7 @@ from pkgutil import iter_modules
 from typing import Any
 
 from deeper import engine
-from deeper.engine.protocol import Engine
+from deeper.engine.protocol import Engine, Precision
 from deeper.errors import UserError
 
 _folders = [import_module(f"{engine.__name__}.{found.name}") for found in iter_modules(engine.__path__) if found.ispkg]
@@ -18,7 +18,7 @@ KINDS: Mapping[str, Any] = {folder.SPECS[0].partition(":")[0]: folder for folder
 """The package of each kind, by the part of its name before the colon."""
 
 
-def make_engine(spec: str, adapter: str = "") -> Engine:
+def make_engine(spec: str, adapter: str = "", precision: Precision = "auto") -> Engine:
     """Make an engine.
 
     Args:
@@ -30,9 +30,11 @@ def make_engine(spec: str, adapter: str = "") -> Engine:
             `openai:MODEL` (a server with the OpenAI API, at OPENAI_BASE_URL with the key OPENAI_API_KEY);
             `scripted` (deterministic nonsense, for tests).
         adapter: A trained adapter: its folder, or on a server the name of the LoRA. Empty for none.
+        precision: What a model on this machine computes in.
 
     Raises:
-        UserError: No engine has this name, the engine cannot be made, or the adapter does not fit it.
+        UserError: No engine has this name, the engine cannot be made, the adapter does not fit it, or the processor
+                does not compute in this precision.
     """
     name, colon, rest = spec.partition(":")
     kind = KINDS.get(name)
@@ -41,4 +43,4 @@ def make_engine(spec: str, adapter: str = "") -> Engine:
     if kind is None or bool(colon) != bool(rest) or not any((":" in known) == bool(rest) for known in kind.SPECS):
         specs = [known for each in KINDS.values() for known in each.SPECS]
         raise UserError(f"there is no engine {spec!r}", do=f"use one of {', '.join(specs)}")
-    return kind.make(rest, adapter)
+    return kind.make(rest, adapter, precision)

@@ -106,7 +106,7 @@ def make_models(settings: TrackerSettings, domain: Domain, policy: Engine | str,
             raise UserError(f"{role}_engine is an object, so {role}_adapter cannot be applied", where=adapter, do=do)
     specs = {role: (engine, adapter) for role, (engine, adapter) in roles.items() if isinstance(engine, str)}
     engines = {role: engine for role, (engine, _) in roles.items() if not isinstance(engine, str)}
-    engines |= make_engines(cast(Any, specs), prompts)
+    engines |= make_engines(cast(Any, specs), prompts, settings.precision)
     writer = Writer(engines["policy"], prompts, settings.max_persona_tokens, settings.seed)
     domains = {domain.id: domain}
     predictors = Predictors([engines["predictor"]], [None], prompts, domains, settings.readout, settings.seed)

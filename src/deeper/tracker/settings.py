@@ -7,6 +7,7 @@ from pydantic import Field
 from deeper.commands.execution.shared_settings import (
     SHIPPED_TOKENS,
     MaxPersonaTokens,
+    ModelPrecision,
     PolicyAdapter,
     PolicyEngine,
     PredictorAdapter,
@@ -30,6 +31,7 @@ class TrackerSettings(RunSettings):
     predictor_engine: PredictorEngine = "embedded"
     policy_adapter: PolicyAdapter = ""
     predictor_adapter: PredictorAdapter = ""
+    precision: ModelPrecision = "auto"
     readout: ReadoutName = "distribution"
     max_persona_tokens: MaxPersonaTokens = Field(default=120, description=SHIPPED_TOKENS)
     prompts: PromptFolder = ""

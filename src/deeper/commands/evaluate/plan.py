@@ -86,6 +86,7 @@ def make_plan(settings: Settings) -> RunPlan:
             "predictor": (settings.predictor_engine, settings.predictor_adapter),
         },
         prompts,
+        settings.precision,
     )
     return RunPlan(settings, prompts, loaded, look, population, engines, notes)
 

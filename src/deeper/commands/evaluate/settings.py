@@ -10,6 +10,7 @@ from deeper.commands.execution.shared_settings import (
     Data,
     Domains,
     MaxPersonaTokens,
+    ModelPrecision,
     PolicyAdapter,
     PolicyEngine,
     PredictorAdapter,
@@ -80,6 +81,7 @@ class Settings(RunSettings):
     predictor_engine: PredictorEngine = "embedded"
     policy_adapter: PolicyAdapter = ""
     predictor_adapter: PredictorAdapter = ""
+    precision: ModelPrecision = "auto"
     readout: ReadoutName = "distribution"
     calibration: Literal["auto", "on", "off"] = Field(
         default="auto",

@@ -7,7 +7,7 @@ from pathlib import Path
 from deeper.behaviour.splits import share_out
 from deeper.behaviour.users import Key
 from deeper.domains import Domain
-from deeper.engine import Engine
+from deeper.engine import Engine, Precision
 from deeper.engine.adapter import Adapter, AdapterKind, load_adapter
 from deeper.engine.registry import make_engine
 from deeper.errors import UserError
@@ -17,12 +17,15 @@ from deeper.persona.prompts.templates import Prompts
 log = logging.getLogger(__name__)
 
 
-def make_engines(roles: Mapping[AdapterKind, tuple[str, str]], prompts: Prompts) -> dict[str, Engine]:
+def make_engines(
+    roles: Mapping[AdapterKind, tuple[str, str]], prompts: Prompts, precision: Precision
+) -> dict[str, Engine]:
     """Make the engines of policy and predictor. Roles with the same engine and adapter share one.
 
     Args:
         roles: The engine and the adapter of each role, as `make_engine` takes them.
         prompts: The templates that the engines will be asked with.
+        precision: What models on this machine compute in.
 
     Raises:
         UserError: An engine cannot be made, or an adapter was trained for the other role, with other prompts or on
@@ -31,7 +34,7 @@ def make_engines(roles: Mapping[AdapterKind, tuple[str, str]], prompts: Prompts)
     for role, (spec, adapter) in roles.items():
         if adapter and not spec.startswith("openai:"):
             check_adapter(role, Path(adapter), prompts.hashes_for(role))
-    made = {choice: make_engine(*choice) for choice in dict.fromkeys(roles.values())}
+    made = {choice: make_engine(*choice, precision) for choice in dict.fromkeys(roles.values())}
     return {role: made[choice] for role, choice in roles.items()}
 
 
@@ -78,6 +81,7 @@ def make_predictors(
     adapters: Sequence[str],
     prompts: Prompts,
     keys: Sequence[Key],
+    precision: Precision,
     *,
     domains: Mapping[str, Domain],
     readout: str,
@@ -90,6 +94,7 @@ def make_predictors(
         adapters: Folders, or NAME=FOLDER on a server; empty for the engine as it is.
         prompts: The templates.
         keys: The users.
+        precision: What models on this machine compute in.
         domains: By id.
         readout: How predictions are read.
         seed: Seed of the structured readout's second attempt.
@@ -104,5 +109,5 @@ def make_predictors(
     cards = [check_adapter("predictor", Path(folder), prompts.hashes_for("predictor")) for _, _, folder in named]
     users = share_out(keys, [card.users for card in cards] or [frozenset()])
     names = [name or folder for name, _, folder in named] or [""]
-    engines = [make_engines({"predictor": (spec, name)}, prompts)["predictor"] for name in names]
+    engines = [make_engines({"predictor": (spec, name)}, prompts, precision)["predictor"] for name in names]
     return Predictors(engines, [frozenset(some) for some in users], prompts, domains, readout, seed)

@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from deeper.engine import Precision
+
 Data = Annotated[
     str,
     Field(
@@ -43,6 +45,13 @@ PredictorAdapter = Annotated[
 ReadoutName = Annotated[
     Literal["distribution", "structured"],
     Field(description="How to read a prediction: distribution (probabilities of each rating) or structured (JSON)."),
+]
+ModelPrecision = Annotated[
+    Precision,
+    Field(
+        description="What models on this machine compute in. exact: 32-bit floats. fast: bfloat16. auto: fast where "
+        "the processor or GPU multiplies bfloat16, else exact. A server decides for itself."
+    ),
 ]
 MaxPersonaTokens = Annotated[int, Field(ge=8, le=4096, description="Longest persona in tokens, for all methods.")]
 SHIPPED_TOKENS = "Longest persona in tokens, for all methods. 72 with the package's policy adapter, unless you set it."

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from deeper.commands.evaluate.settings import Settings
-from deeper.commands.execution.shared_settings import ReadoutName
+from deeper.commands.execution.shared_settings import ModelPrecision, ReadoutName
 from deeper.commands.learn.validation import METHODS
 from deeper.commands.pairs.settings import PairSettings
 from deeper.commands.reward.settings import RewardSettings
@@ -62,6 +62,7 @@ class LearnSettings(RunSettings):
         "predictor_adapter",
         "Trained adapters of the predictor, as for deeper sample; the first one also reads for validation.",
     )
+    precision: ModelPrecision = _same(SampleSettings, "precision")
     readout: ReadoutName = _same(SampleSettings, "readout")
     calibration: Literal["auto", "on", "off"] = _same(SampleSettings, "calibration")
     max_persona_tokens: int = _same(SampleSettings, "max_persona_tokens")

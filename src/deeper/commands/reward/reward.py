@@ -87,7 +87,7 @@ def reward_directions(
     spec = settings.predictor_engine or sampled.predictor_engine
     adapters = settings.predictor_adapter or (() if settings.predictor_engine else sampled.predictor_adapter)
     predictors = make_predictors(
-        spec, adapters, prompts, keys, domains=domains, readout=sampled.readout, seed=sampled.seed
+        spec, adapters, prompts, keys, sampled.precision, domains=domains, readout=sampled.readout, seed=sampled.seed
     )
     with folder.held():
         engines = {str(i): engine for i, engine in enumerate(predictors.engines)}

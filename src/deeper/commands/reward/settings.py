@@ -9,7 +9,7 @@ from deeper.storage.settings import RunSettings
 
 
 class RewardSettings(RunSettings):
-    """The settings of `deeper reward`. Readout, calibration, prompts and seed are those of the run it rewards."""
+    """The settings of `deeper reward`; those of its models, and the seed, are those of the run that it rewards."""
 
     command: ClassVar[str] = "reward"
 

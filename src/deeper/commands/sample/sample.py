@@ -70,12 +70,15 @@ def sample_directions(
         )
     for note in loaded.notes:
         console.print(printable(f"note: {note}"), markup=False, highlight=False)
-    policy = make_engines({"policy": (settings.policy_engine, settings.policy_adapter)}, prompts)["policy"]
+    policy = make_engines({"policy": (settings.policy_engine, settings.policy_adapter)}, prompts, settings.precision)[
+        "policy"
+    ]
     predictors = make_predictors(
         settings.predictor_engine,
         settings.predictor_adapter,
         prompts,
         list(windows),
+        settings.precision,
         domains=loaded.domains,
         readout=settings.readout,
         seed=settings.seed,

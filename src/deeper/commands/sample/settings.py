@@ -9,6 +9,7 @@ from deeper.commands.execution.shared_settings import (
     Data,
     Domains,
     MaxPersonaTokens,
+    ModelPrecision,
     PolicyAdapter,
     PolicyEngine,
     PredictorEngine,
@@ -52,6 +53,7 @@ class SampleSettings(RunSettings):
         description="Trained adapters of the predictor: folders, or NAME=FOLDER on a server. Each user gets the first "
         "one that was not trained on that user.",
     )
+    precision: ModelPrecision = "auto"
     readout: ReadoutName = "distribution"
     calibration: Literal["auto", "on", "off"] = Field(
         default="auto",

@@ -11,6 +11,7 @@ from deeper.commands.execution.shared_settings import (
     Seed,
     TrainUsers,
 )
+from deeper.engine import Precision
 from deeper.storage.settings import RunSettings
 
 RANDOM = "random"
@@ -114,9 +115,10 @@ class BehaviourTrainingSettings(TrainingSettings):
         description="Train users to learn from: half a, half b, or all. They never include validation users.",
     )
     prompts: PromptFolder = ""
-    precision: Literal["float32", "bfloat16"] = Field(
-        default="float32",
-        description="Precision on a CPU. bfloat16 is faster, and refused if the CPU has no instructions for it.",
+    precision: Precision = Field(
+        default="exact",
+        description="What a CPU trains in. exact: 32-bit floats. fast: bfloat16, refused if the CPU has no "
+        "instructions for it. auto: fast where it has them.",
     )
 
 

@@ -2,13 +2,14 @@
 
 import os
 
-from deeper.engine.protocol import Engine
+from deeper.engine.protocol import Engine, Precision
 
 SPECS = ("openai:MODEL",)
 
 
-def make(rest: str, adapter: str) -> Engine:
-    """Make the engine; `rest` is a model's name and `adapter` a LoRA's name on the server."""
+def make(rest: str, adapter: str, precision: Precision) -> Engine:
+    """Make the engine; `rest` is a model's name and `adapter` a LoRA's name on the server, which sets the precision."""
+    del precision
     from deeper.engine.openai.engine import OpenAIEngine
 
     address, key = os.environ.get("OPENAI_BASE_URL"), os.environ.get("OPENAI_API_KEY")

@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from deeper.engine.protocol import Engine
+from deeper.engine.protocol import Engine, Precision
 
 SPECS = ("embedded", "embedded:PATH.gguf")
 
 
-def make(rest: str, adapter: str) -> Engine:
+def make(rest: str, adapter: str, precision: Precision) -> Engine:
     """Make the engine; `rest` is the path of a model file, and `adapter` is a folder."""
     from deeper.engine.openvino.engine import EmbeddedEngine
 
-    return EmbeddedEngine(Path(rest) if rest else None, Path(adapter) if adapter else None)
+    return EmbeddedEngine(Path(rest) if rest else None, Path(adapter) if adapter else None, precision)

@@ -8,12 +8,14 @@ from typing import Any
 
 import numpy as np
 import openvino
-import openvino_genai
 from gguf import GGMLQuantizationType, GGUFReader, GGUFValueType, GGUFWriter, LlamaFileType, ReaderTensor
 from gguf.constants import TokenType
 from gguf.quants import dequantize, quantize
 from numpy.typing import NDArray
 from openvino.passes import ConstantFolding, Manager
+from openvino_genai import Tokenizer
+
+from deeper.engine.openvino.compile import make_pipeline
 
 FAITHFUL_TYPES = {GGMLQuantizationType.Q8_0, GGMLQuantizationType.F16}
 """Matrix types that OpenVINO reads correctly (Q8_0: within 0.06 nat of the dequantised weights).
@@ -107,10 +109,8 @@ def write_openvino(path: Path, *, unpacked: bool) -> None:
         RuntimeError: OpenVINO does not support the model.
         OSError: The files could not be written.
     """
-    scheduler = openvino_genai.SchedulerConfig()
-    scheduler.num_kv_blocks = 1
     try:
-        openvino_genai.ContinuousBatchingPipeline(path, scheduler, "CPU", {"enable_save_ov_model": True})
+        make_pipeline(path, "f32", Tokenizer(path), enable_save_ov_model=True)
     except RuntimeError as error:
         if "iostream error" in str(error):
             raise OSError(f"OpenVINO could not write its files: {error}") from error

@@ -1,9 +1,8 @@
 """The embedded engine: a small model on this machine's CPU through OpenVINO, without a key or a network.
 
 `generate` uses OpenVINO GenAI's continuous-batching pipeline: n samples compute the prompt once, and JSON schemas work.
-The pipeline's prefix cache is off. Its content depends on earlier requests and changes the last digits of the logits,
-so a resumed run would write other texts than an uninterrupted one. `score` runs the same model with our own paged cache
-(`paged_model.py`), because the pipeline returns the log-probability of the sampled token only.
+`score` runs the same model with our own paged cache (`paged_model.py`), because the pipeline returns only the
+log-probability of the sampled token.
 """
 
 import json
@@ -21,19 +20,15 @@ from numpy.typing import NDArray
 from deeper.engine.complete import complete
 from deeper.engine.control_tokens import as_text
 from deeper.engine.label_tree import LabelTree, label_tree, split_prefix
+from deeper.engine.openvino.compile import make_pipeline
 from deeper.engine.openvino.paged_model import PagedModel
 from deeper.engine.openvino.score import Question, score_questions
 from deeper.engine.openvino.weights import prepare_weights
-from deeper.engine.protocol import Completion, Prompt, Sampling, ScoreRequest, Usage
+from deeper.engine.precision import NumberType, number_type
+from deeper.engine.protocol import Completion, Precision, Prompt, Sampling, ScoreRequest, Usage
 
 Floats = NDArray[np.float64]
 
-CACHE_GIB = 2
-"""Memory for keys and values in `generate`."""
-MAX_SEQUENCES = 64
-"""Answers that `generate` writes side by side."""
-MAX_BATCHED_TOKENS = 2048
-"""Tokens that `generate` computes in one step."""
 TOKENISER_MAX_TOKENS = 8192
 """OpenVINO's tokeniser silently cuts longer texts; a sequence of this length may have been cut."""
 
@@ -41,16 +36,19 @@ TOKENISER_MAX_TOKENS = 8192
 class EmbeddedEngine:
     """A GGUF model on OpenVINO."""
 
-    def __init__(self, weights: Path | None = None, adapter: Path | None = None) -> None:
+    def __init__(self, weights: Path | None = None, adapter: Path | None = None, precision: Precision = "auto") -> None:
         """Prepare the weights (once) and load the tokeniser. The two models are compiled when they are first used.
 
         Args:
             weights: A GGUF file; None takes the small model SmolLM2-135M-Instruct.
             adapter: Folder of an adapter to merge into the weights.
+            precision: What the model computes in.
 
         Raises:
-            UserError: The weights cannot be fetched or read, or the adapter does not fit them.
+            UserError: The weights cannot be fetched or read, the adapter does not fit them, or the processor cannot
+                compute in this precision.
         """
+        self._numbers: NumberType = number_type(precision)
         self._weights = prepare_weights(weights, adapter)
         self._tokenizer = genai.Tokenizer(self._weights.gguf)
         self._context_tokens = min(self._weights.context_tokens, TOKENISER_MAX_TOKENS)
@@ -59,10 +57,12 @@ class EmbeddedEngine:
 
     @property
     def fingerprint(self) -> str:
-        """Weights, adapter, runtime and processor: they decide the last digits of the logits, and so the texts."""
+        """Weights, adapter, runtime, precision and processor: they decide the logits, and so the texts."""
         processor = openvino.Core().get_property("CPU", "FULL_DEVICE_NAME")
         runtime = genai.get_version().split("-")[0]
-        return f"embedded:{self._weights.identity}:openvino-genai-{runtime}:{processor} x{os.cpu_count()}"
+        return (
+            f"embedded:{self._weights.identity}:{self._numbers}:openvino-genai-{runtime}:{processor} x{os.cpu_count()}"
+        )
 
     @property
     def usage(self) -> Usage:
@@ -71,19 +71,11 @@ class EmbeddedEngine:
 
     @cached_property
     def _pipeline(self) -> genai.ContinuousBatchingPipeline:
-        scheduler = genai.SchedulerConfig()
-        scheduler.enable_prefix_caching = False
-        scheduler.cache_size = CACHE_GIB
-        scheduler.max_num_seqs = MAX_SEQUENCES
-        scheduler.max_num_batched_tokens = MAX_BATCHED_TOKENS
-        # Without f32, processors with bfloat16 would round more coarsely than others.
-        return genai.ContinuousBatchingPipeline(
-            self._weights.folder, self._tokenizer, scheduler, "CPU", INFERENCE_PRECISION_HINT="f32"
-        )
+        return make_pipeline(self._weights.folder, self._numbers, self._tokenizer)
 
     @cached_property
     def _paged(self) -> PagedModel:
-        return PagedModel(self._weights.folder / "openvino_model.xml")
+        return PagedModel(self._weights.folder / "openvino_model.xml", self._numbers)
 
     def generate(self, prompts: Sequence[Prompt], sampling: Sampling) -> list[Completion]:
         """Answer each prompt `sampling.n` times; see `Engine.generate`."""

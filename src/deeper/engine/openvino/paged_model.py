@@ -2,7 +2,11 @@
 
 OpenVINO GenAI's pipeline returns the log-probability of the sampled token only. This module compiles the same model
 with paged attention. Continuations then reuse the cache blocks of their prefix; only its last, partly filled block is
-copied. Rows are packed instead of padded, and the language-model head runs only at the positions that are wanted.
+copied. Rows are packed instead of padded.
+
+The model is cut behind its last hidden state. The body may compute in bfloat16. The head and the log-softmax always
+compute in 32-bit floats, because bfloat16 would round logits to sixteenths, and labels differ by less than that. They
+run only at the positions that are wanted, and only the wanted tokens' log-probabilities leave them.
 """
 
 from collections.abc import Sequence
@@ -15,13 +19,17 @@ from numpy.typing import NDArray
 from openvino import opset13
 from openvino._offline_transformations import paged_attention_transformation
 
+from deeper.engine.openvino.compile import compile_model
+from deeper.engine.precision import NumberType
+
 Floats32 = NDArray[np.float32]
 
 BLOCK_TOKENS = 32
 """Tokens in a block of the cache; OpenVINO's CPU plugin fixes this number."""
-POOL_BYTES = 1 << 30
-"""Memory for the cache blocks of a model."""
-MIN_POOL_BLOCKS = 64
+POOL_TOKENS = 8192
+"""Tokens whose keys and values a call can hold. Their memory is taken when a block is first used."""
+HEAD_ROWS = 256
+"""Positions that the head reads at a time; each needs a float for every token of the vocabulary."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +40,7 @@ class Row:
         tokens: The new tokens.
         past: How many tokens are in the cache already.
         blocks: The blocks of the whole sequence, past and new.
-        wanted: Positions among the new tokens whose log-probabilities are returned.
+        wanted: Positions among the new tokens whose hidden states are returned.
     """
 
     tokens: Sequence[int]
@@ -49,31 +57,26 @@ def blocks_for(past: int, new: int) -> int:
 class PagedModel:
     """A compiled model and its pool of cache blocks."""
 
-    def __init__(self, path: Path) -> None:
-        """Compile the model (about two seconds for 135M parameters)."""
-        core = ov.Core()
-        model = core.read_model(path)
-        paged_attention_transformation(model)
-        _head_at_wanted_positions(model)
-        # Without these options, processors with bfloat16 would compute in it. Those with 8-bit multiplication would
-        # round the inputs of each matrix to 8 bits, which changes log-probabilities by up to 0.33 nat.
-        options = {
-            "KV_CACHE_PRECISION": "f32",
-            "INFERENCE_PRECISION_HINT": "f32",
-            "DYNAMIC_QUANTIZATION_GROUP_SIZE": 0,
-        }
-        compiled = core.compile_model(model, "CPU", options)
+    def __init__(self, path: Path, numbers: NumberType) -> None:
+        """Compile the model (about two seconds for 135M parameters).
+
+        Args:
+            path: The model's OpenVINO file.
+            numbers: What the body computes in.
+        """
+        body = ov.Core().read_model(path)
+        paged_attention_transformation(body)
+        head = _cut_head(body)
+        compiled = compile_model(body, numbers)
         self._request = compiled.create_infer_request()
-        inputs = {i.any_name: i for i in compiled.inputs if "cache" in i.any_name}
-        shapes = {name: [i.partial_shape[d].get_length() for d in (1, 2, 3)] for name, i in inputs.items()}
-        block_bytes = sum(4 * int(np.prod(shape)) for shape in shapes.values())
-        self.pool = max(MIN_POOL_BLOCKS, POOL_BYTES // block_bytes)
+        self._head = compile_model(head, "f32").create_infer_request()
+        self.pool = POOL_TOKENS // BLOCK_TOKENS
         """Number of blocks."""
-        self._cache = {
-            name: ov.Tensor(i.element_type, ov.Shape([self.pool, *shapes[name]])) for name, i in inputs.items()
-        }
-        for name, tensor in self._cache.items():
-            self._request.set_tensor(name, tensor)
+        self._cache: dict[str, ov.Tensor] = {}
+        for cache in (i for i in compiled.inputs if "cache" in i.any_name):
+            block = [cache.partial_shape[dimension].get_length() for dimension in (1, 2, 3)]
+            self._cache[cache.any_name] = ov.Tensor(cache.element_type, ov.Shape([self.pool, *block]))
+            self._request.set_tensor(cache.any_name, self._cache[cache.any_name])
 
     def copy_blocks(self, pairs: Sequence[tuple[int, int]]) -> None:
         """Copy blocks in all layers; `pairs` are (source, target). No target may be a source."""
@@ -86,8 +89,8 @@ class PagedModel:
         """Compute all rows in one call.
 
         Returns:
-            Log-probabilities of the vocabulary at the wanted positions, in order; shape (wanted, vocabulary).
-            If no row wants any, only the cache is filled.
+            Hidden states at the wanted positions, in order; shape (wanted, size). If no row wants any, only the cache
+            is filled.
         """
         starts = np.cumsum([0] + [len(row.tokens) for row in rows])
         wanted = np.concatenate(
@@ -110,17 +113,49 @@ class PagedModel:
             return np.empty((0, 0), np.float32)
         return self._request.get_output_tensor(0).data.reshape(len(wanted), -1).copy()
 
+    def log_probs(self, hidden: Floats32, tokens: Sequence[int]) -> Floats32:
+        """Return log-probabilities of tokens of the vocabulary as the next ones.
 
-def _head_at_wanted_positions(model: ov.Model) -> None:
-    """Put a Gather with the new input `wanted` before the language-model head, and a log-softmax after it."""
+        Args:
+            hidden: Hidden states from `run`; shape (positions, size).
+            tokens: The tokens.
+
+        Returns:
+            Shape (positions, tokens).
+        """
+        parts = [np.empty((0, len(tokens)), np.float32)]
+        for start in range(0, len(hidden), HEAD_ROWS):
+            self._head.infer({"hidden": hidden[start : start + HEAD_ROWS], "tokens": np.array(tokens, np.int64)})
+            parts.append(self._head.get_output_tensor(0).data.copy())
+        return np.concatenate(parts)
+
+
+def _cut_head(model: ov.Model) -> ov.Model:
+    """Let the model return its last hidden states at the positions of a new input, `wanted`; return its head."""
     result = model.get_results()[0]
-    result.input(0).replace_source_output(opset13.log_softmax(result.input_value(0), -1).output(0))
-    node = model.get_results()[0].input_value(0).get_node()
-    while node.get_type_name() != "MatMul":
-        node = node.input_value(0).get_node()
-    wanted = opset13.parameter([-1], np.int64, name="wanted")
-    wanted.output(0).set_names({"wanted"})
-    hidden = opset13.gather(node.input_value(0), wanted, opset13.constant(np.array(0, np.int64)))
-    node.input(0).replace_source_output(hidden.output(0))
+    logits = result.input_value(0)
+    matrix = logits.get_node()
+    while matrix.get_type_name() != "MatMul":
+        matrix = matrix.input_value(0).get_node()
+    states = matrix.input_value(0)
+
+    wanted = _input("wanted", [-1], np.int64)
+    result.input(0).replace_source_output(opset13.gather(states, wanted, _axis(0)).output(0))
     model.add_parameters([wanted])
     model.validate_nodes_and_infer_types()
+
+    hidden = _input("hidden", [-1, states.get_partial_shape()[-1].get_length()], np.float32)
+    tokens = _input("tokens", [-1], np.int64)
+    matrix.input(0).replace_source_output(hidden.output(0))
+    log_probs = opset13.gather(opset13.log_softmax(logits, -1), tokens, _axis(1))
+    return ov.Model([log_probs], [hidden, tokens], "head")  # type: ignore[reportGeneralTypeIssues] (wrong stubs)
+
+
+def _input(name: str, shape: list[int], numbers: type) -> ov.Node:
+    parameter = opset13.parameter(shape, numbers, name=name)
+    parameter.output(0).set_names({name})
+    return parameter
+
+
+def _axis(number: int) -> ov.Node:
+    return opset13.constant(np.array(number, np.int64))

@@ -1,6 +1,9 @@
-"""Score labels on the paged model: first the prefixes, then their continuations, then the branches of the labels.
+"""Score labels with a paged model: what prompts share, then their own prefixes, then the items, then the labels.
 
-Each prefix is computed once. What all prefixes of a call share (the instructions) is also computed once.
+    common ─▶ prefix of each question ─▶ tail of each continuation ─▶ branches of the labels, one after the other
+
+What is shared is computed once. The branches of a continuation take turns in the same cache blocks, so they need no
+copies.
 """
 
 import logging
@@ -14,6 +17,10 @@ from deeper.engine.label_tree import LabelTree, combine, split_prefix
 from deeper.engine.openvino.paged_model import BLOCK_TOKENS, Floats32, PagedModel, Row, blocks_for
 
 Floats = NDArray[np.float64]
+Continuation = tuple[int, int]
+"""The index of a question and of one of its tails."""
+CALL_BLOCKS = 256
+"""Cache blocks that a call fills before the next one begins: enough rows for quick matrices, and little memory."""
 
 log = logging.getLogger(__name__)
 
@@ -26,12 +33,17 @@ class Question:
     tails: tuple[tuple[int, ...], ...]
     tree: LabelTree
 
+    @property
+    def answer_tokens(self) -> int:
+        """Tokens of the longest branch of the labels."""
+        return max(map(len, self.tree.branches), default=0)
+
 
 def score_questions(model: PagedModel, questions: Sequence[Question], context_tokens: int) -> list[Floats]:
     """Return log-probabilities of the labels.
 
-    Questions are packed into as few calls as the pool of blocks allows. A question that does not fit into one call
-    has its continuations spread over several.
+    Questions whose prefixes begin alike are read together, as many as `CALL_BLOCKS` allow. A question that does not fit
+    into one call has its continuations spread over several.
 
     Args:
         model: The model and its pool of blocks.
@@ -42,19 +54,21 @@ def score_questions(model: PagedModel, questions: Sequence[Question], context_to
         For each question a matrix (continuations, labels). A continuation that does not fit has a row of NaN.
     """
     results = [np.full((len(q.tails), len(q.tree.paths)), np.nan) for q in questions]
-    chunk: list[tuple[int, int]] = []
+    limit = min(CALL_BLOCKS, model.pool)
+    chunk: list[Continuation] = []
     used = 0
-    for i, question in enumerate(questions):
+    for i in sorted(range(len(questions)), key=lambda i: questions[i].prefix):
+        question = questions[i]
+        prefix = blocks_for(0, len(question.prefix))
         for j, tail in enumerate(question.tails):
-            length, prefix = len(question.prefix) + len(tail), blocks_for(0, len(question.prefix))
-            branches = question.tree.branches
-            needed = blocks_for(len(question.prefix), len(tail)) + sum(blocks_for(length, len(b)) for b in branches)
-            if length + max(map(len, branches), default=0) >= context_tokens or needed + prefix > model.pool:
+            length = len(question.prefix) + len(tail)
+            needed = blocks_for(len(question.prefix), len(tail) + question.answer_tokens)
+            if length + question.answer_tokens >= context_tokens or needed + prefix > model.pool:
                 log.warning("a prompt of %d tokens is too long for the context or the cache and is not scored", length)
                 continue
             # The first prefix of a call counts twice: the part that all prefixes share is stored separately.
             shared = 2 * prefix if not chunk else (0 if chunk[-1][0] == i else prefix)
-            if chunk and used + needed + shared > model.pool:
+            if chunk and used + needed + shared > limit:
                 _score_chunk(model, questions, chunk, results)
                 chunk, used, shared = [], 0, 2 * prefix
             chunk.append((i, j))
@@ -65,7 +79,7 @@ def score_questions(model: PagedModel, questions: Sequence[Question], context_to
 
 
 def _score_chunk(
-    model: PagedModel, questions: Sequence[Question], chunk: Sequence[tuple[int, int]], results: list[Floats]
+    model: PagedModel, questions: Sequence[Question], chunk: Sequence[Continuation], results: list[Floats]
 ) -> None:
     free = iter(range(model.pool))
     copies: list[tuple[int, int]] = []
@@ -85,41 +99,39 @@ def _score_chunk(
         copies.clear()
         return model.run(rows)
 
-    question_indices = list(dict.fromkeys(i for i, _ in chunk))
-    common, _ = split_prefix([(*questions[i].prefix, -1) for i in question_indices])
-    if len(question_indices) == 1:
-        common = ()
+    asked = list(dict.fromkeys(i for i, _ in chunk))
+    common, _ = split_prefix([(*questions[i].prefix, -1) for i in asked]) if len(asked) > 1 else ((), ())
     common_blocks = extend([], 0, len(common))
     if common:
         run([Row(common, 0, common_blocks, [])])
 
-    prefixes = {i: extend(common_blocks, len(common), len(questions[i].prefix) - len(common)) for i in question_indices}
-    rows = [
-        Row(questions[i].prefix[len(common) :], len(common), prefixes[i], [])
-        for i in question_indices
-        if len(questions[i].prefix) > len(common)
-    ]
-    if rows:
-        run(rows)
+    own = [i for i in asked if len(questions[i].prefix) > len(common)]
+    prefixes = dict.fromkeys(asked, common_blocks)
+    prefixes |= {i: extend(common_blocks, len(common), len(questions[i].prefix) - len(common)) for i in own}
+    if own:
+        run([Row(questions[i].prefix[len(common) :], len(common), prefixes[i], []) for i in own])
 
-    rows = []
+    rows: list[Row] = []
+    room: list[list[int]] = []  # the blocks of each continuation and of its longest branch
     for i, j in chunk:
         past, tail = len(questions[i].prefix), questions[i].tails[j]
-        rows.append(Row(tail, past, extend(prefixes[i], past, len(tail)), [len(tail) - 1]))
-    roots = run(rows)
+        room.append(extend(prefixes[i], past, len(tail) + questions[i].answer_tokens))
+        rows.append(Row(tail, past, room[-1][: blocks_for(0, past + len(tail))], [len(tail) - 1]))
+    states = [run(rows)]
+    count = len(rows)
+    branches: list[list[range]] = [[] for _ in chunk]  # of each continuation, where the states of each branch stand
+    for number in range(max(len(questions[i].tree.branches) for i, _ in chunk)):
+        branch_rows: list[Row] = []
+        for (i, _), row, blocks, places in zip(chunk, rows, room, branches, strict=True):
+            for branch in questions[i].tree.branches[number : number + 1]:
+                past = row.past + len(row.tokens)
+                branch_rows.append(Row(branch, past, blocks[: blocks_for(0, past + len(branch))], range(len(branch))))
+                places.append(range(count, count + len(branch)))
+                count += len(branch)
+        states.append(run(branch_rows))
 
-    branch_rows: list[Row] = []
-    for (i, _), row in zip(chunk, rows, strict=True):
-        past = row.past + len(row.tokens)
-        for branch in questions[i].tree.branches:
-            blocks = extend(list(row.blocks), past, len(branch))
-            branch_rows.append(Row(branch, past, blocks, range(len(branch))))
-    after_branches = run(branch_rows) if branch_rows else np.empty((0, 0), np.float32)
-
-    at = 0
-    for (i, j), root in zip(chunk, roots, strict=True):
-        tree, parts = questions[i].tree, []
-        for branch in tree.branches:
-            parts.append(after_branches[at : at + len(branch)])
-            at += len(branch)
-        results[i][j] = combine(tree, root, parts)
+    tokens = sorted({token for i in asked for path in questions[i].tree.paths for token in path})
+    column = {token: index for index, token in enumerate(tokens)}
+    log_probs = model.log_probs(np.concatenate(states), tokens)
+    for (i, j), root, places in zip(chunk, log_probs, branches, strict=False):
+        results[i][j] = combine(questions[i].tree, column, root, [log_probs[place] for place in places])

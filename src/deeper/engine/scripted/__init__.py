@@ -1,17 +1,18 @@
 """The engine `scripted` gives deterministic nonsense, for tests and dry runs."""
 
-from deeper.engine.protocol import Engine
+from deeper.engine.protocol import Engine, Precision
 from deeper.errors import UserError
 
 SPECS = ("scripted",)
 
 
-def make(rest: str, adapter: str) -> Engine:
-    """Make the engine; it takes neither `rest` nor an adapter.
+def make(rest: str, adapter: str, precision: Precision) -> Engine:
+    """Make the engine; it takes neither `rest` nor an adapter, and any precision.
 
     Raises:
         UserError: An adapter was given.
     """
+    del precision
     if adapter:
         raise UserError("the engine scripted takes no adapter", where=adapter, do="leave the adapter out")
     from deeper.engine.scripted.engine import ScriptedEngine

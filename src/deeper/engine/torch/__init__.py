@@ -5,13 +5,13 @@
 
 from pathlib import Path
 
-from deeper.engine.protocol import Engine
+from deeper.engine.protocol import Engine, Precision
 from deeper.errors import UserError, install_extra
 
 SPECS = ("transformers", "transformers:FOLDER_OR_NAME")
 
 
-def make(rest: str, adapter: str) -> Engine:
+def make(rest: str, adapter: str, precision: Precision) -> Engine:
     """Make the engine; `rest` is a model's folder or hub name, and `adapter` is a folder.
 
     Raises:
@@ -24,4 +24,4 @@ def make(rest: str, adapter: str) -> Engine:
             f"the engine transformers needs a package that is not installed ({error})",
             do=install_extra("train"),
         ) from error
-    return TransformersEngine(rest or None, Path(adapter) if adapter else None)
+    return TransformersEngine(rest or None, Path(adapter) if adapter else None, precision=precision)

@@ -18,10 +18,19 @@ from deeper.engine.adapter import TENSORS, Adapter, check_base, load_adapter
 from deeper.engine.complete import complete
 from deeper.engine.label_tree import LabelTree, label_tree, split_prefix
 from deeper.engine.openvino.weights import WEIGHTS_REVISION
-from deeper.engine.protocol import Completion, Prompt, Sampling, ScoreRequest, Usage
+from deeper.engine.protocol import Completion, Precision, Prompt, Sampling, ScoreRequest, Usage
 from deeper.engine.torch.generate import BatchLimits, Sample, plan_batches, write_samples
 from deeper.engine.torch.json_grammar import JsonGrammar
-from deeper.engine.torch.model import base_of, control_tokens_of, encode_chat, encode_chats, encode_label, load_model
+from deeper.engine.torch.model import (
+    base_of,
+    best_device,
+    control_tokens_of,
+    dtype_of,
+    encode_chat,
+    encode_chats,
+    encode_label,
+    load_model,
+)
 from deeper.engine.torch.out_of_memory import in_halves
 from deeper.engine.torch.packed_labels import label_log_probs, pack
 from deeper.errors import UserError
@@ -59,22 +68,30 @@ class _Part:
 class TransformersEngine:
     """A causal language model of transformers."""
 
-    def __init__(self, source: str | None = None, adapter: Path | None = None, device: str | None = None) -> None:
+    def __init__(
+        self,
+        source: str | None = None,
+        adapter: Path | None = None,
+        device: str | None = None,
+        precision: Precision = "auto",
+    ) -> None:
         """Load the model.
 
         Args:
             source: A folder in Hugging Face format, or a name on its hub; None takes the small model.
             adapter: Folder of an adapter to apply, or its name on the hub.
             device: Where to run; None takes a GPU if there is one.
+            precision: What the model computes in. The head that scores labels always computes in 32-bit floats.
 
         Raises:
-            UserError: The model cannot be fetched or read, or the adapter does not fit it.
+            UserError: The model cannot be fetched or read, the adapter does not fit it, or the processor cannot compute
+                in this precision.
         """
-        base = base_of(source)
+        base, device = base_of(source), device or best_device()
         change = None if adapter is None else load_adapter(adapter, needs_card=False)
         if change is not None:
             check_base(change, base)
-        model, self._tokenizer = load_model(source, device)
+        model, self._tokenizer = load_model(source, device, dtype_of(precision, device))
         config = model.config.get_text_config()
         self._context_tokens: int = config.max_position_embeddings
         self._limits = _limits(model, config)

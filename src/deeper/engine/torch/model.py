@@ -16,7 +16,8 @@ from transformers.utils.quantization_config import GgufConfig
 
 from deeper.engine.control_tokens import as_text
 from deeper.engine.openvino.weights import WHEEL_SHA256, prepare_weights
-from deeper.engine.protocol import Prompt
+from deeper.engine.precision import number_type
+from deeper.engine.protocol import Precision, Prompt
 from deeper.errors import UserError
 from deeper.storage.hub import fetch
 
@@ -29,9 +30,16 @@ def best_device() -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def best_dtype(device: str) -> torch.dtype:
-    """Return bfloat16 for a GPU and float32 for a CPU."""
-    return torch.bfloat16 if torch.device(device).type == "cuda" else torch.float32
+def is_gpu(device: str) -> bool:
+    """Whether a device is a GPU."""
+    return torch.device(device).type == "cuda"
+
+
+def dtype_of(precision: Precision, device: str) -> torch.dtype:
+    """Return the type of an engine's weights: on a GPU bfloat16 unless `exact`, on a CPU that of `number_type`."""
+    if is_gpu(device):
+        return torch.float32 if precision == "exact" else torch.bfloat16
+    return {"f32": torch.float32, "bf16": torch.bfloat16}[number_type(precision)]
 
 
 def load_model(
@@ -43,7 +51,7 @@ def load_model(
         source: A folder in the format of Hugging Face, or a name on its hub; None takes the small model
             SmolLM2-135M-Instruct from its package, without the hub.
         device: Where to put the model; None takes `best_device`.
-        dtype: Type of the weights; None takes `best_dtype`.
+        dtype: Type of the weights; None takes bfloat16 for a GPU and float32 for a CPU.
 
     Returns:
         The model (in evaluation mode) and the tokeniser.
@@ -52,6 +60,7 @@ def load_model(
         UserError: The model cannot be fetched or read, or has no chat template.
     """
     device = device or best_device()
+    dtype = dtype or (torch.bfloat16 if is_gpu(device) else torch.float32)
     folder = prepare_weights().folder if source is None else _folder(source)
     gguf: dict[str, Any] = {"gguf_file": "model.gguf"} if source is None else {}
     # Packed weights can neither be trained nor saved.
@@ -59,7 +68,11 @@ def load_model(
     try:
         tokenizer: Any = AutoTokenizer.from_pretrained(folder, **gguf)
         model: Any = AutoModelForCausalLM.from_pretrained(
-            folder, **gguf, **unpacked, dtype=dtype or best_dtype(device), attn_implementation="sdpa"
+            folder,
+            **gguf,
+            **unpacked,
+            dtype=dtype,
+            attn_implementation="sdpa",
         )
     except (OSError, ValueError, KeyError) as error:
         raise UserError(

@@ -18,6 +18,8 @@ from safetensors import SafetensorError
 from transformers import PrinterCallback, TrainerCallback
 from transformers.utils import logging as transformers_logging
 
+from deeper.engine.precision import number_type
+from deeper.engine.protocol import Precision
 from deeper.errors import UserError
 from deeper.learning.training.checkpoints import CHECKPOINTS, mark_whole, newest_whole
 from deeper.learning.training.processes import processes
@@ -46,7 +48,7 @@ class TrainingPlan:
         validate_every: Steps between validations.
         seed: Seed of LoRA's initial values.
         report_to: Also log to this backend of transformers (`tensorboard`, `wandb`), or `none`.
-        precision: Precision on a CPU; the adapter's weights are float32 either way.
+        precision: What a CPU computes in; the adapter's weights are 32-bit floats either way.
     """
 
     steps: int
@@ -61,7 +63,7 @@ class TrainingPlan:
     validate_every: int
     seed: int
     report_to: str = "none"
-    precision: Literal["float32", "bfloat16"] = "float32"
+    precision: Precision = "exact"
 
 
 @dataclass(frozen=True)
@@ -118,8 +120,7 @@ def arguments(plan: TrainingPlan, folder: Path) -> dict[str, Any]:
             do="choose another --batch or --micro-batch, or another number of processes",
         )
     on_processor = not torch.cuda.is_available()
-    if on_processor and plan.precision == "bfloat16" and not computes_bfloat16():
-        raise UserError("this processor has no bfloat16 instructions", do="give --precision float32")
+    computes_bfloat16 = on_processor and number_type(plan.precision) == "bf16"
     transformers_logging.set_verbosity_error()
     return {
         "output_dir": str(folder / CHECKPOINTS),
@@ -144,14 +145,8 @@ def arguments(plan: TrainingPlan, folder: Path) -> dict[str, Any]:
         "disable_tqdm": True,
         "use_cpu": on_processor,
         "dataloader_pin_memory": not on_processor,
-        "bf16": on_processor and plan.precision == "bfloat16",
+        "bf16": computes_bfloat16,
     }
-
-
-def computes_bfloat16() -> bool:
-    """Whether the CPU has bfloat16 instructions; without them bfloat16 is slower than float32."""
-    known = torch.cpu.get_capabilities()
-    return any(known.get(name, False) for name in ("avx512_bf16", "amx_bf16"))
 
 
 class Monitor(TrainerCallback):
