@@ -17,8 +17,7 @@ from typing import Any
 
 import click
 
-from deeper.persona.predict import PREDICT_ROWS
-from deeper.persona.stages import WRITE_ROWS
+from deeper.persona.recipe import RECIPE
 from deeper.storage.atomic import write_atomically
 from deeper.storage.provenance import provenance
 from speed_shared import SEED, Figure, Sizes
@@ -33,7 +32,7 @@ PARTS = {
     "report": "speed_report",
 }
 """Each part is a function of this module; `scale` needs a figure of `throughput`."""
-FULL = Sizes(repeats=3, users=6, many=1000, read=PREDICT_ROWS, written=WRITE_ROWS, asked=3)
+FULL = Sizes(repeats=3, users=6, many=1000, read=RECIPE.predict_rows, written=RECIPE.write_rows, asked=3)
 TRIAL = Sizes(repeats=1, users=1, many=48, read=2, written=2, asked=1)
 ROOT = Path(__file__).resolve().parents[1]
 

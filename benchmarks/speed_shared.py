@@ -43,8 +43,8 @@ class Sizes:
         repeats: Turns of each side.
         users: Users of a run with the embedded model.
         many: Users of a run with the scripted engine, compared with one of 16.
-        read: Personas to predict from in a call; a run's shard has `PREDICT_ROWS`.
-        written: Personas to refine in a call; a run's shard has `WRITE_ROWS`.
+        read: Personas to predict from in a call; a run's shard has `RECIPE.predict_rows`.
+        written: Personas to refine in a call; a run's shard has `RECIPE.write_rows`.
         asked: Requests of the published flow in a turn.
     """
 

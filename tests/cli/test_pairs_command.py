@@ -14,6 +14,7 @@ from command_line import CommandLine, Result
 from rich.console import Console
 
 from deeper.behaviour.planted.plant import plant_users, write_planted
+from deeper.behaviour.recipe import RECIPE
 from deeper.behaviour.splits import part
 from deeper.commands.pairs.pairs import make_pairs
 from deeper.commands.pairs.report import PairsReport
@@ -25,10 +26,10 @@ from deeper.commands.sample.sample import sample_directions
 from deeper.commands.sample.settings import SampleSettings
 from deeper.engine.scripted.engine import GenerateCall, ScriptedEngine, ScriptedFailure
 from deeper.errors import UserError
-from deeper.learning.preferences.recipe import REWARD_RECIPE
+from deeper.learning.preferences.recipe import PAIR_RECIPE, REWARD_RECIPE
 from deeper.learning.preferences.schema import CONTEXT, PAIR
-from deeper.learning.recipes import dump_recipes
 from deeper.persona import predictors
+from deeper.storage.recipes import dump_recipes
 
 QUIET = Console(quiet=True)
 ALL = ("--tau-plus", "-9", "--tau-minus", "9", "--margin", "0")
@@ -169,7 +170,7 @@ def test_pairs_are_made_and_parted_by_user(deeper: CommandLine, run: Path) -> No
     made = deeper("pairs", str(run), "--out", "pairs", *ALL)
     assert made.code == 0, made.err
     report = json.loads(Path("pairs/pairs.json").read_text("utf-8"))
-    assert report["recipe"] == dump_recipes(reward=REWARD_RECIPE)
+    assert report["recipes"] == dump_recipes(reward=REWARD_RECIPE, pairs=PAIR_RECIPE, behaviour=RECIPE)
     assert PairsReport.model_validate(report).as_json() == report
     rewards = {row["direction_id"]: row["r"] for row in table(run / "rewards.parquet")}
     texts = {row["id"]: row["text"] for row in table(run / "directions.parquet")}

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from deeper.engine.scripted.engine import ScriptedEngine
 from deeper.errors import UserError
 from deeper.learning.preferences import directions
 from deeper.learning.preferences.reality_report import read_reward_report
+from deeper.learning.preferences.recipe import REWARD_RECIPE
 from deeper.persona import predict
 from deeper.persona.prompts.templates import load_prompts
 from deeper.report.pages.reality import page as reality_page
@@ -74,11 +76,15 @@ def test_directions_are_sampled_and_rewarded(deeper: CommandLine, planted: Path)
     assert all(row["r"] == pytest.approx(row["r_prev"] + row["r_curr"] + row["r_fut"]) for row in rewards)
     report = json.loads(Path("run/reward.json").read_text("utf-8"))
     assert report["trustworthy"] is False and report["old_persona_again"]["largest"] == 0
+    manifest = json.loads(Path("run/manifest.json").read_text("utf-8"))
+    assert manifest["recipes"].keys() == {"behaviour", "persona", "sample"}
+    assert report["recipes"].keys() == {"reward", "persona", "measure"}
     assert list(report["reality"]) == ["mae", "crps"]
     for reality in report["reality"].values():
         assert reality["overall"] == reality["by_domain"]["planted"], "there is one domain"
         assert "true" in reality["overall"], "the truth of planted users is known"
     read = read_reward_report(report, "run/reward.json")
+    assert read.recipes.reward == REWARD_RECIPE
     assert read.overall.domain == "planted" and not read.trustworthy
     assert report["counts"]["unrewarded"] == 0 and report["counts"]["distinct"] == len(directions)
 
@@ -150,8 +156,8 @@ def use(monkeypatch: pytest.MonkeyPatch, *engines: ScriptedEngine) -> None:
 def test_an_interrupted_run_ends_as_an_undisturbed_one(
     planted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(directions, "SAMPLE_ROWS", 2)
-    monkeypatch.setattr(predict, "PREDICT_ROWS", 3)
+    monkeypatch.setattr(directions, "SAMPLE_RECIPE", replace(directions.SAMPLE_RECIPE, rows=2))
+    monkeypatch.setattr(predict, "RECIPE", replace(predict.RECIPE, predict_rows=3))
     settings = SampleSettings(data=str(planted), directions=2, users=4, calibration="off")
 
     def run(folder: Path, calls: int) -> int:

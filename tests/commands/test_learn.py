@@ -137,7 +137,7 @@ def test_both_iterations_are_done_and_judged(learnt: tuple[Path, dict[str, Any]]
     assert report == json.loads((out / "learn.json").read_text("utf-8"))
     assert [step["name"] for step in report["steps"]] == NAMES and len(NAMES) == report["steps_total"]
     assert LearningReport.model_validate(report).as_json() == report
-    assert report["recipe"].keys() == {"reward", "length_alarms"}
+    assert report["recipes"].keys() == {"reward", "measure", "length_alarms"}
     assert list(report["validation"]) == ["before", "1", "2"]
     assert "against_before" not in report["validation"]["before"]
     for stage in ("1", "2"):

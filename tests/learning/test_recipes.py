@@ -10,9 +10,9 @@ from deeper.engine.adapter import SHIPPED, load_adapter
 from deeper.errors import UserError
 from deeper.learning.describer.recipe import DESCRIBER
 from deeper.learning.examples.recipe import LESSONS
-from deeper.learning.recipes import dump_recipes
 from deeper.learning.training.recipe import ADAPTER
 from deeper.learning.training_record import TrainingRecord, training_record
+from deeper.storage.recipes import dump_recipes
 
 
 def test_a_dumped_recipe_is_equal_after_json() -> None:
@@ -24,16 +24,16 @@ def test_a_dumped_recipe_is_equal_after_json() -> None:
 
 
 @pytest.mark.parametrize("name", ["small-policy", "small-predictor"])
-def test_cards_without_a_recipe_are_read(name: str) -> None:
+def test_cards_without_recipes_are_read(name: str) -> None:
     record = training_record(load_adapter(SHIPPED / name))
-    assert record.recipe == {} and record.steps and record.users
+    assert record.recipes == {} and record.steps and record.users
     trainings = record.all_trainings
     assert trainings[-1] is record and trainings[0].before is None
     assert len(trainings) == (3 if name == "small-policy" else 1)
 
 
 def test_a_record_keeps_only_what_was_given() -> None:
-    given = {"settings": {"base": ""}, "seed": 1, "steps": 6, "users": {"coves": 2}, "recipe": {"adapter": {"x": [1]}}}
+    given = {"settings": {"base": ""}, "seed": 1, "steps": 6, "users": {"coves": 2}, "recipes": {"adapter": {"x": [1]}}}
     record = TrainingRecord(**given)
     assert record.as_card() == given
     assert TrainingRecord.model_validate_json(json.dumps(record.as_card())) == record

@@ -101,8 +101,8 @@ def test_the_adapter_and_its_metrics_say_what_they_are(
     assert adapter.users == {user_hash("coves", user) for user in users_of_part("b", 8)} | {"ab"}
     assert adapter.provenance["users"] == {"coves": 8}
     assert adapter.provenance["before"] == {"users": {"reefs": 1}}
-    assert metrics["recipe"].keys() == {"alarms", "adapter"}
-    assert training_record(adapter).recipe == metrics["recipe"]
+    assert metrics["recipes"].keys() == {"alarms", "adapter"}
+    assert training_record(adapter).recipes == metrics["recipes"]
     assert len(metrics["code"]) == 1 and training_record(adapter).code == metrics["code"]
     assert metrics == json.loads((out / "metrics.json").read_text("utf-8"))
     assert [entry["step"] for entry in metrics["loss"]] == [1, 2, 3, 4]

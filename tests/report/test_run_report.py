@@ -148,8 +148,10 @@ def test_a_report_that_cannot_be_written_says_so(
     assert "cannot be written" in capsys.readouterr().err
 
 
-def test_the_manifest_records_the_recipe_of_the_evaluation(run: Path) -> None:
-    assert read_run(run).manifest["recipes"]["evaluation"] == asdict(RECIPE)
+def test_the_manifest_records_the_recipes_of_the_evaluation(run: Path) -> None:
+    recipes = read_run(run).manifest["recipes"]
+    assert recipes.keys() == {"behaviour", "persona", "evaluation", "measure"}
+    assert recipes["evaluation"] == asdict(RECIPE)
 
 
 def test_the_run_holds_the_windows_of_eval_users_alone(run: Path) -> None:

@@ -7,11 +7,10 @@ from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 from typing import Literal
 
+from deeper.behaviour.recipe import RECIPE
 from deeper.errors import UserError
 
 Part = Literal["a", "b", "validation"]
-
-VALIDATION_SHARE = 0.2
 
 
 def part(domain: str, user: str) -> Part:
@@ -21,9 +20,9 @@ def part(domain: str, user: str) -> Part:
     salted BLAKE2b hash assigns a fifth of the users to "validation", and half of the rest each to "a" and "b".
     """
     share = int.from_bytes(_digest("part", domain, user), "big") / 2**64
-    if share < VALIDATION_SHARE:
+    if share < RECIPE.validation_share:
         return "validation"
-    return "a" if share < (1 + VALIDATION_SHARE) / 2 else "b"
+    return "a" if share < (1 + RECIPE.validation_share) / 2 else "b"
 
 
 def user_hash(domain: str, user: str) -> str:

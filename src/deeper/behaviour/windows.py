@@ -14,15 +14,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from deeper.behaviour.recipe import RECIPE
 from deeper.behaviour.schema import BEHAVIOUR, ITEM, WINDOW
 
-WINDOW_SIZE = 10
-WINDOW_COUNT = 7
 MIN_WINDOWS = 2
 """Minimum number of windows of a user: one to write a persona from, and one to predict."""
-
-MAX_EVAL_USERS = 100
-EVAL_SHARE = 0.3
 
 Ints = NDArray[np.int64]
 Split = Mapping[str, str] | Callable[[str], str]
@@ -39,7 +35,7 @@ def split_users(users: Iterable[str], salt: str) -> dict[str, str]:
         salt: Different salts make the splits of two data sets independent.
     """
     ordered = sorted(set(users), key=lambda user: (_hash(salt, user), user))
-    count = min(MAX_EVAL_USERS, math.ceil(EVAL_SHARE * len(ordered)))
+    count = min(RECIPE.max_eval_users, math.ceil(RECIPE.eval_share * len(ordered)))
     return {user: "eval" if rank < count else "train" for rank, user in enumerate(ordered)}
 
 
@@ -73,7 +69,9 @@ def in_time_order(events: pa.Table) -> pa.Table:
     return pa.Table.from_arrays([*columns, position], names=BEHAVIOUR.names).cast(BEHAVIOUR)
 
 
-def to_windows(behaviour: pa.Table, size: int = WINDOW_SIZE, count: int = WINDOW_COUNT, *, split: Split) -> pa.Table:
+def to_windows(
+    behaviour: pa.Table, size: int = RECIPE.window_size, count: int = RECIPE.window_count, *, split: Split
+) -> pa.Table:
     """Cut behaviour into windows of consecutive events.
 
     Every window is full. Users with fewer than two windows are left out; `short_users` returns them.
@@ -116,7 +114,7 @@ def to_windows(behaviour: pa.Table, size: int = WINDOW_SIZE, count: int = WINDOW
     return pa.Table.from_pydict(columns).select(WINDOW.names).cast(WINDOW).combine_chunks()
 
 
-def short_users(behaviour: pa.Table, size: int = WINDOW_SIZE) -> list[tuple[str, str]]:
+def short_users(behaviour: pa.Table, size: int = RECIPE.window_size) -> list[tuple[str, str]]:
     """Return the (domain, user) pairs with too few events for two windows; `to_windows` leaves them out."""
     counts = behaviour.group_by(["domain", "user"]).aggregate([([], "count_all")])
     short = counts.filter(pa.array(counts["count_all"].to_numpy() < MIN_WINDOWS * size))

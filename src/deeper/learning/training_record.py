@@ -14,7 +14,7 @@ class TrainingRecord(FrozenValues):
 
     Attributes:
         settings: Settings of the training.
-        recipe: Numbers that are not settings, by the name of the recipe (`deeper.learning.recipes`).
+        recipes: Numbers that are not settings, by the name of the recipe (`deeper.storage.recipes`).
         code: Hash of the code that it began with, and of each other code that continued it.
         provenance: Commit, versions and machine (`deeper.storage.provenance`).
         seed: Seed of everything random.
@@ -26,7 +26,7 @@ class TrainingRecord(FrozenValues):
     """
 
     settings: dict[str, Any] = Field(default_factory=dict)
-    recipe: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    recipes: dict[str, dict[str, Any]] = Field(default_factory=dict)
     code: list[str] = Field(default_factory=list)
     provenance: dict[str, Any] = Field(default_factory=dict)
     seed: int | None = None

@@ -9,12 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from deeper.measure.bootstrap import resampled_means
+from deeper.measure.bootstrap import percentile_bounds, resampled_means
+from deeper.measure.recipe import RECIPE
 
 Floats = NDArray[np.float64]
 
-CONFIDENCE = 0.95
-BOOTSTRAP_SAMPLES = 2000
 _RELATIVE_TOLERANCE = 1e-12
 """A centred sum of squares below this share of the raw one is a rounding error: the variance is zero."""
 
@@ -86,10 +85,8 @@ def _estimate(sums: Floats, statistic: Callable[[Floats], Floats], seed: int) ->
     value = float(statistic(sums.sum(axis=0)[None])[0]) if len(sums) else float("nan")
     if len(sums) < 2 or np.isnan(value):
         return Estimate(value, float("nan"), float("nan"))
-    resampled = statistic(resampled_means(sums, seed, 0, BOOTSTRAP_SAMPLES))
-    resampled = resampled[np.isfinite(resampled)]
-    low, high = np.quantile(resampled, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
-    return Estimate(value, float(low), float(high))
+    resampled = statistic(resampled_means(sums, seed, 0, RECIPE.bootstrap_samples))
+    return Estimate(value, *percentile_bounds(resampled[np.isfinite(resampled)]))
 
 
 def _correlation(sums: Floats) -> Floats:

@@ -10,6 +10,8 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from deeper.measure.recipe import RECIPE
+
 Floats = NDArray[np.float64]
 SAMPLES_PER_BATCH = 100
 """Bootstrap samples that are averaged at once, to save memory."""
@@ -24,7 +26,9 @@ class Interval:
     high: float
 
 
-def mean_interval(values: Floats, seed: int, confidence: float = 0.95, samples: int = 2000) -> Interval:
+def mean_interval(
+    values: Floats, seed: int, confidence: float = RECIPE.confidence, samples: int = RECIPE.bootstrap_samples
+) -> Interval:
     """Mean over users, with a percentile bootstrap interval.
 
     Args:
@@ -40,7 +44,7 @@ def mean_interval(values: Floats, seed: int, confidence: float = 0.95, samples: 
 
 
 def domain_mean_interval(
-    domains: Sequence[Floats], seed: int, confidence: float = 0.95, samples: int = 2000
+    domains: Sequence[Floats], seed: int, confidence: float = RECIPE.confidence, samples: int = RECIPE.bootstrap_samples
 ) -> Interval:
     """Macro-average over domains of the means over users, with a stratified bootstrap interval.
 
@@ -59,14 +63,13 @@ def domain_mean_interval(
     if any(len(values) == 1 for values in domains):
         return Interval(mean, float("nan"), float("nan"))
     means = np.mean([resampled_means(values, seed, i, samples) for i, values in enumerate(domains)], axis=0)
-    low, high = np.quantile(means, [(1 - confidence) / 2, (1 + confidence) / 2])
-    return Interval(mean, float(low), float(high))
+    return Interval(mean, *percentile_bounds(means, confidence))
 
 
 def domain_ratio_interval(
-    numerators: Sequence[Floats], denominators: Sequence[Floats], seed: int, samples: int = 2000
+    numerators: Sequence[Floats], denominators: Sequence[Floats], seed: int, samples: int = RECIPE.bootstrap_samples
 ) -> Interval:
-    """Ratio of two macro-averages over the same users, with a paired stratified 95 % bootstrap interval.
+    """Ratio of two macro-averages over the same users, with a paired stratified bootstrap interval.
 
     Args:
         numerators: For each domain, one number a user, shape (users,).
@@ -86,8 +89,13 @@ def domain_ratio_interval(
     value = float(np.mean([v.mean() for v in numerators]) / np.mean([v.mean() for v in denominators]))
     if any(len(values) == 1 for values in numerators):
         return Interval(value, float("nan"), float("nan"))
-    low, high = np.quantile(above / below, [0.025, 0.975])
-    return Interval(value, float(low), float(high))
+    return Interval(value, *percentile_bounds(above / below))
+
+
+def percentile_bounds(resampled: Floats, confidence: float = RECIPE.confidence) -> tuple[float, float]:
+    """The bounds of a percentile interval of a statistic, from its values in bootstrap samples."""
+    low, high = np.quantile(resampled, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return float(low), float(high)
 
 
 def resampled_means(values: Floats, seed: int, domain: int, samples: int) -> Floats:

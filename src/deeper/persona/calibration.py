@@ -126,8 +126,7 @@ def _apply(distribution: Floats, base: Floats, mean: Floats, exponent: float) ->
 
 
 def _fit_one(domain: Domain, readouts: Floats, ratings: Floats) -> Map:
-    counts = np.bincount(domain.scale.index(ratings), minlength=len(domain.scale.values)) + 0.5
-    base, mean = counts / counts.sum(), readouts.mean(axis=0)
+    base, mean = smoothed_shares(ratings, domain), readouts.mean(axis=0)
     exponent = _best_exponent([(readouts, ratings, domain.scale.values, base, mean)])
     return Map(tuple(base.tolist()), tuple(mean.tolist()), exponent, len(ratings))
 
@@ -164,6 +163,13 @@ def regrid(masses: Floats, count: int) -> Floats:
     cumulative = np.concatenate([[0.0], np.cumsum(masses)])
     edges = np.interp(np.linspace(0, 1, count + 1), np.linspace(0, 1, len(masses) + 1), cumulative)
     return np.diff(edges)
+
+
+def smoothed_shares(ratings: Floats, domain: Domain) -> Floats:
+    """The share of each label among a domain's ratings, shape (labels,); never 0."""
+    counts = np.bincount(domain.scale.index(ratings), minlength=len(domain.scale.values))
+    smoothed = counts + RECIPE.calibration_pseudo_count
+    return smoothed / smoothed.sum()
 
 
 def fit_calibration(predictions: pa.Table, windows: Windows, domains: Mapping[str, Domain]) -> Calibration:

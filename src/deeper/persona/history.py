@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from deeper.behaviour.users import Windows, key_of
 from deeper.domains import Domain
 from deeper.measure.metrics import crps, weighted_median
-from deeper.persona.calibration import regrid
+from deeper.persona.calibration import regrid, smoothed_shares
 from deeper.persona.recipe import RECIPE
 from deeper.persona.schema import PREDICTION
 
@@ -169,7 +169,8 @@ def with_history(
 def counts_before(windows: Sequence[Sequence[Row]], k: int, domain: Domain) -> Floats:
     """How often a user gave each label in W_0..W_{k-1}; shape (labels,). Unrated items are left out."""
     ratings = np.array([item["rating"] for window in windows[:k] for item in window], np.float64)
-    return _histogram(ratings[domain.is_rated(ratings)], domain)
+    labels = domain.scale.index(ratings[domain.is_rated(ratings)])
+    return np.bincount(labels, minlength=len(domain.scale.values)).astype(np.float64)
 
 
 def _alone(personas: pa.Table, windows: Windows, pools: Pools, domains: Mapping[str, Domain]) -> list[Row]:
@@ -219,8 +220,7 @@ def _fit(samples: Sequence[_Sample], persona_weights: Sequence[float]) -> Pools:
     pools: dict[str, Pool] = {}
     bases: list[Floats] = []
     for sample in samples:
-        counts = _histogram(sample.actual, sample.domain) + 0.5
-        base = counts / counts.sum()
+        base = smoothed_shares(sample.actual, sample.domain)
         weights = _best(partial(_loss, sample, base), persona_weights)
         pools[sample.domain.id] = Pool(tuple(base.tolist()), *weights, ratings=len(sample.actual))
         bases.append(base)
@@ -255,8 +255,3 @@ def _pool(counts: Floats, distribution: Floats, base: Floats, weights: tuple[flo
     # Powers, not logarithms: a weight of 0 must leave its part out, and one-hot distributions must stay finite.
     pooled = shrunk**history * (distribution + RECIPE.calibration_epsilon) ** persona
     return pooled / pooled.sum(axis=-1, keepdims=True)
-
-
-def _histogram(ratings: Floats, domain: Domain) -> Floats:
-    scale = domain.scale
-    return np.bincount(scale.index(ratings), minlength=len(scale.values)).astype(np.float64)

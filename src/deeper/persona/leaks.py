@@ -3,6 +3,8 @@
 import re
 from collections.abc import Iterable
 
+from deeper.persona.recipe import RECIPE
+
 NUMBER = "(?:zero|half|one|two|three|four|five|six|seven|eight|nine|ten|hundred)"
 GAP = r"[\s\-\u2010\u2011]"
 # "at one point" and "one out of many" are not ratings.
@@ -31,7 +33,7 @@ def find_leaks(text: str, titles: Iterable[str]) -> list[str]:
     for title in titles:
         for variant in _variants(title):
             words = _words(variant)
-            if (" " in words or len(words) >= 8) and f" {words} " in haystack:
+            if (" " in words or len(words) >= RECIPE.leak_letters) and f" {words} " in haystack:
                 leaks.add(title)
     return sorted(leaks)
 

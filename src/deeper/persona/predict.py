@@ -42,8 +42,6 @@ PREDICT_INPUT = pa.schema(
     ]
 )
 """A persona's text and the windows to predict from it. It holds only titles, so no rating can reach the engine."""
-PREDICT_ROWS = 16
-"""Personas that are read in one batch. Another batch size changes the last digits of results."""
 EMPTY_PERSONA = "Nothing is known."
 """What the predictor reads where a persona is empty."""
 Answer = tuple[Floats, str]
@@ -107,7 +105,7 @@ def predict_stage(
         function=partial(predict, engine=engine, prompts=prompts, domains=domains, readout=readout, seed=seed),
         schema=PREDICTION,
         settings=stage_settings(engine, prompts, domains, seed, readout=readout),
-        shard_rows=PREDICT_ROWS,
+        shard_rows=RECIPE.predict_rows,
         looked_up=[READOUTS[readout]],
     )
 
@@ -164,10 +162,12 @@ def _structured(
             persona = row["persona"] or EMPTY_PERSONA
             prompt = prompts.render("predict_list", domains[row["domain"]], persona=persona, items=items, count=count)
             groups.setdefault((row["domain"], count), []).append((i, j, prompt))
+    fixed, of_item = RECIPE.structured_tokens
     for (name, count), questions in groups.items():
         domain, unread = domains[name], questions
+        tokens = fixed + of_item * count
         for temperature in RECIPE.structured_temperatures:
-            sampling = Sampling(32 + 12 * count, temperature, seed=seed, json_schema=answer_schema(domain, count))
+            sampling = Sampling(tokens, temperature, seed=seed, json_schema=answer_schema(domain, count))
             completions = engine.generate([prompt for _, _, prompt in unread], sampling)
             for (i, j, _), completion in zip(unread, completions, strict=True):
                 failed: Answer = (np.empty((0, 0)), completion.failure)

@@ -19,8 +19,6 @@ from deeper.storage.stage import Stage
 HISTORY_ONLY = "history_only"
 CONTROL_METHODS = (HISTORY_ONLY, "no_persona", "raw_history")
 """The controls: methods whose rows in the table of personas hold no text of the policy."""
-WRITE_ROWS = 40
-"""Personas that are written in one batch. Another batch size changes the last digits of results."""
 
 
 class Write(Protocol):
@@ -100,7 +98,7 @@ def write_stage(
         function=partial(function, writer=writer, domains=domains),
         schema=schema,
         settings=stage_settings(writer.engine, writer.prompts, domains, writer.seed, max_tokens=writer.max_tokens),
-        shard_rows=WRITE_ROWS,
+        shard_rows=RECIPE.write_rows,
         looked_up=[MODULES[method] for method in methods],
     )
 

@@ -26,8 +26,8 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from deeper.behaviour.published.domain_folder import write_published
 from deeper.behaviour.published.hub_contexts import write_hub
+from deeper.behaviour.recipe import RECIPE
 from deeper.behaviour.users import CONTEXT_WINDOWS
-from deeper.behaviour.windows import WINDOW_SIZE
 from deeper.domains import BUILTIN
 from deeper.errors import UserError
 from deeper.prepare.clean_titles import write_titles
@@ -235,7 +235,7 @@ class _Run:
     def _merge(
         self, con: duckdb.DuckDBPyConnection, staged: Sequence[StagedFile], titles: Path
     ) -> tuple[Counter[str], list[Path]]:
-        rule = MergeRule(self._source.keep, self._windows * WINDOW_SIZE, self._settings.untitled == "drop")
+        rule = MergeRule(self._source.keep, self._windows * RECIPE.window_size, self._settings.untitled == "drop")
         folder = self._work / "kept"
         folder.mkdir(exist_ok=True)
         counts: Counter[str] = Counter()
@@ -252,7 +252,7 @@ class _Run:
         train, held = self._wanted()
         sampled = sample_users(found, train, held, self._domain.id, key)
         if not sampled.num_rows:
-            needed = self._windows * WINDOW_SIZE
+            needed = self._windows * RECIPE.window_size
             raise UserError(
                 f"no user was sampled: {len(found)} users have the {needed} ratings that {self._windows} windows take",
                 where=", ".join(self._raw.ratings),

@@ -12,8 +12,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from deeper.behaviour.recipe import RECIPE
 from deeper.behaviour.schema import BEHAVIOUR, WINDOW
-from deeper.behaviour.windows import WINDOW_SIZE, strings, to_windows
+from deeper.behaviour.windows import strings, to_windows
 from deeper.prepare.database import path_list, quoted
 
 Ints = NDArray[np.int64]
@@ -68,8 +69,8 @@ def write_tables(
         for events in _whole_users(con.sql(query).to_arrow_reader(BATCH_ROWS)):
             behaviour.write_table(events)
             rows["behaviour"] += events.num_rows
-            first = events.filter(pc.field("position") < WINDOW_SIZE * count)
-            windows = to_windows(first, WINDOW_SIZE, count, split=split)
+            first = events.filter(pc.field("position") < RECIPE.window_size * count)
+            windows = to_windows(first, RECIPE.window_size, count, split=split)
             contexts = to_contexts(windows)
             for table, new_rows in (("windows", windows), ("contexts", contexts)):
                 rows[table] += new_rows.num_rows

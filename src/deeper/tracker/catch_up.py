@@ -10,8 +10,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TypeVar
 
-from deeper.persona.predict import PREDICT_ROWS
-from deeper.persona.stages import WRITE_ROWS
+from deeper.persona.recipe import RECIPE
 from deeper.persona.update_input import update_row
 from deeper.tracker.models import Models
 from deeper.tracker.tracked_user import TrackedUser
@@ -36,10 +35,10 @@ def catch_up(users: Sequence[TrackedUser], models: Models) -> None:
     due = [tracked for tracked in users if tracked.is_due]
     while due:
         new, known = [one for one in due if not one.versions], [one for one in due if one.versions]
-        for batch in _batches([one for one in known if one.prediction() is None], PREDICT_ROWS):
+        for batch in _batches([one for one in known if one.prediction() is None], RECIPE.predict_rows):
             _predict(batch, models)
         for method, group in (("initialise", new), ("refine", known)):
-            for batch in _batches(group, WRITE_ROWS):
+            for batch in _batches(group, RECIPE.write_rows):
                 _write(batch, method, models)
         due = [tracked for tracked in due if tracked.is_due and not tracked.attempts]
 

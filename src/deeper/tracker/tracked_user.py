@@ -6,8 +6,8 @@ from typing import Any
 
 import pyarrow as pa
 
+from deeper.behaviour.recipe import RECIPE
 from deeper.behaviour.schema import BEHAVIOUR, TIME
-from deeper.behaviour.windows import WINDOW_SIZE
 from deeper.persona.schema import PERSONA, PREDICTION
 
 Row = dict[str, Any]
@@ -57,7 +57,8 @@ class TrackedUser:
     @property
     def windows(self) -> list[list[Row]]:
         """The full windows, from W_0 on."""
-        return [self.events[k * WINDOW_SIZE : (k + 1) * WINDOW_SIZE] for k in range(len(self.events) // WINDOW_SIZE)]
+        size = RECIPE.window_size
+        return [self.events[k * size : (k + 1) * size] for k in range(len(self.events) // size)]
 
     @property
     def current(self) -> Row | None:
@@ -72,12 +73,12 @@ class TrackedUser:
     @property
     def is_due(self) -> bool:
         """Whether that window is full."""
-        return len(self.events) >= (self.next_k + 1) * WINDOW_SIZE
+        return len(self.events) >= (self.next_k + 1) * RECIPE.window_size
 
     @property
     def in_window(self) -> int:
         """The number of events that wait for their window to be full."""
-        return len(self.events) % WINDOW_SIZE
+        return len(self.events) % RECIPE.window_size
 
     def predicted_points(self) -> list[float] | None:
         """The predicted ratings of the next window; None if there are none or the prediction failed."""

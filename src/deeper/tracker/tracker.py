@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
-from deeper.behaviour.windows import WINDOW_SIZE
+from deeper.behaviour.recipe import RECIPE
 from deeper.commands.execution.shipped import without_shipped
 from deeper.domains import Domain
 from deeper.engine import Engine
@@ -286,7 +286,7 @@ class PersonaTracker:
         repeated: dict[str, int] = {}
         for user, events in new.items():
             tracked = self._users.get(user, TrackedUser(user))
-            all_events, repeated[user] = add_events(user, tracked.events, events, WINDOW_SIZE)
+            all_events, repeated[user] = add_events(user, tracked.events, events, RECIPE.window_size)
             known[user] = replace(tracked, events=all_events)
         self._users |= {user: tracked for user, tracked in known.items() if tracked.events}
         return self._catch_up(list(known.values()), repeated)

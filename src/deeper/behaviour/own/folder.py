@@ -21,10 +21,9 @@ import pyarrow as pa
 
 from deeper.behaviour.own.rows import BadRow, read_events
 from deeper.behaviour.own.table import OwnTable, open_table
+from deeper.behaviour.recipe import RECIPE
 from deeper.behaviour.windows import (
     MIN_WINDOWS,
-    WINDOW_COUNT,
-    WINDOW_SIZE,
     in_time_order,
     short_users,
     split_users,
@@ -60,7 +59,7 @@ def is_own(folder: Path) -> bool:
     return any((folder / name).is_file() for name in FILES)
 
 
-def read_own(folder: Path, size: int = WINDOW_SIZE, count: int = WINDOW_COUNT) -> OwnFiles:
+def read_own(folder: Path, size: int = RECIPE.window_size, count: int = RECIPE.window_count) -> OwnFiles:
     """Read a folder of the user's behaviour into windows; a hash of the user id decides the split in all domains.
 
     Args:
@@ -99,7 +98,7 @@ def read_own(folder: Path, size: int = WINDOW_SIZE, count: int = WINDOW_COUNT) -
 
 
 def cut_windows(
-    events: pa.Table, path: Path, size: int = WINDOW_SIZE, count: int = WINDOW_COUNT
+    events: pa.Table, path: Path, size: int = RECIPE.window_size, count: int = RECIPE.window_count
 ) -> tuple[pa.Table, int, set[tuple[str, str]]]:
     """Cut a file's events into windows, and split its users by a hash of their ids.
 

@@ -23,7 +23,8 @@ from deeper.behaviour.own.scale import SCALE_EXAMPLES, infer_scale, parse_scale,
 from deeper.behaviour.own.table import OwnTable, open_table
 from deeper.behaviour.own.text_rows import Unreadable
 from deeper.behaviour.own.values import BadValue, parse_number
-from deeper.behaviour.windows import MIN_WINDOWS, WINDOW_SIZE
+from deeper.behaviour.recipe import RECIPE
+from deeper.behaviour.windows import MIN_WINDOWS
 from deeper.domains import BUILTIN, Domain, Scale
 from deeper.errors import UserError
 
@@ -212,7 +213,9 @@ def _notes(summary: RatingsSummary, short: int, header: Sequence[str], is_time_g
         how = "" if is_time_given else " (set one with --columns time=COLUMN)"
         notes.append(f"{why}the order of the rows is used{how}")
     if short:
-        notes.append(f"users left out for fewer than {MIN_WINDOWS * WINDOW_SIZE} ratings: {short} of {summary.users}")
+        notes.append(
+            f"users left out for fewer than {MIN_WINDOWS * RECIPE.window_size} ratings: {short} of {summary.users}"
+        )
     return notes
 
 

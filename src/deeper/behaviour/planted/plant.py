@@ -19,8 +19,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from deeper.behaviour.recipe import RECIPE
 from deeper.behaviour.schema import BEHAVIOUR
-from deeper.behaviour.windows import WINDOW_SIZE
 from deeper.domains import Domain, Scale
 from deeper.domains.toml_text import domain_toml
 from deeper.storage.new_folder import new_folder
@@ -93,7 +93,7 @@ def plant_users(
     seed: int = 1,
     domain: Domain = PLANTED,
     *,
-    size: int = WINDOW_SIZE,
+    size: int = RECIPE.window_size,
     noise_steps: float = 0.8,
 ) -> Planted:
     """Make users with planted taste. The same arguments give the same users, and more users begin with the same ones.

@@ -18,7 +18,7 @@ from deeper.behaviour.published.from_windows import context_records, domain_fiel
 from deeper.behaviour.published.merge_records import LocatedRecord, Quirks, merge_records
 from deeper.behaviour.published.records import Record, format_context, format_wide, parse_context, parse_wide
 from deeper.behaviour.published.text_files import csv_rows, csv_text, json_line, json_records, write_folder
-from deeper.behaviour.windows import WINDOW_SIZE
+from deeper.behaviour.recipe import RECIPE
 from deeper.domains import BUILTIN, Domain, find_domain
 from deeper.errors import UserError
 
@@ -32,7 +32,9 @@ def find_published(root: Path) -> list[Path]:
     return sorted(folder for folder in levels if _context_files(folder) or _csv_files(folder))
 
 
-def read_published(folder: Path, domain: Domain | None = None, size: int = WINDOW_SIZE) -> tuple[pa.Table, Quirks]:
+def read_published(
+    folder: Path, domain: Domain | None = None, size: int = RECIPE.window_size
+) -> tuple[pa.Table, Quirks]:
     """Read the published folder of one domain.
 
     Args:

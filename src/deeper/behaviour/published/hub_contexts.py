@@ -17,8 +17,8 @@ from deeper.behaviour.published.from_windows import context_records, domain_fiel
 from deeper.behaviour.published.merge_records import LocatedRecord, Quirks, merge_records
 from deeper.behaviour.published.records import format_context, parse_context
 from deeper.behaviour.published.text_files import json_array, json_records, write_folder
+from deeper.behaviour.recipe import RECIPE
 from deeper.behaviour.users import CONTEXT_WINDOWS
-from deeper.behaviour.windows import WINDOW_SIZE
 from deeper.domains import Domain, find_domain
 from deeper.errors import UserError
 
@@ -31,7 +31,7 @@ def is_hub(root: Path) -> bool:
     return bool(_files(root))
 
 
-def read_hub(root: Path, domain: Domain | None = None, size: int = WINDOW_SIZE) -> tuple[pa.Table, Quirks]:
+def read_hub(root: Path, domain: Domain | None = None, size: int = RECIPE.window_size) -> tuple[pa.Table, Quirks]:
     """Read the contexts of the hub layout.
 
     Args:

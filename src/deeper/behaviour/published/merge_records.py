@@ -8,9 +8,9 @@ from pathlib import Path
 import pyarrow as pa
 
 from deeper.behaviour.published.records import RawWindow, Record
+from deeper.behaviour.recipe import RECIPE
 from deeper.behaviour.schema import WINDOW
 from deeper.behaviour.titles import clean_title, has_title, remove_hidden, unescape
-from deeper.behaviour.windows import WINDOW_SIZE
 from deeper.domains import Domain
 from deeper.errors import UserError
 
@@ -94,7 +94,7 @@ class _User:
 
 
 def merge_records(
-    records: Iterable[LocatedRecord], find: Callable[[str], Domain], size: int = WINDOW_SIZE
+    records: Iterable[LocatedRecord], find: Callable[[str], Domain], size: int = RECIPE.window_size
 ) -> tuple[pa.Table, Quirks]:
     """Merge records into a WINDOW table; a user keeps the windows W0..Wn before the first gap.
 

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from rich.console import Console
 
 from deeper.behaviour.fingerprints import FINGERPRINTS, fingerprints
+from deeper.behaviour.recipe import RECIPE as BEHAVIOUR_RECIPE
 from deeper.commands.evaluate.evaluation_rounds import EvaluationRounds, Outcome
 from deeper.commands.evaluate.plan import RunPlan, make_plan
 from deeper.commands.evaluate.settings import Settings
@@ -24,11 +25,13 @@ from deeper.evaluation.recipe import RECIPE as EVALUATION_RECIPE
 from deeper.evaluation.results import summarise
 from deeper.evaluation.results_schema import NotAvailableBaseline, Results
 from deeper.evaluation.run_summary import calibration_fits, history_fits, total_cost
+from deeper.measure.recipe import RECIPE as MEASURE_RECIPE
 from deeper.persona.cross_fit import CrossFit
 from deeper.persona.history import History, fit_history, with_history
 from deeper.persona.recipe import RECIPE as PERSONA_RECIPE
 from deeper.storage import layout
 from deeper.storage.provenance import provenance
+from deeper.storage.recipes import dump_recipes
 from deeper.storage.run_folder import RunFolder
 from deeper.storage.stage import COST
 
@@ -171,7 +174,9 @@ def _manifest(plan: RunPlan, results: Results, reused: Mapping[str, Sequence[str
         "config": results.config,
         "engines": {role: plan.engines[role].fingerprint for role in ("policy", "predictor")},
         "prompt_version": plan.prompts.version,
-        "recipes": {"persona": asdict(PERSONA_RECIPE), "evaluation": asdict(EVALUATION_RECIPE)},
+        "recipes": dump_recipes(
+            behaviour=BEHAVIOUR_RECIPE, persona=PERSONA_RECIPE, evaluation=EVALUATION_RECIPE, measure=MEASURE_RECIPE
+        ),
         "reused_shards": reused,
         "domains": {name: asdict(domain) for name, domain in plan.loaded.domains.items()},
         "eval_users": len(plan.population.eval),

@@ -44,11 +44,12 @@ from deeper.evaluation.results_schema import parse_results
 from deeper.evaluation.schema import ERROR
 from deeper.learning.preferences.reality_report import read_reward_report
 from deeper.learning.preferences.recipe import REWARD_RECIPE
-from deeper.learning.recipes import dump_recipes
+from deeper.measure.recipe import RECIPE as MEASURE_RECIPE
 from deeper.persona.schema import PERSONA
 from deeper.persona.updaters import MODULES
 from deeper.storage.layout import MANIFEST_FILE, RESULTS_FILE, REWARD_REPORT_FILE
 from deeper.storage.provenance import provenance
+from deeper.storage.recipes import dump_recipes
 from deeper.storage.run_folder import RunFolder
 
 if TYPE_CHECKING:
@@ -256,7 +257,7 @@ def empty_report(settings: LearnSettings) -> LearningReport:
         **provenance(),
         seed=settings.seed,
         config=settings.model_dump(mode="json"),
-        recipe=dump_recipes(reward=REWARD_RECIPE, length_alarms=LENGTH_ALARMS),
+        recipes=dump_recipes(reward=REWARD_RECIPE, measure=MEASURE_RECIPE, length_alarms=LENGTH_ALARMS),
         steps_total=STEPS,
         steps=[],
         reused_steps={},
@@ -271,8 +272,7 @@ def _reward_summary(content: Mapping[str, Any], run: Path) -> RewardSummary:
     report = read_reward_report(content, str(run / REWARD_REPORT_FILE))
     return RewardSummary(
         trustworthy=report.trustworthy,
-        min_reliability=report.min_reliability,
-        min_users=report.min_users,
+        recipes=report.recipes,
         counts=report.counts,
         examples=report.examples,
         reliability=report.overall.reliability,

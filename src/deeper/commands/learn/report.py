@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from deeper.learning.preferences.reality_report import Figure, MeanDirection
+from deeper.learning.preferences.reality_report import Figure, MeanDirection, RewardRecipes
 from deeper.storage.frozen_values import FrozenValues
 
 Interval = tuple[float | None, float | None]
@@ -66,8 +66,7 @@ class RewardSummary(FrozenValues):
     """What the report keeps of an iteration's `reward.json`."""
 
     trustworthy: bool
-    min_reliability: float
-    min_users: int
+    recipes: RewardRecipes
     counts: dict[str, int]
     examples: list[dict[str, Any]]
     reliability: Figure
@@ -123,7 +122,7 @@ class LearningReport(BaseModel):
         machine: The machine.
         seed: Seed of everything random.
         config: Settings of `deeper learn`.
-        recipe: Numbers that are not settings, by the name of the recipe.
+        recipes: Numbers that are not settings, by the name of the recipe.
         steps_total: Number of steps of a whole run.
         steps: The finished steps.
         reused_steps: The steps that keep results of older code, each with the modules that have changed since.
@@ -138,7 +137,7 @@ class LearningReport(BaseModel):
     machine: dict[str, Any]
     seed: int
     config: dict[str, Any]
-    recipe: dict[str, dict[str, Any]]
+    recipes: dict[str, dict[str, Any]]
     steps_total: int
     steps: list[Step]
     reused_steps: dict[str, list[str]]

@@ -14,6 +14,7 @@ from typing import Any
 import pyarrow as pa
 
 from deeper.behaviour.load import load_windows
+from deeper.behaviour.recipe import RECIPE as BEHAVIOUR_RECIPE
 from deeper.commands.pairs.layout import REPORT, TRAIN, VALIDATION, lines_of, table_of
 from deeper.commands.pairs.report import PairCounts, PairSource, PairsReport
 from deeper.commands.pairs.settings import PairSettings
@@ -22,13 +23,13 @@ from deeper.domains import Domain
 from deeper.errors import UserError
 from deeper.learning.preferences.choose_pairs import ChosenPairs, check_split, choose_pairs, quantiles, split_pairs
 from deeper.learning.preferences.reality_report import RewardReport, read_reward_report
-from deeper.learning.preferences.recipe import REWARD_RECIPE
+from deeper.learning.preferences.recipe import PAIR_RECIPE, REWARD_RECIPE
 from deeper.learning.preferences.rewarded_contexts import RewardedContext, pool_runs, rewarded_contexts
 from deeper.learning.preferences.schema import CONTEXT, DIRECTION, REWARD
-from deeper.learning.recipes import dump_recipes
 from deeper.persona.prompts.templates import Prompts, load_prompts
 from deeper.storage.layout import CONTEXTS_FILE, DIRECTIONS_FILE, MANIFEST_FILE, REWARD_REPORT_FILE, REWARDS_FILE
 from deeper.storage.provenance import provenance
+from deeper.storage.recipes import dump_recipes
 from deeper.storage.run_folder import RunFolder
 from deeper.storage.settings import resolve
 
@@ -146,13 +147,13 @@ def _check_together(found: Sequence[_Run]) -> None:
 def _check_trust(found: Sequence[_Run]) -> None:
     for run in found:
         if not run.reward.trustworthy:
-            overall = run.reward.overall
+            overall, needed = run.reward.overall, run.reward.recipes.reward
             value, (low, high) = overall.reliability.value, overall.reliability.ci
             known = "unknown" if value is None else f"{value:.2f}"
             interval = "" if low is None or high is None else f" [{low:.2f}, {high:.2f}]"
             raise UserError(
                 f"the reward cannot be trusted: its reliability is {known}{interval} on {overall.users} users; "
-                f"needed are {run.reward.min_reliability} with an interval above 0, and {run.reward.min_users} users",
+                f"needed are {needed.min_reliability} with an interval above 0, and {needed.min_users} users",
                 where=str(run.folder.path),
                 do="sample for more users, reward with a better predictor, or learn from it anyway with --force",
             )
@@ -202,7 +203,7 @@ def _report(
     return PairsReport(
         **provenance(),
         config=settings.model_dump(mode="json"),
-        recipe=dump_recipes(reward=REWARD_RECIPE),
+        recipes=dump_recipes(reward=REWARD_RECIPE, pairs=PAIR_RECIPE, behaviour=BEHAVIOUR_RECIPE),
         rule={**asdict(settings.rule), "margins": dict(chosen.margins)},
         templates=found[0].manifest["templates"],
         max_persona_tokens=found[0].sampled.max_persona_tokens,

@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 from deeper.behaviour.published.hub_pairs import read_messages
+from deeper.behaviour.recipe import RECIPE
 from deeper.commands.pairs.layout import REPORT, TRAIN, VALIDATION
 from deeper.commands.pairs.pairs import write_pair_folder
 from deeper.commands.pairs.report import PairCounts, PairSource, PairsReport
@@ -19,6 +20,7 @@ from deeper.errors import UserError
 from deeper.learning.preferences.choose_pairs import check_split, split_pairs
 from deeper.learning.preferences.schema import PAIR
 from deeper.storage.provenance import provenance
+from deeper.storage.recipes import dump_recipes
 from deeper.storage.run_folder import RunFolder
 
 PUBLISHED = "published"
@@ -53,7 +55,7 @@ def take_published(settings: PairSettings, files: Sequence[Path], out: Path) -> 
     report = PairsReport(
         **provenance(),
         config=settings.model_dump(mode="json"),
-        recipe={},
+        recipes=dump_recipes(behaviour=RECIPE),
         templates={},
         max_persona_tokens=None,
         runs=[PairSource(run=file.name, digest=_digest(file.read_bytes())) for file in files],

@@ -73,7 +73,7 @@ class PairsReport(FrozenValues):
         versions: Versions of packages.
         machine: The machine.
         config: Settings of `deeper pairs`.
-        recipe: Numbers that are not settings, by the name of the recipe.
+        recipes: Numbers that are not settings, by the name of the recipe.
         rule: The rule that chose the pairs, and δ of each domain as `margins`.
         templates: Hashes of the prompt templates that the answers answer, by name; none for published pairs.
         max_persona_tokens: Length limit of a persona, in tokens.
@@ -87,7 +87,7 @@ class PairsReport(FrozenValues):
     versions: dict[str, str]
     machine: dict[str, Any]
     config: dict[str, Any]
-    recipe: dict[str, dict[str, Any]]
+    recipes: dict[str, dict[str, Any]]
     rule: dict[str, Any] | None = None
     templates: dict[str, str]
     max_persona_tokens: int | None

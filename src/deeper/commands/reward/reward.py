@@ -31,9 +31,11 @@ from deeper.learning.preferences.reality_report import Reality
 from deeper.learning.preferences.recipe import REWARD_RECIPE
 from deeper.learning.preferences.rewards import asked_of_candidates, asked_of_old, check_zero, reward_table
 from deeper.learning.preferences.schema import CONTEXT, DIRECTION
+from deeper.measure.recipe import RECIPE as MEASURE_RECIPE
 from deeper.persona.calibration import UNCALIBRATED
 from deeper.persona.predictors import Predictors
 from deeper.persona.prompts.templates import load_prompts
+from deeper.persona.recipe import RECIPE as PERSONA_RECIPE
 from deeper.storage.layout import (
     CONFIG_FILE,
     CONTEXTS_FILE,
@@ -46,6 +48,7 @@ from deeper.storage.layout import (
 )
 from deeper.storage.parquet import read_parquet
 from deeper.storage.provenance import provenance
+from deeper.storage.recipes import dump_recipes
 from deeper.storage.run_folder import RunFolder
 from deeper.storage.settings import resolve
 from deeper.storage.stage import COST
@@ -132,9 +135,8 @@ def _reward(
         "predictors": [engine.fingerprint for engine in predictors.engines],
         "users_of_predictors": [len(users or ()) for users in predictors.users],
         "counts": _counts(contexts, directions, rewards, compared[settings.reward]),
-        "old_persona_again": {"largest": largest, "tolerance": REWARD_RECIPE.rescored_tolerance},
-        "min_reliability": REWARD_RECIPE.min_reliability,
-        "min_users": REWARD_RECIPE.min_users,
+        "recipes": dump_recipes(reward=REWARD_RECIPE, persona=PERSONA_RECIPE, measure=MEASURE_RECIPE),
+        "old_persona_again": {"largest": largest},
         "reused_shards": executor.reused,
         "trustworthy": reality[settings.reward].is_trustworthy,
         "reality": {name: found.as_json() for name, found in reality.items()},

@@ -5,7 +5,6 @@ S_1, written greedily ─▶ P_2 from S_1 ─▶ contexts with k = 2 ─▶ N di
 """
 
 from collections import Counter
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from rich.console import Console
 
 from deeper.behaviour.fingerprints import FINGERPRINTS, fingerprints
 from deeper.behaviour.load import Loaded, load_windows
+from deeper.behaviour.recipe import RECIPE as BEHAVIOUR_RECIPE
 from deeper.behaviour.users import Windows, choose_users
 from deeper.commands.execution.engines import make_engines, make_predictors
 from deeper.commands.execution.local_executor import LocalExecutor
@@ -23,10 +23,11 @@ from deeper.engine import Engine
 from deeper.errors import UserError, printable
 from deeper.learning.preferences.contexts import contexts
 from deeper.learning.preferences.directions import Sampler, sample_stage
+from deeper.learning.preferences.recipe import SAMPLE_RECIPE
 from deeper.persona.calibration import UNCALIBRATED
 from deeper.persona.predictors import Predictors
 from deeper.persona.prompts.templates import load_prompts
-from deeper.persona.recipe import RECIPE
+from deeper.persona.recipe import RECIPE as PERSONA_RECIPE
 from deeper.persona.rounds import Loop, RoundsPlan, asked_for, carried
 from deeper.persona.write import Writer
 from deeper.storage.layout import (
@@ -38,6 +39,7 @@ from deeper.storage.layout import (
     PREDICTIONS_FILE,
 )
 from deeper.storage.provenance import provenance
+from deeper.storage.recipes import dump_recipes
 from deeper.storage.run_folder import RunFolder
 from deeper.storage.stage import COST, PlannedStage
 
@@ -134,7 +136,7 @@ def _sample(
         "engines": {"policy": policy.fingerprint, "predictors": [engine.fingerprint for engine in predictors.engines]},
         "prompt_version": prompts.version,
         "templates": prompts.hashes_for("policy"),
-        "recipes": {"persona": asdict(RECIPE)},
+        "recipes": dump_recipes(behaviour=BEHAVIOUR_RECIPE, persona=PERSONA_RECIPE, sample=SAMPLE_RECIPE),
         "reused_shards": executor.reused,
         "counts": _counts(first.num_rows, pa.concat_tables(written), context_rows, directions),
     }

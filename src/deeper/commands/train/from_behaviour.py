@@ -12,6 +12,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from deeper.behaviour.fingerprints import FINGERPRINTS, fingerprints
+from deeper.behaviour.recipe import RECIPE as BEHAVIOUR_RECIPE
 from deeper.behaviour.splits import user_hash
 from deeper.commands.execution.engines import check_adapter
 from deeper.commands.train.settings import BehaviourTrainingSettings, ColdstartSettings, PredictorSettings
@@ -22,19 +23,28 @@ from deeper.errors import UserError
 from deeper.learning.describer.recipe import DESCRIBER
 from deeper.learning.examples.recipe import LESSONS, READINGS
 from deeper.learning.examples.user_windows import one_prefix_each, prefixes_by_domain
-from deeper.learning.recipes import dump_recipes
 from deeper.learning.training.recipe import ADAPTER, COLDSTART, PREDICTOR
 from deeper.learning.training_record import TrainingRecord
 from deeper.persona.prompts.templates import Prompts, load_prompts
+from deeper.persona.recipe import RECIPE as PERSONA_RECIPE
 from deeper.persona.updaters import UPDATERS
 from deeper.storage.code_hash import code_modules
 from deeper.storage.provenance import provenance
+from deeper.storage.recipes import dump_recipes
 from deeper.storage.run_folder import RunFolder
 
 if TYPE_CHECKING:
     from deeper.learning.training.trainer import Progress, TrainingPlan
 
 log = logging.getLogger(__name__)
+
+SHARED_RECIPES = {
+    "behaviour": BEHAVIOUR_RECIPE,
+    "persona": PERSONA_RECIPE,
+    "describer": DESCRIBER,
+    "adapter": ADAPTER,
+}
+"""The recipes that shape both kinds of training."""
 
 
 def train_predictor(settings: PredictorSettings, out: Path, show: "Callable[[Progress], None]") -> dict[str, Any]:
@@ -51,14 +61,14 @@ def train_predictor(settings: PredictorSettings, out: Path, show: "Callable[[Pro
     Raises:
         UserError: The data, the settings, the folder or the machine does not allow the training.
     """
-    recipe = dump_recipes(describer=DESCRIBER, readings=READINGS, predictor=PREDICTOR, adapter=ADAPTER)
-    return _train(settings, out, show, "predictor", _predictor, _predictor_code, recipe)
+    recipes = dump_recipes(**SHARED_RECIPES, readings=READINGS, predictor=PREDICTOR)
+    return _train(settings, out, show, "predictor", _predictor, _predictor_code, recipes)
 
 
 def train_coldstart(settings: ColdstartSettings, out: Path, show: "Callable[[Progress], None]") -> dict[str, Any]:
     """Train a model to write personas as the describer does; arguments and result as for `train_predictor`."""
-    recipe = dump_recipes(describer=DESCRIBER, lessons=LESSONS, coldstart=COLDSTART, adapter=ADAPTER)
-    return _train(settings, out, show, "policy", _coldstart, _coldstart_code, recipe)
+    recipes = dump_recipes(**SHARED_RECIPES, lessons=LESSONS, coldstart=COLDSTART)
+    return _train(settings, out, show, "policy", _coldstart, _coldstart_code, recipes)
 
 
 @dataclass(frozen=True)
@@ -81,7 +91,7 @@ def _train(
     kind: AdapterKind,
     run: Callable[[Any, _Job], tuple[list[dict[str, Any]], dict[str, Any]]],
     find_code: Callable[[], dict[str, str]],
-    recipe: dict[str, Any],
+    recipes: dict[str, Any],
 ) -> dict[str, Any]:
     check_extra()
     folder = RunFolder(out, settings)
@@ -126,7 +136,7 @@ def _train(
             "templates": templates,
             "seed": settings.seed,
             "settings": settings.model_dump(mode="json"),
-            "recipe": recipe,
+            "recipes": recipes,
             "code": code,
             "provenance": provenance(),
         }
@@ -134,7 +144,7 @@ def _train(
         folder.write_json(METRICS, metrics)
         seen = [window for user in (*users.train, *users.validation) for window in user.windows]
         folder.write_json(FINGERPRINTS, {"windows": fingerprints(seen)})
-        kept = ("settings", "recipe", "code", "provenance", "seed", "steps", "users")
+        kept = ("settings", "recipes", "code", "provenance", "seed", "steps", "users")
         record = TrainingRecord(**{name: metrics[name] for name in kept})
         hashes = {user_hash(user.domain.id, user.user) for user in users.train}
         write_card(out, kind=kind, base=base, templates=templates, users=hashes,

@@ -23,12 +23,12 @@ from deeper.commands.train.start import check_extra, check_origin, fitting, load
 from deeper.engine.adapter import CARD, METRICS, Adapter, check_base, write_card
 from deeper.engine.protocol import Prompt
 from deeper.errors import UserError
-from deeper.learning.recipes import dump_recipes
 from deeper.learning.training.collapse import alarms
 from deeper.learning.training.recipe import ADAPTER, DPO_ALARMS
 from deeper.learning.training_record import TrainingRecord
 from deeper.storage.code_hash import code_modules
 from deeper.storage.provenance import provenance
+from deeper.storage.recipes import dump_recipes
 from deeper.storage.run_folder import RunFolder
 
 if TYPE_CHECKING:
@@ -195,7 +195,7 @@ def _run(settings: DpoSettings, job: _Job) -> dict[str, Any]:
         "templates": job.files.templates,
         "seed": settings.seed,
         "settings": settings.model_dump(mode="json"),
-        "recipe": dump_recipes(alarms=DPO_ALARMS, adapter=ADAPTER),
+        "recipes": dump_recipes(alarms=DPO_ALARMS, adapter=ADAPTER),
         "code": job.code,
         "provenance": provenance(),
     }
@@ -206,7 +206,7 @@ def _write(job: _Job, metrics: dict[str, Any]) -> None:
 
     save_adapter(job.model, job.folder.path)
     job.folder.write_json(METRICS, metrics)
-    kept = ("settings", "recipe", "code", "provenance", "seed", "steps", "pairs", "users", "policy_adapter")
+    kept = ("settings", "recipes", "code", "provenance", "seed", "steps", "pairs", "users", "policy_adapter")
     record = TrainingRecord(**{name: metrics[name] for name in kept})
     write_card(job.folder.path, kind="policy", base=job.base, templates=job.files.templates,
                users={user_hash(domain, user) for domain, user in job.files.users},

@@ -70,7 +70,7 @@ def facts_of(windows: Sequence[Window], domain: Domain, median: float | None = N
         spread=float(np.abs(ratings - median).mean() / span),
         lean=float(np.sign(ratings - median).mean()),
         best=float((ratings > scale.maximum - scale.step / 2).mean()),
-        worst=float((ratings <= scale.minimum + span / 4).mean()),
+        worst=float((ratings <= scale.minimum + span * DESCRIBER.worst_part).mean()),
         drift=drift(windows, domain),
         pleasing=pleasing,
         disappointing=disappointing,

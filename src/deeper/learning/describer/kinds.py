@@ -6,6 +6,7 @@ from functools import lru_cache
 
 from deeper.domains import Domain
 from deeper.learning.describer.level_words import LEVEL_WORDS
+from deeper.learning.describer.recipe import DESCRIBER
 
 _NO_KIND = """
 about after again all also and any are away back been before being both but can com could did does dont down each
@@ -34,12 +35,8 @@ YEAR = re.compile(r"\((1[89]\d\d|20\d\d)\)\s*$")
 def eras(domain: Domain) -> tuple[tuple[int, str], ...]:
     """The first year of each era, ascending, and the name of its items."""
     nouns = plural(domain.item_noun)
-    return (
-        (0, f"old {nouns}"),
-        (1980, f"{nouns} of the eighties"),
-        (1990, f"{nouns} of the nineties"),
-        (2000, f"newer {nouns}"),
-    )
+    names = f"old {nouns}", f"{nouns} of the eighties", f"{nouns} of the nineties", f"newer {nouns}"
+    return tuple(zip((0, *DESCRIBER.era_starts), names, strict=True))
 
 
 @lru_cache(maxsize=1 << 17)

@@ -16,11 +16,13 @@ class DescriberRecipe:
             first wording, and a small model repeats what it has read. The others keep it from learning one form only.
         attempts: Phrasings tried before kinds are left out, and again before only the verdict is left, because a title
             or a rating stands in the text.
+        era_starts: First year of the eighties, of the nineties and of newer items; what came before is old.
         kind_min_titles: Distinct titles that a kind needs before the text may mention it.
         kind_shrinkage_items: Average items that are added to each kind before its effect is computed.
         kind_min_score: Smallest summed deviation of a kind, in standard deviations of such a sum.
         max_kinds: Most kinds that a text names as pleasing, and most that it names as disappointing.
         drift_min_score: Smallest change of the last window, in standard deviations of such a change.
+        worst_part: Part of the scale's range, from its minimum, in which a rating counts as low.
         spread_starts: Mean absolute deviation (share of the scale's range) at which each next level of `SPREAD` starts;
             about the quartiles of real users.
         lean_starts: Lean (−1 to 1) at which each next level of `LEAN` starts.
@@ -34,11 +36,13 @@ class DescriberRecipe:
     plain_fact_share: float = 0.4
     first_wording_weight: int = 4
     attempts: int = 5
+    era_starts: tuple[int, int, int] = (1980, 1990, 2000)
     kind_min_titles: int = 3
     kind_shrinkage_items: float = 3.0
     kind_min_score: float = 1.0
     max_kinds: int = 3
     drift_min_score: float = 1.6
+    worst_part: float = 0.25
     spread_starts: tuple[float, ...] = (0.06, 0.12, 0.18)
     lean_starts: tuple[float, ...] = (-0.4, -0.15, 0.15, 0.4)
     best_starts: tuple[float, ...] = (0.03, 0.2, 0.5)

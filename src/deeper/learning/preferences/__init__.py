@@ -3,5 +3,5 @@
     contexts ─▶ directions ─▶ gains ─▶ rewards, reality ─▶ rewarded_contexts ─▶ choose_pairs
 
 `reality` measures whether a reward is more than luck; `reality_report` holds the types of its report. `schema` has the
-tables, `recipe` the thresholds of trust.
+tables, `recipe` the numbers that shape all of this.
 """

@@ -19,14 +19,13 @@ import pyarrow as pa
 from deeper.behaviour.splits import part
 from deeper.behaviour.users import keys_of
 from deeper.errors import UserError
+from deeper.learning.preferences.recipe import PAIR_RECIPE
 from deeper.learning.preferences.rewarded_contexts import RewardedContext, RewardedDirection
 from deeper.learning.preferences.schema import PAIR
 
 MarginKind = Literal["quantile", "absolute"]
 Preference = Literal["margin", "hard"]
 
-REWARD_TOLERANCE = 1e-9
-"""Rewards closer than this are equal: sums of the same errors in another order differ in their last digits."""
 QUANTILES = {"min": 0.0, "5%": 0.05, "25%": 0.25, "50%": 0.5, "75%": 0.75, "95%": 0.95, "max": 1.0}
 
 
@@ -86,14 +85,14 @@ def choose_pairs(found: Sequence[RewardedContext], rule: PairRule) -> ChosenPair
             "no direction has a reward",
             do="look at the failures in rewards.parquet; use engines whose answers can be read",
         )
-    margins = _margins(found, rule)
+    margins, tolerance = _margins(found, rule), PAIR_RECIPE.reward_tolerance
     counts = Counter(contexts=len(found), directions=len(rewards), leaking=0)
     rows: list[dict[str, Any]] = []
     for context in found:
-        good = [one for one in context.directions if one.r >= rule.tau_plus - REWARD_TOLERANCE]
+        good = [one for one in context.directions if one.r >= rule.tau_plus - tolerance]
         positives = [one for one in good if not one.leaks]
-        negatives = [one for one in context.directions if one.r <= rule.tau_minus + REWARD_TOLERANCE]
-        made = _choose(positives, negatives, max(margins[context.domain] - REWARD_TOLERANCE, REWARD_TOLERANCE), rule)
+        negatives = [one for one in context.directions if one.r <= rule.tau_minus + tolerance]
+        made = _choose(positives, negatives, max(margins[context.domain] - tolerance, tolerance), rule)
         counts.update(
             positives=len(positives),
             leaking=len(good) - len(positives),

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from deeper.domains import Domain
 from deeper.engine import Completion, Engine, Prompt, Sampling
+from deeper.learning.preferences.recipe import SAMPLE_RECIPE
 from deeper.learning.preferences.schema import DIRECTION
 from deeper.persona.leaks import find_leaks
 from deeper.persona.prompts.templates import Prompts
@@ -17,9 +18,6 @@ from deeper.persona.stage_settings import stage_settings
 from deeper.persona.update_input import update_input
 from deeper.persona.updaters import MODULES, UPDATERS
 from deeper.storage.stage import Stage
-
-SAMPLE_ROWS = 8
-"""Contexts that are sampled for at once. Another number gives other batches, and so other samples."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +80,7 @@ def sample_stage(sampler: Sampler, domains: Mapping[str, Domain]) -> Stage:
             directions=sampler.directions,
             temperature=sampler.temperature,
         ),
-        shard_rows=SAMPLE_ROWS,
+        shard_rows=SAMPLE_RECIPE.rows,
         looked_up=[MODULES["refine"]],
     )
 

@@ -7,7 +7,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from deeper.errors import UserError
-from deeper.learning.preferences.recipe import REWARD_RECIPE
+from deeper.learning.preferences.recipe import REWARD_RECIPE, RewardRecipe
 from deeper.measure.agreement import Estimate
 from deeper.storage.frozen_values import FrozenValues
 
@@ -126,6 +126,12 @@ class RewardConfig(FrozenValues):
     weights: tuple[float, float, float]
 
 
+class RewardRecipes(FrozenValues):
+    """The recipe in `reward.json` that says when the reward was trusted."""
+
+    reward: RewardRecipe
+
+
 class RewardReport(FrozenValues):
     """What other commands read of `reward.json`.
 
@@ -134,8 +140,7 @@ class RewardReport(FrozenValues):
         predictors: Fingerprints of the predictors.
         counts: Contexts and directions, and how many got no reward.
         trustworthy: Whether a policy may learn from the reward.
-        min_reliability: The reliability that was needed.
-        min_users: The users that were needed.
+        recipes: The recipes that it was made with.
         reality: How real the reward is, by measure (mae, crps).
         examples: Some contexts with their best and worst direction.
     """
@@ -144,8 +149,7 @@ class RewardReport(FrozenValues):
     predictors: list[str]
     counts: dict[str, int]
     trustworthy: bool
-    min_reliability: float
-    min_users: int
+    recipes: RewardRecipes
     reality: dict[str, Reality]
     examples: list[dict[str, Any]]
 

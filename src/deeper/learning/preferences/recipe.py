@@ -1,6 +1,29 @@
-"""The numbers that decide whether a reward may be learnt from."""
+"""The numbers that shape directions, pairs, and whether a reward may be learnt from."""
 
 from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class SampleRecipe:
+    """How directions are sampled.
+
+    Attributes:
+        rows: Contexts that are sampled for at once. Another number gives other batches, and so other samples.
+    """
+
+    rows: int = 8
+
+
+@dataclass(frozen=True)
+class PairRecipe:
+    """How rewards are compared.
+
+    Attributes:
+        reward_tolerance: Rewards closer than this are equal: sums of the same errors in another order differ in their
+            last digits.
+    """
+
+    reward_tolerance: float = 1e-9
 
 
 @dataclass(frozen=True)
@@ -21,5 +44,9 @@ class RewardRecipe:
     rescored_tolerance: float = 0.01
 
 
+SAMPLE_RECIPE = SampleRecipe()
+"""The recipe of all directions."""
+PAIR_RECIPE = PairRecipe()
+"""The recipe of all pairs."""
 REWARD_RECIPE = RewardRecipe()
 """The recipe of all rewards."""

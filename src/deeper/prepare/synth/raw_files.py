@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc_typed
 import pyarrow.parquet as pq
 
-from deeper.behaviour.windows import WINDOW_SIZE
+from deeper.behaviour.recipe import RECIPE
 from deeper.domains import BUILTIN, Domain
 from deeper.errors import UserError
 from deeper.prepare.raw import reasons
@@ -127,7 +127,7 @@ class _RatingsWriter:
     ) -> None:
         self._format, self._domain, self._quirks, self._bad_places = file_format, domain, quirks, bad_places
         self._name = file_format.ratings_file.format(source.category)
-        self._needed = source.windows * WINDOW_SIZE
+        self._needed = source.windows * RECIPE.window_size
         labels = [f"{value:.1f}" if file_format.family in ("movielens", "amazon") else label
                   for value, label in zip(domain.scale.values.tolist(), domain.scale.labels, strict=True)]  # fmt: skip
         self._labels = pa.array(["0", *labels])

@@ -101,19 +101,17 @@ def _with_interval(estimate: Estimate | None) -> str:
 
 
 def _notes(report: Report) -> list[str]:
-    counts, again = report["counts"], report["old_persona_again"]
-    # `reward.json` of an earlier version has another name for it.
-    contexts = counts.get("contexts_unrewarded", counts.get("contexts_not_judged"))
+    counts, needed, again = report["counts"], report["recipes"]["reward"], report["old_persona_again"]
     verdict = "can be trusted" if report["trustworthy"] else "cannot be trusted: do not learn from it"
     return [
-        f"The reward {verdict}. It needs a reliability of {report['min_reliability']} with an interval above zero, and "
-        f"{report['min_users']} users.",
+        f"The reward {verdict}. It needs a reliability of {needed['min_reliability']} with an interval above zero, and "
+        f"{needed['min_users']} users.",
         f"{counts['directions']} directions of {counts['contexts']} contexts, {counts['distinct']} distinct texts: "
         f"{counts['duplicates']} duplicates, {counts['leaking']} with a title or rating, {counts['failed']} failed, "
-        f"{counts['unrewarded']} without a reward; {contexts} contexts could not be rewarded.",
+        f"{counts['unrewarded']} without a reward; {counts['contexts_unrewarded']} contexts could not be rewarded.",
         f"An old persona scored again gets a reward of 0, give or take {again['largest']:.1e} of the scale's range "
-        f"(tolerance {again['tolerance']}). Units are those of the rating; for all domains together, shares of the "
-        "scale's range.",
+        f"(tolerance {needed['rescored_tolerance']}). Units are those of the rating; for all domains together, shares "
+        "of the scale's range.",
     ]
 
 
@@ -132,7 +130,7 @@ def _reliability(report: Report) -> str:
         for entry in _entries(report, measure)
     ]
     rows = [{"name": name, "value": estimate["value"], "ci": estimate["ci"]} for name, estimate in found if estimate]
-    level = report["min_reliability"]
+    level = report["recipes"]["reward"]["min_reliability"]
     return charts.intervals("Reliability", rows, (0.0, level), f"Dashed: the needed reliability, {level:g}.")
 
 

@@ -9,7 +9,8 @@ from rich.text import Text
 
 from deeper.behaviour.own.ratings_file import RatingsSummary
 from deeper.behaviour.own.scale import COMFORTABLE_LABELS
-from deeper.behaviour.windows import MIN_WINDOWS, WINDOW_SIZE
+from deeper.behaviour.recipe import RECIPE
+from deeper.behaviour.windows import MIN_WINDOWS
 from deeper.commands.evaluate.estimate import RunEstimate
 from deeper.commands.evaluate.plan import RunPlan
 from deeper.commands.execution.time_left import duration
@@ -48,14 +49,14 @@ def print_first_look(look: RatingsSummary, plan: RunPlan, estimate: RunEstimate,
 def expected_time(estimate: RunEstimate) -> str:
     """How long a run will take, and how that was estimated."""
     return (
-        f"This run writes {estimate.personas:,} personas and predicts {estimate.windows:,} windows of {WINDOW_SIZE}: "
-        f"about {duration(estimate.seconds)}. Measured just now: {estimate.seconds_per_persona:.2f} s a persona, "
-        f"{estimate.seconds_per_window:.2f} s a window."
+        f"This run writes {estimate.personas:,} personas and predicts {estimate.windows:,} windows of "
+        f"{RECIPE.window_size}: about {duration(estimate.seconds)}. Measured just now: "
+        f"{estimate.seconds_per_persona:.2f} s a persona, {estimate.seconds_per_window:.2f} s a window."
     )
 
 
 def _facts(look: RatingsSummary, plan: RunPlan, domain: Domain) -> list[tuple[str, str]]:
-    judged, least = len(plan.population.eval), MIN_WINDOWS * WINDOW_SIZE
+    judged, least = len(plan.population.eval), MIN_WINDOWS * RECIPE.window_size
     who = f"{judged:,} of them"
     if plan.settings.split == "all" and judged < look.long_enough:
         who += f", chosen by a hash of the id; --users {look.long_enough} takes all"

@@ -1,0 +1,19 @@
+"""The numbers that shape intervals."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class MeasureRecipe:
+    """How bootstrap intervals are computed.
+
+    Attributes:
+        confidence: Confidence level of an interval, 0 to 1.
+        bootstrap_samples: Number of bootstrap samples.
+    """
+
+    confidence: float = 0.95
+    bootstrap_samples: int = 2000
+
+
+RECIPE = MeasureRecipe()
