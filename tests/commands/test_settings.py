@@ -7,10 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deeper.commands.evaluate.settings import CHOICES, Settings, resolve_settings
-from deeper.commands.train.settings import PredictorSettings
 from deeper.errors import UserError
 from deeper.evaluation.methods import HISTORY_ONLY, METHODS, ROLES
-from deeper.storage.settings import resolve
 
 
 @pytest.fixture
@@ -28,12 +26,6 @@ def test_flags_win_over_the_file_over_the_preset_over_the_defaults(config: Path)
     assert settings.methods == ("refine",)
     assert resolve_settings(None, {}, preset) == Settings(**preset)
     assert resolve_settings(None, {}) == Settings()
-
-
-def test_a_file_of_an_earlier_version_may_name_a_setting_as_it_was(config: Path) -> None:
-    config.write_text("judge_every = 7\n", "utf-8")
-    assert resolve(PredictorSettings, config, {}).validate_every == 7
-    assert resolve(PredictorSettings, config, {"validate_every": 8}).validate_every == 8
 
 
 def test_every_method_can_be_chosen_but_the_one_that_comes_with_history() -> None:

@@ -7,7 +7,6 @@ import pyarrow as pa
 import pytest
 
 from deeper.commands.evaluate.settings import Settings
-from deeper.commands.train.settings import PredictorSettings
 from deeper.errors import UserError
 from deeper.storage.run_folder import RunFolder
 
@@ -81,14 +80,6 @@ def test_settings_of_another_version_are_refused_with_their_difference(folder: R
     with pytest.raises(UserError) as caught:
         RunFolder(folder.path, Settings())
     assert caught.value.what.endswith("other settings: seed = 1 (was null); mood = null (was 3)")
-
-
-def test_a_folder_of_an_earlier_version_may_name_a_setting_as_it_was(tmp_path: Path) -> None:
-    config = RunFolder(tmp_path / "trained", PredictorSettings()).path / "config.toml"
-    config.write_text(config.read_text("utf-8").replace("validate_every", "judge_every"), "utf-8")
-    RunFolder(tmp_path / "trained", PredictorSettings())
-    with pytest.raises(UserError, match=r"validate_every = 7 \(was 50\)"):
-        RunFolder(tmp_path / "trained", PredictorSettings(validate_every=7))
 
 
 @pytest.mark.parametrize("content", [b"\xff\x00", b"no toml"])

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import shutil
+import tomllib
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +17,7 @@ from deeper.errors import UserError
 from deeper.storage.atomic import disk_errors, write_atomically
 from deeper.storage.layout import CONFIG_FILE
 from deeper.storage.parquet import read_parquet
-from deeper.storage.settings import RunSettings, read_settings
+from deeper.storage.settings import RunSettings
 
 ROWS_PER_GROUP = 10_000
 """Rows in a row group of a Parquet file; the writer holds a whole group in memory."""
@@ -162,7 +163,7 @@ def _damaged(path: Path) -> UserError:
 def _check_same(config: Path, settings: RunSettings) -> None:
     do = "choose another --out, or delete the folder and start again"
     try:
-        old = read_settings(config)
+        old = tomllib.loads(config.read_text("utf-8"))
     except (ValueError, RecursionError) as error:
         raise UserError(f"the settings of the run cannot be read ({error})", where=str(config), do=do) from error
     new = json.loads(settings.model_dump_json())

@@ -31,18 +31,6 @@ class RunSettings(BaseModel):
 
 AnySettings = TypeVar("AnySettings", bound=RunSettings)
 
-RENAMED = {"judge_every": "validate_every"}
-"""Settings that files of earlier versions hold by another name."""
-
-
-def read_settings(config: Path) -> dict[str, Any]:
-    """Read the settings in a TOML file, by their names of today.
-
-    Raises:
-        OSError, ValueError, RecursionError: It is no TOML file that can be read.
-    """
-    return {RENAMED.get(name, name): value for name, value in tomllib.loads(config.read_text("utf-8")).items()}
-
 
 def resolve(
     kind: type[AnySettings], config: Path | None, flags: dict[str, Any], preset: dict[str, Any] | None = None
@@ -59,7 +47,7 @@ def resolve(
         UserError: The file cannot be read, or a value is not valid. The message names each bad setting.
     """
     try:
-        stored = read_settings(config) if config is not None else {}
+        stored = tomllib.loads(config.read_text("utf-8")) if config is not None else {}
     except FileNotFoundError as error:
         raise UserError(
             "there is no such configuration file", where=str(config), do="write one with deeper init-config"
