@@ -27,8 +27,8 @@ screenshots: $(VENV)/.dev ## the README's pictures of a report, from a planted r
 recording: $(VENV)/.demo ## the README's recording of a first run with your own ratings; RECORDING adds flags to the run
 	$(BIN)/python scripts/record.py docs/pictures/own-ratings.svg $(RECORDING)
 
-speed: $(VENV)/.dev ## measure the speed, on a machine that does nothing else: twenty minutes on two cores
-	$(BIN)/python benchmarks/speed.py
+speed: $(VENV)/.dev ## measure the speed, on a machine that does nothing else: forty minutes on two cores; GPU=1 for a GPU
+	$(BIN)/python benchmarks/speed.py $(if $(GPU),--gpu)
 	$(BIN)/python scripts/docs_results.py
 
 check: $(VENV)/.dev

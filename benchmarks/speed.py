@@ -1,6 +1,7 @@
 """Measure how fast the program is, against the bare model, its own limits and the published flow.
 
-    make speed                                # all parts, twenty minutes on two quiet cores
+    make speed                                # all parts, forty minutes on two quiet cores
+    make speed GPU=1                          # the engine transformers on a GPU
     python benchmarks/speed.py --only score   # one part again; the others are kept
     python benchmarks/speed.py --trial        # everything once, with small sizes, to see that it runs
 
@@ -30,8 +31,11 @@ PARTS = {
     "published": "speed_published",
     "scale": "speed_around_model",
     "report": "speed_report",
+    "demo": "speed_demo",
 }
 """Each part is a function of this module; `scale` needs a figure of `throughput`."""
+GPU_PARTS = {"gpu": "speed_gpu"}
+"""Parts of a machine with a GPU, which are stored apart."""
 FULL = Sizes(repeats=3, users=6, many=1000, read=RECIPE.predict_rows, written=RECIPE.write_rows, asked=3)
 TRIAL = Sizes(repeats=1, users=1, many=48, read=2, written=2, asked=1)
 ROOT = Path(__file__).resolve().parents[1]
@@ -44,28 +48,30 @@ ROOT = Path(__file__).resolve().parents[1]
     type=click.Choice(list(PARTS)),
     help="Parts to measure again.  [default: missing ones]",
 )
+@click.option("--gpu", is_flag=True, help="Measure the engine transformers on a GPU instead.")
 @click.option("--trial", is_flag=True, help="Use small sizes; the figures mean nothing.")
 @click.option("--folder", type=click.Path(path_type=Path), help="Folder for the parts.  [default: runs/speed]")
 @click.option(
     "--out", type=click.Path(path_type=Path), help="File for all parts together.  [default: docs/results/speed.json]"
 )
-def main(only: tuple[str, ...], trial: bool, folder: Path | None, out: Path | None) -> None:
+def main(only: tuple[str, ...], gpu: bool, trial: bool, folder: Path | None, out: Path | None) -> None:
     """Measure, store, and join the parts."""
-    sizes = TRIAL if trial else FULL
+    sizes, parts = TRIAL if trial else FULL, GPU_PARTS if gpu else PARTS
     folder = folder or Path("runs") / ("speed-trial" if trial else "speed")
-    out = out or (folder / "speed.json" if trial else ROOT / "docs" / "results" / "speed.json")
+    name = "speed-gpu.json" if gpu else "speed.json"
+    out = out or (folder / name if trial else ROOT / "docs" / "results" / name)
     folder.mkdir(parents=True, exist_ok=True)
     origin = {**provenance(), "seed": SEED, "sizes": vars(sizes)}
-    for part in PARTS:
+    for part in parts:
         path = folder / f"{part}.json"
         if part not in only if only else is_measured(path, origin):
             continue
         click.echo(f"{part}:", err=True)
         write_atomically(path, as_json({**origin, "figures": measured(part, sizes, folder)}))
-    if missing := [part for part in PARTS if not is_measured(folder / f"{part}.json", origin)]:
+    if missing := [part for part in parts if not is_measured(folder / f"{part}.json", origin)]:
         raise click.ClickException(f"not joined: this commit has not measured {', '.join(missing)} yet")
     figures: dict[str, Figure] = {}
-    for part in PARTS:
+    for part in parts:
         figures |= read(folder / f"{part}.json")["figures"]
     write_atomically(out, as_json({"benchmark": "speed", **origin, **figures}))
     for name, one in figures.items():
@@ -75,7 +81,7 @@ def main(only: tuple[str, ...], trial: bool, folder: Path | None, out: Path | No
 
 def measured(part: str, sizes: Sizes, folder: Path) -> dict[str, Figure]:
     """Measure one part, and return its figures."""
-    function = getattr(importlib.import_module(PARTS[part]), part)
+    function = getattr(importlib.import_module({**PARTS, **GPU_PARTS}[part]), part)
     if part != "scale":
         return function(sizes, say)
     before = folder / "throughput.json"

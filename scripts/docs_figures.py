@@ -199,10 +199,13 @@ SPEED = {
     "samples_vs_one_prefill": "15 samples of a prompt / one prefill, in time",
     "score_vs_limit_1": "items scored a second / the limit, one window",
     "score_vs_limit_3": "items scored a second / the limit, three windows",
+    "score_vs_exact": "items scored a second, precision auto / exact",
     "prediction_vs_published": "a window predicted, time of the published flow / ours",
     "refinement_vs_published": "a persona refined, time of the published flow / ours",
     "round_vs_published": "both, time of the published flow / ours",
     "help_seconds_over_bare": "`deeper --help`, seconds over a bare interpreter",
+    "demo_vs_before": "the demo's stages, time now / before",
+    "peak_gib_demo": "peak memory of the demo, GiB",
     "memory_ratio_1000_vs_16": "peak memory, 1,000 users / 16",
     "outside_engine_share": "a user's time outside of the engine / the embedded engine's",
     "report_seconds_open": "seconds until the page of 1,000 users is open",
@@ -211,7 +214,6 @@ SPEED = {
 
 VARIANTS = {
     "one_batch": "all its prompts as one batch",
-    "not_rounded": "if the limit's pipeline rounds nothing to 8 bits",
     "at_best": "if ours took what the bare pipeline takes",
     "with_titles": "its ratings with titles",
     "without_model": "without the model",
