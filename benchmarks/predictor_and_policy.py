@@ -99,12 +99,12 @@ def evaluate_predictor(adapter: str, data: Sequence[str], chosen: Sequence[str],
     ]
     assert not any(user_hash(*key) in trained for key in evaluated), "a validation user was trained on"
 
-    rows = [_row(key, key, 0, others, domains, "calibration") for key in calibrating]
+    rows = [described_row(key, key, 0, others, domains, "calibration") for key in calibrating]
     for key, windows in evaluated.items():
         last = len(windows) - 2
-        rows += [_row(key, key, k, evaluated, domains, "own") for k in sorted({0, last})]
+        rows += [described_row(key, key, k, evaluated, domains, "own") for k in sorted({0, last})]
         if (other := _neighbour(key, evaluated)) != key:
-            rows.append(_row(key, other, last, evaluated, domains, "swapped"))
+            rows.append(described_row(key, other, last, evaluated, domains, "swapped"))
     prompts = load_prompts()
     engine = make_engines({"predictor": ("embedded", adapter)}, prompts, "exact")["predictor"]
     raw = predict(pa.Table.from_pylist(rows, schema=PREDICT_INPUT), engine, prompts, domains, "distribution", SEED)
@@ -245,7 +245,10 @@ def rewards(report: Row) -> Row:
     }
 
 
-def _row(key: Key, source: Key, k: int, windows: Mapping[Key, Any], domains: Mapping[str, Domain], kind: str) -> Row:
+def described_row(
+    key: Key, source: Key, k: int, windows: Mapping[Key, Any], domains: Mapping[str, Domain], kind: str
+) -> Row:
+    """Return a `PREDICT_INPUT` row: W_{k+1} of a user, from the describer's persona of `source` after W_k."""
     seen = windows[source][: min(k + 1, len(windows[source]) - 1)]
     domain = domains[source[0]]
     text = describe(facts_after_updates(seen, domain), seen, domain, seed=SEED)

@@ -236,9 +236,27 @@ def speed(results: Results) -> str:
 
 def _speed(one: Results) -> tuple[object, ...]:
     least = "≥" if one["better"] == "higher" else "≤"
-    verdict = "holds" if one["holds"] else "**falls short**"
     span = "..".join(f"{limit:.3g}" for limit in one["range"])
-    return f"{one['value']:.3g}", span, one["repeats"], f"{least} {one['target']:g}", verdict
+    return f"{one['value']:.3g}", span, one["repeats"], f"{least} {one['target']:g}", _verdict(one)
+
+
+def precision(results: Results) -> str:
+    """How far bfloat16 moves predictions, with the largest difference that is accepted."""
+    rows: list[tuple[object, ...]] = [
+        (f"{measure.upper()}, fast − exact, share of the error", f"{one['share']:+.2%}",
+         f"{one['ci'][0]:+.2%}..{one['ci'][1]:+.2%}", f"within ±{one['wanted']:.1%}", _verdict(one))
+        for measure in ("mae", "crps")
+        for one in [results[f"{measure}_difference"]]
+    ]  # fmt: skip
+    medians = results["medians_that_differ"]
+    rows.append(("medians that differ", f"{medians['value']:.2%}", "", f"≤ {medians['wanted']:.0%}", _verdict(medians)))
+    head = ("", "value", "interval (95 %)", "wanted", "")
+    note = f"{results['ratings']:,} ratings of {results['users']} validation users; {results['how']}."
+    return "\n\n".join((table(head, rows), f"{note} {origin(results)}"))
+
+
+def _verdict(one: Results) -> str:
+    return "holds" if one["holds"] else "**falls short**"
 
 
 def prepare(results: Results) -> str:

@@ -193,14 +193,14 @@ def test_branches_take_turns_in_the_same_blocks() -> None:
     assert blocks(HALVES) == blocks(DIGITS) == 2 + 8
 
 
-def test_a_call_fills_no_more_blocks_than_it_should(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(score, "CALL_BLOCKS", 12)
+def test_a_chunk_fills_no_more_blocks_than_it_should(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(score, "CHUNK_BLOCKS", 12)
     questions = [Question(text(40, seed), (text(5, 8), text(6, 9)), DIGITS) for seed in range(9)]
     assert (assert_scored(AMPLE, questions).store >= 0).any(axis=1).sum() <= 12
 
 
 def test_questions_that_begin_alike_are_read_together(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(score, "CALL_BLOCKS", 20)
+    monkeypatch.setattr(score, "CHUNK_BLOCKS", 20)
     begin = {domain: text(64, domain) for domain in (1, 2)}
     questions = [Question((*begin[1 + n % 2], *text(9, 10 + n)), (text(3, 5),), DIGITS) for n in range(8)]
     assert [calls for calls in assert_scored(AMPLE, questions).calls if calls == 64] == [64, 64]

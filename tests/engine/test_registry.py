@@ -36,9 +36,10 @@ def test_an_adapter_on_a_server_goes_by_name(monkeypatch: pytest.MonkeyPatch) ->
 def test_embedded_takes_paths(
     monkeypatch: pytest.MonkeyPatch, spec: str, weights: Path | None, adapter: str, folder: Path | None
 ) -> None:
-    stub = SimpleNamespace(EmbeddedEngine=lambda weights, adapter: ("embedded", weights, adapter))
+    stub = SimpleNamespace(EmbeddedEngine=lambda *given: ("embedded", *given))
     monkeypatch.setitem(sys.modules, "deeper.engine.openvino.engine", stub)
-    assert make_engine(spec, adapter) == ("embedded", weights, folder)
+    assert make_engine(spec, adapter) == ("embedded", weights, folder, "auto")
+    assert make_engine(spec, adapter, "exact") == ("embedded", weights, folder, "exact")
 
 
 def test_scripted_takes_no_adapter() -> None:

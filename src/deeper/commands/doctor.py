@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from deeper.engine import Prompt, Sampling, ScoreRequest
 from deeper.engine.openvino.weights import are_prepared, cache_folder
+from deeper.engine.precision import number_type
 from deeper.errors import install_extra
 
 NEEDED_DISK_GIB = 1.0
@@ -39,6 +40,7 @@ def examine() -> list[Check]:
     return [
         Check("Python", "ok", f"{platform.python_version()} on {platform.platform()}"),
         Check("machine", "ok", f"{os.cpu_count()} cores"),
+        _precision(),
         _disk("cache", cache_folder()),
         _disk("run folders", Path.cwd()),
         _weights(),
@@ -57,6 +59,12 @@ def _disk(name: str, folder: Path) -> Check:
     if free < NEEDED_DISK_GIB:
         return Check(name, "broken", f"{folder}: {free:.1f} GiB free; {NEEDED_DISK_GIB:g} GiB needed")
     return Check(name, "ok", f"{folder}: {free:.1f} GiB free")
+
+
+def _precision() -> Check:
+    if number_type("auto") == "bf16":
+        return Check("precision", "ok", "auto is fast: models compute in bfloat16; exact would be 32-bit floats")
+    return Check("precision", "ok", "auto is exact: 32-bit floats, as this processor has no bfloat16 instructions")
 
 
 def _weights() -> Check:

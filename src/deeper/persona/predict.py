@@ -126,7 +126,11 @@ def score_request(prompts: Prompts, domain: Domain, persona: str, titles: Sequen
 def _distribution(
     table: pa.Table, engine: Engine, prompts: Prompts, domains: Mapping[str, Domain], seed: int
 ) -> list[list[Answer]]:
-    """Readout by `score`: the probabilities of the scale's labels. All windows of a persona share one request."""
+    """Readout by `score`: the probabilities of the scale's labels.
+
+    All windows of a persona share one request. Rows that ask the same, such as those of two methods with equal texts,
+    share one too.
+    """
     del seed
     rows = table.to_pylist()
     requests: list[ScoreRequest] = []
@@ -134,8 +138,10 @@ def _distribution(
         titles = [title for target in row["targets"] for title in target["titles"]]
         requests.append(score_request(prompts, domains[row["domain"]], row["persona"], titles))
     results: list[list[Answer]] = []
-    for row, request, scores in zip(rows, requests, engine.score(requests), strict=True):
-        scores_of = dict(zip(request.continuations, scores, strict=True))
+    unique = list(dict.fromkeys(requests))
+    answers = dict(zip(unique, engine.score(unique), strict=True))
+    for row, request in zip(rows, requests, strict=True):
+        scores_of = dict(zip(request.continuations, answers[request], strict=True))
         windows: list[Answer] = []
         for target in row["targets"]:
             matrix = np.stack([scores_of[quote(title)] for title in target["titles"]])

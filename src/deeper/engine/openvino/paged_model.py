@@ -28,7 +28,7 @@ BLOCK_TOKENS = 32
 """Tokens in a block of the cache; OpenVINO's CPU plugin fixes this number."""
 POOL_TOKENS = 8192
 """Tokens whose keys and values a call can hold. Their memory is taken when a block is first used."""
-HEAD_ROWS = 256
+HEAD_ROWS = 128
 """Positions that the head reads at a time; each needs a float for every token of the vocabulary."""
 
 

@@ -7,7 +7,7 @@ copies.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,8 +19,10 @@ from deeper.engine.openvino.paged_model import BLOCK_TOKENS, Floats32, PagedMode
 Floats = NDArray[np.float64]
 Continuation = tuple[int, int]
 """The index of a question and of one of its tails."""
-CALL_BLOCKS = 256
-"""Cache blocks that a call fills before the next one begins: enough rows for quick matrices, and little memory."""
+CHUNK_BLOCKS = 128
+"""Cache blocks that are filled before they are used again."""
+CALL_TOKENS = 1024
+"""Tokens of a call, unless one row has more: enough rows for quick matrices, and little memory between layers."""
 
 log = logging.getLogger(__name__)
 
@@ -42,8 +44,8 @@ class Question:
 def score_questions(model: PagedModel, questions: Sequence[Question], context_tokens: int) -> list[Floats]:
     """Return log-probabilities of the labels.
 
-    Questions whose prefixes begin alike are read together, as many as `CALL_BLOCKS` allow. A question that does not fit
-    into one call has its continuations spread over several.
+    Questions whose prefixes begin alike are read together, as many as `CHUNK_BLOCKS` allow. A question that does not
+    fit has its continuations spread over several such chunks.
 
     Args:
         model: The model and its pool of blocks.
@@ -54,7 +56,7 @@ def score_questions(model: PagedModel, questions: Sequence[Question], context_to
         For each question a matrix (continuations, labels). A continuation that does not fit has a row of NaN.
     """
     results = [np.full((len(q.tails), len(q.tree.paths)), np.nan) for q in questions]
-    limit = min(CALL_BLOCKS, model.pool)
+    limit = min(CHUNK_BLOCKS, model.pool)
     chunk: list[Continuation] = []
     used = 0
     for i in sorted(range(len(questions)), key=lambda i: questions[i].prefix):
@@ -97,7 +99,7 @@ def _score_chunk(
     def run(rows: Sequence[Row]) -> Floats32:
         model.copy_blocks(copies)
         copies.clear()
-        return model.run(rows)
+        return np.concatenate([model.run(batch) for batch in _batches(rows)])
 
     asked = list(dict.fromkeys(i for i, _ in chunk))
     common, _ = split_prefix([(*questions[i].prefix, -1) for i in asked]) if len(asked) > 1 else ((), ())
@@ -135,3 +137,14 @@ def _score_chunk(
     log_probs = model.log_probs(np.concatenate(states), tokens)
     for (i, j), root, places in zip(chunk, log_probs, branches, strict=False):
         results[i][j] = combine(questions[i].tree, column, root, [log_probs[place] for place in places])
+
+
+def _batches(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
+    """Split rows into batches of at most `CALL_TOKENS`."""
+    batch: list[Row] = []
+    for row in rows:
+        if batch and sum(len(one.tokens) for one in batch) + len(row.tokens) > CALL_TOKENS:
+            yield batch
+            batch = []
+        batch.append(row)
+    yield batch
