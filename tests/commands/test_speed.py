@@ -128,7 +128,41 @@ def test_the_published_flow_is_asked_one_request_at_a_time(monkeypatch):
     assert answers["numbers"] == 10 < answers["titles"]
     asked = [lengths[0] for prompts, lengths in loop.asked if len(prompts) == 1]
     assert asked.count(10) == 2 and max(asked) == answers["titles"]
-    assert found["prediction_vs_published"]["with_titles"]["target"] == 10
+    assert found["prediction_vs_published"]["with_titles"]["target"] == 20
+
+
+def test_a_gpu_is_measured_in_both_precisions(monkeypatch):
+    import speed_gpu
+
+    made = []
+
+    class Fake(Forgetful):
+        def __init__(self, precision):
+            super().__init__()
+            made.append(precision)
+
+    monkeypatch.setattr(speed_gpu, "TransformersEngine", Fake)
+    found = speed_gpu.gpu(speed.Sizes(repeats=1, users=1, many=1, read=2, written=3, asked=1), lambda told: None)
+    assert made == ["auto", "exact"] and set(found) == {"gpu_predicted_vs_exact", "gpu_refined_vs_exact"}
+    assert found["gpu_predicted_vs_exact"]["counts"]["count"] == 60
+    assert found["gpu_refined_vs_exact"]["counts"]["exact_per_second"] > 0
+
+
+def test_a_demo_tells_its_stages_and_its_peak(tmp_path, monkeypatch):
+    import speed_demo
+
+    made = """
+import pyarrow, pyarrow.parquet
+Path("cost").mkdir()
+pyarrow.parquet.write_table(pyarrow.table({"seconds": [1.5, 2.0]}), "cost/a.parquet")
+"""
+    ran = speed_demo.DEMO.replace("main()", made).replace("from deeper.cli.main import main", "")
+    monkeypatch.setattr(speed_demo, "DEMO", ran)
+    spent, peak = speed_demo.run(speed_demo.ROOT, tmp_path / "out", speed.TRIAL)
+    assert spent == 3.5 and 0.01 < peak < 1
+    monkeypatch.setattr(speed_demo, "DEMO", "raise SystemExit('no disk')")
+    with pytest.raises(RuntimeError, match="no disk"):
+        speed_demo.run(speed_demo.ROOT, tmp_path / "again", speed.TRIAL)
 
 
 def test_the_page_of_copied_users_is_measured(monkeypatch):
