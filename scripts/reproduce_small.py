@@ -202,7 +202,7 @@ def prove_unseen(run: Reproduction) -> None:
     run.script("benchmarks/unseen.py", *data, run.runs, output="unseen.json")
 
 
-# 14. demo. -> RUNS/demo. About seven minutes on two cores.
+# 14. demo. -> RUNS/demo. Four to ten minutes on two cores.
 def time_demo(run: Reproduction) -> None:
     """Run the demo, to measure its time."""
     run.deeper("demo", "--out", run.runs / "demo")

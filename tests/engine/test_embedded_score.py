@@ -199,6 +199,12 @@ def test_a_chunk_fills_no_more_blocks_than_it_should(monkeypatch: pytest.MonkeyP
     assert (assert_scored(AMPLE, questions).store >= 0).any(axis=1).sum() <= 12
 
 
+def test_a_long_question_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(score, "CHUNK_BLOCKS", 4)
+    question = Question(text(200), tuple(text(5, seed) for seed in range(9)), DIGITS)
+    assert assert_scored(AMPLE, [question, Question(text(30, 1), (text(2),), DIGITS)]).calls.count(200) == 1
+
+
 def test_questions_that_begin_alike_are_read_together(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(score, "CHUNK_BLOCKS", 20)
     begin = {domain: text(64, domain) for domain in (1, 2)}

@@ -20,7 +20,7 @@ Floats = NDArray[np.float64]
 Continuation = tuple[int, int]
 """The index of a question and of one of its tails."""
 CHUNK_BLOCKS = 128
-"""Cache blocks that are filled before they are used again."""
+"""Cache blocks that questions fill before the blocks are used again; one question alone may take more."""
 CALL_TOKENS = 1024
 """Tokens of a call, unless one row has more: enough rows for quick matrices, and little memory between layers."""
 
@@ -45,7 +45,7 @@ def score_questions(model: PagedModel, questions: Sequence[Question], context_to
     """Return log-probabilities of the labels.
 
     Questions whose prefixes begin alike are read together, as many as `CHUNK_BLOCKS` allow. A question that does not
-    fit has its continuations spread over several such chunks.
+    fit into the pool has its continuations spread over several such chunks.
 
     Args:
         model: The model and its pool of blocks.
@@ -56,7 +56,6 @@ def score_questions(model: PagedModel, questions: Sequence[Question], context_to
         For each question a matrix (continuations, labels). A continuation that does not fit has a row of NaN.
     """
     results = [np.full((len(q.tails), len(q.tree.paths)), np.nan) for q in questions]
-    limit = min(CHUNK_BLOCKS, model.pool)
     chunk: list[Continuation] = []
     used = 0
     for i in sorted(range(len(questions)), key=lambda i: questions[i].prefix):
@@ -68,8 +67,11 @@ def score_questions(model: PagedModel, questions: Sequence[Question], context_to
             if length + question.answer_tokens >= context_tokens or needed + prefix > model.pool:
                 log.warning("a prompt of %d tokens is too long for the context or the cache and is not scored", length)
                 continue
-            # The first prefix of a call counts twice: the part that all prefixes share is stored separately.
-            shared = 2 * prefix if not chunk else (0 if chunk[-1][0] == i else prefix)
+            is_next = bool(chunk) and chunk[-1][0] == i
+            # The first prefix of a chunk counts twice: the part that all prefixes share is stored separately.
+            shared = 2 * prefix if not chunk else prefix * (not is_next)
+            # A question is split only if it must be, because each chunk reads its prefix again.
+            limit = model.pool if is_next else min(CHUNK_BLOCKS, model.pool)
             if chunk and used + needed + shared > limit:
                 _score_chunk(model, questions, chunk, results)
                 chunk, used, shared = [], 0, 2 * prefix
