@@ -24,7 +24,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
     """What engines were made of, in order."""
     made: list[tuple[str, str]] = []
 
-    def make(spec: str, adapter: str) -> ScriptedEngine:
+    def make(spec: str, adapter: str, precision: str) -> ScriptedEngine:
         made.append((spec, adapter))
         return ScriptedEngine()
 
@@ -48,20 +48,20 @@ def write_adapter(folder: Path, **card: Any) -> str:
 
 
 def test_roles_with_the_same_engine_share_it(asked: list[tuple[str, str]]) -> None:
-    engines = make_engines({"policy": ("embedded", ""), "predictor": ("embedded", "")}, PROMPTS)
+    engines = make_engines({"policy": ("embedded", ""), "predictor": ("embedded", "")}, PROMPTS, "auto")
     assert engines["policy"] is engines["predictor"]
     assert asked == [("embedded", "")]
 
 
 def test_an_adapter_makes_an_engine_of_its_own(asked: list[tuple[str, str]], tmp_path: Path) -> None:
     folder = write_adapter(tmp_path / "a")
-    engines = make_engines({"policy": ("embedded", folder), "predictor": ("embedded", "")}, PROMPTS)
+    engines = make_engines({"policy": ("embedded", folder), "predictor": ("embedded", "")}, PROMPTS, "auto")
     assert engines["policy"] is not engines["predictor"]
     assert asked == [("embedded", folder), ("embedded", "")]
 
 
 def test_a_lora_on_a_server_is_taken_by_its_name(asked: list[tuple[str, str]]) -> None:
-    make_engines({"policy": ("openai:m", "my-lora"), "predictor": ("openai:m", "my-lora")}, PROMPTS)
+    make_engines({"policy": ("openai:m", "my-lora"), "predictor": ("openai:m", "my-lora")}, PROMPTS, "auto")
     assert asked == [("openai:m", "my-lora")]
 
 
@@ -74,7 +74,7 @@ def test_an_adapter_of_the_other_role_is_refused(
 ) -> None:
     folder = write_adapter(tmp_path / "a", kind="predictor" if role == "policy" else "policy")
     with pytest.raises(UserError, match=message) as caught:
-        make_engines({role: ("embedded", folder)}, PROMPTS)
+        make_engines({role: ("embedded", folder)}, PROMPTS, "auto")
     assert caught.value.where == folder
     assert asked == []
 
@@ -82,7 +82,7 @@ def test_an_adapter_of_the_other_role_is_refused(
 def test_an_adapter_of_other_prompts_is_refused(asked: list[tuple[str, str]], tmp_path: Path) -> None:
     folder = write_adapter(tmp_path / "a", templates={**PROMPTS.hashes_for("policy"), "refine": "00000000"})
     with pytest.raises(UserError, match="trained with another text of the prompt refine") as caught:
-        make_engines({"policy": ("transformers", folder)}, PROMPTS)
+        make_engines({"policy": ("transformers", folder)}, PROMPTS, "auto")
     assert caught.value.where == folder
     assert asked == []
 
@@ -93,14 +93,25 @@ def test_an_adapter_is_used_beside_a_prompt_that_it_was_not_trained_on(
     folder = write_adapter(tmp_path / "a")
     more = Prompts(PROMPTS.templates)
     more.__dict__["hashes"] = {**PROMPTS.hashes, "reflect": "00000000"}
-    make_engines({"policy": ("transformers", folder)}, more)
+    make_engines({"policy": ("transformers", folder)}, more, "auto")
     assert asked == [("transformers", folder)]
 
 
 def test_a_folder_without_an_adapter_is_refused(asked: list[tuple[str, str]], tmp_path: Path) -> None:
     with pytest.raises(UserError, match="the folder is not an adapter"):
-        make_engines({"policy": ("embedded", str(tmp_path))}, PROMPTS)
+        make_engines({"policy": ("embedded", str(tmp_path))}, PROMPTS, "auto")
     assert asked == []
+
+
+@pytest.mark.parametrize("precision", ["auto", "exact"])
+def test_evaluate_runs_in_the_precision_of_its_settings(
+    precision: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    made: list[str] = []
+    monkeypatch.setattr(engine_choice, "make_engine", lambda *given: made.append(given[2]) or ScriptedEngine())
+    settings = Settings(precision=precision, users=2, calibration_users=2, rounds=0, methods=("frozen",))
+    results = evaluate(settings, tmp_path / "run", Console(file=io.StringIO()))
+    assert set(made) == {precision} and results.config["precision"] == precision
 
 
 def test_evaluate_checks_adapters_before_it_starts(asked: list[tuple[str, str]], tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ DIFFERENT = {
     "predictor_adapter": "sampling takes several, one for each share of the users",
     "policy_adapter": "a training goes on with it",
     "max_persona_tokens": "72 where the adapters of the package are the default",
+    "precision": "a training computes exactly unless you choose otherwise",
     "calibration": "sampling fits it on the users that it samples for",
 }
 """Settings with one name that differ by command, and why."""

@@ -99,7 +99,7 @@ def test_targets_are_the_figures_of_the_run(base: Path) -> None:
     assert reduced["value"] == pytest.approx(kinds, abs=0.05) and reduced["holds"]
     assert targets["runs of the ablation"]["value"] == 3 and targets["runs of the ablation"]["holds"]
     ended = [one["refine"][-1] < one["frozen"][-1] for one in found["convergence"]]
-    assert targets["domains of 2 where refine gains on frozen at last"]["value"] == sum(ended)
+    assert targets["domains (of 2) where refine beats frozen in the last round"]["value"] == sum(ended)
     text = found["text"]["refine"]
     told = targets["redundancy, retention, distinctness of refine"]
     assert told["value"] == pytest.approx([text["redundancy"], text["retention"], text["distinctness"]], abs=1e-4)
