@@ -18,7 +18,7 @@ pytestmark = pytest.mark.embedded
 
 @pytest.fixture(scope="module")
 def embedded() -> EmbeddedEngine:
-    return EmbeddedEngine()
+    return EmbeddedEngine(precision="exact")
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +27,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedEngine]:
     folder = tmp_path_factory.mktemp("tiny")
     with pytest.MonkeyPatch.context() as patches:
         patches.setenv("DEEPER_CACHE", str(folder / "cache"))
-        yield EmbeddedEngine(write_tiny_gguf(folder / "own.gguf", context_tokens=256))
+        yield EmbeddedEngine(write_tiny_gguf(folder / "own.gguf", context_tokens=256), precision="exact")
 
 
 class TestEmbedded(EngineContract):
@@ -83,7 +83,7 @@ def test_generate_is_reproducible_whatever_was_asked_before(embedded: EmbeddedEn
 
 def test_a_new_engine_gives_the_same_texts(embedded: EmbeddedEngine) -> None:
     sampling = Sampling(max_tokens=20, temperature=1.0, n=2, seed=3)
-    assert EmbeddedEngine().generate(PROMPTS, sampling) == embedded.generate(PROMPTS, sampling)
+    assert EmbeddedEngine(precision="exact").generate(PROMPTS, sampling) == embedded.generate(PROMPTS, sampling)
 
 
 def test_more_samples_than_sequences_run_at_once(embedded: EmbeddedEngine) -> None:

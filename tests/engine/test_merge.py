@@ -226,7 +226,7 @@ def test_label_log_probabilities_are_those_of_peft(tmp_path: Path) -> None:
     peft_model.save_pretrained(tmp_path / "adapter")
     base = prepare_weights().base
     write_card(tmp_path / "adapter", kind="predictor", base=base, templates={}, users=[], provenance={})
-    plain, adapted = EmbeddedEngine(), EmbeddedEngine(adapter=tmp_path / "adapter")
+    plain, adapted = EmbeddedEngine(precision="exact"), EmbeddedEngine(None, tmp_path / "adapter", "exact")
 
     @functools.cache
     def behind(tokens: tuple[int, ...]) -> Any:

@@ -69,7 +69,7 @@ QUESTIONS = [
 
 @pytest.fixture(scope="module")
 def engine() -> EmbeddedEngine:
-    return EmbeddedEngine()
+    return EmbeddedEngine(precision="exact")
 
 
 def test_token_ids_of_nasty_titles(engine, small) -> None:

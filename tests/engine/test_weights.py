@@ -378,7 +378,7 @@ class TestOwnFile:
         scores: list[np.ndarray] = []
         for kind in ("F32", "F16", "BF16", "Q8_0"):
             own = write_tiny_gguf(tmp_path / f"{kind}.gguf", GGMLQuantizationType[kind])
-            scores += EmbeddedEngine(own).score([request])
+            scores += EmbeddedEngine(own, precision="exact").score([request])
         assert np.abs(scores[0][0] - scores[0][1]).max() > 0.01
         for other in scores[1:]:
             np.testing.assert_allclose(other, scores[0], atol=0.02)
@@ -473,7 +473,8 @@ class TestAdapter:
         request = ScoreRequest(Prompt("s", "the"), ("a", "b c"), ("1", "10", "2"))
         tensors = adapter / "adapter_model.safetensors"
         merge_lora.merge_lora(prepare_weights(own).gguf, CONFIG, tensors, tmp_path / "merged.gguf")
-        engines = [EmbeddedEngine(own), EmbeddedEngine(own, adapter), EmbeddedEngine(tmp_path / "merged.gguf")]
+        made = ((own, None), (own, adapter), (tmp_path / "merged.gguf", None))
+        engines = [EmbeddedEngine(weights, change, "exact") for weights, change in made]
         plain, adapted, merged = (engine.score([request])[0] for engine in engines)
         assert np.abs(adapted - plain).max() > 0.2
         np.testing.assert_allclose(adapted, merged, atol=1e-6)
