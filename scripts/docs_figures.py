@@ -214,7 +214,6 @@ SPEED = {
 
 VARIANTS = {
     "one_batch": "all its prompts as one batch",
-    "not_rounded": "if the limit's pipeline rounds nothing to 8 bits",
     "at_best": "if ours took what the bare pipeline takes",
     "with_titles": "its ratings with titles",
     "without_model": "without the model",
