@@ -12,6 +12,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from deeper.errors import UserError
+from deeper.evaluation.failures_schema import FailedCalls, MissingError
 
 DIGITS = 6
 
@@ -116,6 +117,7 @@ class Summary(_Part):
         text: Statistics of the personas, by method.
         unrated: Windows of eval users without any rating, by domain.
         not_available: Baselines that could not be computed.
+        missing: Errors that are not there although their method was chosen.
     """
 
     users: dict[str, int]
@@ -128,6 +130,22 @@ class Summary(_Part):
     text: dict[str, TextStatistics]
     unrated: dict[str, int]
     not_available: list[NotAvailableBaseline]
+    missing: list[MissingError] = []
+
+    @property
+    def failed_methods(self) -> dict[str, list[MissingError]]:
+        """Methods that miss an error because calls failed, with these errors; baselines ask no model."""
+        unavailable = {entry.method for entry in self.not_available}
+        found: dict[str, list[MissingError]] = {}
+        for entry in self.missing:
+            if entry.method not in unavailable:
+                found.setdefault(entry.method, []).append(entry)
+        return found
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every chosen method has all of its errors, apart from baselines that are not available."""
+        return not self.failed_methods
 
     def as_json(self) -> dict[str, Any]:
         """The content of the JSON file."""
@@ -203,8 +221,14 @@ class Provenance(_Part):
 
 
 class Results(Summary, Provenance):
-    """The content of results.json: the provenance, then the summary, then the cost."""
+    """The content of results.json: the provenance, then the summary, then what failed, then the cost.
 
+    Attributes:
+        failed_calls: What failed, by method; methods without a failure are left out.
+        cost: By stage and in total.
+    """
+
+    failed_calls: list[FailedCalls] = []
     cost: Cost
 
 
