@@ -31,6 +31,7 @@ class Server(ScriptedEngine):
 
     def __init__(self, **answers: Any) -> None:
         super().__init__(**answers)
+        self.fingerprint = "a server"
         self.calls = 0
 
     def generate(self, prompts: Sequence[Prompt], sampling: Sampling) -> list[Completion]:
@@ -92,7 +93,7 @@ def test_a_method_without_a_result_ends_the_command_with_3_and_is_in_every_table
     assert " refine                  failed  failed  failed\n" in summary.out
     assert " first persona (frozen)  failed  failed  failed\n" in summary.out
     rows = [line.split() for line in full.out.splitlines() if line.startswith((" refine ", " frozen "))]
-    assert len(rows) == 6 and all(row[1] == "failed" for row in rows), "the errors, differences, measures"
+    assert len(rows) == 8 and all(row[1] == "failed" for row in rows), "errors, differences, measures, in-sample"
 
     page = Path("run/report.html").read_text("utf-8")
     assert "INCOMPLETE" in page and "HTTP 500: &lt;out of luck&gt;" in page
@@ -123,10 +124,11 @@ def test_some_failures_are_told_and_end_with_0(
     deeper: CommandLine, planted: Path, serve: Callable[..., Server]
 ) -> None:
     def some(prompt: Prompt, continuation: str, labels: Sequence[str]) -> Any:
-        return no_scores() if sum(map(ord, prompt.user)) % 3 == 0 else digest_scores(prompt, continuation, labels)
+        fails = sum(map(ord, prompt.user + continuation)) % 150 == 0
+        return no_scores() if fails else digest_scores(prompt, continuation, labels)
 
     serve(Server(), Server(scorer=some))
-    result = deeper(*flags(EVALUATE, planted))
+    result = deeper(*flags(EVALUATE, planted), "--users", "12")
     assert result.code == 0, result.err
     assert "INCOMPLETE" not in result.out
     assert " predictions" in result.out and "failed: " in result.out

@@ -191,7 +191,7 @@ def test_the_longest_summary_has_20_lines_of_80_columns(width: int) -> None:
     found = results(errors, pairs, config={"policy_engine": "scripted"})
     lines = printed(found, width).splitlines()
     assert len(lines) <= 20
-    reason = "the server said something that goes on and on " * 3
+    reason = "the server said something that goes on and on; " * 2
     calls = [failed(method, what, 1234, reason) for method in UPDATERS for what in ("personas", "predictions")]
     assert len(printed({**found, "failed_calls": calls}, width).splitlines()) <= len(lines) + 7
     assert max(map(len, lines)) <= 80

@@ -9,13 +9,12 @@ import pyarrow.compute as pc
 
 from deeper.engine import Engine, may_answer_later
 from deeper.evaluation.comparison import CellKey, DomainGroup
-from deeper.evaluation.failures_schema import FailedCalls, MissingError
 from deeper.evaluation.methods import BASELINES, METHODS
-from deeper.evaluation.results_schema import NotAvailableBaseline
+from deeper.evaluation.results_schema import FailedCalls, MissingError, NotAvailableBaseline
 from deeper.persona.rounds import ROLE_OFFSETS
 from deeper.persona.stages import CONTROL_METHODS
 
-REASON_CHARACTERS = 200
+REASON_CHARACTERS = 120
 """Reports cut a longer reason: servers send whole pages."""
 
 

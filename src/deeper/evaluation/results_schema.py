@@ -12,7 +12,6 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from deeper.errors import UserError
-from deeper.evaluation.failures_schema import FailedCalls, MissingError
 
 DIGITS = 6
 
@@ -103,6 +102,41 @@ class NotAvailableBaseline(_Part):
     reason: str
 
 
+class MissingError(_Part):
+    """An error that a chosen method should have and has not: calls failed, or the baseline is not available.
+
+    It has the place of an `ErrorEntry`, and a `mae` that is null.
+    """
+
+    domain: str
+    method: str
+    round: int
+    role: str
+    mae: None = None
+    prediction: str
+    reason: str
+
+
+class FailedCalls(_Part):
+    """The calls of a method that failed.
+
+    Attributes:
+        method: The method; "initialise" for first personas, which methods share.
+        what: What was asked for: "personas", "predictions" or "directions".
+        failed: How many of them failed.
+        calls: How many were asked for.
+        reason: The commonest reason.
+        asked_again: Whether the same command asks them again; a model on this machine would fail again.
+    """
+
+    method: str
+    what: str
+    failed: int
+    calls: int
+    reason: str
+    asked_again: bool
+
+
 class Summary(_Part):
     """What the tables of a run say: errors, differences, reductions, failures, leaks, text.
 
@@ -133,19 +167,10 @@ class Summary(_Part):
     missing: list[MissingError] = []
 
     @property
-    def failed_methods(self) -> dict[str, list[MissingError]]:
-        """Methods that miss an error because calls failed, with these errors; baselines ask no model."""
-        unavailable = {entry.method for entry in self.not_available}
-        found: dict[str, list[MissingError]] = {}
-        for entry in self.missing:
-            if entry.method not in unavailable:
-                found.setdefault(entry.method, []).append(entry)
-        return found
-
-    @property
     def is_complete(self) -> bool:
         """Whether every chosen method has all of its errors, apart from baselines that are not available."""
-        return not self.failed_methods
+        unavailable = {entry.method for entry in self.not_available}
+        return all(entry.method in unavailable for entry in self.missing)
 
     def as_json(self) -> dict[str, Any]:
         """The content of the JSON file."""

@@ -8,7 +8,7 @@ from deeper.report.palette import label
 
 Results = Mapping[str, Any]
 
-MAX_METHODS = 4
+MAX_METHODS = 3
 """Methods that one sentence names."""
 ASKED_AGAIN = "Once the server answers, repeat the command: it asks only the failed calls again."
 FAILS_AGAIN = (

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from html import escape
 
 from deeper.errors import printable
-from deeper.evaluation.failures_schema import MissingError
 from deeper.evaluation.methods import FROZEN, GROUPS, HISTORY_ONLY, METHODS, ROLES, UPDATERS
-from deeper.evaluation.results_schema import ErrorEntry, PairedEntry, Results
+from deeper.evaluation.results_schema import ErrorEntry, MissingError, PairedEntry, Results
 from deeper.report.failed import missing_word
 from deeper.report.palette import label
 

@@ -5,7 +5,7 @@ import json
 import shutil
 import tomllib
 from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, cast
 
@@ -57,7 +57,7 @@ class RunFolder:
         Raises:
             UserError: The folder cannot be made, or another process has locked it.
         """
-        lock = FileLock(self.path / ".lock", timeout=0)
+        lock, is_new = FileLock(self.path / ".lock", timeout=0), not self.path.exists()
         with disk_errors(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
             try:
@@ -76,6 +76,8 @@ class RunFolder:
             yield
         finally:
             _HELD.remove(self)
+            if is_new and not _holds_files(self.path):
+                self._remove_empty()
             lock.release()
 
     def has(self, name: str) -> bool:
@@ -177,6 +179,12 @@ class RunFolder:
         if not self._is_bound:
             self.bind()
         self._put(name, content)
+
+    def _remove_empty(self) -> None:
+        """Remove what a run that could not start has made."""
+        with suppress(OSError):
+            (self.path / ".lock").unlink()
+            self.path.rmdir()
 
     def _check_settings(self) -> None:
         if not self.has(STARTING_FILE):

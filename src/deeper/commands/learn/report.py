@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from deeper.evaluation.failures_schema import FailedCalls
+from deeper.evaluation.results_schema import FailedCalls
 from deeper.learning.preferences.reality_report import Figure, MeanDirection, RewardRecipes
 from deeper.storage.frozen_values import FrozenValues
 

@@ -20,7 +20,7 @@ from rich.console import Console
 from deeper.commands.learn.layout import step_note
 from deeper.commands.learn.report import LearningReport, Step
 from deeper.commands.learn.start import digest
-from deeper.evaluation.failures_schema import FailedCalls
+from deeper.evaluation.results_schema import FailedCalls
 from deeper.storage.atomic import disk_errors
 from deeper.storage.code_hash import code_modules, joint_hash
 from deeper.storage.frozen_values import FrozenValues

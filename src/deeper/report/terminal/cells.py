@@ -7,7 +7,12 @@ Results = Mapping[str, Any]
 Cells = Mapping[tuple[str, str, int, str], Mapping[str, Any]]
 """Entries of `errors` and `missing` by (domain, method, round, role)."""
 
-NO_NUMBERS: Mapping[str, Any] = {**dict.fromkeys(("rmse", "crps", "rank_accuracy")), "ci": (None, None), "users": 0, "ratings": 0}
+NO_NUMBERS: Mapping[str, Any] = {
+    **dict.fromkeys(("rmse", "crps", "rank_accuracy")),
+    "ci": (None, None),
+    "users": 0,
+    "ratings": 0,
+}
 """What the place of a missing error has in place of an error's numbers."""
 
 
