@@ -162,6 +162,7 @@ def persona_tables(folder: Path) -> list[bytes]:
 def json_file(folder: Path) -> Read:
     """Read a JSON file of a run folder in both ways that exist."""
     run = RunFolder(folder / "run", Settings(**SCRIPTED))
+    run.bind()
 
     def read(data: bytes) -> None:
         (folder / "run" / "some.json").write_bytes(data)
@@ -176,7 +177,7 @@ def json_file(folder: Path) -> Read:
 def stored_settings(folder: Path) -> Read:
     """Open a run folder with a foreign config.toml."""
     run = folder / "run"
-    RunFolder(run, Settings(**SCRIPTED))
+    RunFolder(run, Settings(**SCRIPTED)).bind()
 
     def read(data: bytes) -> None:
         (run / "config.toml").write_bytes(data)

@@ -56,6 +56,28 @@ class Doubling:
         return [json.loads(line) for line in self.log.read_text().splitlines()] if self.log.exists() else []
 
 
+class Failing(Doubling):
+    """Writes numbers as texts, and fails at some of them; writes down each call as `Doubling` does."""
+
+    SCHEMA = pa.schema([pa.field("n", pa.int64()), pa.field("text", pa.string()), pa.field("failure", pa.string())])
+
+    def __init__(self, log: Path, fails: set[int]) -> None:
+        super().__init__(log)
+        self.fails = fails
+
+    def __call__(self, table: pa.Table) -> pa.Table:
+        super().__call__(table)
+        rows = [
+            {"n": n, "text": "" if n in self.fails else str(n), "failure": "HTTP 500" * (n in self.fails)}
+            for n in table["n"].to_pylist()
+        ]
+        return pa.Table.from_pylist(rows, schema=self.SCHEMA)
+
+    def stage(self, ask_again: Sequence[str] = ("n",)) -> Stage:
+        """The stage that calls it."""
+        return Stage("doubling", self, self.SCHEMA, SETTINGS, SHARD_ROWS, ask_again=ask_again)
+
+
 def shard_files(folder: Path) -> dict[str, bytes]:
     """The shards of the stage, by name."""
     return {path.name: path.read_bytes() for path in sorted((folder / "doubling").glob("*.parquet"))}
@@ -158,6 +180,35 @@ class ExecutorContract:
         whole = Doubling(tmp_path / "whole calls")
         assert out == self.run(tmp_path / "whole", whole)[0] == DOUBLED
         assert shard_files(tmp_path / "run") == shard_files(tmp_path / "whole")
+
+    def test_only_rows_that_failed_are_asked_again_and_take_their_places(self, tmp_path: Path) -> None:
+        function = Failing(tmp_path / "calls", fails={1, 4, 5})
+        assert self.run_again(tmp_path / "run", function) == ["0", "", "2", "3", "", "", "6"]
+        before = shard_files(tmp_path / "run")
+        function.fails = {4}
+        assert self.run_again(tmp_path / "run", function) == ["0", "1", "2", "3", "", "5", "6"]
+        assert function.calls[3:] == [[1], [4, 5]]
+        assert shard_files(tmp_path / "run").keys() == before.keys()
+        function.fails = set()
+        assert self.run_again(tmp_path / "run", function) == [str(n) for n in range(7)]
+        assert function.calls[5:] == [[4]]
+        self.run_again(tmp_path / "run", function)
+        assert len(function.calls) == 6, "nothing failed"
+        spent = function.engine.usage.calls
+        executor: Any = self.make(tmp_path / "run", function.engine)
+        executor.run(function.stage(), ROWS)
+        assert sum(cost["calls"] for cost in executor.costs) == spent, "a shard keeps the cost of all its calls"
+
+    def run_again(self, folder: Path, function: "Failing") -> list[str]:
+        """The texts of a stage whose calls may fail, by a new executor."""
+        return self.make(folder, function.engine).run(function.stage(), ROWS)["text"].to_pylist()
+
+    def test_failures_that_would_fail_again_are_kept(self, tmp_path: Path) -> None:
+        function = Failing(tmp_path / "calls", fails={1})
+        for _ in range(2):
+            executor = self.make(tmp_path / "run", function.engine)
+            executor.run(function.stage(ask_again=()), ROWS)
+        assert len(function.calls) == 3
 
     def test_the_cost_of_each_shard_is_counted_once_and_kept(self, tmp_path: Path, function: Doubling) -> None:
         _, costs = self.run(tmp_path / "run", function)

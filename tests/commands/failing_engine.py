@@ -9,6 +9,8 @@ import numpy as np
 from deeper.engine import Completion, Prompt, Sampling, ScoreRequest
 from deeper.engine.scripted.engine import ScriptedEngine
 
+VERBS = ("generate", "score")
+
 
 class FailingEngine:
     """Fails calls by a hash of what is asked; the others are answered as if none had failed.
@@ -17,9 +19,9 @@ class FailingEngine:
         failed: What was asked in the calls that failed, by verb.
     """
 
-    def __init__(self, share: float, seed: int = 1) -> None:
-        """Let `share` of the calls fail."""
-        self._engine, self._share, self._seed = ScriptedEngine(), share, seed
+    def __init__(self, share: float, seed: int = 1, verbs: Sequence[str] = VERBS) -> None:
+        """Let `share` of the calls of some verbs fail."""
+        self._engine, self._share, self._seed, self._verbs = ScriptedEngine(), share, seed, verbs
         self.fingerprint = self._engine.fingerprint
         self.failed: dict[str, list[Any]] = {"generate": [], "score": []}
         self.calls = 0
@@ -47,7 +49,7 @@ class FailingEngine:
     def _fails(self, verb: str, asked: object) -> bool:
         self.calls += 1
         digest = hashlib.blake2b(repr((self._seed, verb, asked)).encode(), digest_size=8).digest()
-        fails = int.from_bytes(digest) < self._share * 2**64
+        fails = verb in self._verbs and int.from_bytes(digest) < self._share * 2**64
         if fails:
             self.failed[verb].append(asked)
         return fails

@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from executor_contract import ROWS, Doubling, ExecutorContract, make_stage, shard_files
+from executor_contract import ROWS, Doubling, ExecutorContract, Failing, make_stage, shard_files
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
@@ -64,6 +64,15 @@ def test_progress_says_how_many_rows_an_earlier_run_has_finished(tmp_path: Path,
     console = Console(file=io.StringIO())
     make_executor(tmp_path / "run", function.engine, console).run(make_stage(function), ROWS)
     assert "4 of them from an earlier run" in console.file.getvalue()  # type: ignore[attr-defined]
+
+
+def test_progress_says_how_many_rows_were_asked_again(tmp_path: Path) -> None:
+    function = Failing(tmp_path / "calls", fails={1, 4})
+    make_executor(tmp_path / "run", function.engine).run(function.stage(), ROWS)
+    console = Console(file=io.StringIO())
+    make_executor(tmp_path / "run", function.engine, console).run(function.stage(), ROWS)
+    said = console.file.getvalue()  # type: ignore[attr-defined]
+    assert ", 5 of them from an earlier run, 2 that had failed asked again" in " ".join(said.split())
 
 
 def test_a_damaged_shard_is_named_and_deleting_it_mends_the_run(tmp_path: Path, function: Doubling) -> None:

@@ -6,19 +6,20 @@ failure may change what comes later of the same user and method, and nothing els
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from failing_engine import FailingEngine
+from failing_engine import VERBS, FailingEngine
 from rich.console import Console
 
 from deeper.commands.evaluate.evaluate import evaluate
 from deeper.commands.evaluate.settings import Settings
 from deeper.commands.execution import engines as engine_choice
+from deeper.evaluation.results_schema import read_results
 
 Row = dict[str, Any]
 METHODS = ("refine", "hierarchical_merge", "frozen", "no_persona", "user_median")
@@ -43,8 +44,10 @@ class Run(NamedTuple):
         ]
 
 
-def make_run(folder: Path, share: float, monkeypatch: pytest.MonkeyPatch, **settings: Any) -> Run:
-    engine = FailingEngine(share)
+def make_run(
+    folder: Path, share: float, monkeypatch: pytest.MonkeyPatch, verbs: Sequence[str] = VERBS, **settings: Any
+) -> Run:
+    engine = FailingEngine(share, verbs=verbs)
     monkeypatch.setattr(engine_choice, "make_engine", lambda *_: engine)
     chosen = {"users": 12, "calibration_users": 6, "rounds": 3, "methods": METHODS, "calibration": "off", **settings}
     results = evaluate(Settings(**chosen), folder, Console(quiet=True)).as_json()
@@ -149,6 +152,7 @@ def test_the_errors_are_those_of_the_predictions_that_are_there(runs: tuple[Run,
             if (
                 persona["method"] in ("refine", "hierarchical_merge")
                 and row["k"] == persona["k"] + 1
+                and persona["text"]
                 and not row["failure"]
             ):
                 found = np.abs(np.array(row["points"]) - actual[row["user"], row["k"]]).mean()
@@ -177,3 +181,68 @@ def test_an_engine_that_fails_always_ends_too(tmp_path: Path, monkeypatch: pytes
     assert {entry["method"] for entry in run.results["errors"]} == {"user_median"}
     assert all(row["failure"] and not row["text"] for row in run.rows("personas") if row["method"] == "initialise")
     assert all(row["failure"] for row in run.rows("predictions"))
+    places = {(entry["method"], entry["round"], entry["role"]) for entry in run.results["missing"]}
+    held_out = {(method, t, "future") for method in METHODS if method != "user_median" for t in (0, 1)}
+    assert held_out <= places and len(places) == len(run.results["missing"])
+    assert all(entry["mae"] is None and entry["reason"] for entry in run.results["missing"])
+    assert not read_results(run.folder / "results.json").is_complete
+
+
+def test_the_same_command_asks_again_for_what_failed(runs: tuple[Run, Run], monkeypatch: pytest.MonkeyPatch) -> None:
+    run, sound = runs
+    mended = make_run(run.folder, 0.0, monkeypatch, readout=run.results["config"]["readout"])
+    for name in ("personas", "predictions", "errors"):
+        assert mended.rows(name) == sound.rows(name)
+    differing = {name for name in sound.results if mended.results[name] != sound.results[name]}
+    assert differing <= {"cost"}
+    assert mended.results["failed_calls"] == mended.results["missing"] == []
+
+
+def test_calls_that_fail_for_ever_are_asked_again_alone_and_change_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = make_run(tmp_path / "run", 0.2, monkeypatch)
+    files = ("personas.parquet", "predictions.parquet", "errors.parquet")
+    before = {name: (run.folder / name).read_bytes() for name in files}
+    again = make_run(tmp_path / "run", 0.2, monkeypatch)
+    assert {name: (run.folder / name).read_bytes() for name in files} == before
+    assert {verb: set(asked) for verb, asked in again.engine.failed.items()} == {
+        verb: set(asked) for verb, asked in run.engine.failed.items()
+    }
+    assert again.engine.calls < 0.5 * run.engine.calls
+
+
+def test_calls_of_a_model_on_this_machine_are_not_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(FailingEngine, "is_repeatable", True, raising=False)
+    run = make_run(tmp_path / "run", 0.2, monkeypatch)
+    assert any(run.engine.failed.values())
+    assert not any(entry["asked_again"] for entry in run.results["failed_calls"])
+    assert make_run(tmp_path / "run", 0.2, monkeypatch).engine.calls == 0
+
+
+def test_a_policy_that_always_fails_leaves_no_result_of_personas(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = make_run(tmp_path / "run", 1.1, monkeypatch, verbs=["generate"])
+    assert {entry["method"] for entry in run.results["errors"]} == {"no_persona", "user_median"}
+    assert {entry["method"] for entry in run.results["missing"]} == {"frozen", "refine", "hierarchical_merge"}
+    assert {entry["reason"] for entry in run.results["missing"]} == {"HTTP 500: out of luck"}
+    assert {(entry["method"], entry["what"]) for entry in run.results["failed_calls"]} == {
+        ("initialise", "personas"),
+        ("refine", "personas"),
+        ("hierarchical_merge", "personas"),
+    }
+    assert all(entry["failed"] == entry["calls"] for entry in run.results["failed_calls"])
+
+
+def test_failed_calls_are_those_of_the_tables(runs: tuple[Run, Run]) -> None:
+    run, sound = runs
+    assert sound.results["failed_calls"] == []
+    told = {(entry["what"], entry["method"]): entry for entry in run.results["failed_calls"]}
+    method = {row["id"]: row["method"] for row in run.rows("personas")}
+    rows = [("personas", row["method"], row["failure"]) for row in run.rows("personas")]
+    rows += [("predictions", method[row["persona_id"]], row["failure"]) for row in run.rows("predictions")]
+    failed = Counter((what, name) for what, name, failure in rows if failure)
+    calls = Counter((what, name) for what, name, _ in rows)
+    assert {key: entry["failed"] for key, entry in told.items()} == failed
+    assert {key: entry["calls"] for key, entry in told.items()} == {key: calls[key] for key in failed}

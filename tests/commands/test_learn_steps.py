@@ -31,6 +31,7 @@ class Run:
         self.reused: dict[str, list[str]] = {}
         self.done: list[str] = []
         self.fails_at = ""
+        self.failed: dict[str, int] = {}
         for name in MODULES:
             self.edit(name, "1")
 
@@ -57,10 +58,16 @@ class Run:
 
         def run() -> dict[str, Any]:
             self.done.append(name)
-            outcome.parent.mkdir(exist_ok=True)
+            outcome.parent.mkdir(parents=True, exist_ok=True)
             if name == self.fails_at:
                 raise KeyboardInterrupt
-            content = {"found": work(), "reused_shards": self.reused if has_shards else {}}
+            count = self.failed.get(name, 0)
+            call = {"method": "refine", "what": "personas", "failed": count, "calls": 9, "reason": "HTTP 500"}
+            content = {
+                "found": work(),
+                "reused_shards": self.reused if has_shards else {},
+                "failed_calls": [{**call, "asked_again": True}] if count else [],
+            }
             outcome.write_text(json.dumps(content), "utf-8")
             return content
 
@@ -151,6 +158,29 @@ def test_a_step_that_was_stopped_goes_on_or_begins_again_by_its_code(run: Run, r
     else:
         assert run()[0][2] == "training, begun before"
         assert not (run.out / "training-old-1").exists()
+
+
+def test_a_step_with_failed_calls_is_done_again_and_so_is_what_builds_on_new_answers(run: Run) -> None:
+    run.failed = {"sampling": 3, "judging": 1}
+    report = run()[1]
+    assert [(one.method, one.failed) for one in report.failed_calls] == [
+        ("judging: refine", 1),
+        ("sampling: refine", 3),
+    ]
+    said, _ = run()
+    assert said == ["judging, again: 1 call had failed", "sampling, again: 3 calls had failed", DONE[2]]
+    assert run.done == ["judging", "sampling"], "the same calls failed, so training starts from the same"
+    run.failed = {}
+    moved = "training, again: what it starts from has changed; its old folder is now training-old-1"
+    assert run()[0] == [*said[:2], moved]
+    assert run()[0] == DONE
+
+
+def test_a_first_step_that_is_refused_binds_no_folder(run: Run) -> None:
+    run.fails_at = "judging"
+    with pytest.raises(KeyboardInterrupt):
+        run()
+    assert not (run.out / "config.toml").exists() and not list(run.out.rglob("steps"))
 
 
 def test_own_prompts_are_another_start(tmp_path: Path) -> None:

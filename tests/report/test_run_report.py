@@ -85,7 +85,7 @@ def test_the_first_paragraph_claims_only_what_the_interval_allows(run: Path) -> 
 def test_a_run_without_any_error_has_a_page(run: Path) -> None:
     found = read_run(run)
     nothing = Reductions(across_windows={}, same_window={})
-    empty = found.results.model_copy(update={"errors": [], "paired": [], "reduction": nothing})
+    empty = found.results.model_copy(update={"errors": [], "missing": [], "paired": [], "reduction": nothing})
     assert "There is no error to show" in page(replace(found, results=empty))
     assert figures(empty) == {}
 

@@ -137,9 +137,38 @@ def test_several_domains_are_their_mean() -> None:
     assert "mean over domains, 16 users" in printed(both)
 
 
-def test_failures_are_counted() -> None:
-    text = printed(results(THREE, failures={"refine": 2, "frozen": 1}, persona_failures={"refine": 0}))
-    assert text.endswith("Failed: 3 predictions that could not be read.\n")
+def failed(method: str, what: str, count: int, reason: str = "HTTP 500", asked_again: bool = True) -> dict[str, Any]:
+    return {
+        "method": method,
+        "what": what,
+        "failed": count,
+        "calls": 4096,
+        "reason": reason,
+        "asked_again": asked_again,
+    }
+
+
+def test_failed_calls_are_told_with_the_commonest_reason_and_what_to_do() -> None:
+    calls = [failed("initialise", "personas", 2), failed("refine", "personas", 1200, "timed out"),
+             failed("refine", "predictions", 1)]  # fmt: skip
+    assert lines_of(results(THREE, failed_calls=calls))[-3:] == [
+        "1,203 calls failed: refine 1,200 of 4,096 personas and 1 of 4,096 predictions, first personas 2 of 4,096 "
+        "personas.",
+        "Most often: timed out.",
+        "Once the server answers, repeat the command: it asks only the failed calls again.",
+    ]
+    again = [failed("refine", "personas", 1, "the prompt has more than the 900 tokens that fit", asked_again=False)]
+    assert "would fail again in the same way" in lines_of(results(THREE, failed_calls=again))[-1]
+
+
+def test_a_method_without_an_error_keeps_its_row() -> None:
+    place = {"domain": "coves", "role": "future", "prediction": "persona", "reason": "HTTP 500"}
+    errors = {"user_median": [0.7, 0.6], "frozen": [0.65]}
+    missing = [{**place, "method": "refine", "round": t} for t in (0, 1)] + [{**place, "method": "frozen", "round": 1}]
+    text = printed(results(errors, missing=missing, failed_calls=[failed("refine", "personas", 2)]))
+    assert " refine                  failed  failed\n" in text
+    assert " first persona (frozen)   0.650  failed\n" in text
+    assert "INCOMPLETE: no result, or not in each round: refine, frozen.\n" in text
 
 
 def test_predictions_with_history_do_not_enter() -> None:
@@ -159,10 +188,12 @@ def test_the_longest_summary_has_20_lines_of_80_columns(width: int) -> None:
         for sign in [(-1, 1)[i % 2]]
         if method != other
     }
-    failures = {"failures": {"refine": 12345}, "persona_failures": {"refine": 12345}}
-    found = results(errors, pairs, **failures, config={"policy_engine": "scripted"})
+    found = results(errors, pairs, config={"policy_engine": "scripted"})
     lines = printed(found, width).splitlines()
     assert len(lines) <= 20
+    reason = "the server said something that goes on and on; " * 2
+    calls = [failed(method, what, 1234, reason) for method in UPDATERS for what in ("personas", "predictions")]
+    assert len(printed({**found, "failed_calls": calls}, width).splitlines()) <= len(lines) + 7
     assert max(map(len, lines)) <= 80
     assert lines[2].split() == ["round", "0", "97", "98", "99", "100", "95", "%", "interval"]
 

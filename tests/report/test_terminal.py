@@ -107,6 +107,27 @@ def test_predictions_with_history_have_tables_of_their_own(width):
     assert "to the same without a persona" in " ".join(differences.split())
 
 
+def test_a_method_without_an_error_has_a_row_in_every_table():
+    result = results(list(DOMAINS), has_row=lambda domain, method, t, user: method not in ("refine", "item_mean"))
+    places = [(domain, role) for domain in (*DOMAINS, "mean") for role in ("future", "current", "previous")]
+    result["missing"] = [
+        {"domain": domain, "method": method, "round": t, "role": role, "mae": None, "prediction": "persona",
+         "reason": "HTTP 500"}
+        for domain, role in places for t in range(5) for method in ("refine", "item_mean")
+        if method == "refine" or role == "future"
+    ]  # fmt: skip
+    for width in (80, 120):
+        text = printed(result, width)
+        assert max(map(len, text.splitlines())) <= width
+        rows = [line.split() for line in text.splitlines() if line.startswith(" refine ")]
+        by_domain = 2 if width == 80 else 1
+        assert len(rows) == 4 + by_domain, "by round, differences, measures, by domain, in-sample"
+        assert all(row[1] == "failed" for row in rows)
+        rows = [line.split() for line in text.splitlines() if line.startswith(" item_mean ")]
+        assert len(rows) == 3 + by_domain and all(row[1] == "n/a" for row in rows)
+        assert "(0)" not in text
+
+
 def test_history_numbers_are_those_of_the_results():
     result = results(["sea_glass"], with_history=True)
     key = {"method": "refine", "round": 4, "role": "future", "prediction": "history"}

@@ -29,11 +29,61 @@ def files(folder: Path) -> dict[str, bytes]:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> RunFolder:
-    return RunFolder(tmp_path / "deep" / "run", Settings())
+    """A folder that is bound to its settings."""
+    new = RunFolder(tmp_path / "deep" / "run", Settings())
+    new.bind()
+    return new
 
 
-def test_a_new_folder_holds_the_resolved_settings_alone(folder: RunFolder) -> None:
+def test_a_bound_folder_holds_the_resolved_settings_alone(folder: RunFolder) -> None:
     assert files(folder.path) == {"config.toml": Settings().to_toml().encode()}
+
+
+def test_a_run_that_writes_nothing_leaves_the_folder_to_other_settings(tmp_path: Path) -> None:
+    refused = RunFolder(tmp_path / "run", Settings(seed=1))
+    assert not refused.path.exists()
+    with pytest.raises(UserError, match="no server"), refused.held():
+        raise UserError("no server")
+    mended = RunFolder(tmp_path / "run", Settings(seed=2))
+    with mended.held():
+        mended.write_table("stage/one.parquet", TABLE)
+    assert files(mended.path)["config.toml"] == Settings(seed=2).to_toml().encode()
+    with pytest.raises(UserError, match="made with other settings"):
+        RunFolder(tmp_path / "run", Settings(seed=1))
+
+
+def test_a_run_that_has_not_started_leaves_the_folder_to_other_settings(tmp_path: Path) -> None:
+    refused = RunFolder(tmp_path / "run", Settings(seed=1))
+    with refused.held():
+        refused.bind(has_started=False)
+        refused.write_table("stage/one.parquet", TABLE)
+    mended = RunFolder(tmp_path / "run", Settings(seed=2))
+    with mended.held():
+        mended.bind(has_started=False)
+        assert mended.read_table("stage/one.parquet", TABLE.schema) == TABLE, "what fits is used"
+        mended.bind()
+    assert files(mended.path).keys() == {".lock", "config.toml", "stage/one.parquet"}
+    assert files(mended.path)["config.toml"] == Settings(seed=2).to_toml().encode()
+    with pytest.raises(UserError, match="made with other settings"):
+        RunFolder(tmp_path / "run", Settings(seed=1))
+
+
+def test_settings_that_another_process_bound_meanwhile_are_respected(tmp_path: Path) -> None:
+    late, early = RunFolder(tmp_path / "run", Settings(seed=1)), RunFolder(tmp_path / "run", Settings(seed=2))
+    early.write_table("stage/one.parquet", TABLE)
+    with pytest.raises(UserError, match="made with other settings"):
+        late.write_table("stage/one.parquet", TABLE)
+
+
+def test_a_folder_around_is_bound_with_the_one_inside(tmp_path: Path) -> None:
+    around, beside = RunFolder(tmp_path / "learnt", Settings()), RunFolder(tmp_path / "other", Settings())
+    inside = RunFolder(tmp_path / "learnt" / "1" / "sample", Settings(seed=3))
+    with around.held(), beside.held():
+        with inside.held():
+            assert RunFolder(around.path, Settings(seed=4)), "only empty folders were made so far"
+            inside.write_table("stage/one.parquet", TABLE)
+        assert around.has("config.toml") and not beside.has("config.toml")
+    assert inside.has("config.toml")
 
 
 def test_the_same_settings_open_it_again_and_leave_it_as_it_is(folder: RunFolder) -> None:
@@ -101,7 +151,10 @@ def test_a_folder_that_is_no_run_is_refused_and_left(tmp_path: Path) -> None:
 
 def test_a_crash_while_the_settings_were_written_does_not_block_the_folder(tmp_path: Path) -> None:
     (tmp_path / ".config.toml.123.part").write_bytes(b"us")
-    assert RunFolder(tmp_path, Settings()).has("config.toml")
+    folder = RunFolder(tmp_path, Settings())
+    with folder.held():
+        folder.bind()
+    assert files(tmp_path).keys() == {"config.toml", ".lock"}
 
 
 @pytest.mark.parametrize("what", ["fsync", "replace", "open"])
@@ -129,8 +182,9 @@ def test_a_full_or_read_only_disk_is_said_and_leaves_nothing_half_written(
 @pytest.mark.parametrize("error", [no_space, read_only])
 def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Any) -> None:
     monkeypatch.setattr(Path, "mkdir", error)
-    with pytest.raises(UserError, match="cannot be written") as caught:
-        RunFolder(tmp_path / "run", Settings())
+    folder = RunFolder(tmp_path / "run", Settings())
+    with pytest.raises(UserError, match="cannot be written") as caught, folder.held():
+        pass
     assert caught.value.where == str(tmp_path / "run")
     assert not files(tmp_path)
 
@@ -175,13 +229,14 @@ def test_two_processes_cannot_run_in_one_folder(tmp_path: Path) -> None:
     with first.held(), pytest.raises(UserError, match="another process is running"), second.held():
         pass
     with second.held():
-        assert second.has("config.toml")
+        second.bind()
+    assert second.has("config.toml")
 
 
 def test_what_a_killed_process_left_half_written_is_swept_up(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path / "run", Settings())
     left = tmp_path / "run" / "update-1" / ".00000.parquet.123.part"
-    left.parent.mkdir()
+    left.parent.mkdir(parents=True)
     left.write_bytes(b"half")
     with folder.held():
         assert not left.exists()
@@ -189,6 +244,6 @@ def test_what_a_killed_process_left_half_written_is_swept_up(tmp_path: Path) -> 
 
 def test_a_folder_that_cannot_be_locked_is_the_users_error(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path / "run", Settings())
-    (tmp_path / "run" / ".lock").mkdir()
+    (tmp_path / "run" / ".lock").mkdir(parents=True)
     with pytest.raises(UserError, match="cannot be written"), folder.held():
         pass

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import click
 
+from deeper.cli.options.exit_codes import exit_if_incomplete
 from deeper.cli.options.from_settings import given, settings_options
 from deeper.commands.evaluate.settings import Settings, resolve_settings
 
@@ -72,7 +73,7 @@ def command(
 
     Prints a summary; --full prints all tables. The run folder holds report.html, figures, results.json, and the
     personas, predictions and errors as Parquet. Stop a run at any time: the same command resumes it. Repeating a
-    finished run calls no model.
+    finished run calls no model, but it asks a server again for what failed.
     """  # noqa: D301 (click wants the character)
     run(resolve_settings(config, given(flags)), out, Command("evaluate", untuned, full, yes, reuse_shards))
 
@@ -112,3 +113,4 @@ def run(settings: Settings, out: Path | None, asked: Command) -> None:
     page = write_report(folder)
     click.echo(f"Report: {page}")
     click.echo(f"Run folder: {folder}" + ("" if asked.full else " (--full prints all tables)"))
+    exit_if_incomplete(results.is_complete)

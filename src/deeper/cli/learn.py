@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from deeper.cli.evaluate import CONFIG
+from deeper.cli.options.exit_codes import exit_if_incomplete
 from deeper.cli.options.from_settings import given, preset_option, settings_options
 from deeper.commands.learn.settings import PRESETS, LearnSettings
 
@@ -59,6 +60,7 @@ def command(out: Path, force: bool, reuse_shards: bool, preset: str, config: Pat
     print_learning(report, Console())
     adapters = ", ".join(str(layout.policy_folder(out, iteration)) for iteration in ITERATIONS)
     click.echo(f"Adapters: {adapters}; report: {out} ({layout.REPORT}, {layout.PAGE})")
+    exit_if_incomplete(all(None not in found["methods"].values() for found in report["validation"].values()))
 
 
 def _write_pages(folder: Path, report: Mapping[str, Any]) -> None:

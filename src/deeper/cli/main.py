@@ -82,7 +82,7 @@ def cli() -> None:
 
 
 def main() -> None:
-    """Run the command line. Exit code 2 for errors that the user can fix, 1 for bugs."""
+    """Run the command line. Exit code 2 for errors that the user can fix, 3 if results are missing, 1 for bugs."""
     sys.exit(_run())
 
 

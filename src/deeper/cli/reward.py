@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from deeper.cli.evaluate import CONFIG, REUSE_SHARDS
+from deeper.cli.options.exit_codes import exit_if_incomplete
 from deeper.cli.options.from_settings import given, settings_options
 from deeper.commands.reward.settings import RewardSettings
 
@@ -41,3 +42,4 @@ def command(run: Path, config: Path | None, reuse_shards: bool, **flags: Any) ->
     write_atomically(run / REWARD_PAGE_FILE, page(report).encode())
     print_reality(report, Console())
     click.echo(f"Run folder: {run} (rewards.parquet, reward-predictions.parquet, reward.json, reward.html)")
+    exit_if_incomplete(report["counts"]["directions"] > report["counts"]["unrewarded"])

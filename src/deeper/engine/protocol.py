@@ -96,6 +96,9 @@ class Engine(Protocol):
     Both methods answer every request, in order. A call that still fails after retries gives a `Completion.failure`
     or a row of NaN, never an exception or a missing row. An engine that cannot work at all (no server, no weights)
     raises `UserError`.
+
+    An engine with an attribute `is_repeatable` that is true computes its answers itself: a call that failed would fail
+    again. A run that is continued asks the failed calls of other engines once more.
     """
 
     @property
@@ -123,3 +126,8 @@ class Engine(Protocol):
             the engine cannot see gets `LOG_PROB_FLOOR`. A row is NaN if its call failed or it shows no label.
         """
         ...
+
+
+def may_answer_later(engine: Engine) -> bool:
+    """Whether a call that failed may work at another time; false for engines with `is_repeatable`."""
+    return not getattr(engine, "is_repeatable", False)

@@ -50,7 +50,8 @@ def error_table(
 
     In round t a prediction counts as future (W_{t+1}, held out), current (W_t) or previous (W_{t-1}, from round 1 on);
     the last two are in-sample. S_0 is round 0 of every updater, and every round of `frozen`. Controls count as future
-    only. There is no row for a failed prediction, a short-term persona, or a window without any rating.
+    only. There is no row for a failed prediction, a short-term persona, a window without any rating, or a persona that
+    was never written (`_written`).
 
     Args:
         predictions: PREDICTION rows.
@@ -71,7 +72,7 @@ def error_table(
         ValueError: A prediction does not have one point an item.
     """
     actual = _actual(windows)
-    final = personas.filter(pc.field("stage") == "final")
+    final = _written(personas.filter(pc.field("stage") == "final"))
     columns: list[list[Any]] = [final[name].to_pylist() for name in ("id", "domain", "user", "method", "k")]
     versions = {(persona, domain, user): (method, k) for persona, domain, user, method, k in zip(*columns, strict=True)}
     users = {key[:2] for key in actual}
@@ -143,6 +144,34 @@ def count_unrated(windows: pa.Table, domains: Mapping[str, Domain], rounds: int)
     for (domain, _, k), ratings in _actual(windows).items():
         counts[domain] += k <= rounds + 1 and not domains[domain].is_rated(ratings).any()
     return counts
+
+
+def rated_windows(windows: pa.Table, domains: Mapping[str, Domain], rounds: int) -> set[tuple[str, int]]:
+    """Domain and number of each window of W_0..W_{rounds+1} that at least one eval user has rated."""
+    return {
+        (domain, k)
+        for (domain, _, k), ratings in _actual(windows).items()
+        if k <= rounds + 1 and domains[domain].is_rated(ratings).any()
+    }
+
+
+def _written(final: pa.Table) -> pa.Table:
+    """Final personas without those that are no result of their method, because calls failed.
+
+    Where a call fails, the older text stays. There is none where the first persona failed. And as long as all updates
+    of a method have failed in a domain, its personas are first personas by another name.
+    """
+    columns: list[list[Any]] = [final[name].to_pylist() for name in ("domain", "method", "k", "failure")]
+    has_text: list[Any] = pc.not_equal(final["text"], pa.scalar("")).to_pylist()
+    first: dict[tuple[str, str], int] = {}
+    for domain, method, k, failure in zip(*columns, strict=True):
+        if not failure:
+            first[domain, method] = min(k, first.get((domain, method), k))
+    is_result = [
+        not failure or (has_old_text and first.get((domain, method), k + 1) <= k)
+        for domain, method, k, failure, has_old_text in zip(*columns, has_text, strict=True)
+    ]
+    return final.filter(pa.array(is_result, pa.bool_()))
 
 
 def _places(method: str, k: int, window: int, rounds: int) -> Iterator[Place]:

@@ -8,10 +8,17 @@ import pyarrow.compute as pc
 
 from deeper.domains import Domain
 from deeper.evaluation.comparison import Cell, CellKey, Cells, DomainGroup, cells_of, paired, reduction
-from deeper.evaluation.error_table import count_unrated
-from deeper.evaluation.methods import FROZEN, HISTORY_ONLY, METHODS, ROLES
+from deeper.evaluation.error_table import count_unrated, rated_windows
+from deeper.evaluation.failures import (
+    expected_places,
+    failed_personas,
+    failed_predictions,
+    missing_errors,
+    reasons_of,
+)
+from deeper.evaluation.methods import BASELINES, FROZEN, HISTORY_ONLY, METHODS, ROLES
 from deeper.evaluation.results_schema import ErrorEntry, NotAvailableBaseline, Summary
-from deeper.evaluation.text_summary import failed_personas, failed_predictions, leak_rates, text_statistics
+from deeper.evaluation.text_summary import leak_rates, text_statistics
 from deeper.measure.bootstrap import domain_mean_interval
 
 
@@ -24,6 +31,8 @@ def summarise(
     rounds: int,
     seed: int,
     not_available: Sequence[NotAvailableBaseline] = (),
+    methods: Sequence[str] = (),
+    roles: Sequence[str] = ROLES,
 ) -> Summary:
     """Summarise the errors of a run.
 
@@ -41,12 +50,22 @@ def summarise(
         rounds: The last round.
         seed: Seed of the bootstrap.
         not_available: Baselines that could not be computed.
+        methods: The methods that were chosen. One without an error is `missing`, with the reason.
+        roles: The roles that were chosen.
     """
     has_history = pc.field("prediction") == "history"
     alone, combined = cells_of(errors.filter(~has_history)), cells_of(errors.filter(has_history))
-    present = set(errors["domain"].unique().to_pylist())
+    rated = rated_windows(windows, domains, rounds)
+    expected = {"persona": expected_places(rated, methods, roles, rounds)}
+    if combined:
+        by_model = [name for name in methods if name not in BASELINES]
+        expected["history"] = expected_places(rated, by_model, ["future"], rounds)
+    reasons = reasons_of(personas, predictions, not_available, methods)
+    failed = {domain for domain, _ in reasons} & {domain for domain, _ in rated}
+    present = {*errors["domain"].unique().to_pylist(), *failed}
     used = {name: domain for name, domain in domains.items() if name in present}
     groups = _groups(list(used.values()))
+    cells = {"persona": alone, "history": combined}
     return Summary(
         users={name: pc.count_distinct(errors.filter(pc.field("domain") == name)["user"]).as_py() for name in used},
         errors=[*_errors(alone, groups, rounds, seed), *_errors(combined, groups, rounds, seed)],
@@ -61,6 +80,11 @@ def summarise(
         text=text_statistics(personas),
         unrated=count_unrated(windows, used, rounds),
         not_available=list(not_available),
+        missing=[
+            entry
+            for name, places in expected.items()
+            for entry in missing_errors(places, cells[name], reasons, groups, name)
+        ],
     )
 
 

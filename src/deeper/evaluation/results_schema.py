@@ -102,6 +102,41 @@ class NotAvailableBaseline(_Part):
     reason: str
 
 
+class MissingError(_Part):
+    """An error that a chosen method should have and has not: calls failed, or the baseline is not available.
+
+    It has the place of an `ErrorEntry`, and a `mae` that is null.
+    """
+
+    domain: str
+    method: str
+    round: int
+    role: str
+    mae: None = None
+    prediction: str
+    reason: str
+
+
+class FailedCalls(_Part):
+    """The calls of a method that failed.
+
+    Attributes:
+        method: The method; "initialise" for first personas, which methods share.
+        what: What was asked for: "personas", "predictions" or "directions".
+        failed: How many of them failed.
+        calls: How many were asked for.
+        reason: The commonest reason.
+        asked_again: Whether the same command asks them again; a model on this machine would fail again.
+    """
+
+    method: str
+    what: str
+    failed: int
+    calls: int
+    reason: str
+    asked_again: bool
+
+
 class Summary(_Part):
     """What the tables of a run say: errors, differences, reductions, failures, leaks, text.
 
@@ -116,6 +151,7 @@ class Summary(_Part):
         text: Statistics of the personas, by method.
         unrated: Windows of eval users without any rating, by domain.
         not_available: Baselines that could not be computed.
+        missing: Errors that are not there although their method was chosen.
     """
 
     users: dict[str, int]
@@ -128,6 +164,13 @@ class Summary(_Part):
     text: dict[str, TextStatistics]
     unrated: dict[str, int]
     not_available: list[NotAvailableBaseline]
+    missing: list[MissingError] = []
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every chosen method has all of its errors, apart from baselines that are not available."""
+        unavailable = {entry.method for entry in self.not_available}
+        return all(entry.method in unavailable for entry in self.missing)
 
     def as_json(self) -> dict[str, Any]:
         """The content of the JSON file."""
@@ -203,8 +246,14 @@ class Provenance(_Part):
 
 
 class Results(Summary, Provenance):
-    """The content of results.json: the provenance, then the summary, then the cost."""
+    """The content of results.json: the provenance, then the summary, then what failed, then the cost.
 
+    Attributes:
+        failed_calls: What failed, by method; methods without a failure are left out.
+        cost: By stage and in total.
+    """
+
+    failed_calls: list[FailedCalls] = []
     cost: Cost
 
 

@@ -1,6 +1,5 @@
-"""Statistics of personas and predictions: what failed, what leaked, and what the texts are like."""
+"""Statistics of personas: what leaked, and what the texts are like."""
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -17,25 +16,6 @@ Version = tuple[str, str, int]
 """Domain, user and k."""
 
 COLUMNS = ("user", "domain", "k", "text", "tokens", "failure")
-
-
-def failed_predictions(predictions: pa.Table, personas: pa.Table) -> dict[str, int]:
-    """The number of predictions that could not be read, by method.
-
-    Predictions from S_0 count for "initialise", those from short-term personas for their method.
-    """
-    methods = personas["method"].to_pylist()
-    method_of = dict(zip(personas["id"].to_pylist(), methods, strict=True))
-    failed = predictions.filter(pc.field("failure") != "")["persona_id"].to_pylist()
-    counts = Counter(method_of[persona] for persona in failed)
-    return {str(method): counts[method] for method in dict.fromkeys(methods)}
-
-
-def failed_personas(personas: pa.Table) -> dict[str, int]:
-    """The number of personas that could not be written, and so kept their parent's text, by method."""
-    counts = Counter(personas.filter(pc.field("failure") != "")["method"].to_pylist())
-    methods: list[Any] = personas["method"].unique().to_pylist()
-    return {method: counts[method] for method in methods if method not in CONTROL_METHODS}
 
 
 def leak_rates(personas: pa.Table) -> dict[str, float]:

@@ -15,7 +15,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from deeper.domains import Domain
-from deeper.engine import Engine, Prompt, Sampling, ScoreRequest
+from deeper.engine import Engine, Prompt, Sampling, ScoreRequest, may_answer_later
 from deeper.measure.metrics import weighted_median
 from deeper.persona.prompts.item_lines import quote
 from deeper.persona.prompts.templates import Prompts
@@ -107,6 +107,7 @@ def predict_stage(
         settings=stage_settings(engine, prompts, domains, seed, readout=readout),
         shard_rows=RECIPE.predict_rows,
         looked_up=[READOUTS[readout]],
+        ask_again=["persona_id"] if may_answer_later(engine) else [],
     )
 
 

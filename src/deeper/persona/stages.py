@@ -7,6 +7,7 @@ from typing import Any, Protocol
 import pyarrow as pa
 
 from deeper.domains import Domain
+from deeper.engine import may_answer_later
 from deeper.persona.prompts.item_lines import Item, rating_lines
 from deeper.persona.recipe import RECIPE
 from deeper.persona.schema import PERSONA
@@ -19,6 +20,10 @@ from deeper.storage.stage import Stage
 HISTORY_ONLY = "history_only"
 CONTROL_METHODS = (HISTORY_ONLY, "no_persona", "raw_history")
 """The controls: methods whose rows in the table of personas hold no text of the policy."""
+
+
+UPDATE_KEYS = ("user", "domain", "method", "k", "candidate")
+"""The columns that identify an update, and in a search a candidate."""
 
 
 class Write(Protocol):
@@ -100,6 +105,7 @@ def write_stage(
         settings=stage_settings(writer.engine, writer.prompts, domains, writer.seed, max_tokens=writer.max_tokens),
         shard_rows=RECIPE.write_rows,
         looked_up=[MODULES[method] for method in methods],
+        ask_again=[name for name in UPDATE_KEYS if name in schema.names] if may_answer_later(writer.engine) else [],
     )
 
 

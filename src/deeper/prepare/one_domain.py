@@ -155,6 +155,7 @@ class _Run:
         self._windows = settings.windows or source.windows
 
     def run(self, key: bytes) -> dict[str, Any]:
+        self._folder.bind()
         self._work.mkdir(parents=True, exist_ok=True)
         with self._bars, database(self._work / "spill", self._options.memory_gib) as con:
             staged, metas = self._stage(con)

@@ -68,7 +68,7 @@ def figures(results: Results) -> dict[str, bytes]:
     from matplotlib import rc_context
 
     view = Overview(results)
-    if view.domain is None:
+    if view.domain is None or not view.future(view.domain):
         return {}
     with rc_context(STYLE):
         drawn = {"error_by_round": _by_round(view, view.domain)}
@@ -97,6 +97,7 @@ def _by_round(view: Overview, domain: str) -> "Figure":
         axes.legend(loc="upper left", bbox_to_anchor=(-0.08, -0.3), fontsize=6.5, handlelength=2.6, borderpad=0)
     panels[0].set_ylabel("error (MAE)")
     _title(figure, f"Error on the next window, {view.label(domain)}")
+    _note(figure, view.not_drawn(domain, found))
     return figure
 
 
@@ -115,6 +116,8 @@ def _by_domain(view: Overview) -> "Figure":
         marks |= dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
     below = figure.subplotpars.bottom - 0.4 / float(figure.get_figheight())
     figure.legend(marks.values(), marks.keys(), loc="upper center", bbox_to_anchor=(0.5, below), ncols=4, fontsize=6.5)
+    notes = {view.label(name): view.not_drawn(name, view.future(name)) for name in view.domains}
+    _note(figure, "\n".join(f"{name}: {note}" for name, note in notes.items() if note))
     return figure
 
 
@@ -144,7 +147,11 @@ def _differences(view: Overview, domain: str) -> "Figure | None":
         rows = [Row(entry.method, entry.difference, *entry.ci) for entry in view.paired(domain, against)]
         if rows:
             panels[f"against {COMPARED_WITH[against]}"] = rows
-    return _rows(panels, f"difference of the error (MAE), round {view.last}", view.label(domain)) if panels else None
+    if not panels:
+        return None
+    figure = _rows(panels, f"difference of the error (MAE), round {view.last}", view.label(domain))
+    _note(figure, view.not_drawn(domain, [row.method for rows in panels.values() for row in rows]))
+    return figure
 
 
 def _reductions(view: Overview, domain: str) -> "Figure | None":
@@ -154,7 +161,11 @@ def _reductions(view: Overview, domain: str) -> "Figure | None":
         percent = {name: found[name].get(domain) for name in view.methods if name in found}
         if rows := [Row(name, value) for name, value in percent.items() if value is not None]:
             panels[title] = rows
-    return _rows(panels, "reduction of the error, %", view.label(domain)) if panels else None
+    if not panels:
+        return None
+    figure = _rows(panels, "reduction of the error, %", view.label(domain))
+    _note(figure, view.not_drawn(domain, [row.method for rows in panels.values() for row in rows]))
+    return figure
 
 
 def _rows(panels: Mapping[str, Sequence[Row]], axis_label: str, title: str) -> "Figure":
@@ -181,6 +192,13 @@ def _title(figure: "Figure", text: str) -> None:
     """Write a title above the panels' own titles."""
     height = float(figure.get_figheight())
     figure.text(LEFT_MARGIN_SHARE, figure.subplotpars.top + 0.26 / height, text, fontsize=8, va="bottom")
+
+
+def _note(figure: "Figure", text: str) -> None:
+    """Write a note below everything that is drawn so far."""
+    if text:
+        below = (figure.get_tightbbox().y0 - 0.08) / float(figure.get_figheight())
+        figure.text(LEFT_MARGIN_SHARE, below, text, fontsize=6.5, va="top")
 
 
 def _panels(rows: int, columns: int, height: float, share: bool = True) -> "tuple[Figure, list[Axes]]":

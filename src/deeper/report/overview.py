@@ -1,12 +1,16 @@
 """The selections of a run's results that its page and its figures show, and the page's first paragraphs."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from html import escape
 
 from deeper.errors import printable
 from deeper.evaluation.methods import FROZEN, GROUPS, HISTORY_ONLY, METHODS, ROLES, UPDATERS
-from deeper.evaluation.results_schema import ErrorEntry, PairedEntry, Results
+from deeper.evaluation.results_schema import ErrorEntry, MissingError, PairedEntry, Results
+from deeper.report.failed import missing_word
 from deeper.report.palette import label
+
+Entry = ErrorEntry | MissingError
 
 COMPARED_WITH = {
     "user_median": "the user median",
@@ -27,9 +31,14 @@ class Overview:
     results: Results
 
     @property
+    def entries(self) -> list[Entry]:
+        """The errors, and those that are missing."""
+        return [*self.results.errors, *self.results.missing]
+
+    @property
     def domains(self) -> list[str]:
-        """The domains and means with a held-out error, means first."""
-        found = list(dict.fromkeys(entry.domain for entry in self.results.errors if entry.role == "future"))
+        """The domains and means with a held-out error, missing or not; means first."""
+        found = list(dict.fromkeys(entry.domain for entry in self.entries if entry.role == "future"))
         return sorted(found, key=lambda name: name not in MEANS)
 
     @property
@@ -49,9 +58,8 @@ class Overview:
         return [name for members in GROUPS.values() for name in members if name in found]
 
     def last_of(self, domain: str | None) -> int:
-        """The last round with a held-out error of a domain."""
-        errors = self.results.errors
-        return max(entry.round for entry in errors if entry.domain == domain and entry.role == "future")
+        """The last round with a held-out error of a domain, missing or not."""
+        return max(entry.round for entry in self.entries if entry.domain == domain and entry.role == "future")
 
     def future(self, domain: str) -> dict[str, list[ErrorEntry]]:
         """Held-out errors of baselines and of predictions from the persona alone, by method, sorted by round."""
@@ -63,6 +71,23 @@ class Overview:
         median = self.future(domain).get("user_median")
         return {**found, **({"user_median": median} if median else {})} if found else {}
 
+    def rows(self, domain: str, *, with_history: bool = False) -> dict[str, list[Entry]]:
+        """What a table of held-out errors shows: as `future` or `history`, and errors that are missing."""
+        found: dict[str, list[Entry]] = {}
+        drawn = self.history(domain) if with_history else self.future(domain)
+        for entry in (
+            *(entry for entries in drawn.values() for entry in entries),
+            *self._missing(domain, with_history),
+        ):
+            found.setdefault(entry.method, []).append(entry)
+        return {name: sorted(entries, key=lambda e: e.round) for name, entries in found.items()}
+
+    def not_drawn(self, domain: str, drawn: Collection[str], *, with_history: bool = False) -> str:
+        """A note under a chart that names the methods without a result; empty if all are drawn."""
+        names = dict.fromkeys(entry.method for entry in self._missing(domain, with_history))
+        lost = ", ".join(f"{label(name)} ({missing_word(name)})" for name in names if name not in drawn)
+        return f"Not drawn: {lost}." if lost else ""
+
     def paired(self, domain: str, against: str) -> list[PairedEntry]:
         """Differences at a domain's last round; those of predictions with history if `against` is `history_only`."""
         last, kinds = self.last_of(domain), ("history",) if against == HISTORY_ONLY else ("persona", "none")
@@ -73,21 +98,30 @@ class Overview:
         }
         return [found[name] for name in self.methods if name in found and name != against]
 
-    def in_sample(self) -> list[tuple[str, list[ErrorEntry | None]]]:
+    def in_sample(self) -> list[tuple[str, list[Entry | None]]]:
         """Each method's errors of the last round on windows already seen: current, then previous."""
         if self.domain is None:
             return []
         found = {
             (entry.method, entry.role): entry
-            for entry in self.results.errors
+            for entry in self.entries
             if entry.domain == self.domain and entry.round == self.last and entry.role != "future"
         }
-        pairs = [(name, [found.get((name, role)) for role in ROLES if role != "future"]) for name in self.methods]
+        names = dict.fromkeys([*self.methods, *(entry.method for entry in self.results.missing)])
+        pairs = [(name, [found.get((name, role)) for role in ROLES if role != "future"]) for name in names]
         return [(name, pair) for name, pair in pairs if any(pair)]
 
     def label(self, domain: str) -> str:
         """The name of a domain or mean as reports show it."""
         return MEANS.get(domain, label(domain))
+
+    def _missing(self, domain: str, with_history: bool) -> list[MissingError]:
+        prediction = "history" if with_history else "persona"
+        return [
+            entry
+            for entry in self.results.missing
+            if (entry.domain, entry.role, entry.prediction) == (domain, "future", prediction)
+        ]
 
     def _held_out(self, domain: str, with_history: bool) -> dict[str, list[ErrorEntry]]:
         found: dict[str, list[ErrorEntry]] = {}

@@ -5,7 +5,7 @@ import json
 import shutil
 import tomllib
 from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, cast
 
@@ -23,36 +23,43 @@ ROWS_PER_GROUP = 10_000
 """Rows in a row group of a Parquet file; the writer holds a whole group in memory."""
 
 
+STARTING_FILE = ".starting"
+"""Is there until everything that the run needs has worked once."""
+_HELD: list["RunFolder"] = []
+"""The folders that this process has locked."""
+
+
 class RunFolder:
-    """The folder of a run. A killed run can be continued in it."""
+    """The folder of a run. A killed run can be continued in it.
+
+    The first file that is written binds the folder to the run's settings. A run that could not start, such as one whose
+    server did not answer, leaves the folder free for other settings.
+    """
 
     def __init__(self, path: Path, settings: RunSettings) -> None:
-        """Open or create the folder.
+        """Open the folder, which need not exist. Nothing is written yet.
 
         Raises:
-            UserError: The folder cannot be written, holds something else, or holds a run with other settings.
+            UserError: The folder cannot be read, holds something else, or holds a run with other settings.
         """
-        self.path = path
-        config = path / CONFIG_FILE
+        self.path, self._settings, self._is_bound = path, settings, False
         with disk_errors(path):
-            if config.exists():
-                _check_same(config, settings)
-            elif path.exists() and (not path.is_dir() or any(p for p in path.iterdir() if p.name[0] != ".")):
+            if (path / CONFIG_FILE).exists():
+                self._check_settings()
+            elif path.exists() and (not path.is_dir() or _holds_files(path)):
                 do = "choose an empty or new folder (--out)"
                 raise UserError("the folder is not empty and holds no run", where=str(path), do=do)
-            else:
-                path.mkdir(parents=True, exist_ok=True)
-                self.write_text(CONFIG_FILE, settings.to_toml())
 
     @contextmanager
     def held(self) -> Generator[None]:
         """Lock the folder, and delete half-written files of a killed process.
 
         Raises:
-            UserError: Another process has locked the folder.
+            UserError: The folder cannot be made, or another process has locked it.
         """
-        lock = FileLock(self.path / ".lock", timeout=0)
+        lock, is_new = FileLock(self.path / ".lock", timeout=0), not self.path.exists()
         with disk_errors(self.path):
+            self.path.mkdir(parents=True, exist_ok=True)
             try:
                 lock.acquire()
             except Timeout as error:
@@ -61,12 +68,16 @@ class RunFolder:
                     where=str(self.path),
                     do="wait until it ends, or choose another folder",
                 ) from error
+        _HELD.append(self)
         try:
             with disk_errors(self.path):
                 for part in self.path.rglob("*.part"):
                     part.unlink()
             yield
         finally:
+            _HELD.remove(self)
+            if is_new and not _holds_files(self.path):
+                self._remove_empty()
             lock.release()
 
     def has(self, name: str) -> bool:
@@ -132,16 +143,62 @@ class RunFolder:
         """Write a text file atomically, in UTF-8."""
         self._write(name, text.encode())
 
+    def bind(self, *, has_started: bool = True) -> None:
+        """Write the settings, unless the folder has them. Every writing does this first.
+
+        A run folder around this one, such as that of `deeper learn`, is bound with it.
+
+        Args:
+            has_started: Whether everything that the run needs works. Until then, other settings may take the folder
+                over; what it holds is used where it fits.
+
+        Raises:
+            UserError: The folder holds a run with other settings by now, or cannot be written.
+        """
+        if self._is_bound and not (has_started and self.has(STARTING_FILE)):
+            return
+        for around in _HELD:
+            if around.path.resolve() in self.path.resolve().parents:
+                around.bind(has_started=has_started)
+        if not self._is_bound and self.has(CONFIG_FILE):
+            self._check_settings()
+        if not self._is_bound and (self.has(STARTING_FILE) or not self.has(CONFIG_FILE)):
+            self._put(STARTING_FILE, b"")
+            self._put(CONFIG_FILE, self._settings.to_toml().encode())
+        self._is_bound = True
+        if has_started:
+            with disk_errors(self.path):
+                (self.path / STARTING_FILE).unlink(missing_ok=True)
+
     def remove(self, name: str) -> None:
         """Delete a folder and everything in it."""
         with disk_errors(self.path / name):
             shutil.rmtree(self.path / name)
 
     def _write(self, name: str, content: bytes) -> None:
+        if not self._is_bound:
+            self.bind()
+        self._put(name, content)
+
+    def _remove_empty(self) -> None:
+        """Remove what a run that could not start has made."""
+        with suppress(OSError):
+            (self.path / ".lock").unlink()
+            self.path.rmdir()
+
+    def _check_settings(self) -> None:
+        if not self.has(STARTING_FILE):
+            _check_same(self.path / CONFIG_FILE, self._settings)
+
+    def _put(self, name: str, content: bytes) -> None:
         path = self.path / name
         with disk_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             write_atomically(path, content)
+
+
+def _holds_files(path: Path) -> bool:
+    return any(inner.is_file() and inner.name[0] != "." for inner in path.rglob("*"))
 
 
 def is_sealed(value: Mapping[str, Any]) -> bool:

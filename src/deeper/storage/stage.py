@@ -38,6 +38,8 @@ class Stage:
         settings: Everything besides code that decides the output: prompt version, engine fingerprint, seed …
         shard_rows: Input rows of a shard.
         looked_up: What the function looks up by a name in its rows, such as updaters. Its code counts as well.
+        ask_again: Columns of input and output that tell which output rows belong to an input row. With them, rows with
+            a `failure` are not finished: a run that is continued asks for them again. Without any, failures stay.
     """
 
     name: str
@@ -46,6 +48,7 @@ class Stage:
     settings: Mapping[str, Any]
     shard_rows: int
     looked_up: Sequence[Any] = ()
+    ask_again: Sequence[str] = ()
 
     @cached_property
     def code(self) -> dict[str, str]:

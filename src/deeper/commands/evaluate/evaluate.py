@@ -15,11 +15,13 @@ from deeper.behaviour.recipe import RECIPE as BEHAVIOUR_RECIPE
 from deeper.commands.evaluate.evaluation_rounds import EvaluationRounds, Outcome
 from deeper.commands.evaluate.plan import RunPlan, make_plan
 from deeper.commands.evaluate.settings import Settings
+from deeper.commands.execution.joined_warnings import joined_warnings
 from deeper.commands.execution.local_executor import LocalExecutor
 from deeper.commands.execution.population import Population
 from deeper.commands.execution.progress import RunProgress
 from deeper.errors import printable
 from deeper.evaluation.error_table import baseline_errors, error_table
+from deeper.evaluation.failures import failed_calls
 from deeper.evaluation.methods import BASELINES, HISTORY_ONLY
 from deeper.evaluation.recipe import RECIPE as EVALUATION_RECIPE
 from deeper.evaluation.results import summarise
@@ -63,7 +65,7 @@ class _Errors:
 def evaluate(
     settings: Settings, out: Path, console: Console, plan: RunPlan | None = None, *, reuse_shards: bool = False
 ) -> Results:
-    """Run an evaluation, or continue it where it was interrupted.
+    """Run an evaluation, or continue it where it was interrupted. Calls to a server that failed are made again.
 
     Args:
         settings: The settings.
@@ -73,7 +75,7 @@ def evaluate(
         reuse_shards: Keep shards that older code wrote.
 
     Returns:
-        The content of `results.json`.
+        The content of `results.json`. Its `is_complete` is false if calls failed and a method has no result.
 
     Raises:
         UserError: The data, the settings, an engine or the folder do not allow it.
@@ -81,7 +83,7 @@ def evaluate(
     plan = plan or make_plan(settings)
     _show(plan.notes, console)
     folder = RunFolder(out, plan.settings)
-    with folder.held():
+    with folder.held(), joined_warnings():
         return _evaluate(plan, folder, console, reuse_shards)
 
 
@@ -151,6 +153,8 @@ def _results(
         settings.rounds,
         settings.seed,
         errors.not_available,
+        settings.methods,
+        settings.roles,
     )
     return Results(
         **provenance(),
@@ -161,6 +165,9 @@ def _results(
         notes=notes,
         calibration=calibration_fits(outcome.calibration),
         history=history_fits(combined.history if combined else None, domains),
+        failed_calls=failed_calls(
+            outcome.personas, outcome.predictions, plan.engines["policy"], plan.engines["predictor"]
+        ),
         cost=total_cost(costs),
     )
 
@@ -189,6 +196,7 @@ def _write_tables(
     plan: RunPlan, outcome: Outcome, combined: _Combined | None, errors: _Errors, costs: pa.Table, folder: RunFolder
 ) -> None:
     """Write everything but the results and the manifest."""
+    folder.bind()
     folder.write_table(layout.PERSONAS_FILE, outcome.personas)
     folder.write_table(layout.PREDICTIONS_FILE, outcome.predictions)
     folder.write_table(layout.ERRORS_FILE, errors.table)

@@ -1,5 +1,7 @@
 """The local executor: runs a stage shard by shard in this process, and skips shards that are already there.
 
+Of a shard with failures it asks only the failed rows again (`Stage.ask_again`) and keeps the others.
+
 Takes a stage and its input rows, returns the output rows, which stay in the run folder as Parquet shards. A shard's
 name is `INDEX-INPUT-CODE`. INPUT is a hash of the stage's name, its settings and the shard's input rows. CODE is a hash
 of the code that shapes its content. `_code.json` beside the shards lists the modules behind each CODE, so the executor
@@ -14,9 +16,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from deeper.commands.execution.progress import RunProgress
+from deeper.commands.execution.progress import RunProgress, StageProgress
 from deeper.engine import Engine, Usage
 from deeper.storage.code_hash import joint_hash
+from deeper.storage.failed_rows import failed_inputs, with_new_rows
 from deeper.storage.run_folder import RunFolder
 from deeper.storage.stage import COST, PlannedStage, Rows, Stage
 
@@ -40,13 +43,17 @@ class LocalExecutor:
         """
         self._folder, self._progress, self._reuse = folder, progress, reuse_shards
         self._engines = {id(engine): engine for engine in engines.values()}.values()
+        self._kinds: dict[str, str] = {}
+        self._not_started: set[str] = set()
         self.costs: list[dict[str, Any]] = []
         self.reused: dict[str, list[str]] = {}
         """The stages whose outdated shards `reuse_shards` has kept, each with the modules that have changed since."""
 
     def expect(self, stages: Sequence[PlannedStage]) -> None:
-        """Announce the stages of the run to the progress display."""
+        """Announce the stages of the run. It has started once a shard of each kind of stage is there."""
         self._progress.expect(stages)
+        self._kinds = {stage.name: stage.kind for stage in stages if stage.rows}
+        self._not_started = set(self._kinds.values())
 
     def run(self, stage: Stage, rows: Rows) -> pa.Table:
         """Run a stage over rows; the output keeps the order of the shards."""
@@ -57,21 +64,46 @@ class LocalExecutor:
                 shard = rows.slice(start, stage.shard_rows)
                 name = self._shard_name(stage, f"{index:05d}-{_digest(stage, shard)}")
                 self._record_reuse(stage, name)
-                path, cost_path = f"{stage.name}/{name}.parquet", f"cost/{stage.name}-{name}.parquet"
-                if self._folder.has(path) and self._folder.has(cost_path):
-                    progress.advance(shard.num_rows, None, 0.0)
-                else:
-                    before, began = self._usage(), time.monotonic()
-                    result = stage.function(shard).cast(stage.schema)
-                    usage, seconds = self._usage() - before, time.monotonic() - began
-                    cost = {"stage": stage.name, "shard": name, **vars(usage), "seconds": seconds}
-                    self._keep_code(stage)
-                    self._folder.write_table(cost_path, pa.Table.from_pylist([cost], schema=COST))
-                    self._folder.write_table(path, result)
+                path, cost_path = _paths(stage, name)
+                if not (self._folder.has(path) and self._folder.has(cost_path)):
+                    result, usage, seconds = self._call(stage, shard)
+                    self._write(stage, name, result, {**vars(usage), "seconds": seconds})
                     progress.advance(shard.num_rows, usage, seconds)
+                else:
+                    self._finish(stage, name, shard, progress)
                 parts.append(self._folder.read_table(path, stage.schema))
                 self.costs += self._folder.read_table(cost_path, COST).to_pylist()
         return pa.concat_tables(parts) if parts else stage.schema.empty_table()
+
+    def _finish(self, stage: Stage, name: str, shard: pa.Table, progress: StageProgress) -> None:
+        """Ask for the rows again that failed in a shard that is there."""
+        self._not_started.discard(self._kinds.get(stage.name, ""))
+        path, cost_path = _paths(stage, name)
+        kept = self._folder.read_table(path, stage.schema)
+        again = failed_inputs(shard, kept, stage.ask_again)
+        progress.advance(shard.num_rows - again.num_rows, None, 0.0)
+        if again.num_rows:
+            new, usage, seconds = self._call(stage, again)
+            [before] = self._folder.read_table(cost_path, COST).to_pylist()
+            spent = {**vars(usage), "seconds": seconds}
+            cost = {part: before[part] + value for part, value in spent.items()}
+            self._write(stage, name, with_new_rows(kept, new, stage.ask_again), cost)
+            progress.advance(again.num_rows, usage, seconds, is_again=True)
+
+    def _call(self, stage: Stage, rows: pa.Table) -> tuple[pa.Table, Usage, float]:
+        """A stage's output for some rows, with what it has used and its seconds."""
+        before, began = self._usage(), time.monotonic()
+        result = stage.function(rows).cast(stage.schema)
+        return result, self._usage() - before, time.monotonic() - began
+
+    def _write(self, stage: Stage, name: str, result: pa.Table, cost: Mapping[str, Any]) -> None:
+        path, cost_path = _paths(stage, name)
+        self._not_started.discard(self._kinds.get(stage.name, ""))
+        self._folder.bind(has_started=not self._not_started)
+        self._keep_code(stage)
+        row = {"stage": stage.name, "shard": name, **cost}
+        self._folder.write_table(cost_path, pa.Table.from_pylist([row], schema=COST))
+        self._folder.write_table(path, result)
 
     def _shard_name(self, stage: Stage, stem: str) -> str:
         """`stem` with the hash of the current code or, with `reuse_shards`, of any code that has made this shard."""
@@ -127,6 +159,11 @@ class LocalExecutor:
             used = engine.usage
             total = Usage(**{name: getattr(total, name) + value for name, value in vars(used).items()})
         return total
+
+
+def _paths(stage: Stage, name: str) -> tuple[str, str]:
+    """The files of a shard and of its cost."""
+    return f"{stage.name}/{name}.parquet", f"cost/{stage.name}-{name}.parquet"
 
 
 def _digest(stage: Stage, shard: pa.Table) -> str:

@@ -67,6 +67,7 @@ class RunProgress:
             self._show()
             yield stage
         reused = f", {stage.reused} of them from an earlier run" if stage.reused else ""
+        reused += f", {stage.again} that had failed asked again" if stage.again else ""
         rate = f", {stage.rate:.0f} tokens/s" if stage.rate else ""
         with self._lock:
             self._last_line = self._clock()
@@ -147,16 +148,24 @@ class StageProgress:
     def __init__(self, run: RunProgress) -> None:
         """Count for a run."""
         self._run = run
-        self.tokens, self.seconds, self.reused = 0, 0.0, 0
+        self.tokens, self.seconds, self.reused, self.again = 0, 0.0, 0, 0
 
     @property
     def rate(self) -> float:
         """Tokens per second, read and generated."""
         return self.tokens / self.seconds if self.seconds else 0.0
 
-    def advance(self, rows: int, usage: Usage | None, seconds: float) -> None:
-        """Count one shard; `usage` is None if it came from an earlier run."""
+    def advance(self, rows: int, usage: Usage | None, seconds: float, *, is_again: bool = False) -> None:
+        """Count rows of a shard.
+
+        Args:
+            rows: How many.
+            usage: What was used; None if the rows came from an earlier run.
+            seconds: How long they took.
+            is_again: Whether they had failed in an earlier run.
+        """
         self.seconds += seconds
+        self.again += rows if is_again else 0
         if usage is None:
             self.reused += rows
         else:

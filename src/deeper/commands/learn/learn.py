@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from rich.console import Console
 
 from deeper.commands.evaluate.evaluate import evaluate
+from deeper.commands.execution.joined_warnings import joined_warnings
 from deeper.commands.learn import layout
 from deeper.commands.learn.report import Alarm, Iteration, LearningReport, PairsSummary, RewardSummary
 from deeper.commands.learn.settings import LearnSettings, to_evaluate, to_pair, to_reward, to_sample, to_train
@@ -40,7 +41,7 @@ from deeper.commands.train.start import check_extra
 from deeper.engine.adapter import METRICS
 from deeper.engine.registry import KINDS
 from deeper.errors import UserError
-from deeper.evaluation.results_schema import parse_results
+from deeper.evaluation.results_schema import Results, parse_results
 from deeper.evaluation.schema import ERROR
 from deeper.learning.preferences.reality_report import read_reward_report
 from deeper.learning.preferences.recipe import REWARD_RECIPE
@@ -114,7 +115,7 @@ def learn(
     check(settings)
     quiet()
     folder = RunFolder(out, settings)
-    with folder.held():
+    with folder.held(), joined_warnings():
         resolved = with_base(settings, folder)
         report = empty_report(settings)
         steps = Steps(folder, audience.console, report, starting_points(settings), reuse_shards=reuse_shards)
@@ -213,11 +214,7 @@ class _LearningRun:
         )
         errors = held_out_errors(table, LEARNT_METHOD)
         if not errors:
-            raise UserError(
-                "no validation user has a held-out error after a refinement",
-                where=str(place),
-                do="give data whose users have three windows or more, and a policy that gives texts",
-            )
+            raise _no_error(results, place)
         found = summarise_validation(results, table, personas, self.settings.max_persona_tokens)
         if stage == layout.BEFORE:
             self.errors_before = errors
@@ -261,6 +258,7 @@ def empty_report(settings: LearnSettings) -> LearningReport:
         steps_total=STEPS,
         steps=[],
         reused_steps={},
+        failed_calls=[],
         notes=[],
         alarms=[],
         validation={},
@@ -278,6 +276,18 @@ def _reward_summary(content: Mapping[str, Any], run: Path) -> RewardSummary:
         reliability=report.overall.reliability,
         mean_direction=report.overall.mean_direction,
     )
+
+
+def _no_error(results: Results, place: Path) -> UserError:
+    """Return the error for a validation without any error of a refinement."""
+    what, do = "no validation user has a held-out error after a refinement", "give data with three windows a user"
+    if results.failed_calls:
+        commonest = max(results.failed_calls, key=lambda entry: entry.failed)
+        what += f"; calls failed, most often: {commonest.reason}"
+        do = "mend the server, then repeat the command: it asks the failed calls again"
+        if not commonest.asked_again:
+            do = "choose a policy that gives texts"
+    return UserError(what, where=str(place), do=do)
 
 
 def _notes(iteration: int, made: Mapping[str, Any]) -> list[str]:

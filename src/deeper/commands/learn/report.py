@@ -4,6 +4,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from deeper.evaluation.results_schema import FailedCalls
 from deeper.learning.preferences.reality_report import Figure, MeanDirection, RewardRecipes
 from deeper.storage.frozen_values import FrozenValues
 
@@ -42,7 +43,7 @@ class Validation(FrozenValues):
     """One validation of a policy.
 
     Attributes:
-        methods: Mean error of each method.
+        methods: Mean error of each method; None if it has no result, because calls failed.
         rounds: The held-out errors of each round.
         text: Features of the refinements (`evaluation.text_summary`), and `cut_off`, the share at the length limit.
         leaks: Share of refinements that name a title or a rating; None without refinements.
@@ -52,7 +53,7 @@ class Validation(FrozenValues):
         against_before: Difference to the validation before learning; missing in that one.
     """
 
-    methods: dict[str, MeanError]
+    methods: dict[str, MeanError | None]
     rounds: list[ErrorOfRound]
     text: dict[str, float | None]
     leaks: float | None
@@ -126,6 +127,7 @@ class LearningReport(BaseModel):
         steps_total: Number of steps of a whole run.
         steps: The finished steps.
         reused_steps: The steps that keep results of older code, each with the modules that have changed since.
+        failed_calls: What failed in the finished steps; the method is named after its step.
         notes: What readers of the report must know.
         alarms: Signs that something went wrong.
         validation: The validation before learning (`layout.BEFORE`) and after each iteration.
@@ -141,6 +143,7 @@ class LearningReport(BaseModel):
     steps_total: int
     steps: list[Step]
     reused_steps: dict[str, list[str]]
+    failed_calls: list[FailedCalls]
     notes: list[str]
     alarms: list[Alarm]
     validation: dict[str, Validation]

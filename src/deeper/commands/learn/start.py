@@ -59,6 +59,7 @@ def with_base(settings: LearnSettings, folder: RunFolder) -> LearnSettings:
         # With small weights the likeliest token always repeats the last one, a line break.
         for weights in model.parameters():
             weights.data *= RANDOM_WEIGHT_FACTOR if weights.dim() == 2 else 1
+        folder.bind()
         model.save_pretrained(place)
         tokenizer.save_pretrained(place)
     return settings.model_copy(update=dict.fromkeys(ENGINES, f"transformers:{place}"))

@@ -1,7 +1,8 @@
 """Runs the steps of `deeper learn`, and skips those that are finished.
 
 `steps/` holds a note of each step. A note's key hashes the step's settings, its code and the key of the last step that
-this one builds on. A step is done again if its key has changed.
+this one builds on. A step is done again if its key has changed, or if calls to a server failed in it. Steps that build
+on it are done again if it has more answers then.
 """
 
 import gc
@@ -19,6 +20,7 @@ from rich.console import Console
 from deeper.commands.learn.layout import step_note
 from deeper.commands.learn.report import LearningReport, Step
 from deeper.commands.learn.start import digest
+from deeper.evaluation.results_schema import FailedCalls
 from deeper.storage.atomic import disk_errors
 from deeper.storage.code_hash import code_modules, joint_hash
 from deeper.storage.frozen_values import FrozenValues
@@ -56,12 +58,14 @@ class StepNote(FrozenValues):
         code_modules: The modules of the step's code, each with its hash.
         reused_modules: Modules that had changed since other code made a part of the result (`reuse_shards`).
         seconds: Duration; None until the step is finished.
+        failed: How many calls failed that the step would make again, by what they were for.
     """
 
     key: str
     code_modules: dict[str, str] = Field(default_factory=dict)
     reused_modules: list[str] = Field(default_factory=list)
     seconds: float | None = None
+    failed: dict[str, int] = Field(default_factory=dict)
 
     def outdated_modules(self, code: Mapping[str, str]) -> list[str]:
         """The modules that have changed between the step's result and `code`."""
@@ -105,16 +109,26 @@ class Steps:
         by_old_code = f" by older code {modules}" if outdated else ""
         if old.seconds is None or not task.outcome.is_file():
             return self._do(name, task, self._note(name, task, code, outdated), f"begun before{by_old_code}")
+        if old.failed:
+            count = sum(old.failed.values())
+            why = f"again: {count} call{'s' * (count != 1)} had failed"
+            return self._do(name, task, self._note(name, task, code, outdated), why)
         self._say(name, f"done before{by_old_code}")
-        self._finish(name, task, old, old.seconds, outdated)
-        return json.loads(task.outcome.read_text("utf-8"))
+        found = json.loads(task.outcome.read_text("utf-8"))
+        self._finish(name, task, old, found)
+        return found
 
     def _do(self, name: str, task: Task, note: StepNote, remark: str = "") -> dict[str, Any]:
-        """Do a step, and record it before and after."""
+        """Do a step, and record it before and after.
+
+        A step with shards is recorded only after it: its shards tell what is done, and a start that is refused must not
+        bind the folder.
+        """
         from deeper.learning.training.trainer import without_deprecations
 
         self._say(name, remark)
-        self.folder.write_json(step_note(name), note.model_dump(mode="json"))
+        if not task.shards_report:
+            self.folder.write_json(step_note(name), note.model_dump(mode="json"))
         began = time.monotonic()
         with without_deprecations():
             found = task.run()
@@ -122,11 +136,16 @@ class Steps:
         if task.shards_report:
             reused = json.loads(task.shards_report.read_text("utf-8"))["reused_shards"].values()
             note = self._note(name, task, note.code_modules, sorted(set[str]().union(*reused)))
-        note = note.model_copy(update={"seconds": seconds})
+        failed = {
+            f"{entry['method']} {entry['what']}": entry["failed"]
+            for entry in found.get("failed_calls", [])
+            if entry["asked_again"]
+        }
+        note = note.model_copy(update={"seconds": seconds, "failed": failed})
         self.folder.write_json(step_note(name), note.model_dump(mode="json"))
         # Engines and their caches refer to each other, and the next step needs their memory.
         gc.collect()
-        self._finish(name, task, note, seconds, note.reused_modules)
+        self._finish(name, task, note, found)
         return found
 
     def _note(self, name: str, task: Task, code: dict[str, str], reused: Sequence[str] = ()) -> StepNote:
@@ -136,9 +155,14 @@ class Steps:
         key = digest([self.key, name, decides, joint_hash(code), list(reused)])
         return StepNote(key=key, code_modules=code, reused_modules=list(reused))
 
-    def _finish(self, name: str, task: Task, note: StepNote, seconds: float, outdated: list[str]) -> None:
-        self.key = note.key if task.feeds_later else self.key
-        self.report.steps.append(Step(name=name, seconds=seconds))
+    def _finish(self, name: str, task: Task, note: StepNote, found: Mapping[str, Any]) -> None:
+        outdated = note.outdated_modules(code_modules(*task.code))
+        if task.feeds_later:
+            self.key = digest([note.key, note.failed]) if note.failed else note.key
+        self.report.steps.append(Step(name=name, seconds=note.seconds or 0.0))
+        failed = [FailedCalls.model_validate(entry) for entry in found.get("failed_calls", [])]
+        named = [entry.model_copy(update={"method": f"{name}: {entry.method}"}) for entry in failed]
+        self.report.failed_calls += named
         if outdated:
             self.report.reused_steps[name] = outdated
             self.report.notes.append(f"Step {name} keeps results of older code ({', '.join(outdated)} changed since).")

@@ -96,7 +96,10 @@ def summarise_validation(results: Results, errors: pa.Table, personas: pa.Table,
     shown = {"mean"} | (domains if len(domains) == 1 else set[str]())
     cut_off = round(float((lengths >= max_tokens).mean()), DIGITS) if len(lengths) else None
     return Validation(
-        methods={method: mean_error(held_out_errors(errors, method), results.seed) for method in METHODS},
+        methods={
+            method: mean_error(own, results.seed) if (own := held_out_errors(errors, method)) else None
+            for method in METHODS
+        },
         rounds=[
             ErrorOfRound(**entry.model_dump(include=set(ErrorOfRound.model_fields)))
             for entry in results.errors

@@ -20,11 +20,13 @@ from deeper.behaviour.planted.plant import TRUTH
 from deeper.behaviour.users import Windows, key_of, keys_of
 from deeper.commands.evaluate.settings import is_calibrated
 from deeper.commands.execution.engines import make_predictors
+from deeper.commands.execution.joined_warnings import joined_warnings
 from deeper.commands.execution.local_executor import LocalExecutor
 from deeper.commands.execution.progress import RunProgress
 from deeper.commands.reward.settings import RewardSettings
 from deeper.commands.sample.settings import SampleSettings
 from deeper.errors import UserError
+from deeper.evaluation.failures import counted
 from deeper.learning.preferences.gains import MEASURES, Gains, gains, reward_windows, window_means
 from deeper.learning.preferences.reality import measure_reality
 from deeper.learning.preferences.reality_report import Reality
@@ -62,6 +64,7 @@ def reward_directions(
 ) -> dict[str, Any]:
     """Reward the directions of a run of `deeper sample`, or continue an interrupted rewarding.
 
+    Calls to a server that failed are made again.
     Predictions stay in the run folder as shards. Another reward or other weights call no predictor again.
 
     Args:
@@ -92,7 +95,7 @@ def reward_directions(
     predictors = make_predictors(
         spec, adapters, prompts, keys, sampled.precision, domains=domains, readout=sampled.readout, seed=sampled.seed
     )
-    with folder.held():
+    with folder.held(), joined_warnings():
         engines = {str(i): engine for i, engine in enumerate(predictors.engines)}
         executor = LocalExecutor(folder, RunProgress(console), engines, reuse_shards=reuse_shards)
         calibrates = is_calibrated(sampled.calibration, adapters)
@@ -117,7 +120,10 @@ def _reward(
     calibrator = UNCALIBRATED
     if calibrates:
         calibrator = predictors.fit(_first_windows(old, contexts), _windows(contexts))
-    predictions = calibrator.calibrate(pa.concat_tables([old, candidates]), domains)
+    raw = pa.concat_tables([old, candidates])
+    asked_for = ["old personas"] * old.num_rows + ["directions"] * candidates.num_rows
+    failed = counted("predictions", asked_for, raw["failure"].to_pylist(), predictors.engines[0])
+    predictions = calibrator.calibrate(raw, domains)
 
     compared = {name: gains(contexts, directions, predictions, domains, name) for name in MEASURES}
     largest = check_zero(compared["crps"], domains)
@@ -141,6 +147,7 @@ def _reward(
         "trustworthy": reality[settings.reward].is_trustworthy,
         "reality": {name: found.as_json() for name, found in reality.items()},
         "examples": _examples(compared[settings.reward], np.array(settings.weights), seed),
+        "failed_calls": [entry.model_dump(mode="json") for entry in failed],
     }
     folder.write_table(REWARDS_FILE, rewards)
     folder.write_table(REWARD_PREDICTIONS_FILE, predictions)

@@ -16,11 +16,13 @@ from deeper.behaviour.load import Loaded, load_windows
 from deeper.behaviour.recipe import RECIPE as BEHAVIOUR_RECIPE
 from deeper.behaviour.users import Windows, choose_users
 from deeper.commands.execution.engines import make_engines, make_predictors
+from deeper.commands.execution.joined_warnings import joined_warnings
 from deeper.commands.execution.local_executor import LocalExecutor
 from deeper.commands.execution.progress import RunProgress
 from deeper.commands.sample.settings import SampleSettings
 from deeper.engine import Engine
 from deeper.errors import UserError, printable
+from deeper.evaluation.failures import counted, failed_calls
 from deeper.learning.preferences.contexts import contexts
 from deeper.learning.preferences.directions import Sampler, sample_stage
 from deeper.learning.preferences.recipe import SAMPLE_RECIPE
@@ -47,7 +49,7 @@ from deeper.storage.stage import COST, PlannedStage
 def sample_directions(
     settings: SampleSettings, out: Path, console: Console, *, reuse_shards: bool = False
 ) -> dict[str, Any]:
-    """Sample directions, or continue an interrupted run.
+    """Sample directions, or continue an interrupted run. Calls to a server that failed are made again.
 
     Args:
         settings: The settings.
@@ -86,7 +88,7 @@ def sample_directions(
         seed=settings.seed,
     )
     folder = RunFolder(out, settings)
-    with folder.held():
+    with folder.held(), joined_warnings():
         engines = {"policy": policy, **{f"predictor {i}": engine for i, engine in enumerate(predictors.engines)}}
         executor = LocalExecutor(folder, RunProgress(console), engines, reuse_shards=reuse_shards)
         return _sample(settings, loaded, windows, policy, predictors, folder, executor)
@@ -127,6 +129,11 @@ def _sample(
     sampler = Sampler(policy, prompts, settings.max_persona_tokens, settings.directions, settings.temperature, seed)
     directions = executor.run(sample_stage(sampler, loaded.domains), context_rows)
 
+    personas, predicted = pa.concat_tables(written), pa.concat_tables(predictions)
+    failed = [
+        *failed_calls(personas, predicted, policy, predictors.engines[0]),
+        *counted("directions", ["refine"] * directions.num_rows, directions["failure"].to_pylist(), policy),
+    ]
     manifest = {
         **provenance(),
         "seed": seed,
@@ -138,10 +145,12 @@ def _sample(
         "templates": prompts.hashes_for("policy"),
         "recipes": dump_recipes(behaviour=BEHAVIOUR_RECIPE, persona=PERSONA_RECIPE, sample=SAMPLE_RECIPE),
         "reused_shards": executor.reused,
-        "counts": _counts(first.num_rows, pa.concat_tables(written), context_rows, directions),
+        "counts": _counts(first.num_rows, personas, context_rows, directions),
+        "failed_calls": [entry.model_dump(mode="json") for entry in failed],
     }
-    folder.write_table(PERSONAS_FILE, pa.concat_tables(written))
-    folder.write_table(PREDICTIONS_FILE, pa.concat_tables(predictions))
+    folder.bind()
+    folder.write_table(PERSONAS_FILE, personas)
+    folder.write_table(PREDICTIONS_FILE, predicted)
     folder.write_table(CONTEXTS_FILE, context_rows)
     folder.write_table(DIRECTIONS_FILE, directions)
     folder.write_table(COST_FILE, pa.Table.from_pylist(executor.costs, schema=COST))

@@ -7,6 +7,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
@@ -81,6 +82,8 @@ class _Job:
     tokenizer: Any
     plan: "TrainingPlan"
     folder: Path
+    begin: "Callable[[], list[str]]"
+    """Records what the training starts from, and returns hashes of its code. Nothing may refuse the training later."""
     show: "Callable[[Progress], None]"
 
 
@@ -112,13 +115,13 @@ def _train(
         if before:
             check_base(before, base)
             origin["adapter"] = before.digest
-        code = check_origin(folder, origin, find_code())
+        begin = partial(check_origin, folder, origin, find_code())
         model = with_adapter(model, before.folder, plan) if before else with_lora(model, plan)
         log.info(
             "%d steps of %d examples from %d users; validation on %d others",
             plan.steps, plan.batch, len(users.train), len(users.validation),
         )  # fmt: skip
-        entries, facts = run(settings, _Job(users, prompts, model, tokenizer, plan, out, show))
+        entries, facts = run(settings, _Job(users, prompts, model, tokenizer, plan, out, begin, show))
         steps = [entry for entry in entries if "loss" in entry]
         seconds = max((entry.get("seconds", 0.0) for entry in entries), default=0.0)
         metrics: dict[str, Any] = {
@@ -137,7 +140,6 @@ def _train(
             "seed": settings.seed,
             "settings": settings.model_dump(mode="json"),
             "recipes": recipes,
-            "code": code,
             "provenance": provenance(),
         }
         save_adapter(model, out)
@@ -169,13 +171,14 @@ def _predictor(settings: PredictorSettings, job: _Job) -> tuple[list[dict[str, A
     if not held_out:
         raise UserError("no validation user has a rated window after another", do="give data with longer histories")
     validation = [encode(reading) for reading in held_out]
+    code = job.begin()
     entries = train_on_examples(
         job.model, training, job.plan, job.folder,
         loss=losses, validate=lambda: validate(job.model, validation, job.plan.micro_batch), show=job.show,
     )  # fmt: skip
     described = [reading for reading in held_out if reading.kind == "describer"]
     swap = swapped(described)
-    facts: dict[str, Any] = {"examples": dict(kinds), "over_cutoff": dropped}
+    facts: dict[str, Any] = {"examples": dict(kinds), "over_cutoff": dropped, "code": code}
     if swap:
         last = next(entry["validation"] for entry in reversed(entries) if "validation" in entry)
         before = fmean(last[f"mae_{name}"] for name in {reading.domain.id for reading in swap})
@@ -201,6 +204,7 @@ def _coldstart(settings: ColdstartSettings, job: _Job) -> tuple[list[dict[str, A
     training = _repeated(kept, wanted)
     chosen = one_prefix_each(job.users.validation, settings.seed)
     validation = [encode(lesson) for lesson in validation_lessons(chosen, options)]
+    code = job.begin()
     entries = train_on_examples(
         job.model, training, job.plan, job.folder,
         loss=losses, validate=lambda: validate(job.model, validation), show=job.show,
@@ -209,6 +213,7 @@ def _coldstart(settings: ColdstartSettings, job: _Job) -> tuple[list[dict[str, A
         "examples": dict(tasks),
         "over_cutoff": dropped,
         "over_max_persona_tokens": len(examples) - len(short),
+        "code": code,
     }
 
 

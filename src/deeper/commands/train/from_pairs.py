@@ -135,10 +135,10 @@ def _prepare(settings: DpoSettings, folder: RunFolder, show: "Callable[[Progress
         "pairs": files.digest,
         "policy_adapter": adapter.digest if adapter else "",
     }
+    model = with_adapter(model, adapter.folder, plan) if adapter else with_lora(model, plan)
     # The first process warns and records; the others find its record.
     with PartialState().main_process_first():
         code = check_origin(folder, origin, _code())
-    model = with_adapter(model, adapter.folder, plan) if adapter else with_lora(model, plan)
     return _Job(files, adapter, base, model, tokenizer, training, validation, dropped, plan, code, folder, show)
 
 

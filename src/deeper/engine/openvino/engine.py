@@ -36,6 +36,8 @@ TOKENISER_MAX_TOKENS = 8192
 class EmbeddedEngine:
     """A GGUF model on OpenVINO."""
 
+    is_repeatable = True
+
     def __init__(self, weights: Path | None = None, adapter: Path | None = None, precision: Precision = "auto") -> None:
         """Prepare the weights (once) and load the tokeniser. The two models are compiled when they are first used.
 

@@ -54,6 +54,8 @@ class ScriptedEngine:
         asked: All requests in order: a `GenerateCall` for each prompt, and each `ScoreRequest`.
     """
 
+    is_repeatable = True
+
     def __init__(
         self,
         *,

@@ -68,6 +68,8 @@ class _Part:
 class TransformersEngine:
     """A causal language model of transformers."""
 
+    is_repeatable = True
+
     def __init__(
         self,
         source: str | None = None,

@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from deeper.domains import Domain
-from deeper.engine import Completion, Engine, Prompt, Sampling
+from deeper.engine import Completion, Engine, Prompt, Sampling, may_answer_later
 from deeper.learning.preferences.recipe import SAMPLE_RECIPE
 from deeper.learning.preferences.schema import DIRECTION
 from deeper.persona.leaks import find_leaks
@@ -82,6 +82,7 @@ def sample_stage(sampler: Sampler, domains: Mapping[str, Domain]) -> Stage:
         ),
         shard_rows=SAMPLE_RECIPE.rows,
         looked_up=[MODULES["refine"]],
+        ask_again=["user", "domain", "k", "parent"] if may_answer_later(sampler.engine) else [],
     )
 
 

@@ -10,6 +10,7 @@ from html import escape
 from importlib.resources import files
 from typing import Any
 
+from deeper.errors import printable
 from deeper.report.palette import variables
 
 CHARTS = ("vendor/d3.min.js", "vendor/plot.umd.min.js", "assets/charts.js")
@@ -62,6 +63,11 @@ def table(rows: Sequence[Sequence[str]], head: Sequence[str] = (), label: str = 
     )
     scrolls = f'<div class="scroll" role="region" tabindex="0" aria-label="{escape(label, quote=True)}">'
     return f"{scrolls}<table>{heads}<tbody>{body}</tbody></table></div>"
+
+
+def failed(lines: Sequence[str]) -> str:
+    """A box that says what failed; empty without a line."""
+    return f"<p class=alarm>{'<br>'.join(escape(printable(line)) for line in lines)}</p>" if lines else ""
 
 
 def rewarded(example: Mapping[str, Any], level: int) -> str:

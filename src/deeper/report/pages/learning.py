@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from deeper.errors import printable
+from deeper.report.failed import failed_lines
 from deeper.report.pages import charts, html
 
 Report = Mapping[str, Any]
@@ -41,7 +42,8 @@ def print_learning(report: Report, console: Console) -> None:
     for row in _errors(report):
         table.add_row(*map(Text, row))
     console.print(table)
-    for line in (*_notes(report), *(f"Alarm: {alarm}" for alarm in _alarms(report))):
+    alarms = (f"Alarm: {alarm}" for alarm in _alarms(report))
+    for line in (*_notes(report), *alarms, *failed_lines(report)):
         console.print(printable(line), markup=False, highlight=False, soft_wrap=True)
 
 
@@ -54,7 +56,7 @@ def page(report: Report) -> str:
     alarms = "".join(f"<p class=alarm>Alarm: {escape(alarm)}</p>" for alarm in _alarms(report))
     notes = "".join(f"<p>{escape(note)}</p>" for note in _notes(report))
     sections = [
-        f"<h1>Learning report</h1>{alarms}{notes}",
+        f"<h1>Learning report</h1>{html.failed(failed_lines(report))}{alarms}{notes}",
         f"<h2>Error on validation users</h2>{html.table(_errors(report), _head(report), 'Error on validation users')}",
         f"<h2>By round</h2>{html.table(_rounds(report), _round_head(report), 'Error by round')}",
         f"<h2>Refined personas of validation users</h2>{html.table(_texts(report), ['', *_stages(report)], 'Texts')}",
@@ -89,7 +91,9 @@ def _errors(report: Report) -> list[list[str]]:
     return [*rows, ["refine, difference to before", *differences]] if any(differences) else rows
 
 
-def _with_interval(entry: Mapping[str, Any], name: str) -> str:
+def _with_interval(entry: Mapping[str, Any] | None, name: str) -> str:
+    if entry is None:
+        return "failed"
     low, high = entry["ci"]
     sign = "+" if name == "difference" else ""
     value = f"{entry[name]:{sign}.3f}"

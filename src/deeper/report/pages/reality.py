@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from deeper.errors import printable
+from deeper.report.failed import failed_lines
 from deeper.report.pages import charts, html
 
 Report = Mapping[str, Any]
@@ -58,14 +59,15 @@ def print_reality(report: Report, console: Console) -> None:
         if any(cells):
             table.add_row(Text(line.name), *map(Text, cells))
     console.print(table)
-    for note in _notes(report):
-        console.print(note, markup=False, highlight=False)
+    for note in (*_notes(report), *failed_lines(report)):
+        console.print(printable(note), markup=False, highlight=False)
 
 
 def page(report: Report) -> str:
     """The report as one HTML page, which fetches nothing."""
     sections = [
-        f"<h1>Can the reward be trusted?</h1><p>{escape(' '.join(_notes(report)))}</p>",
+        f"<h1>Can the reward be trusted?</h1>{html.failed(failed_lines(report))}",
+        f"<p>{escape(' '.join(_notes(report)))}</p>",
         _reliability(report),
         *(_section(measure, report) for measure in report["reality"]),
         f"<h2>Best and worst directions</h2>{''.join(html.rewarded(example, 3) for example in report['examples'])}",

@@ -6,7 +6,8 @@ from html import escape
 from deeper.errors import printable
 from deeper.evaluation.methods import FROZEN, GROUPS, UPDATERS, Group
 from deeper.evaluation.results_schema import ErrorEntry, Results, TextStatistics
-from deeper.report.overview import COMPARED_WITH, Overview, lead
+from deeper.report.failed import failed_lines, missing_word
+from deeper.report.overview import COMPARED_WITH, Entry, Overview, lead
 from deeper.report.pages import charts, html
 from deeper.report.pages.persona_browser import browser_data
 from deeper.report.pages.provenance_list import provenance_list
@@ -40,7 +41,7 @@ def page(run: RunFiles) -> str:
         "origin": [provenance_list(run)],
     }
     sections = [
-        f"<header><h1>{escape(printable(run.name))}</h1>{lead(view)}</header>",
+        f"<header><h1>{escape(printable(run.name))}</h1>{html.failed(failed_lines(results.as_json()))}{lead(view)}</header>",
         f'<nav aria-label="Sections">{links}</nav>',
         *(
             f'<section id="{name}" aria-labelledby="{name}-title"><h2 id="{name}-title">{title}</h2>'
@@ -59,7 +60,7 @@ def _errors(view: Overview) -> list[str]:
         "<p>The error on the next window, which the persona of that round has not seen. It is the mean over users of "
         "the user's mean absolute error, with 95 % intervals over users. Lower is better. The user median needs no "
         "model: it is the line to beat.</p>",
-        _chips(view.methods),
+        *([_chips(view.methods)] if view.methods else []),
         _rounds(view, view.domain, small=False),
     ]
     if len(view.domains) > 1:
@@ -102,7 +103,8 @@ def _chips(methods: Sequence[str]) -> str:
 
 
 def _rounds(view: Overview, domain: str, small: bool, prediction: str = "persona") -> str:
-    chosen = view.history(domain) if prediction == "history" else view.future(domain)
+    with_history = prediction == "history"
+    chosen = view.history(domain) if with_history else view.future(domain)
     lines = [
         {
             "method": method,
@@ -113,21 +115,26 @@ def _rounds(view: Overview, domain: str, small: bool, prediction: str = "persona
     ]
     lines_in_words = [f"{label(name)} {', '.join(f'{e.mae:.3f}' for e in entries)}" for name, entries in chosen.items()]
     description = f"Error by round, {view.label(domain)}: {'; '.join(lines_in_words)}"
-    title = view.label(domain) + (", with history" if prediction == "history" else "")
-    drawn = charts.chart("rounds", title, {"lines": lines, "small": small}, description)
-    return drawn if small else drawn + _details("All numbers", _table(chosen, f"Errors, {title}"))
+    title = view.label(domain) + (", with history" if with_history else "")
+    note = view.not_drawn(domain, chosen, with_history=with_history)
+    drawn = charts.chart("rounds", title, {"lines": lines, "small": small}, description, note) if lines else ""
+    table = _table(view.rows(domain, with_history=with_history), f"Errors, {title}")
+    if not lines:
+        return table
+    return drawn if small else drawn + _details("All numbers", table)
 
 
 def _numbers(view: Overview, domain: str) -> str:
-    return _table(view.future(domain), f"Errors, {view.label(domain)}")
+    return _table(view.rows(domain), f"Errors, {view.label(domain)}")
 
 
-def _table(chosen: Mapping[str, Sequence[ErrorEntry]], description: str) -> str:
+def _table(chosen: Mapping[str, Sequence[Entry]], description: str) -> str:
     rounds = sorted({entry.round for entries in chosen.values() for entry in entries})
     rows: list[list[str]] = []
     for method, entries in chosen.items():
-        cells = {entry.round: charts.with_interval(entry.mae, entry.ci, ".3f") for entry in entries}
-        rows.append([label(method), *(cells.get(t, "-") for t in rounds), str(max(entry.users for entry in entries))])
+        cells = {entry.round: _cell(entry) for entry in entries}
+        users = max((entry.users for entry in entries if isinstance(entry, ErrorEntry)), default=0)
+        rows.append([label(method), *(cells.get(t, "-") for t in rounds), str(users)])
     return html.table(rows, ["method", *(f"round {t} on W{t + 1}" for t in rounds), "users"], description)
 
 
@@ -136,13 +143,19 @@ def _roles(view: Overview) -> str:
     found = view.in_sample()
     if not found:
         return ""
-    rows = [
-        [label(name), *(charts.with_interval(entry.mae, entry.ci, ".3f") if entry else "-" for entry in pair)]
-        for name, pair in found
-    ]
+    rows = [[label(name), *(_cell(entry) if entry else "-" for entry in pair)] for name, pair in found]
     table = html.table(rows, ["method", f"current W{view.last}", f"previous W{view.last - 1}"], "In-sample errors")
     note = "<p class=note>This is not a test: the personas of this round were written with these ratings known.</p>"
     return _details(f"In-sample, round {view.last}: error on windows already seen", table + note)
+
+
+def _cell(entry: Entry) -> str:
+    """An error with its interval, or why there is none."""
+    return (
+        charts.with_interval(entry.mae, entry.ci, ".3f")
+        if isinstance(entry, ErrorEntry)
+        else missing_word(entry.method)
+    )
 
 
 def _differences(view: Overview) -> list[str]:
@@ -172,7 +185,8 @@ def _pair(view: Overview, domain: str) -> str:
         last = view.last_of(domain)
         title = f"{view.label(domain)}, round {last}, against {COMPARED_WITH[against]}"
         drawn.append(charts.intervals(title, rows, (0.0,)))
-    return f"<div class=charts>{''.join(drawn)}</div>"
+    note = view.not_drawn(domain, [entry.method for entry in view.paired(domain, FROZEN)])
+    return f"<div class=charts>{''.join(drawn)}</div>{f'<p class=note>{escape(note)}</p>' if note else ''}"
 
 
 def _reductions(view: Overview, domain: str) -> str:

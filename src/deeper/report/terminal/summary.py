@@ -1,4 +1,7 @@
-"""A run's results in at most 20 lines of 80 columns: three methods by round, and the differences the data can show."""
+"""A run's results in at most 20 lines of 80 columns: three methods by round, and the differences the data can show.
+
+If calls failed, a few lines more say so.
+"""
 
 from collections.abc import Sequence
 from textwrap import wrap
@@ -8,8 +11,9 @@ from rich.text import Text
 
 from deeper.errors import printable
 from deeper.evaluation.methods import UPDATERS
-from deeper.evaluation.results_schema import PairedEntry, Results
-from deeper.report.overview import Overview
+from deeper.evaluation.results_schema import ErrorEntry, PairedEntry, Results
+from deeper.report.failed import failed_lines, missing_word
+from deeper.report.overview import Entry, Overview
 
 WIDTH = 79
 MAX_ROUNDS = 5
@@ -37,12 +41,12 @@ def print_summary(results: Results, console: Console | None = None) -> None:
 
 def summary_lines(results: Results) -> list[str]:
     """The lines; those that begin with a blank belong to the table and must not be wrapped."""
-    view = Overview(results)
+    view, failed = Overview(results), failed_lines(results.as_json())
     if view.domain is None:
-        return [*_scripted(results), "No prediction could be compared with a rating.", *_failures(results)]
+        return [*_scripted(results), "No prediction could be compared with a rating.", *failed]
     domain = view.domain
-    found = [*_table(view, domain), *_best(view, domain), *_differences(view, domain), *_failures(results)]
-    return [*_scripted(results), *found]
+    found = [*_table(view, domain), *_best(view, domain), *_differences(view, domain)]
+    return [*_scripted(results), *found, *failed]
 
 
 def _scripted(results: Results) -> list[str]:
@@ -51,7 +55,7 @@ def _scripted(results: Results) -> list[str]:
 
 
 def _table(view: Overview, domain: str) -> list[str]:
-    errors, last = view.future(domain), view.last
+    errors, last = view.rows(domain), view.last
     shown = {name: label for name, label in ROWS.items() if name in errors}
     rounds = list(range(last + 1))
     if len(rounds) > MAX_ROUNDS:
@@ -65,10 +69,18 @@ def _table(view: Overview, domain: str) -> list[str]:
     lines.append(f" {'round':22}{heads}  95 % interval")
     for name, label in shown.items():
         of_round = {entry.round: entry for entry in errors[name]}
-        cells = "".join(f"{of_round[t].mae:8.3f}" if t in of_round else f"{'-':>8}" for t in rounds)
-        low, high = of_round[last].ci if last in of_round else (None, None)
+        cells = "".join(f"{_cell(of_round.get(t)):>8}" for t in rounds)
+        entry = of_round.get(last)
+        low, high = entry.ci if isinstance(entry, ErrorEntry) else (None, None)
         lines.append(f" {label:22}{cells}" + (f"  {low:.3f}-{high:.3f}" if low is not None else ""))
     return [*lines, " "]
+
+
+def _cell(entry: Entry | None) -> str:
+    """An error in the table."""
+    if isinstance(entry, ErrorEntry):
+        return f"{entry.mae:.3f}"
+    return missing_word(entry.method) if entry else "-"
 
 
 def _best(view: Overview, domain: str) -> list[str]:
@@ -115,15 +127,7 @@ def _named(entries: Sequence[PairedEntry]) -> str:
     return f"{names} and {more} more" if more > 0 else names
 
 
-def _failures(results: Results) -> list[str]:
-    counts = {
-        "predictions that could not be read": sum(results.failures.values()),
-        "personas that could not be written": sum(results.persona_failures.values()),
-    }
-    failed = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
-    return [f"Failed: {failed}."] if failed else []
-
-
 def _users(view: Overview, domain: str) -> int:
     """Users with an error at the last round."""
-    return max(entry.users for entries in view.future(domain).values() for entry in entries if entry.round == view.last)
+    at_last = [entry for entries in view.future(domain).values() for entry in entries if entry.round == view.last]
+    return max((entry.users for entry in at_last), default=0)

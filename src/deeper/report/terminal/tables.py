@@ -12,11 +12,9 @@ from rich.text import Text
 
 from deeper.errors import printable
 from deeper.evaluation.methods import BASELINES, CONTROLS, HISTORY_ONLY, METHODS, UPDATERS
+from deeper.report.failed import failed_lines, missing_word
+from deeper.report.terminal.cells import Cells, Results, cells_of, prediction_of, shorter, shown
 from deeper.report.terminal.footer import footer
-
-Results = Mapping[str, Any]
-Cells = Mapping[tuple[str, str, int, str], Mapping[str, Any]]
-"""Entries of `errors` by (domain, method, round, role)."""
 
 WIDE = 110
 BOX = Box("    \n    \n -  \n    \n -  \n    \n    \n    \n", ascii=True)
@@ -49,17 +47,19 @@ def print_results(results: Results, console: Console | None = None) -> None:
         console: Where to print. Default: standard output.
     """
     console = console or Console()
-    if not results["errors"]:
+    if not results["errors"] and not results.get("missing"):
         console.print(_text("There is no error to show: no prediction could be compared with a rating."))
     else:
         for part in _parts(results, console.width):
             console.print(_text(part.title, "bold"))
             console.print(part.table)
             console.print(_text(f"{part.caption}\n" if part.caption else "", "dim"))
-        if line := _shorter(results):
+        if line := shorter(results):
             console.print(_text(f"{line}\n"))
     for line in footer(results):
         console.print(_text(line))
+    for line in failed_lines(results):
+        console.print(_text(line, "bold"))
 
 
 class Part(NamedTuple):
@@ -71,64 +71,25 @@ class Part(NamedTuple):
 
 
 def _parts(results: Results, width: int) -> list[Part]:
-    cells = _cells(results, "persona", "none")
-    domain, last = _shown(cells)
+    cells = cells_of(results, "persona", "none")
+    domain, last = shown(cells)
     users = sum(results["users"].values()) if domain == "mean" else results["users"][domain]
-    combined = _cells(results, "history")
+    combined = cells_of(results, "history")
     median = {key: entry for key, entry in cells.items() if key[1] == "user_median" and combined}
     differences = [
-        [e for e in results["paired"] if (_prediction(e) == "history") is is_combined] for is_combined in (False, True)
+        [e for e in results["paired"] if (prediction_of(e) == "history") is is_combined]
+        for is_combined in (False, True)
     ]
     parts = [
         _by_round(cells, domain, last, width, users, "HELD OUT"),
-        _differences(differences[0], domain, last, "HELD OUT", ("user_median", "frozen")),
+        _differences(differences[0], cells, domain, last, "HELD OUT", ("user_median", "frozen")),
         _by_round({**median, **combined}, domain, last, width, users, WITH_HISTORY),
-        _differences(differences[1], domain, last, WITH_HISTORY, ("user_median", HISTORY_ONLY)),
+        _differences(differences[1], combined, domain, last, WITH_HISTORY, ("user_median", HISTORY_ONLY)),
         _measures(cells, results["reduction"], domain, last),
         *(_by_domain(cells, last, width) if domain == "mean" else ()),
         _in_sample(cells, domain, last),
     ]
     return [part for part in parts if part.table.row_count]
-
-
-def _cells(results: Results, *predictions: str) -> Cells:
-    return {
-        (e["domain"], e["method"], e["round"], e["role"]): e for e in results["errors"] if _prediction(e) in predictions
-    }
-
-
-def _prediction(entry: Mapping[str, Any]) -> str:
-    return entry.get("prediction", "persona")  # results of earlier versions do not have it
-
-
-def _shown(cells: Cells) -> tuple[str, int]:
-    """The domain, or mean of domains, that the tables show, and its last round."""
-    domain = "mean" if any(key[0] == "mean" for key in cells) else next(iter(cells))[0]
-    return domain, _last_round(cells, domain)
-
-
-def _last_round(cells: Cells, domain: str) -> int:
-    """The domain's last round with an error, held-out errors first."""
-    own = [(role == "future", t) for name, _, t, role in cells if name == domain]
-    return max(own)[1]
-
-
-def _shorter(results: Results) -> str:
-    """A line on domains whose windows end early, which cuts the means short; empty if there are none."""
-    cells = _cells(results, "persona", "none")
-    domain, last = _shown(cells)
-    rounds = {name: _last_round(cells, name) for name, *_ in cells if name in results["users"]}
-    end = max(rounds.values())
-    if domain != "mean" or end == last:
-        return ""
-    short = ", ".join(name for name, t in rounds.items() if t <= last)
-    later = f"Round {end} is" if end == last + 1 else f"Rounds {last + 1} to {end} are"
-    why = (
-        f"no error after round {last} in {short}"
-        if short
-        else f"no method has a later error than {last} in all domains"
-    )
-    return f"{later} not shown: {why}. The other domains' errors are in results.json."
 
 
 def _by_round(cells: Cells, domain: str, last: int, width: int, users: int, title: str) -> Part:
@@ -138,7 +99,8 @@ def _by_round(cells: Cells, domain: str, last: int, width: int, users: int, titl
     if len(rounds) > fitting:
         rounds = [0, *rounds[-(fitting - 1) :]]
     table = _table()
-    users_of = {(m, t): e["users"] for (name, m, t, role), e in cells.items() if (name, role) == (domain, "future")}
+    own = [(key, e) for key, e in cells.items() if (key[0], key[3]) == (domain, "future") and e["mae"] is not None]
+    users_of = {(method, t): e["users"] for (_, method, t, _), e in own}
     most = {t: max((count for key, count in users_of.items() if key[1] == t), default=0) for t in rounds}
     for t, count in most.items():
         table.add_column(_text(f"round {t}\non W{t + 1}\n{count} user{'s' * (count != 1)}"), justify="right")
@@ -158,7 +120,12 @@ def _by_round(cells: Cells, domain: str, last: int, width: int, users: int, titl
 
 
 def _differences(
-    entries: Sequence[Mapping[str, Any]], domain: str, last: int, title: str, against_names: Sequence[str]
+    entries: Sequence[Mapping[str, Any]],
+    cells: Cells,
+    domain: str,
+    last: int,
+    title: str,
+    against_names: Sequence[str],
 ) -> Part:
     chosen = {(e["method"], e["against"]): e for e in entries if e["domain"] == domain and e["round"] == last}
     counts = sorted({e["users"] for e in chosen.values()})
@@ -172,6 +139,9 @@ def _differences(
 
     def row(method: str) -> list[str] | None:
         found = [chosen.get((method, against)) for against in againsts]
+        lost = cells.get((domain, method, last, "future"), {"mae": 0})["mae"] is None
+        if againsts and lost:
+            return [missing_word(method), *[""] * (3 * len(againsts) - 1)]
         return [text for entry in found for text in _difference(entry)] if any(found) else None
 
     return Part(
@@ -193,6 +163,7 @@ def _measures(cells: Cells, reduction: Results, domain: str, last: int) -> Part:
         if entry is None:
             return None
         numbers = [_number(entry[name]) for name in ("rmse", "crps", "rank_accuracy")]
+        numbers = numbers if entry["mae"] is not None else [missing_word(method), "-", "-"]
         reduced = [reduction[kind].get(method, {}).get(domain) for kind in ("across_windows", "same_window")]
         percent = ["-" if share is None else f"{share:.1f}%" for share in reduced]
         return [*numbers, *percent, str(entry["users"]), str(entry["ratings"])]
@@ -220,7 +191,7 @@ def _of_domains(cells: Cells, domains: Sequence[str], last: int) -> Part:
 
     def row(method: str) -> list[str] | None:
         entries = [cells.get((name, method, last, "future")) for name in domains]
-        return [_number(entry["mae"] if entry else None) for entry in entries] if any(entries) else None
+        return [_mae(entry) if entry else "-" for entry in entries] if any(entries) else None
 
     return Part(f"HELD OUT, round {last}: error by domain (MAE, lower is better)", _fill(table, row), "")
 
@@ -273,8 +244,8 @@ def _with_range(entry: Mapping[str, Any] | None, wide: bool) -> str:
         return "-"
     low, high = entry["ci"]
     if low is None:
-        return _number(entry["mae"])
-    mae, interval = _number(entry["mae"]), f"{low:.2f}-{high:.2f}"
+        return _mae(entry)
+    mae, interval = _mae(entry), f"{low:.2f}-{high:.2f}"
     return f"{mae} ({interval})" if wide else f"{mae}\n{interval}"
 
 
@@ -284,6 +255,10 @@ def _difference(entry: Mapping[str, Any] | None) -> list[str]:
     low, high = entry["ci"]
     interval = "" if low is None else f"{low:+.3f}..{high:+.3f}"
     return [f"{entry['difference']:+.3f}", interval, f"{entry['improved']:.0%}"]
+
+
+def _mae(entry: Mapping[str, Any]) -> str:
+    return missing_word(entry["method"]) if entry["mae"] is None else f"{entry['mae']:.3f}"
 
 
 def _number(value: float | None) -> str:
