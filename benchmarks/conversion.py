@@ -22,13 +22,6 @@ from gguf import GGUFReader
 from deeper.storage.atomic import write_atomically
 from deeper.storage.provenance import provenance
 
-REWRITE = """
-import sys
-from pathlib import Path
-from deeper.engine.openvino.convert import requantise
-from deeper.engine.openvino.gguf_file import open_gguf
-requantise(open_gguf(Path(sys.argv[1])), Path(sys.argv[2]))
-"""
 START = "import sys; from deeper.engine.registry import make_engine; make_engine('embedded:' + sys.argv[1])"
 RUN = ("evaluate", "--users", "2", "--rounds", "1", "--methods", "refine,user_median", "--untuned",
        "--calibration", "off")  # fmt: skip
@@ -41,17 +34,16 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     given = parser.parse_args()
     origin = provenance()
-    with tempfile.TemporaryDirectory() as folder:
-        models = [measured(file.resolve(), Path(folder) / str(i)) for i, file in enumerate(given.files)]
-    write_atomically(given.out, json.dumps({**origin, "seed": 0, "models": models}, indent=1).encode() + b"\n")
+    models: list[dict[str, Any]] = []
+    for file in given.files:
+        with tempfile.TemporaryDirectory() as folder:
+            models.append(measured(file.resolve(), Path(folder)))
+        write_atomically(given.out, json.dumps({**origin, "seed": 1, "models": models}, indent=1).encode() + b"\n")
 
 
 def measured(file: Path, folder: Path) -> dict[str, Any]:
     """Return the figures of one file; `folder` is the cache of its weights."""
-    folder.mkdir()
     weights = sum(tensor.n_elements for tensor in GGUFReader(file).tensors)
-    rewrite = timed([sys.executable, "-c", REWRITE, str(file), str(folder / "rewritten.gguf")], folder)
-    (folder / "rewritten.gguf").unlink()
     convert = timed([sys.executable, "-c", START, str(file)], folder)
     disk = sum(path.lstat().st_size for path in folder.rglob("*") if path.is_file())
     start = timed([sys.executable, "-c", START, str(file)], folder)
@@ -62,7 +54,9 @@ def measured(file: Path, folder: Path) -> dict[str, Any]:
         "file_bytes": file.stat().st_size,
         "weights": weights,
         "disk_bytes": disk,
-        **{name: one for name, one in (("rewrite", rewrite), ("convert", convert), ("start", start), ("run", run))},
+        "convert": convert,
+        "start": start,
+        "run": run,
     }
     print(json.dumps(found), flush=True)
     return found

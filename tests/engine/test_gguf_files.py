@@ -63,9 +63,7 @@ class TestRefused:
         refusal(own, cache)
 
     @pytest.mark.parametrize("architecture", ["mamba", "gemma3", "phi3", "clip"])
-    def test_an_architecture_that_openvino_does_not_read(
-        self, cache: Path, tmp_path: Path, architecture: str
-    ) -> None:
+    def test_an_architecture_that_openvino_does_not_read(self, cache: Path, tmp_path: Path, architecture: str) -> None:
         error = refusal(write_tiny_gguf(tmp_path / "own.gguf", architecture=architecture), cache)
         assert error.what.startswith(f"the model's architecture, {architecture}, is none that OpenVINO reads (llama, ")
         assert "deeper models" in error.do and "openai:MODEL" in error.do

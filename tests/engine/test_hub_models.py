@@ -13,8 +13,8 @@ from typing import Any
 
 import huggingface_hub
 import pytest
-from huggingface_hub import constants
 from hub_server import BEFORE, COMMIT, Hub, Repository, serve_hub
+from huggingface_hub import constants
 from tiny_gguf import write_tiny_gguf
 from tiny_llama import write_tiny_llama
 
@@ -40,7 +40,9 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
     with serve_hub() as hub:
         hub.repositories[NAME] = Repository(dict(FILES), {"tiny-q4_k_m.gguf": b"GGUF of v1"})
         monkeypatch.setattr(constants, "ENDPOINT", hub.url)
-        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", hub.url + "/{repo_id}/resolve/{revision}/{filename}")
+        monkeypatch.setattr(
+            constants, "HUGGINGFACE_CO_URL_TEMPLATE", hub.url + "/{repo_id}/resolve/{revision}/{filename}"
+        )
         monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
         monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
         yield hub
@@ -142,7 +144,7 @@ class TestFromTheCache:
         monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
         with caplog.at_level(logging.INFO, "deeper"):
             assert fetch_gguf(MODEL) == path
-        assert f"the hub does not answer (" in caplog.text and f"{NAME} comes from the cache" in caplog.text
+        assert "the hub does not answer (" in caplog.text and f"{NAME} comes from the cache" in caplog.text
 
     def test_where_the_hub_is_broken(self, hub: Hub, path: Path) -> None:
         hub.status = 503
@@ -221,7 +223,9 @@ class TestRefused:
         monkeypatch.setattr("huggingface_hub.file_download.http_get", full)
         assert refusal(MODEL).what == "the disk has no room for the download (No space left on device)"
 
-    @pytest.mark.parametrize("source", ["", "tiny.gguf", "someone", "/etc/x.gguf", "a b/c/x.gguf", f"{MODEL}@", "~/x/y"])
+    @pytest.mark.parametrize(
+        "source", ["", "tiny.gguf", "someone", "/etc/x.gguf", "a b/c/x.gguf", f"{MODEL}@", "~/x/y"]
+    )
     def test_what_names_no_file_on_the_hub(self, hub: Hub, source: str) -> None:
         error = refusal(source)
         assert error.do == "write hf:OWNER/NAME/FILE.gguf[@REVISION]"

@@ -76,7 +76,7 @@ def write_gguf(
     rewritten: Callable[[ReaderTensor], NDArray[Any]],
     file_type: int,
 ) -> None:
-    """Copy a GGUF file with changed tensors, one at a time.
+    """Copy a GGUF file with changed tensors, one at a time; after an error there is no file.
 
     Args:
         reader: The file to copy.
@@ -104,6 +104,17 @@ def write_gguf(
         writer.add_tensor_info(
             tensor.name, shape, np.dtype(np.float32), tensor.n_elements // block * block_bytes, raw_dtype=type_
         )
+    try:
+        _write(writer, reader, rewritten)
+    except BaseException:
+        writer.close()
+        target.unlink(missing_ok=True)
+        raise
+    writer.close()
+
+
+def _write(writer: GGUFWriter, reader: GGUFReader, rewritten: Callable[[ReaderTensor], NDArray[Any]]) -> None:
+    """Write a file whose metadata and tensors are declared; log how much is done."""
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_ti_data_to_file()
@@ -114,7 +125,6 @@ def write_gguf(
         if time.monotonic() - told > PROGRESS_SECONDS:
             log.info("rewriting the weights: %d %%", 100 * done // total)
             told = time.monotonic()
-    writer.close()
 
 
 def read_facts(reader: GGUFReader) -> dict[str, Any]:
