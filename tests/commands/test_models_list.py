@@ -1,5 +1,6 @@
 """The larger models that `deeper models` lists, and which of them `deeper doctor` names."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ from click.testing import CliRunner
 from deeper.cli.main import cli
 from deeper.commands import doctor, models
 from deeper.commands.models import SUGGESTIONS, Room, largest_that_fits
-from deeper.engine.openvino.cost import MEMORY_TO_RUN
+from deeper.engine.openvino.cost import MEMORY_TO_RUN, cost_of_weights
 from deeper.engine.registry import KINDS
 from deeper.storage.hub import megabytes
 
@@ -74,3 +75,18 @@ def test_doctor_names_the_largest_that_fits(room: None, monkeypatch: pytest.Monk
     monkeypatch.setattr(doctor, "room_here", lambda: Room(10**8, PLENTY))
     check = doctor._larger_models()
     assert (check.state, check.finding) == ("missing", "none that deeper models lists fits this machine")
+
+
+def test_the_estimates_are_those_of_the_measured_conversions() -> None:
+    """Never too low, and not far above."""
+    measured = json.loads((RESULTS / "conversion.json").read_text("utf-8"))["models"]
+    assert measured
+    for model in measured:
+        cost = cost_of_weights(model["weights"], rewritten=True, unpacked=False)
+        assert cost.disk_bytes == pytest.approx(model["disk_bytes"], rel=0.05)
+        for estimate, figure in (
+            (cost.seconds, model["convert"]["seconds"]),
+            (cost.memory_bytes, model["convert"]["memory_bytes"]),
+            (model["weights"] * MEMORY_TO_RUN, model["run"]["memory_bytes"]),
+        ):
+            assert 1 <= estimate / figure <= 1.5

@@ -9,7 +9,7 @@ def command() -> None:
 
     \b
     Example:
-      deeper evaluate --untuned --policy-engine embedded:hf:OWNER/NAME/FILE.gguf
+      deeper evaluate --policy-engine embedded:hf:OWNER/NAME/FILE.gguf
 
     Shows what to type, what each model needs, its licence, and whether it was measured. A tick marks the models that
     fit this machine.

@@ -43,7 +43,7 @@ class Suggestion:
     @property
     def cost(self) -> Cost:
         """What the conversion takes here."""
-        return cost_of_weights(self.weights, unpacked=not computes_in_int8())
+        return cost_of_weights(self.weights, rewritten=True, unpacked=not computes_in_int8())
 
     @property
     def memory_bytes(self) -> float:

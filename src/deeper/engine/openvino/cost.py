@@ -1,6 +1,6 @@
-"""What a model costs before it is converted: time, memory and disk, from the number of its weights.
+"""What a larger model costs, estimated from the number of its weights: time, memory and disk.
 
-The rates are those of docs/results/conversion.json, which `benchmarks/conversion.py` measured on two cores.
+The rates come from docs/results/conversion.json, which `benchmarks/conversion.py` measured on two cores.
 """
 
 from dataclasses import dataclass
@@ -9,16 +9,14 @@ from gguf import GGUFReader
 
 from deeper.engine.openvino.convert import MAX_UNPACKED_BYTES, is_faithful
 
-SECONDS_TO_REWRITE = 100.0
-"""Seconds that a billion weights take to be rewritten as Q8_0."""
-SECONDS_TO_COMPILE = 40.0
-"""Seconds that a billion weights take until OpenVINO's files are written and hashed."""
-MEMORY_TO_CONVERT = 4.0
+SECONDS_TO_CONVERT = 130e-9
+"""Seconds for a weight until OpenVINO's files are written and hashed."""
+MEMORY_TO_CONVERT = 4.5
 """Bytes of memory for a weight at the peak of a conversion."""
-MEMORY_TO_RUN = 2.5
-"""Bytes of memory for a weight while personas are written and read, with the caches of keys and values."""
+MEMORY_TO_RUN = 6.0
+"""Bytes of memory for a weight at the peak of a run in which the model both writes and reads personas."""
 BYTES_AS_Q8_0 = 34 / 32
-"""Bytes on disk for a weight in Q8_0: blocks of 32 weights with one scale."""
+"""Bytes on disk for a weight in Q8_0, and in OpenVINO's 8-bit files: blocks of 32 weights with one scale."""
 BYTES_AS_FLOAT = 4
 
 
@@ -48,7 +46,7 @@ def cost_of(reader: GGUFReader, *, unpacked: bool) -> Cost:
     return cost_of_weights(weights, rewritten=not is_faithful(reader), unpacked=unpacked)
 
 
-def cost_of_weights(weights: int, *, rewritten: bool = True, unpacked: bool = False) -> Cost:
+def cost_of_weights(weights: int, *, rewritten: bool, unpacked: bool) -> Cost:
     """Estimate what the conversion of so many weights takes.
 
     Args:
@@ -58,5 +56,5 @@ def cost_of_weights(weights: int, *, rewritten: bool = True, unpacked: bool = Fa
     """
     packed = weights * BYTES_AS_Q8_0
     openvino = weights * BYTES_AS_FLOAT if unpacked and packed <= MAX_UNPACKED_BYTES else packed
-    seconds = weights / 1e9 * (SECONDS_TO_COMPILE + rewritten * SECONDS_TO_REWRITE)
-    return Cost(seconds, weights * MEMORY_TO_CONVERT, openvino + rewritten * packed)
+    disk = openvino + packed if rewritten else openvino
+    return Cost(weights * SECONDS_TO_CONVERT, weights * MEMORY_TO_CONVERT, disk)
