@@ -289,3 +289,17 @@ def _holds(value: float | None, way: str, target: float) -> str:
     if value is None:
         return ""
     return "holds" if (value <= target if way == "≤" else value >= target) else "**falls short**"
+
+
+def conversion(results: Results) -> str:
+    """What larger models cost: converting them once, starting again, and a small run."""
+    head = ("file", "weights", "convert, s", "peak, GB", "kept on disk, GB", "start again, s", "run, s", "its peak, GB")
+    rows = [
+        (f"`{one['file']}` ({one['file_bytes'] / 1e9:.2f} GB)", f"{one['weights'] / 1e9:.2f} billion",
+         f"{one['convert']['seconds']:.0f}", f"{one['convert']['memory_bytes'] / 1e9:.1f}",
+         f"{one['disk_bytes'] / 1e9:.1f}", f"{one['start']['seconds']:.0f}", f"{one['run']['seconds']:.0f}",
+         f"{one['run']['memory_bytes'] / 1e9:.1f}")
+        for one in results["models"]
+    ]  # fmt: skip
+    note = "The run is `deeper evaluate` with two users and one round, the model in both roles, without adapters."
+    return "\n\n".join((table(head, rows), f"{note} {origin(results)}"))

@@ -44,6 +44,7 @@ RENDERERS: Mapping[str, Callable[[Results], str]] = {
     "robustness": docs_figures.robustness,
     "speed": docs_figures.speed,
     "precision": docs_figures.precision,
+    "conversion": docs_figures.conversion,
     "prepare": docs_figures.prepare,
 }
 

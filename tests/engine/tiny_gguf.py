@@ -29,8 +29,14 @@ def write_tiny_gguf(
     architecture: str = "llama",
     seed: int = 0,
     key_heads: int = HEADS,
+    template: str = TEMPLATE,
+    tokeniser: str = "gpt2",
+    parts: int = 0,
 ) -> Path:
-    """Write a model whose matrices are of one type; the same seed gives the same values before quantisation."""
+    """Write a model whose matrices are of one type; the same seed gives the same values before quantisation.
+
+    An empty `template` or `tokeniser` leaves it out; with `parts`, the file says that it is one of so many.
+    """
     printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
     others = [chr(256 + n) for n in range(256 - len(printable))]
     tokens = [*CONTROL_TOKENS, *map(chr, printable), *others, "th"]
@@ -46,17 +52,21 @@ def write_tiny_gguf(
     writer.add_rope_dimension_count(WIDTH // HEADS)
     writer.add_vocab_size(len(tokens))
     writer.add_file_type(FILE_TYPES[kind])
-    writer.add_tokenizer_model("gpt2")
-    writer.add_tokenizer_pre("smollm")
-    writer.add_token_list(tokens)
-    kinds = [TokenType.CONTROL if token in CONTROL_TOKENS else TokenType.NORMAL for token in tokens]
-    writer.add_token_types(kinds)
-    writer.add_token_merges(["t h"])
-    writer.add_bos_token_id(1)
-    writer.add_eos_token_id(2)
-    writer.add_unk_token_id(0)
-    writer.add_pad_token_id(2)
-    writer.add_chat_template(TEMPLATE)
+    if tokeniser:
+        writer.add_tokenizer_model(tokeniser)
+        writer.add_tokenizer_pre("smollm")
+        writer.add_token_list(tokens)
+        kinds = [TokenType.CONTROL if token in CONTROL_TOKENS else TokenType.NORMAL for token in tokens]
+        writer.add_token_types(kinds)
+        writer.add_token_merges(["t h"])
+        writer.add_bos_token_id(1)
+        writer.add_eos_token_id(2)
+        writer.add_unk_token_id(0)
+        writer.add_pad_token_id(2)
+    if template:
+        writer.add_chat_template(template)
+    if parts:
+        writer.add_uint16("split.count", parts)
     shapes = {
         "token_embd": (len(tokens), WIDTH),
         "output_norm": (WIDTH,),

@@ -25,6 +25,7 @@ COMMANDS = {
     "prepare": "Turn raw files of ten public domains into windows.",
     "inspect": "Show what a data folder contains.",
     "synth": "Make synthetic users with known taste, or raw files.",
+    "models": "List larger models to try.",
     "doctor": "Check what works on this machine.",
     "init-config": "Write a configuration file that explains every setting.",
 }

@@ -11,10 +11,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
+from deeper.commands.models import largest_that_fits, room_here
 from deeper.engine import Prompt, Sampling, ScoreRequest
 from deeper.engine.openvino.weights import are_prepared, cache_folder
 from deeper.engine.precision import number_type
 from deeper.errors import install_extra
+from deeper.storage.hub import megabytes
 
 NEEDED_DISK_GIB = 1.0
 """Free disk space for the weights, and for a run folder."""
@@ -44,6 +46,7 @@ def examine() -> list[Check]:
         _disk("cache", cache_folder()),
         _disk("run folders", Path.cwd()),
         _weights(),
+        _larger_models(),
         _embedded(),
         _openai(),
         *(_extra(name, packages) for name, packages in EXTRAS.items()),
@@ -71,6 +74,15 @@ def _weights() -> Check:
     if are_prepared():
         return Check("weights", "ok", "SmolLM2-135M-Instruct is in the cache")
     return Check("weights", "missing", "not in the cache yet; the self-test below downloads them (93 MB)")
+
+
+def _larger_models() -> Check:
+    room = room_here()
+    model = largest_that_fits(room)
+    if model is None:
+        return Check("larger models", "missing", "none that deeper models lists fits this machine")
+    needs = f"needs {megabytes(model.memory_bytes)} of memory and {megabytes(model.disk_bytes)} of disk"
+    return Check("larger models", "ok", f"{model.name} is the largest of deeper models that fits ({needs})")
 
 
 def _embedded() -> Check:

@@ -25,6 +25,7 @@ def make_engine(spec: str, adapter: str = "", precision: Precision = "auto") -> 
         spec: One of
             `embedded` (the small model);
             `embedded:PATH.gguf` (your own model file);
+            `embedded:hf:OWNER/NAME/FILE.gguf[@REVISION]` (a model file on the Hugging Face hub);
             `transformers` (the small model on PyTorch, on a GPU if there is one);
             `transformers:FOLDER_OR_NAME` (a folder in Hugging Face format, or a name on its hub);
             `openai:MODEL` (a server with the OpenAI API, at OPENAI_BASE_URL with the key OPENAI_API_KEY);

@@ -21,8 +21,9 @@ TrainUsers = Annotated[int, Field(ge=1, description="Maximum number of train use
 PolicyEngine = Annotated[
     str,
     Field(
-        description="Engine that writes personas: embedded, embedded:PATH.gguf, openai:MODEL (address and key from "
-        "OPENAI_BASE_URL and OPENAI_API_KEY), transformers, transformers:FOLDER_OR_NAME or scripted."
+        description="Engine that writes personas: embedded, embedded:PATH.gguf, embedded:hf:OWNER/NAME/FILE.gguf, "
+        "openai:MODEL (address and key from OPENAI_BASE_URL and OPENAI_API_KEY), transformers, "
+        "transformers:FOLDER_OR_NAME or scripted."
     ),
 ]
 PredictorEngine = Annotated[

@@ -1,7 +1,12 @@
-"""Convert a GGUF file to what the embedded engine reads: a Q8_0 GGUF file and OpenVINO files."""
+"""Convert a GGUF file to what the embedded engine reads: a Q8_0 GGUF file and OpenVINO files.
 
+One matrix at a time is rewritten, so the memory for that is a few times the largest matrix.
+"""
+
+import logging
 import os
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,13 +14,15 @@ from typing import Any
 import numpy as np
 import openvino
 from gguf import GGMLQuantizationType, GGUFReader, GGUFValueType, GGUFWriter, LlamaFileType, ReaderTensor
-from gguf.constants import TokenType
+from gguf.constants import GGML_QUANT_SIZES, TokenType
 from gguf.quants import dequantize, quantize
 from numpy.typing import NDArray
 from openvino.passes import ConstantFolding, Manager
 from openvino_genai import Tokenizer
 
 from deeper.engine.openvino.compile import make_pipeline
+
+log = logging.getLogger(__name__)
 
 FAITHFUL_TYPES = {GGMLQuantizationType.Q8_0, GGMLQuantizationType.F16}
 """Matrix types that OpenVINO reads correctly (Q8_0: within 0.06 nat of the dequantised weights).
@@ -26,44 +33,60 @@ MAX_UNPACKED_BYTES = 512 << 20
 """Larger 8-bit weights stay packed: as 32-bit floats they would need too much memory."""
 REWRITTEN_FIELDS = {"general.architecture", "general.file_type", "general.quantization_version"}
 """Metadata that `write_gguf` sets itself instead of copying."""
+PROGRESS_SECONDS = 10.0
+"""Time between two lines that say how much is rewritten."""
 
 
-def requantise(source: Path, target: Path) -> None:
-    """Write `source` with all matrices in Q8_0 and all vectors in F32; link it if OpenVINO reads it unchanged.
+def is_faithful(reader: GGUFReader) -> bool:
+    """Whether OpenVINO reads all matrices of a file correctly as they are."""
+    return all(tensor.tensor_type in FAITHFUL_TYPES for tensor in reader.tensors if len(tensor.shape) > 1)
+
+
+def requantise(reader: GGUFReader, target: Path) -> None:
+    """Write a file with all matrices in Q8_0 and all vectors in F32; link it if OpenVINO reads it unchanged.
+
+    Args:
+        reader: The file, which `open_gguf` accepts.
+        target: The file to write.
 
     Raises:
-        ValueError: `source` is not a GGUF file.
+        ValueError: A matrix cannot be written in Q8_0.
     """
-    reader = GGUFReader(source)
-    if all(tensor.tensor_type in FAITHFUL_TYPES for tensor in reader.tensors if len(tensor.shape) > 1):
+    if is_faithful(reader):
+        source = Path(str(reader.data.filename)).resolve()
         try:
-            os.symlink(source.resolve(), target)
+            os.symlink(source, target)
         except OSError:
             shutil.copyfile(source, target)
         return
 
-    def in_q8_0(tensor: ReaderTensor) -> tuple[NDArray[Any], GGMLQuantizationType]:
-        values = dequantize(tensor.data, tensor.tensor_type).astype(np.float32)
-        if values.ndim == 1:
-            return values, GGMLQuantizationType.F32
-        return quantize(values, GGMLQuantizationType.Q8_0), GGMLQuantizationType.Q8_0
+    def new_type(tensor: ReaderTensor) -> GGMLQuantizationType:
+        return GGMLQuantizationType.Q8_0 if len(tensor.shape) > 1 else GGMLQuantizationType.F32
 
-    write_gguf(reader, target, in_q8_0, LlamaFileType.MOSTLY_Q8_0)
+    def rewritten(tensor: ReaderTensor) -> NDArray[Any]:
+        return quantize(dequantize(tensor.data, tensor.tensor_type).astype(np.float32), new_type(tensor))
+
+    write_gguf(reader, target, new_type, rewritten, LlamaFileType.MOSTLY_Q8_0)
 
 
 def write_gguf(
     reader: GGUFReader,
     target: Path,
-    change: Callable[[ReaderTensor], tuple[NDArray[Any], GGMLQuantizationType]],
+    new_type: Callable[[ReaderTensor], GGMLQuantizationType],
+    rewritten: Callable[[ReaderTensor], NDArray[Any]],
     file_type: int,
 ) -> None:
-    """Copy a GGUF file with changed tensors.
+    """Copy a GGUF file with changed tensors, one at a time; after an error there is no file.
 
     Args:
         reader: The file to copy.
         target: The file to write.
-        change: Returns the new data of a tensor, and the type in which it is packed.
+        new_type: Returns the type that a tensor will have.
+        rewritten: Returns the new data of a tensor, packed in this type.
         file_type: The `LlamaFileType` of most matrices.
+
+    Raises:
+        ValueError: The rows of a matrix do not fill whole blocks of its new type.
     """
     writer = GGUFWriter(target, reader.fields["general.architecture"].contents())
     for name, field in reader.fields.items():
@@ -74,21 +97,43 @@ def write_gguf(
     writer.add_file_type(file_type)
     writer.add_quantization_version(2)
     for tensor in reader.tensors:
-        data, type_ = change(tensor)
-        writer.add_tensor(tensor.name, data, raw_dtype=type_)
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
+        shape, type_ = tensor.shape.tolist()[::-1], new_type(tensor)
+        block, block_bytes = GGML_QUANT_SIZES[type_]
+        if shape[-1] % block:
+            raise ValueError(f"the rows of {tensor.name} have {shape[-1]} numbers, which {type_.name} cannot hold")
+        writer.add_tensor_info(
+            tensor.name, shape, np.dtype(np.float32), tensor.n_elements // block * block_bytes, raw_dtype=type_
+        )
+    try:
+        _write(writer, reader, rewritten)
+    except BaseException:
+        writer.close()
+        target.unlink(missing_ok=True)
+        raise
     writer.close()
 
 
-def read_facts(path: Path) -> dict[str, Any]:
+def _write(writer: GGUFWriter, reader: GGUFReader, rewritten: Callable[[ReaderTensor], NDArray[Any]]) -> None:
+    """Write a file whose metadata and tensors are declared; log how much is done."""
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_ti_data_to_file()
+    total, done, told = sum(tensor.n_elements for tensor in reader.tensors), 0, time.monotonic()
+    for tensor in reader.tensors:
+        writer.write_tensor_data(rewritten(tensor))
+        done += tensor.n_elements
+        if time.monotonic() - told > PROGRESS_SECONDS:
+            log.info("rewriting the weights: %d %%", 100 * done // total)
+            told = time.monotonic()
+
+
+def read_facts(reader: GGUFReader) -> dict[str, Any]:
     """Read the control tokens and the context length of a GGUF file.
 
     Raises:
         KeyError: The file declares no tokeniser or no context length.
     """
-    fields = GGUFReader(path).fields
+    fields = reader.fields
     kinds: list[int] = fields["tokenizer.ggml.token_type"].contents()
     tokens: list[str] = fields["tokenizer.ggml.tokens"].contents()
     architecture = fields["general.architecture"].contents()

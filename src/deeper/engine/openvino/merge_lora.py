@@ -95,9 +95,12 @@ def merge_lora(base: Path, config: Mapping[str, Any], tensors: Path, target: Pat
     if unknown := sorted(factors.keys() - {tensor.name for tensor in reader.tensors}):
         raise CannotMerge(f"the model has no {unknown[0]}")
 
-    def merged(tensor: ReaderTensor) -> tuple[NDArray[Any], GGMLQuantizationType]:
+    def new_type(tensor: ReaderTensor) -> GGMLQuantizationType:
+        return GGMLQuantizationType.F16 if tensor.name in factors else tensor.tensor_type
+
+    def merged(tensor: ReaderTensor) -> NDArray[Any]:
         if tensor.name not in factors:
-            return tensor.data, tensor.tensor_type
+            return tensor.data
         values = dequantize(tensor.data, tensor.tensor_type).astype(np.float32)
         a, b = factors[tensor.name]
         if (b.shape[0], a.shape[1]) != values.shape:
@@ -108,10 +111,10 @@ def merge_lora(base: Path, config: Mapping[str, Any], tensors: Path, target: Pat
             half = values.astype(np.float16)
         if not np.isfinite(half).all():
             raise CannotMerge(f"{tensor.name} would hold values that are not finite")
-        return half, GGMLQuantizationType.F16
+        return half
 
     # If a file's type says F16, OpenVINO takes all its matrices for F16. So the base's file type stays.
-    write_gguf(reader, target, merged, reader.fields["general.file_type"].contents())
+    write_gguf(reader, target, new_type, merged, reader.fields["general.file_type"].contents())
 
 
 def _scale(config: Mapping[str, Any]) -> float:

