@@ -62,11 +62,12 @@ def completion(*texts: str | None, logprobs: Any = None, tokens: int = 6) -> dic
 
 
 @contextmanager
-def serve(respond: Callable[[dict[str, Any], int], Reply]) -> Iterator[Loopback]:
+def serve(respond: Callable[[dict[str, Any], int], Reply], models: Reply | None = None) -> Iterator[Loopback]:
     """Run a server.
 
     Args:
         respond: Called with a request's body and its number, from 0.
+        models: The answer to a question for the list of models; None for a server without one.
     """
     state, lock = Loopback(), threading.Lock()
 
@@ -85,6 +86,12 @@ def serve(respond: Callable[[dict[str, Any], int], Reply]) -> Iterator[Loopback]
             time.sleep(reply.delay_seconds)
             with lock:
                 state.at_once -= 1
+            self.answer(reply)
+
+        def do_GET(self) -> None:
+            self.answer(models or Reply({"error": "not found"}, 404))
+
+        def answer(self, reply: Reply) -> None:
             if reply.cut:
                 self.close_connection = True
                 return

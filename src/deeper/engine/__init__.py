@@ -19,6 +19,15 @@ Import heavy libraries inside `make`. The registry finds the folder by itself, s
 Then let a test class inherit `EngineContract` of `tests/engine/contract.py`. `docs/extend.md` has a complete example.
 """
 
-from deeper.engine.protocol import Completion, Engine, Precision, Prompt, Sampling, ScoreRequest, Usage
+from deeper.engine.protocol import (
+    Completion,
+    Engine,
+    NoLogProbabilities,
+    Precision,
+    Prompt,
+    Sampling,
+    ScoreRequest,
+    Usage,
+)
 
-__all__ = ["Completion", "Engine", "Precision", "Prompt", "Sampling", "ScoreRequest", "Usage"]
+__all__ = ["Completion", "Engine", "NoLogProbabilities", "Precision", "Prompt", "Sampling", "ScoreRequest", "Usage"]

@@ -32,7 +32,7 @@ class TrackerSettings(RunSettings):
     policy_adapter: PolicyAdapter = ""
     predictor_adapter: PredictorAdapter = ""
     precision: ModelPrecision = "auto"
-    readout: ReadoutName = "distribution"
+    readout: ReadoutName = "auto"
     max_persona_tokens: MaxPersonaTokens = Field(default=120, description=SHIPPED_TOKENS)
     prompts: PromptFolder = ""
     seed: Seed = 1

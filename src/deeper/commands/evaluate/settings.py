@@ -82,7 +82,7 @@ class Settings(RunSettings):
     policy_adapter: PolicyAdapter = ""
     predictor_adapter: PredictorAdapter = ""
     precision: ModelPrecision = "auto"
-    readout: ReadoutName = "distribution"
+    readout: ReadoutName = "auto"
     calibration: Literal["auto", "on", "off"] = Field(
         default="auto",
         description="Correct the predictor's bias with a map fitted on train users. auto: only if the predictor has no "

@@ -43,8 +43,11 @@ PredictorAdapter = Annotated[
     ),
 ]
 ReadoutName = Annotated[
-    Literal["distribution", "structured"],
-    Field(description="How to read a prediction: distribution (probabilities of each rating) or structured (JSON)."),
+    Literal["auto", "distribution", "structured"],
+    Field(
+        description="How to read a prediction: distribution (probabilities of each rating), structured (JSON), or auto "
+        "(distribution, and structured with a server that gives no log-probabilities)."
+    ),
 ]
 ModelPrecision = Annotated[
     Precision,

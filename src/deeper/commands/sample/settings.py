@@ -54,7 +54,7 @@ class SampleSettings(RunSettings):
         "one that was not trained on that user.",
     )
     precision: ModelPrecision = "auto"
-    readout: ReadoutName = "distribution"
+    readout: ReadoutName = "auto"
     calibration: Literal["auto", "on", "off"] = Field(
         default="auto",
         description="Calibrate each predictor with the real ratings of the users it reads. auto: only without trained "
