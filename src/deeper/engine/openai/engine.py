@@ -2,9 +2,10 @@
 
 import asyncio
 import hashlib
+import json
 import logging
 import re
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
@@ -13,16 +14,20 @@ import numpy as np
 import openai
 from numpy.typing import NDArray
 
-from deeper.engine.openai.calls import OFFICIAL_URL, CallFailed, Server, UnusableAnswer
+from deeper.engine.openai.calls import CallFailed, Server, UnusableAnswer
+from deeper.engine.openai.connection import OFFICIAL_URL, Connection
+from deeper.engine.openai.in_flight import Gate
 from deeper.engine.openai.logprobs import label_log_probabilities
 from deeper.engine.openai.responses import Answer, Choice, Position
 from deeper.engine.protocol import LOG_PROB_FLOOR, Completion, Prompt, Sampling, ScoreRequest, Usage
+from deeper.engine.server_settings import ServerSettings
 from deeper.errors import UserError
 
 Floats = NDArray[np.float64]
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
+DEFAULTS = ServerSettings()
 TOP_LOGPROBS = 20
 """Alternatives to ask for at each position: the most that the API allows."""
 CONTROL_TOKEN = re.compile(r"<(\|[^<>|\s]+\||/?s|(?:start|end)_of_turn)>|\[(/?INST)\]")
@@ -34,11 +39,11 @@ class _Session:
     """What the requests of one `generate` or `score` call share."""
 
     client: openai.AsyncOpenAI
-    limit: asyncio.Semaphore
+    limit: Gate
 
 
 class OpenAIEngine:
-    """A model behind an OpenAI-compatible server, called concurrently."""
+    """A model behind an OpenAI-compatible server, called with as many requests at once as make it faster."""
 
     def __init__(
         self,
@@ -47,9 +52,11 @@ class OpenAIEngine:
         api_key: str | None = None,
         *,
         adapter: str = "",
-        concurrency: int = 16,
-        timeout_seconds: float = 60,
-        retries: int = 4,
+        concurrency: int = DEFAULTS.concurrency,
+        timeout_seconds: float = DEFAULTS.timeout_seconds,
+        retries: int = DEFAULTS.retries,
+        extra: Mapping[str, Any] | None = None,
+        key_variable: str = DEFAULTS.key_variable,
     ) -> None:
         """Set up the engine; nothing is sent yet.
 
@@ -59,26 +66,29 @@ class OpenAIEngine:
             api_key: None for servers without keys.
             adapter: Name of a LoRA adapter on the server; requests name it instead of the model.
             concurrency: The most requests in flight at once.
-            timeout_seconds: The longest time for one try.
+            timeout_seconds: The longest silence of the server; see `deeper.engine.openai.silence`.
             retries: Tries after the first.
+            extra: More fields of each request.
+            key_variable: Where the key comes from, for messages.
 
         Raises:
-            UserError: The address or the key cannot be used.
+            UserError: The address, the key or the environment (proxies, certificates) cannot be used.
         """
         self._model = adapter or model
         self._name = f"{model}+{adapter}" if adapter else model
-        self._server = Server(base_url or OFFICIAL_URL, api_key or "", timeout_seconds, retries)
-        self._concurrency = concurrency
+        connection = Connection(base_url or OFFICIAL_URL, (api_key or "").strip(), key_variable)
+        self._server = Server(connection, timeout_seconds, retries, concurrency, dict(extra or {}))
         self._has_given_logprobs = False
 
     @property
     def fingerprint(self) -> str:
-        """Model, adapter and server."""
-        return " ".join(f"openai:{self._name}@{self._server.address}".split())
+        """Model, adapter, server, and more fields of each request."""
+        extra = f" {json.dumps(self._server.extra, sort_keys=True)}" if self._server.extra else ""
+        return " ".join(f"openai:{self._name}@{self._server.address}{extra}".split())
 
     @property
     def usage(self) -> Usage:
-        """A copy of the counts so far, as the server gives them. Each try is a call."""
+        """A copy of the counts so far, as the server gives them. Each try is a call, and counts when it ends."""
         return replace(self._server.usage)
 
     def generate(self, prompts: Sequence[Prompt], sampling: Sampling) -> list[Completion]:
@@ -91,7 +101,8 @@ class OpenAIEngine:
         Raises:
             UserError: The server cannot be reached, or refuses the key or the model.
         """
-        return self._run(lambda session: [self._complete(session, prompt, sampling) for prompt in prompts])
+        kind = f"texts of {sampling.max_tokens} tokens"
+        return self._run(kind, lambda session: [self._complete(session, prompt, sampling) for prompt in prompts])
 
     def score(self, requests: Sequence[ScoreRequest]) -> list[Floats]:
         """Return log-probabilities of labels as answers; see `Engine.score`.
@@ -103,11 +114,12 @@ class OpenAIEngine:
             UserError: The server cannot be reached, refuses the key or the model, or gives no log-probabilities.
         """
         rows = self._run(
+            "scores",
             lambda session: [
                 self._row(session, Prompt(request.prompt.system, request.prompt.user + continuation), request.labels)
                 for request in requests
                 for continuation in request.continuations
-            ]
+            ],
         )
         ends = np.cumsum([len(request.continuations) for request in requests])
         return [
@@ -207,12 +219,12 @@ class OpenAIEngine:
             "temperature": temperature,
         }
 
-    def _run(self, jobs: Callable[[_Session], list[Coroutine[Any, Any, T]]]) -> list[T]:
+    def _run(self, kind: str, jobs: Callable[[_Session], list[Coroutine[Any, Any, T]]]) -> list[T]:
         """Run the jobs of a session in an event loop of our own, even if one is running already (a notebook)."""
 
         async def session() -> list[T]:
             async with self._server.client() as client:
-                return await _together(jobs(_Session(client, asyncio.Semaphore(self._concurrency))))
+                return await _together(jobs(_Session(client, self._server.begin(kind))))
 
         try:
             asyncio.get_running_loop()
