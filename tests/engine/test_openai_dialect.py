@@ -357,7 +357,7 @@ def test_a_quota_of_a_minute_is_waited_for() -> None:
     ids=["object", "text", "in the choice", "with no choices"],
 )
 def test_an_error_inside_a_good_response_is_an_error_with_its_message(error: Any) -> None:
-    with serve(lambda body, number: Reply(error)) as server:
+    with serve(lambda body, number: Reply(error, whole=True)) as server:
         [answer] = engine_on(server).generate(PROMPTS[:1], Sampling(max_tokens=20))
         assert "Provider returned error" in answer.failure
         assert len(server.bodies) >= 2  # it may pass

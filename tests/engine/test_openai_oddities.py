@@ -32,7 +32,7 @@ def engine_on(server: Loopback) -> OpenAIEngine:
 
 
 def answered(body: dict[str, Any], sampling: Sampling = PLAIN) -> Completion:
-    with serve(lambda request, number: Reply(body)) as server:
+    with serve(lambda request, number: Reply(body, whole=True)) as server:
         [answer] = engine_on(server).generate(PROMPTS[:1], sampling)
     return answer
 
@@ -114,7 +114,7 @@ def test_the_numbers_that_json_does_not_have_are_read_as_python_writes_them() ->
 
 def test_a_row_with_one_odd_alternative_is_scored() -> None:
     content = [{"token": "4", "logprob": -0.5, "top_logprobs": shown(_4=-0.5, _5=None)}]
-    with serve(lambda body, number: Reply(completion("4", logprobs={"content": content}))) as server:
+    with serve(lambda body, number: Reply(completion("4", logprobs={"content": content}), whole=True)) as server:
         [scores] = engine_on(server).score([ScoreRequest(RATER, ("?",), STARS)])
     assert scores[0, 3] == pytest.approx(-0.5)
 
@@ -160,7 +160,7 @@ def test_reasoning_is_no_part_of_an_answer_nor_of_its_length(case: str) -> None:
 @pytest.mark.parametrize("message", [{"content": "<think>They like"}, {"content": None, "reasoning": "They like"}])
 @pytest.mark.parametrize("schema", [None, SCHEMA], ids=["text", "JSON"])
 def test_an_answer_that_is_all_reasoning_fails_with_advice_and_without_another_try(message: Any, schema: Any) -> None:
-    with serve(lambda body, number: Reply(says(message, "length"))) as server:
+    with serve(lambda body, number: Reply(says(message, "length"), whole=True)) as server:
         engine = OpenAIEngine("tiny", server.url, "", retries=3)
         [answer] = engine.generate(PROMPTS[:1], Sampling(20, json_schema=schema))
         assert len(server.bodies) == 1

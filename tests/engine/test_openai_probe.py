@@ -11,8 +11,10 @@ from test_openai import llama_url as llama_url  # a fixture
 
 from deeper.cli.main import _run
 from deeper.commands.doctor import examine_engine
+from deeper.engine import ServerSettings
 
 Body = dict[str, Any]
+SERVER = ServerSettings()
 KEY = "sk-secret-0123456789"
 LORA = {"id": "mine", "parent": "tiny", "root": "/loras/mine"}
 MODELS = Reply({"data": [{"id": "tiny"}, LORA, {"id": "tiny-large"}]})
@@ -54,17 +56,25 @@ def unable(body: Body, number: int) -> Reply:
 
 def found(monkeypatch: pytest.MonkeyPatch, server: Loopback, name: str = "tiny") -> dict[str, tuple[str, str]]:
     monkeypatch.setenv("OPENAI_BASE_URL", server.url)
-    return {check.name: (check.state, check.finding) for check in examine_engine(f"openai:{name}")}
+    return {check.name: (check.state, check.finding) for check in examine_engine(f"openai:{name}", "", SERVER)}
 
 
 def test_what_an_able_server_can_do_is_all_ok(monkeypatch: pytest.MonkeyPatch) -> None:
-    with serve(able, MODELS) as server:
+    with serve(able, models=MODELS) as server:
         checks = found(monkeypatch, server)
         assert len(server.bodies) <= 6
     assert {state for state, _ in checks.values()} == {"ok"}
-    assert server.url in checks["settings"][1] and "OPENAI_API_KEY (set)" in checks["settings"][1]
+    for setting in (
+        server.url,
+        "OPENAI_API_KEY (set)",
+        "64 requests",
+        "timeout 300 s",
+        "4 retries",
+        "extra fields: none",
+    ):
+        assert setting in checks["settings"][1]
     said = {name: text for name, (_, text) in checks.items()}
-    assert "tiny is one of the 3 models" in said["model"]
+    assert said["model"] == "tiny is listed" and said["server"] == "answers; models listed: 3"
     assert "“Blue" in said["answer"] and " s: " in said["answer"]
     assert said["system message"] == "accepted"
     assert said["samples"] == "several in one request"
@@ -112,9 +122,9 @@ def test_what_a_server_ignores_in_silence_is_seen(
 ) -> None:
     def respond(body: Body, number: int) -> Reply:
         changed = change(body)
-        return Reply(changed) if changed else able(body, number)
+        return Reply(changed, whole=True) if changed else able(body, number)
 
-    with serve(respond, MODELS) as server:
+    with serve(respond, models=MODELS) as server:
         state, said = found(monkeypatch, server)[name]
     assert state == "missing"
     assert text in said
@@ -124,12 +134,12 @@ def test_seeds_that_change_nothing_are_seen(monkeypatch: pytest.MonkeyPatch) -> 
     def respond(body: Body, number: int) -> Reply:
         return Reply(completion(*[f"Blue {number} {i}" for i in range(2)])) if "n" in body else able(body, number)
 
-    with serve(respond, MODELS) as server:
+    with serve(respond, models=MODELS) as server:
         assert found(monkeypatch, server)["seed"] == ("missing", "accepted, but the same seed gave other samples")
 
 
 def test_a_model_that_is_not_there_is_named_with_those_that_are(monkeypatch: pytest.MonkeyPatch) -> None:
-    with serve(lambda body, number: Reply({"error": {"message": "no such model"}}, 404), MODELS) as server:
+    with serve(lambda body, number: Reply({"error": {"message": "no such model"}}, 404), models=MODELS) as server:
         checks = found(monkeypatch, server, "tinny")
     assert checks["model"][0] == "broken"
     assert "did you mean tiny?" in checks["model"][1]
@@ -138,7 +148,7 @@ def test_a_model_that_is_not_there_is_named_with_those_that_are(monkeypatch: pyt
 
 
 def test_a_tag_that_the_server_adds_is_no_other_model(monkeypatch: pytest.MonkeyPatch) -> None:
-    with serve(able, Reply({"data": [{"id": "tiny:latest"}]})) as server:
+    with serve(able, models=Reply({"data": [{"id": "tiny:latest"}]})) as server:
         assert found(monkeypatch, server)["model"][0] == "ok"
 
 
@@ -146,14 +156,14 @@ def test_a_tag_that_the_server_adds_is_no_other_model(monkeypatch: pytest.Monkey
 def test_a_server_without_a_list_of_models_is_asked_all_the_same(
     monkeypatch: pytest.MonkeyPatch, models: Reply
 ) -> None:
-    with serve(able, models) as server:
+    with serve(able, models=models) as server:
         checks = found(monkeypatch, server)
-    assert "lists no models" in checks["server"][1]
+    assert checks["server"] == ("ok", "answers; models listed: none")
     assert checks["JSON"] == ("ok", "a schema is obeyed")
 
 
 def test_a_server_that_is_not_there_or_refuses_the_key_is_broken(monkeypatch: pytest.MonkeyPatch) -> None:
-    with serve(able, Reply({"error": {"message": f"wrong key {KEY}"}}, 401)) as server:
+    with serve(able, models=Reply({"error": {"message": f"wrong key {KEY}"}}, 401)) as server:
         refused = found(monkeypatch, server)["server"]
     gone = found(monkeypatch, server)["server"]
     assert refused[0] == gone[0] == "broken"
@@ -165,10 +175,10 @@ def test_a_server_that_is_not_there_or_refuses_the_key_is_broken(monkeypatch: py
 def test_the_command_prints_one_table_and_its_exit_code_tells(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], respond: Any, code: int
 ) -> None:
-    with serve(respond, MODELS) as server:
-        monkeypatch.setenv("OPENAI_BASE_URL", server.url)
+    with serve(respond, models=MODELS) as server:
         monkeypatch.setenv("COLUMNS", "200")
-        monkeypatch.setattr("sys.argv", ["deeper", "doctor", "--engine", "openai:tiny"])
+        words = ["doctor", "--engine", "openai:tiny", "--server", f"url={server.url}"]
+        monkeypatch.setattr("sys.argv", ["deeper", *words])
         try:
             ended = _run()
         except SystemExit as stop:
@@ -181,9 +191,9 @@ def test_the_command_prints_one_table_and_its_exit_code_tells(
 
 
 def test_another_engine_runs_the_self_test(tmp_path: Path) -> None:
-    [good] = examine_engine("scripted")
+    [good] = examine_engine("scripted", "", SERVER)
     assert good.state == "ok" and "passed its self-test" in good.finding
-    [bad] = examine_engine(f"embedded:{tmp_path / 'none.gguf'}")
+    [bad] = examine_engine(f"embedded:{tmp_path / 'none.gguf'}", "", SERVER)
     assert bad.state == "broken" and "none.gguf" in bad.finding
     assert json.dumps(bad.finding).count("\\n") == 0
 
@@ -191,7 +201,7 @@ def test_another_engine_runs_the_self_test(tmp_path: Path) -> None:
 @pytest.mark.server
 def test_what_llama_cpp_can_do_is_found(monkeypatch: pytest.MonkeyPatch, llama_url: str) -> None:
     monkeypatch.setenv("OPENAI_BASE_URL", llama_url)
-    checks = {check.name: check for check in examine_engine("openai:smollm2")}
+    checks = {check.name: check for check in examine_engine("openai:smollm2", "", SERVER)}
     assert "broken" not in {check.state for check in checks.values()}
     for name in ("answer", "system message", "seed", "log-probabilities", "JSON"):
         assert checks[name].state == "ok", checks[name].finding

@@ -11,7 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
-from deeper.engine import Prompt, Sampling, ScoreRequest
+from deeper.engine import Prompt, Sampling, ScoreRequest, ServerSettings
 from deeper.engine.openvino.weights import are_prepared, cache_folder
 from deeper.engine.precision import number_type
 from deeper.errors import UserError, install_extra
@@ -51,12 +51,13 @@ def examine() -> list[Check]:
     ]
 
 
-def examine_engine(spec: str, adapter: str = "") -> list[Check]:
+def examine_engine(spec: str, adapter: str, server: ServerSettings) -> list[Check]:
     """Check one engine: a server is asked what it can do, any other engine runs a short self-test.
 
     Args:
         spec: The engine, as `make_engine` takes it.
-        adapter: An adapter for it, or a LoRA's name on a server.
+        adapter: An adapter for it, or a LoRA's name on a server; empty for none.
+        server: How to call a server.
     """
     if not spec.startswith("openai:"):
         return [_self_test(f"engine {spec}", spec, adapter)]
@@ -64,11 +65,15 @@ def examine_engine(spec: str, adapter: str = "") -> list[Check]:
     from deeper.engine.openai.probe import probe
     from deeper.engine.registry import make_engine
 
-    engine = make_engine(spec, adapter)
+    engine = make_engine(spec, adapter, server=server)
     assert isinstance(engine, OpenAIEngine)
-    key = "set" if os.environ.get("OPENAI_API_KEY") else "not set"
-    settings = Check("settings", "ok", f"endpoint {engine.address}; key from OPENAI_API_KEY ({key})")
-    return [settings, *(Check(found.name, found.state, found.text) for found in probe(engine))]
+    key = "set" if os.environ.get(server.key_variable) else "not set"
+    settings = (
+        f"{engine.address}; key from {server.key_variable} ({key}); up to {server.concurrency} requests in flight; "
+        f"timeout {server.timeout_seconds:g} s; {server.retries} retries; extra fields: {server.extra or 'none'}"
+    )
+    found = [Check(finding.name, finding.state, finding.text) for finding in probe(engine)]
+    return [Check("settings", "ok", settings), *found]
 
 
 def _disk(name: str, folder: Path) -> Check:

@@ -33,14 +33,9 @@ class RunFolder:
             UserError: The folder cannot be written, holds something else, or holds a run with other settings.
         """
         self.path = path
-        config = path / CONFIG_FILE
+        check_folder(path, settings)
         with disk_errors(path):
-            if config.exists():
-                _check_same(config, settings)
-            elif path.exists() and (not path.is_dir() or any(p for p in path.iterdir() if p.name[0] != ".")):
-                do = "choose an empty or new folder (--out)"
-                raise UserError("the folder is not empty and holds no run", where=str(path), do=do)
-            else:
+            if not (path / CONFIG_FILE).exists():
                 path.mkdir(parents=True, exist_ok=True)
                 self.write_text(CONFIG_FILE, settings.to_toml())
 
@@ -144,6 +139,20 @@ class RunFolder:
             write_atomically(path, content)
 
 
+def check_folder(path: Path, settings: RunSettings) -> None:
+    """Refuse a folder that a run with these settings cannot use; create nothing.
+
+    Raises:
+        UserError: The folder cannot be read, holds something else, or holds a run with other settings.
+    """
+    with disk_errors(path):
+        if (path / CONFIG_FILE).exists():
+            _check_same(path / CONFIG_FILE, settings)
+        elif path.exists() and (not path.is_dir() or any(p for p in path.iterdir() if p.name[0] != ".")):
+            do = "choose an empty or new folder (--out)"
+            raise UserError("the folder is not empty and holds no run", where=str(path), do=do)
+
+
 def is_sealed(value: Mapping[str, Any]) -> bool:
     """Whether the content of a file that `RunFolder.seal` wrote is unchanged."""
     return value.get("sha256") == _sha256({name: part for name, part in value.items() if name != "sha256"})
@@ -167,6 +176,11 @@ def _check_same(config: Path, settings: RunSettings) -> None:
     except (ValueError, RecursionError) as error:
         raise UserError(f"the settings of the run cannot be read ({error})", where=str(config), do=do) from error
     new = json.loads(settings.model_dump_json())
+    for name, part in new.items():
+        if isinstance(part, dict) and isinstance(
+            old.get(name), dict
+        ):  # without what a run may continue with another of
+            old[name] = {key: value for key, value in old[name].items() if key in part}
     if old != new:
         names = [name for name in {**new, **old} if old.get(name) != new.get(name)]
         changed = [f"{name} = {json.dumps(new.get(name))} (was {json.dumps(old.get(name))})" for name in names]

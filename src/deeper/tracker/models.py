@@ -10,7 +10,7 @@ from typing import Any, cast
 from pydantic import TypeAdapter
 
 from deeper.behaviour.splits import some_of_each_domain
-from deeper.commands.execution.engines import make_engines
+from deeper.commands.execution.engines import make_engines, servers_of
 from deeper.commands.execution.shipped import licence_note, with_shipped
 from deeper.domains import Domain, find_domain, load_domain
 from deeper.engine import Engine
@@ -106,7 +106,7 @@ def make_models(settings: TrackerSettings, domain: Domain, policy: Engine | str,
             raise UserError(f"{role}_engine is an object, so {role}_adapter cannot be applied", where=adapter, do=do)
     specs = {role: (engine, adapter) for role, (engine, adapter) in roles.items() if isinstance(engine, str)}
     engines = {role: engine for role, (engine, _) in roles.items() if not isinstance(engine, str)}
-    engines |= make_engines(cast(Any, specs), prompts, settings.precision)
+    engines |= make_engines(cast(Any, specs), prompts, settings.precision, servers_of(settings))
     writer = Writer(engines["policy"], prompts, settings.max_persona_tokens, settings.seed)
     domains = {domain.id: domain}
     predictors = Predictors([engines["predictor"]], [None], prompts, domains, settings.readout, settings.seed)

@@ -62,7 +62,8 @@ class LocalExecutor:
                     progress.advance(shard.num_rows, None, 0.0)
                 else:
                     before, began = self._usage(), time.monotonic()
-                    result = stage.function(shard).cast(stage.schema)
+                    with self._progress.shard(lambda before=before: self._usage() - before):
+                        result = stage.function(shard).cast(stage.schema)
                     usage, seconds = self._usage() - before, time.monotonic() - began
                     cost = {"stage": stage.name, "shard": name, **vars(usage), "seconds": seconds}
                     self._keep_code(stage)

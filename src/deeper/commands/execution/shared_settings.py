@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from deeper.engine import Precision
+from deeper.engine import Precision, ServerSettings
 
 Data = Annotated[
     str,
@@ -21,8 +21,8 @@ TrainUsers = Annotated[int, Field(ge=1, description="Maximum number of train use
 PolicyEngine = Annotated[
     str,
     Field(
-        description="Engine that writes personas: embedded, embedded:PATH.gguf, openai:MODEL (address and key from "
-        "OPENAI_BASE_URL and OPENAI_API_KEY), transformers, transformers:FOLDER_OR_NAME or scripted."
+        description="Engine that writes personas: embedded, embedded:PATH.gguf, openai:MODEL, transformers, "
+        "transformers:FOLDER_OR_NAME or scripted."
     ),
 ]
 PredictorEngine = Annotated[
@@ -41,6 +41,15 @@ PredictorAdapter = Annotated[
         description="Trained adapter for the predictor engine: its folder, small-predictor (the package's "
         "own), or its name on a server."
     ),
+]
+SERVER_KEYS = " ".join(f"{name}: {field.description}." for name, field in ServerSettings.model_fields.items())
+PolicyServer = Annotated[
+    ServerSettings,
+    Field(description=f"Server of a policy engine openai:MODEL, as NAME=VALUE,NAME=VALUE. {SERVER_KEYS}"),
+]
+PredictorServer = Annotated[
+    ServerSettings,
+    Field(description="Server of the predictor engine, with the same names. If none is given, that of the policy."),
 ]
 ReadoutName = Annotated[
     Literal["auto", "distribution", "structured"],

@@ -12,12 +12,15 @@ from deeper.commands.execution.shared_settings import (
     ModelPrecision,
     PolicyAdapter,
     PolicyEngine,
+    PolicyServer,
     PredictorEngine,
+    PredictorServer,
     PromptFolder,
     ReadoutName,
     Seed,
     TrainUsers,
 )
+from deeper.engine import ServerSettings
 from deeper.storage.settings import RunSettings
 
 PARTS = ("a", "b", "validation")
@@ -53,6 +56,8 @@ class SampleSettings(RunSettings):
         description="Trained adapters of the predictor: folders, or NAME=FOLDER on a server. Each user gets the first "
         "one that was not trained on that user.",
     )
+    policy_server: PolicyServer = ServerSettings()
+    predictor_server: PredictorServer = ServerSettings()
     precision: ModelPrecision = "auto"
     readout: ReadoutName = "auto"
     calibration: Literal["auto", "on", "off"] = Field(

@@ -1,8 +1,9 @@
 """The engine `openai`: any server with the OpenAI API (vLLM, SGLang, llama-server, Ollama, OpenAI)."""
 
 import asyncio
+import json
 import logging
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
@@ -11,15 +12,17 @@ from typing import Any, TypeVar
 import numpy as np
 import openai
 from numpy.typing import NDArray
-from pydantic import ValidationError
 
-from deeper.engine.openai.calls import OFFICIAL_URL, CallFailed, Server, UnusableAnswer
+from deeper.engine.openai.calls import CallFailed, Server, UnusableAnswer
+from deeper.engine.openai.connection import OFFICIAL_URL, Connection
 from deeper.engine.openai.dialect import Dialect
+from deeper.engine.openai.in_flight import Gate
 from deeper.engine.openai.logprobs import label_log_probabilities
 from deeper.engine.openai.model_list import list_models
 from deeper.engine.openai.refusals import has_no_credit
 from deeper.engine.openai.requests import generate_body, score_body, server_seed, texts_and_tokens, why_no_text
 from deeper.engine.openai.responses import Answer, Choice, ErrorInside, Position
+from deeper.engine.openai.stream import EndlessAnswer
 from deeper.engine.protocol import (
     LOG_PROB_FLOOR,
     Completion,
@@ -29,11 +32,14 @@ from deeper.engine.protocol import (
     ScoreRequest,
     Usage,
 )
+from deeper.engine.server_settings import ServerSettings
 from deeper.errors import UserError
 
 Floats = NDArray[np.float64]
 T = TypeVar("T")
 log = logging.getLogger(__name__)
+
+DEFAULTS = ServerSettings()
 
 
 @dataclass(frozen=True)
@@ -41,11 +47,11 @@ class _Session:
     """What the requests of one `generate` or `score` call share."""
 
     client: openai.AsyncOpenAI
-    limit: asyncio.Semaphore
+    limit: Gate
 
 
 class OpenAIEngine:
-    """A model behind an OpenAI-compatible server, called concurrently."""
+    """A model behind an OpenAI-compatible server, called with as many requests at once as make it faster."""
 
     def __init__(
         self,
@@ -54,9 +60,11 @@ class OpenAIEngine:
         api_key: str | None = None,
         *,
         adapter: str = "",
-        concurrency: int = 16,
-        timeout_seconds: float = 60,
-        retries: int = 4,
+        concurrency: int = DEFAULTS.concurrency,
+        timeout_seconds: float = DEFAULTS.timeout_seconds,
+        retries: int = DEFAULTS.retries,
+        extra: Mapping[str, Any] | None = None,
+        key_variable: str = DEFAULTS.key_variable,
     ) -> None:
         """Set up the engine; nothing is sent yet.
 
@@ -66,16 +74,18 @@ class OpenAIEngine:
             api_key: None for servers without keys.
             adapter: Name of a LoRA adapter on the server; requests name it instead of the model.
             concurrency: The most requests in flight at once.
-            timeout_seconds: The longest time for one try.
+            timeout_seconds: The longest silence of the server; see `deeper.engine.openai.silence`.
             retries: Tries after the first.
+            extra: More fields of each request.
+            key_variable: Where the key comes from, for messages.
 
         Raises:
-            UserError: The address or the key cannot be used.
+            UserError: The address, the key or the environment (proxies, certificates) cannot be used.
         """
         self.model = adapter or model
         self._name = f"{model}+{adapter}" if adapter else model
-        self._server = Server(base_url or OFFICIAL_URL, api_key or "", timeout_seconds, retries)
-        self._concurrency = concurrency
+        connection = Connection(base_url or OFFICIAL_URL, (api_key or "").strip(), key_variable)
+        self._server = Server(connection, timeout_seconds, retries, concurrency, dict(extra or {}))
         self.dialect = Dialect(f"openai:{self._name}")
         self._has_given_logprobs = self._lacks_logprobs = False
 
@@ -86,12 +96,13 @@ class OpenAIEngine:
 
     @property
     def fingerprint(self) -> str:
-        """Model, adapter and server."""
-        return " ".join(f"openai:{self._name}@{self._server.address}".split())
+        """Model, adapter, server, and more fields of each request."""
+        extra = f" {json.dumps(self._server.extra, sort_keys=True)}" if self._server.extra else ""
+        return " ".join(f"openai:{self._name}@{self._server.address}{extra}".split())
 
     @property
     def usage(self) -> Usage:
-        """A copy of the counts so far, as the server gives them. Each try is a call."""
+        """A copy of the counts so far, as the server gives them. Each try is a call, and counts when it ends."""
         return replace(self._server.usage)
 
     def generate(self, prompts: Sequence[Prompt], sampling: Sampling) -> list[Completion]:
@@ -104,7 +115,8 @@ class OpenAIEngine:
         Raises:
             UserError: The server cannot be reached, or refuses the key or the model.
         """
-        return self._run(lambda session: [self._complete(session, prompt, sampling) for prompt in prompts])
+        kind = f"texts of {sampling.max_tokens} tokens"
+        return self._run(kind, lambda session: [self._complete(session, prompt, sampling) for prompt in prompts])
 
     def score(self, requests: Sequence[ScoreRequest]) -> list[Floats]:
         """Return log-probabilities of labels as answers; see `Engine.score`.
@@ -118,11 +130,12 @@ class OpenAIEngine:
         if self._lacks_logprobs and requests:
             raise self._no_logprobs()
         rows = self._run(
+            "scores",
             lambda session: [
                 self._row(session, Prompt(request.prompt.system, request.prompt.user + continuation), request.labels)
                 for request in requests
                 for continuation in request.continuations
-            ]
+            ],
         )
         ends = np.cumsum([len(request.continuations) for request in requests])
         return [
@@ -141,10 +154,10 @@ class OpenAIEngine:
         async def once(session: _Session) -> Answer:
             try:
                 return await self._ask(session, body)
-            except (openai.OpenAIError, ValidationError, TimeoutError, UnusableAnswer) as error:
+            except (openai.OpenAIError, TimeoutError, UnusableAnswer, EndlessAnswer) as error:
                 raise CallFailed(self._server.reason(error)) from None
 
-        return self._run(lambda session: [once(session)])[0]
+        return self._run("questions", lambda session: [once(session)])[0]
 
     def models(self) -> list[dict[str, Any]]:
         """Return what the server lists of its models, each with an `id`; empty if it lists none.
@@ -152,7 +165,7 @@ class OpenAIEngine:
         Raises:
             UserError: The server cannot be reached, or refuses the key.
         """
-        return self._run(lambda session: [list_models(self._server, session.client)])[0]
+        return self._run("questions", lambda session: [list_models(self._server, session.client)])[0]
 
     async def _complete(self, session: _Session, prompt: Prompt, sampling: Sampling) -> Completion:
         samples = sampling.n if sampling.temperature > 0 else 1
@@ -242,12 +255,12 @@ class OpenAIEngine:
             do="use --readout structured, or a server that supports logprobs",
         )
 
-    def _run(self, jobs: Callable[[_Session], list[Coroutine[Any, Any, T]]]) -> list[T]:
+    def _run(self, kind: str, jobs: Callable[[_Session], list[Coroutine[Any, Any, T]]]) -> list[T]:
         """Run the jobs of a session in an event loop of our own, even if one is running already (a notebook)."""
 
         async def session() -> list[T]:
             async with self._server.client() as client:
-                return await _together(jobs(_Session(client, asyncio.Semaphore(self._concurrency))))
+                return await _together(jobs(_Session(client, self._server.begin(kind))))
 
         try:
             asyncio.get_running_loop()

@@ -44,7 +44,7 @@ def probe(engine: OpenAIEngine) -> Iterator[Finding]:
     engine.dialect.tell = lambda note: None  # the findings say it
     try:
         cards = engine.models()
-        yield Finding("server", "ok", f"{engine.address} answers" + ("" if cards else "; it lists no models"))
+        yield Finding("server", "ok", f"answers; models listed: {len(cards) or 'none'}")
     except UserError as error:
         yield Finding("server", "broken", f"{error.where}: {error.what}; {error.do}")
         return
@@ -68,7 +68,7 @@ def probe(engine: OpenAIEngine) -> Iterator[Finding]:
 
 def _model(model: str, known: Sequence[str], does_answer: bool) -> Finding:
     if model in known or f"{model}:latest" in known:
-        return Finding("model", "ok", f"{model} is one of the {len(known)} models that the server lists")
+        return Finding("model", "ok", f"{model} is listed")
     if not known:
         return Finding("model", "ok" if does_answer else "broken", f"{model}; the server lists no names to compare")
     close = get_close_matches(model, known, 1)

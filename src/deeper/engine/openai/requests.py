@@ -58,7 +58,7 @@ def texts_and_tokens(answer: Answer, is_json: bool) -> list[tuple[str, int]]:
 def why_no_text(choices: Sequence[Choice], max_tokens: int) -> str:
     """Say why an answer holds no text that can be used; empty if another try may give one."""
     if any(choice.is_cut_off and choice.reasoning and not choice.text for choice in choices):
-        do = "raise max_persona_tokens, or turn reasoning off on the server"
+        do = "raise max_persona_tokens, or turn reasoning off (extra fields of the server)"
         return f"all {max_tokens} tokens went into reasoning; {do}"
     if any(choice.is_cut_off and choice.text for choice in choices):
         return f"the JSON was cut off at {max_tokens} tokens"
