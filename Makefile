@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 # Python compiles the modules it uses; pip would compile all of them.
 PIP := -m pip install --quiet --disable-pip-version-check --no-compile
 
-.PHONY: install demo test check docs links fast screenshots recording speed readme notebook learn-demo reproduce-small requirements data clean
+.PHONY: install demo test check docs links fast screenshots recording speed servers readme notebook learn-demo reproduce-small requirements data clean
 
 install: $(VENV)/.demo ## the command deeper, in .venv/bin
 
@@ -29,6 +29,10 @@ recording: $(VENV)/.demo ## the README's recording of a first run with your own 
 
 speed: $(VENV)/.dev ## measure the speed, on a machine that does nothing else: forty minutes on two cores; GPU=1 for a GPU
 	$(BIN)/python benchmarks/speed.py $(if $(GPU),--gpu)
+	$(BIN)/python scripts/docs_results.py
+
+servers: $(VENV)/.dev ## measure the engine openai on model servers, with the GGUF file MODEL: ten minutes on two quiet cores
+	$(BIN)/python benchmarks/servers.py "$(MODEL)"
 	$(BIN)/python scripts/docs_results.py
 
 check: $(VENV)/.dev

@@ -240,6 +240,20 @@ def _speed(one: Results) -> tuple[object, ...]:
     return f"{one['value']:.3g}", span, one["repeats"], f"{least} {one['target']:g}", _verdict(one)
 
 
+SERVERS = {
+    "slow_server_retries": "requests sent again or cancelled in a run of 4 users, slow server",
+    "slow_server_throughput_vs_plain": "tokens a second, the engine / a plain client at its best, slow server",
+    "wide_server_throughput_vs_plain": "the same, server with 32 slots and a fixed latency",
+}
+
+
+def servers(results: Results) -> str:
+    """How well servers are used, with targets."""
+    rows = [(label, *_speed(results[name])) for name, label in SERVERS.items()]
+    note = f"The slow server is llama.cpp's with `{results['model']['file']}`."
+    return "\n\n".join((table(("", "median", "range", "repeats", "wanted", ""), rows), f"{note} {origin(results)}"))
+
+
 def precision(results: Results) -> str:
     """How far bfloat16 moves predictions, with the largest difference that is accepted."""
     rows: list[tuple[object, ...]] = [

@@ -315,6 +315,20 @@ def test_the_script_writes_how_fast_it_is(tmp_path):
     assert written.count("| ≥ 10 |") == 6 and "0123456789ab" in written
 
 
+def test_the_script_writes_how_well_servers_are_used(tmp_path):
+    told = {"range": [0.9, 1.0], "repeats": 2, "better": "higher", "target": 0.9}
+    found = {name: results()[name] for name in ("commit", "machine", "seed")} | {"model": {"file": "small.gguf"}}
+    found["slow_server_retries"] = {**told, "value": 0, "range": [0, 0], "better": "lower", "target": 0, "holds": True}
+    found["slow_server_throughput_vs_plain"] = {**told, "value": 0.95, "holds": True}
+    found["wide_server_throughput_vs_plain"] = {**told, "value": 0.85, "holds": False}
+    written = rendered(tmp_path, "servers", found)
+    assert (
+        "| requests sent again or cancelled in a run of 4 users, slow server | 0 | 0..0 | 2 | ≤ 0 | holds |" in written
+    )
+    assert "| 0.95 | 0.9..1 | 2 | ≥ 0.9 | holds |" in written and "| 0.85 | 0.9..1 | 2 | ≥ 0.9 | **falls" in written
+    assert "`small.gguf`" in written and "0123456789ab" in written
+
+
 def test_pictures_of_results_are_drawn_from_their_file_and_checked(tmp_path):
     (tmp_path / "docs" / "results").mkdir(parents=True)
     (tmp_path / "docs" / "results" / "small.json").write_text(json.dumps(results()), "utf-8")

@@ -5,7 +5,8 @@ import json
 import os
 import struct
 import tomllib
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from email.message import Message
 from pathlib import Path
 from types import SimpleNamespace
@@ -94,11 +95,16 @@ class _Client:
     """Answers every request with the same bytes."""
 
     def __init__(self, data: bytes) -> None:
-        async def create(**_: Any) -> Any:
+        async def parts() -> AsyncIterator[bytes]:
             await asyncio.sleep(0)
-            return SimpleNamespace(http_response=SimpleNamespace(content=data))
+            yield data
 
-        self.chat = SimpleNamespace(completions=SimpleNamespace(with_raw_response=SimpleNamespace(create=create)))
+        @asynccontextmanager
+        async def create(**_: Any) -> AsyncIterator[Any]:
+            yield SimpleNamespace(iter_bytes=parts)
+
+        streaming = SimpleNamespace(create=create)
+        self.chat = SimpleNamespace(completions=SimpleNamespace(with_streaming_response=streaming))
 
     async def __aenter__(self) -> "_Client":
         return self
@@ -136,12 +142,16 @@ def server(folder: Path) -> Read:
 
 
 def bodies(_: Path) -> list[bytes]:
-    """Chat completions."""
+    """Chat completions, whole and streamed."""
     shown = [{"token": str(n), "logprob": -1.0 - n} for n in range(1, 4)]
     logprobs = {"content": [{"token": "3", "logprob": -0.5, "top_logprobs": shown}] * 3}
     choice = {"index": 0, "message": {"role": "assistant", "content": "3.5"}, "logprobs": logprobs}
     used = {"prompt_tokens": 10, "completion_tokens": 6, "prompt_tokens_details": {"cached_tokens": 4}}
-    return [json.dumps({"id": "x", "choices": [choice], "usage": used}).encode(), b'{"error": {"message": "no"}}']
+    whole = {"id": "x", "choices": [choice], "usage": used}
+    piece = {"index": 0, "delta": {"content": "3.5"}, "logprobs": logprobs, "finish_reason": "stop"}
+    events = [{"choices": [piece]}, {"choices": [], "usage": used}]
+    stream = "".join(f"data: {json.dumps(event)}\n\n" for event in events) + "data: [DONE]\n\n"
+    return [json.dumps(whole).encode(), stream.encode(), b'{"error": {"message": "no"}}']
 
 
 def retry_after(folder: Path) -> Read:

@@ -13,6 +13,7 @@ from typing import Any
 
 from docutils import nodes
 from docutils.parsers.rst import directives
+from pydantic import BaseModel
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
@@ -44,6 +45,8 @@ def type_of(schema: Mapping[str, Any]) -> str:
     """A JSON schema in words."""
     if "enum" in schema:
         return " or ".join(f"`{value}`" for value in schema["enum"])
+    if "type" not in schema:
+        return "table"
     if schema["type"] == "array":
         return f"list, each {type_of(schema['items'])}" if "items" in schema else "list"
     limits = [words.format(f"{schema[key]:,}") for key, words in LIMITS.items() if key in schema]
@@ -52,6 +55,8 @@ def type_of(schema: Mapping[str, Any]) -> str:
 
 def value(default: Any) -> str:
     """A default as it is written in the file; what is empty is said to be."""
+    if isinstance(default, BaseModel):
+        return f"`{json.dumps(dict(default), ensure_ascii=False)}`"
     if default in ("", (), []):
         return "empty"
     return f"`{json.dumps(default, ensure_ascii=False)}`"

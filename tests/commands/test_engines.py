@@ -24,7 +24,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
     """What engines were made of, in order."""
     made: list[tuple[str, str]] = []
 
-    def make(spec: str, adapter: str, precision: str) -> ScriptedEngine:
+    def make(spec: str, adapter: str, *_: Any) -> ScriptedEngine:
         made.append((spec, adapter))
         return ScriptedEngine()
 

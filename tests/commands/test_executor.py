@@ -201,3 +201,16 @@ class TestChangedCode:
         (tmp_path / "run").rename(tmp_path / "elsewhere")
         found, local = self.run(tmp_path / "run", reuse_shards=True)
         assert (found[1], local.reused) == (40, {})
+
+
+def test_the_calls_of_a_shard_are_shown_while_it_runs(tmp_path: Path, function: Doubling) -> None:
+    progress, seen = RunProgress(Console(file=io.StringIO())), list[str]()
+
+    def watched(table: pa.Table) -> pa.Table:
+        result = function(table)
+        seen.append(progress.state)
+        return result
+
+    folder = RunFolder(tmp_path / "run", Settings())
+    LocalExecutor(folder, progress, {"policy": function.engine}).run(make_stage(watched), ROWS)
+    assert seen == ["stage 1: doubling, 3 calls"] * 2 + ["stage 1: doubling, 1 call"]

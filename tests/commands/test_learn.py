@@ -36,7 +36,7 @@ NAMES = ["before"] + [f"{i}/{step}" for i in (1, 2) for step in ("sample", "rewa
 FUNCTIONS = ("evaluate", "sample_directions", "reward_directions", "make_pairs")
 
 
-def scripted(spec: str, adapter: str, precision: str) -> ScriptedEngine:
+def scripted(spec: str, adapter: str, *_: object) -> ScriptedEngine:
     """An engine that writes at random, by its adapter."""
     digest = load_adapter(Path(adapter)).digest if adapter else ""
 

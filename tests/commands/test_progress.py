@@ -181,3 +181,21 @@ def test_on_a_terminal_one_bar_says_stage_count_and_time_left(clock: Clock, widt
         assert line.rstrip().endswith("stage 1 of 3: initialise, about 2 minutes left")
     assert "0 of 10 rows" not in shown, "no lines beside the bar"
     assert written(where).rstrip().endswith("[1/3] initialise: 10 rows in 10 s, 10 tokens/s")
+
+
+@pytest.mark.parametrize("is_terminal", [False, True])
+def test_calls_are_counted_while_a_shard_runs(clock: Clock, is_terminal: bool) -> None:
+    where, used = console(is_terminal=is_terminal), Usage()
+    progress = RunProgress(where, clock, 30)
+    progress.expect(PLAN)
+    with progress.stage("initialise", 10) as stage:
+        with progress.shard(lambda: used):
+            assert progress.state == "stage 1 of 3: initialise, time left not known yet"
+            used.calls = 1234
+            assert progress.state == "stage 1 of 3: initialise, 1,234 calls, time left not known yet"
+            clock.now += 30
+            progress._show()
+        stage.advance(10, used, 10.0)
+        assert "calls" not in progress.state
+    line = "[1/3] initialise: 0 of 10 rows, 1,234 calls, time left not known yet\n"
+    assert (line in written(where)) == (not is_terminal)

@@ -57,7 +57,7 @@ def test_the_licence_of_what_is_used_is_in_one_line() -> None:
 class Made(list[tuple[str, str]]):
     """The engines that were asked for; scripted ones in their place."""
 
-    def __call__(self, spec: str, adapter: str, precision: str) -> ScriptedEngine:
+    def __call__(self, spec: str, adapter: str, *_: object) -> ScriptedEngine:
         self.append((spec, adapter))
         return ScriptedEngine()
 

@@ -1,9 +1,6 @@
 import asyncio
 import email.utils
 import socket
-import subprocess
-import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,6 +16,7 @@ from deeper.engine.openai import calls as calls
 from deeper.engine.openai.engine import OpenAIEngine
 from deeper.engine.protocol import LOG_PROB_FLOOR
 from deeper.errors import UserError
+from llama_server import llama_server
 
 KEY = "sk-secret-0123456789"
 PLAIN = Sampling(max_tokens=20)
@@ -48,6 +46,11 @@ PASSING_FAULTS = {
     "429": (Reply({"error": {"message": "slow down"}}, 429), "HTTP 429: slow down"),
     "hang": (Reply(completion("late"), delay_seconds=0.8), "no answer within 0.5 s"),
     "cut connection": (Reply(cut=True), "the connection was cut"),
+    "cut stream": (Reply(completion("fine"), cut=True), "the connection was cut"),
+    "stream without an end": (
+        Reply('data: {"choices": [{"delta": {"content": "fi"}}]}\n\n', headers={"Content-Type": "text/event-stream"}),
+        "the answer was cut off",
+    ),
     "malformed JSON": (Reply('{"choices": [{"mess'), "not a chat completion"),
     "not a completion": (Reply({"choices": "none"}), "not a chat completion"),
     "no choices": (Reply({**completion(), "choices": []}), "not a chat completion"),
@@ -75,7 +78,7 @@ def test_a_passing_fault_is_retried(fault: str) -> None:
     assert len(server.bodies) == 2
 
 
-@pytest.mark.parametrize("fault", PASSING_FAULTS)
+@pytest.mark.parametrize("fault", sorted(PASSING_FAULTS.keys() - {"hang"}))
 def test_a_fault_that_stays_is_a_failure_of_one_line(fault: str) -> None:
     reply, reason = PASSING_FAULTS[fault]
     with serve(in_turn(reply)) as server:
@@ -341,37 +344,11 @@ def test_impossible_logprobs_are_a_nan_row() -> None:
     assert np.isnan(scores).all()
 
 
-def server_process(gguf: Path) -> subprocess.Popen[str]:
-    code = f"""
-import sys, xllamacpp
-params = xllamacpp.CommonParams()
-params.model.path = {str(gguf)!r}
-params.hostnames = ["127.0.0.1"]
-params.port = 0
-params.n_ctx = 4096
-params.n_parallel = 2
-params.cache_prompt = False
-params.cache_ram_mib = 0
-params.cpuparams.n_threads = params.cpuparams_batch.n_threads = 2
-server = xllamacpp.Server(params)
-print(server.listening_address, flush=True)
-sys.stdin.read()
-"""
-    pipe = subprocess.PIPE
-    return subprocess.Popen([sys.executable, "-c", code], stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, text=True)
-
-
 @pytest.fixture(scope="session")
 def llama_url(gguf_path: Path) -> Iterator[str]:
-    """Address of llama.cpp's server, in a process of its own: its threads and its end are its own affair."""
-    with server_process(gguf_path) as process:
-        assert process.stdout is not None
-        address = next((line.strip() for line in process.stdout if line.startswith("http://")), "")
-        assert address, "llama.cpp's server did not start"
-        drain = threading.Thread(target=process.stdout.read, daemon=True)
-        drain.start()
-        yield f"{address}/v1"
-        process.kill()
+    """Address of llama.cpp's server."""
+    with llama_server(gguf_path, slots=2, context=4096, caches=False) as url:
+        yield url
 
 
 @pytest.mark.server

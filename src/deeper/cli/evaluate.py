@@ -1,6 +1,5 @@
 """`deeper evaluate`."""
 
-import hashlib
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -91,14 +90,15 @@ def run(settings: Settings, out: Path | None, asked: Command) -> None:
     from deeper.report.terminal.summary import print_summary
     from deeper.report.terminal.tables import print_results
     from deeper.report.write_report import write_report
+    from deeper.storage.run_folder import RunFolder
 
     console = Console(stderr=True)
     settings = with_shipped(settings, asked.untuned)
     if settings.ratings and is_asking(asked.yes):
         settings = ask_for_columns(settings)
-    digest = hashlib.blake2b(settings.to_toml().encode(), digest_size=4).hexdigest()
-    folder = out or Path("runs") / f"{asked.name}-{digest}"
+    folder = out or Path("runs") / f"{asked.name}-{settings.digest}"
     plan = make_plan(settings)
+    RunFolder(folder, plan.settings)  # refuses a folder with other settings before the engines are asked anything
     if note := licence_note(settings):
         click.echo(note, err=True)
     if not (folder / "config.toml").exists():

@@ -1,6 +1,5 @@
 """`deeper sample`."""
 
-import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +36,7 @@ def command(config: Path | None, out: Path | None, reuse_shards: bool, **flags: 
     from deeper.storage.settings import resolve
 
     settings = resolve(SampleSettings, config, given(flags, SampleSettings))
-    digest = hashlib.blake2b(settings.to_toml().encode(), digest_size=4).hexdigest()
-    folder = out or Path("runs") / f"sample-{digest}"
+    folder = out or Path("runs") / f"sample-{settings.digest}"
     manifest = sample_directions(settings, folder, Console(stderr=True), reuse_shards=reuse_shards)
     counts = manifest["counts"]
     click.echo(

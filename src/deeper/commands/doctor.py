@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from deeper.commands.models import largest_that_fits, room_here
-from deeper.engine import Prompt, Sampling, ScoreRequest
+from deeper.engine import Prompt, Sampling, ScoreRequest, ServerSettings
 from deeper.engine.openvino.weights import are_prepared, cache_folder
 from deeper.engine.precision import number_type
-from deeper.errors import install_extra
+from deeper.errors import UserError, install_extra
 from deeper.storage.hub import megabytes
 
 NEEDED_DISK_GIB = 1.0
@@ -30,7 +30,7 @@ EXTRAS = {
 
 @dataclass(frozen=True)
 class Check:
-    """One finding. "missing" is optional; with "broken", `deeper evaluate` cannot run here."""
+    """One finding. "missing" is optional; with "broken", the engine or `deeper evaluate` cannot run here."""
 
     name: str
     state: Literal["ok", "missing", "broken"]
@@ -47,11 +47,36 @@ def examine() -> list[Check]:
         _disk("run folders", Path.cwd()),
         _weights(),
         _larger_models(),
-        _embedded(),
+        _self_test("embedded engine", "embedded"),
         _openai(),
         *(_extra(name, packages) for name, packages in EXTRAS.items()),
         _gpu(),
     ]
+
+
+def examine_engine(spec: str, adapter: str, server: ServerSettings) -> list[Check]:
+    """Check one engine: a server is asked what it can do, any other engine runs a short self-test.
+
+    Args:
+        spec: The engine, as `make_engine` takes it.
+        adapter: An adapter for it, or a LoRA's name on a server; empty for none.
+        server: How to call a server.
+    """
+    if not spec.startswith("openai:"):
+        return [_self_test(f"engine {spec}", spec, adapter)]
+    from deeper.engine.openai.engine import OpenAIEngine
+    from deeper.engine.openai.probe import probe
+    from deeper.engine.registry import make_engine
+
+    engine = make_engine(spec, adapter, server=server)
+    assert isinstance(engine, OpenAIEngine)
+    key = "set" if os.environ.get(server.key_variable) else "not set"
+    settings = (
+        f"{engine.address}; key from {server.key_variable} ({key}); up to {server.concurrency} requests in flight; "
+        f"timeout {server.timeout_seconds:g} s; {server.retries} retries; extra fields: {server.extra or 'none'}"
+    )
+    found = [Check(finding.name, finding.state, finding.text) for finding in probe(engine)]
+    return [Check("settings", "ok", settings), *found]
 
 
 def _disk(name: str, folder: Path) -> Check:
@@ -85,20 +110,22 @@ def _larger_models() -> Check:
     return Check("larger models", "ok", f"{model.name} is the largest of deeper models that fits ({needs})")
 
 
-def _embedded() -> Check:
+def _self_test(name: str, spec: str, adapter: str = "") -> Check:
     from deeper.engine.registry import make_engine
 
     try:
-        engine = make_engine("embedded")
+        engine = make_engine(spec, adapter)
         began = time.monotonic()
         answer = engine.generate([Prompt("You are brief.", "Name a colour.")], Sampling(8))[0]
         scores = engine.score([ScoreRequest(Prompt("You answer questions.", "Is water wet?"), ("",), ("yes", "no"))])[0]
+    except UserError as error:
+        return Check(name, "broken", " ".join(str(error).split()))
     except Exception as error:  # any error on this machine is the finding
-        return Check("embedded engine", "broken", f"{type(error).__name__}: {error}")
+        return Check(name, "broken", f"{type(error).__name__}: {error}")
     seconds = time.monotonic() - began
     if answer.failure or not (scores < 0).all():
-        return Check("embedded engine", "broken", f"the self-test failed: {answer.failure or scores}")
-    return Check("embedded engine", "ok", f"passed its self-test in {seconds:.1f} s; {engine.fingerprint}")
+        return Check(name, "broken", f"the self-test failed: {answer.failure or scores}")
+    return Check(name, "ok", f"passed its self-test in {seconds:.1f} s; {engine.fingerprint}")
 
 
 def _openai() -> Check:
@@ -107,7 +134,8 @@ def _openai() -> Check:
         return Check(
             "openai engine", "missing", "not configured; to use a server, set OPENAI_BASE_URL and OPENAI_API_KEY"
         )
-    return Check("openai engine", "ok", f"configured for {address or 'api.openai.com'}; doctor does not call it")
+    do = "deeper doctor --engine openai:NAME asks it what it can do"
+    return Check("openai engine", "ok", f"configured for {address or 'api.openai.com'}; {do}")
 
 
 def _extra(name: str, packages: Sequence[str]) -> Check:

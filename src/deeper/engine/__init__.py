@@ -3,6 +3,7 @@
     protocol.py    `Engine` (its two verbs are `generate` and `score`), and what they take and return
     registry.py    makes an engine from its name: `make_engine("transformers:NAME")`
     precision.py   what a model computes in on this processor
+    server_settings.py  how to call a server
     openvino/      the engine `embedded` of the command line
     torch/         `transformers`
     openai/        `openai`
@@ -13,7 +14,8 @@ Each of these folders is one kind of engine; its class is in `engine.py`.
 To add a kind of engine, add a folder. Its `__init__.py` defines two names:
 
     SPECS                             how users name the engine, for instance ("mine", "mine:MODEL")
-    make(rest, adapter, precision)    returns the engine; `rest` is the text after the colon
+    make(rest, adapter, precision, server)
+                                      returns the engine; `rest` is the text after the colon
 
 Import heavy libraries inside `make`. The registry finds the folder by itself, so every command can use the engine.
 Then let a test class inherit `EngineContract` of `tests/engine/contract.py`. `docs/extend.md` has a complete example.
@@ -22,6 +24,7 @@ Then let a test class inherit `EngineContract` of `tests/engine/contract.py`. `d
 from deeper.engine.protocol import (
     Completion,
     Engine,
+    NoLogProbabilities,
     Precision,
     Prompt,
     Sampling,
@@ -29,5 +32,17 @@ from deeper.engine.protocol import (
     Usage,
     may_answer_later,
 )
+from deeper.engine.server_settings import ServerSettings
 
-__all__ = ["Completion", "Engine", "Precision", "Prompt", "Sampling", "ScoreRequest", "Usage", "may_answer_later"]
+__all__ = [
+    "Completion",
+    "Engine",
+    "NoLogProbabilities",
+    "Precision",
+    "Prompt",
+    "Sampling",
+    "ScoreRequest",
+    "ServerSettings",
+    "Usage",
+    "may_answer_later",
+]

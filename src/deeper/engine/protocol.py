@@ -7,6 +7,8 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from deeper.errors import UserError
+
 Floats = NDArray[np.float64]
 Precision = Literal["auto", "exact", "fast"]
 """What a model on this machine computes in.
@@ -90,6 +92,10 @@ class Usage:
         return Usage(**{f.name: getattr(self, f.name) - getattr(other, f.name) for f in fields(self)})
 
 
+class NoLogProbabilities(UserError):
+    """The engine can generate, but its server gives no log-probabilities, so it cannot score."""
+
+
 class Engine(Protocol):
     """A language model that can generate and score.
 
@@ -124,6 +130,9 @@ class Engine(Protocol):
         Returns:
             For each request a matrix (continuations, labels) of natural logs. Rows are not normalised. A label that
             the engine cannot see gets `LOG_PROB_FLOOR`. A row is NaN if its call failed or it shows no label.
+
+        Raises:
+            NoLogProbabilities: The engine can never score.
         """
         ...
 

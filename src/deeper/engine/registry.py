@@ -11,6 +11,7 @@ from typing import Any
 
 from deeper import engine
 from deeper.engine.protocol import Engine, Precision
+from deeper.engine.server_settings import ServerSettings
 from deeper.errors import UserError
 
 _folders = [import_module(f"{engine.__name__}.{found.name}") for found in iter_modules(engine.__path__) if found.ispkg]
@@ -18,7 +19,9 @@ KINDS: Mapping[str, Any] = {folder.SPECS[0].partition(":")[0]: folder for folder
 """The package of each kind, by the part of its name before the colon."""
 
 
-def make_engine(spec: str, adapter: str = "", precision: Precision = "auto") -> Engine:
+def make_engine(
+    spec: str, adapter: str = "", precision: Precision = "auto", server: ServerSettings | None = None
+) -> Engine:
     """Make an engine.
 
     Args:
@@ -28,10 +31,11 @@ def make_engine(spec: str, adapter: str = "", precision: Precision = "auto") -> 
             `embedded:hf:OWNER/NAME/FILE.gguf[@REVISION]` (a model file on the Hugging Face hub);
             `transformers` (the small model on PyTorch, on a GPU if there is one);
             `transformers:FOLDER_OR_NAME` (a folder in Hugging Face format, or a name on its hub);
-            `openai:MODEL` (a server with the OpenAI API, at OPENAI_BASE_URL with the key OPENAI_API_KEY);
+            `openai:MODEL` (a server with the OpenAI API);
             `scripted` (deterministic nonsense, for tests).
         adapter: A trained adapter: its folder, or on a server the name of the LoRA. Empty for none.
         precision: What a model on this machine computes in.
+        server: How to call a server; None is OPENAI_BASE_URL with the key OPENAI_API_KEY.
 
     Raises:
         UserError: No engine has this name, the engine cannot be made, the adapter does not fit it, or the processor
@@ -44,4 +48,4 @@ def make_engine(spec: str, adapter: str = "", precision: Precision = "auto") -> 
     if kind is None or bool(colon) != bool(rest) or not any((":" in known) == bool(rest) for known in kind.SPECS):
         specs = [known for each in KINDS.values() for known in each.SPECS]
         raise UserError(f"there is no engine {spec!r}", do=f"use one of {', '.join(specs)}")
-    return kind.make(rest, adapter, precision)
+    return kind.make(rest, adapter, precision, server or ServerSettings())

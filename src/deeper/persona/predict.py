@@ -2,12 +2,15 @@
 
 Takes a persona's text and the titles of some windows. Returns a distribution over the scale's labels and its median
 for each item. Two readouts get them from an engine: `distribution` from the probabilities of the labels, and
-`structured` from generated JSON. An answer that cannot be read becomes a row with a `failure`.
+`structured` from generated JSON. `auto` is `distribution`, and `structured` with an engine that gives no
+log-probabilities; each row names the readout that was used. An answer that cannot be read becomes a row with a
+`failure`.
 """
 
 import json
+import logging
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -15,7 +18,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from deeper.domains import Domain
-from deeper.engine import Engine, Prompt, Sampling, ScoreRequest, may_answer_later
+from deeper.engine import Engine, NoLogProbabilities, Prompt, Sampling, ScoreRequest, may_answer_later
 from deeper.measure.metrics import weighted_median
 from deeper.persona.prompts.item_lines import quote
 from deeper.persona.prompts.templates import Prompts
@@ -25,6 +28,7 @@ from deeper.persona.stage_settings import stage_settings
 from deeper.storage.stage import Stage
 
 Floats = NDArray[np.float64]
+log = logging.getLogger(__name__)
 
 TARGET = pa.struct(
     [
@@ -68,7 +72,7 @@ def predict(
     table: pa.Table, engine: Engine, prompts: Prompts, domains: Mapping[str, Domain], readout: str, seed: int
 ) -> pa.Table:
     """Predict each target window of each persona: `PREDICT_INPUT` to uncalibrated `PREDICTION` rows."""
-    answers = READOUTS[readout](table, engine, prompts, domains, seed)
+    used, answers = _read(table, engine, prompts, domains, readout, seed)
     rows: list[dict[str, Any]] = []
     for row, windows in zip(table.to_pylist(), answers, strict=True):
         values = domains[row["domain"]].scale.values
@@ -79,7 +83,7 @@ def predict(
                     "k": target["k"],
                     "points": [] if failure else weighted_median(distribution, values).tolist(),
                     "distribution": distribution.tolist(),
-                    "readout": readout,
+                    "readout": used,
                     "calibrated": "off",
                     "failure": failure,
                 }
@@ -97,7 +101,7 @@ def predict_stage(
         engine: The predictor.
         prompts: The templates.
         domains: By id.
-        readout: How predictions are read: one of `READOUTS`.
+        readout: How predictions are read: `AUTO` or one of `READOUTS`.
         seed: Seed of the structured readout's second attempt.
     """
     return Stage(
@@ -106,7 +110,7 @@ def predict_stage(
         schema=PREDICTION,
         settings=stage_settings(engine, prompts, domains, seed, readout=readout),
         shard_rows=RECIPE.predict_rows,
-        looked_up=[READOUTS[readout]],
+        looked_up=list(READOUTS.values()) if readout == AUTO else [READOUTS[readout]],
         ask_again=["persona_id"] if may_answer_later(engine) else [],
     )
 
@@ -186,6 +190,29 @@ def _structured(
 
 
 READOUTS: Mapping[str, Readout] = {"distribution": _distribution, "structured": _structured}
+AUTO = "auto"
+
+
+def _read(
+    table: pa.Table, engine: Engine, prompts: Prompts, domains: Mapping[str, Domain], readout: str, seed: int
+) -> tuple[str, list[list[Answer]]]:
+    """Return the readout that was used, and its answers."""
+    if readout != AUTO:
+        return readout, READOUTS[readout](table, engine, prompts, domains, seed)
+    try:
+        return "distribution", _distribution(table, engine, prompts, domains, seed)
+    except NoLogProbabilities:
+        _tell_structured(engine.fingerprint)
+        return "structured", _structured(table, engine, prompts, domains, seed)
+
+
+@cache  # once for each engine, not for each shard
+def _tell_structured(engine: str) -> None:
+    log.warning(
+        "note: %s gives no log-probabilities, so predictions are read from JSON (readout structured): one number for "
+        "each item in place of a distribution",
+        engine,
+    )
 
 
 def answer_schema(domain: Domain, count: int) -> dict[str, Any]:

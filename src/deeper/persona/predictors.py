@@ -29,7 +29,7 @@ class Predictors:
         users: The users of each predictor; None means all users.
         prompts: The templates.
         domains: By id.
-        readout: How predictions are read: one of `predict.READOUTS`.
+        readout: How predictions are read: `predict.AUTO` or one of `predict.READOUTS`.
         seed: Seed of the structured readout's second attempt.
     """
 

@@ -2,6 +2,7 @@
 
 import json
 import tomllib
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
@@ -24,12 +25,24 @@ class RunSettings(BaseModel):
             if comments:
                 lines += ["", f"# {field.description}"]
             value: Any = getattr(self, name)
-            # A JSON string is a TOML string, except that JSON does not escape the delete character.
-            lines.append(f"{name} = {json.dumps(value, ensure_ascii=False)}".replace("\x7f", "\\u007f"))
+            lines.append(f"{name} = {_toml(value)}")
         return "\n".join(lines).strip() + "\n"
+
+    @property
+    def digest(self) -> str:
+        """Hash of the settings that shape results, for the name of a run folder."""
+        return blake2b(self.model_dump_json().encode(), digest_size=4).hexdigest()
 
 
 AnySettings = TypeVar("AnySettings", bound=RunSettings)
+
+
+def _toml(value: Any) -> str:
+    """A value as TOML; a model is an inline table."""
+    if isinstance(value, BaseModel):
+        return "{" + ", ".join(f"{name} = {_toml(part)}" for name, part in value) + "}"
+    # A JSON string is a TOML string, except that JSON does not escape the delete character.
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def resolve(

@@ -10,13 +10,13 @@ from typing import Any, cast
 from pydantic import TypeAdapter
 
 from deeper.behaviour.splits import some_of_each_domain
-from deeper.commands.execution.engines import make_engines
+from deeper.commands.execution.engines import make_engines, servers_of
 from deeper.commands.execution.shipped import licence_note, with_shipped
 from deeper.domains import Domain, find_domain, load_domain
 from deeper.engine import Engine
 from deeper.errors import UserError
 from deeper.persona.calibration import UNCALIBRATED, Calibration, fit_calibration
-from deeper.persona.predict import Asked
+from deeper.persona.predict import AUTO, Asked
 from deeper.persona.predictors import Predictors
 from deeper.persona.prompts.templates import load_prompts
 from deeper.persona.rounds import Loop
@@ -106,7 +106,7 @@ def make_models(settings: TrackerSettings, domain: Domain, policy: Engine | str,
             raise UserError(f"{role}_engine is an object, so {role}_adapter cannot be applied", where=adapter, do=do)
     specs = {role: (engine, adapter) for role, (engine, adapter) in roles.items() if isinstance(engine, str)}
     engines = {role: engine for role, (engine, _) in roles.items() if not isinstance(engine, str)}
-    engines |= make_engines(cast(Any, specs), prompts, settings.precision)
+    engines |= make_engines(cast(Any, specs), prompts, settings.precision, servers_of(settings))
     writer = Writer(engines["policy"], prompts, settings.max_persona_tokens, settings.seed)
     domains = {domain.id: domain}
     predictors = Predictors([engines["predictor"]], [None], prompts, domains, settings.readout, settings.seed)
@@ -143,7 +143,7 @@ def read_calibration(run: Path, settings: TrackerSettings, models: Models) -> Ca
         of_run = {
             "predictor": manifest["engines"]["predictor"] if given else manifest["config"]["predictor_engine"],
             "predictor_adapter": manifest["config"]["predictor_adapter"],
-            "readout": manifest["config"]["readout"],
+            "readout": _readout(manifest["config"]["readout"]),
             "prompts": manifest["prompt_version"],
         }
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -153,7 +153,7 @@ def read_calibration(run: Path, settings: TrackerSettings, models: Models) -> Ca
     of_tracker = {
         "predictor": models.loop.predictors.engines[0].fingerprint if given else settings.predictor_engine,
         "predictor_adapter": settings.predictor_adapter,
-        "readout": settings.readout,
+        "readout": _readout(settings.readout),
         "prompts": models.loop.writer.prompts.version,
     }
     if other := [
@@ -169,6 +169,11 @@ def read_calibration(run: Path, settings: TrackerSettings, models: Models) -> Ca
     if found is not None and len(found.base) != len(models.domain.scale.values):
         raise UserError(f"the run's domain {models.domain.id} has another scale", where=str(run), do=NEEDS_RUN)
     return calibration
+
+
+def _readout(name: str) -> str:
+    """The readout of an engine with log-probabilities. Without them, `auto` is the same in the run and the tracker."""
+    return "distribution" if name == AUTO else name
 
 
 def fitted(models: Models, users: Mapping[str, TrackedUser], max_users: int) -> Calibration:

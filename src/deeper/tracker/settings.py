@@ -10,12 +10,15 @@ from deeper.commands.execution.shared_settings import (
     ModelPrecision,
     PolicyAdapter,
     PolicyEngine,
+    PolicyServer,
     PredictorAdapter,
     PredictorEngine,
+    PredictorServer,
     PromptFolder,
     ReadoutName,
     Seed,
 )
+from deeper.engine import ServerSettings
 from deeper.storage.settings import RunSettings
 
 GIVEN = "given"
@@ -31,8 +34,10 @@ class TrackerSettings(RunSettings):
     predictor_engine: PredictorEngine = "embedded"
     policy_adapter: PolicyAdapter = ""
     predictor_adapter: PredictorAdapter = ""
+    policy_server: PolicyServer = ServerSettings()
+    predictor_server: PredictorServer = ServerSettings()
     precision: ModelPrecision = "auto"
-    readout: ReadoutName = "distribution"
+    readout: ReadoutName = "auto"
     max_persona_tokens: MaxPersonaTokens = Field(default=120, description=SHIPPED_TOKENS)
     prompts: PromptFolder = ""
     seed: Seed = 1

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, TypeVar, get_args, get_origin
 
 import click
+from pydantic import BaseModel
 
 from deeper.commands.evaluate.settings import Settings
 from deeper.storage.settings import RunSettings
@@ -32,8 +33,8 @@ def settings_options(preset: dict[str, Any], kind: type[RunSettings] = Settings)
     def decorate(function: F) -> F:
         for name, field in reversed(kind.model_fields.items()):
             default = preset.get(name, field.default)
-            shown = ",".join(map(str, default)) if isinstance(default, tuple) else str(default)
-            is_list, is_flag = isinstance(default, tuple), isinstance(default, bool)
+            is_list, is_flag, is_table = (isinstance(default, kind) for kind in (tuple, bool, BaseModel))
+            shown = "" if is_table else ",".join(map(str, default)) if is_list else str(default)
             explained = "" if name == "methods" or is_flag or not shown else f"  [default: {shown}]"
             choices = get_args(field.annotation) if get_origin(field.annotation) not in (tuple, None) else ()
             function = click.option(
@@ -42,9 +43,7 @@ def settings_options(preset: dict[str, Any], kind: type[RunSettings] = Settings)
                 is_flag=is_flag,
                 default=None,
                 type=click.Choice(choices) if choices and not is_list else None,
-                metavar=None
-                if is_flag or (choices and not is_list)
-                else (_list_metavar(name, field.annotation) if is_list else type(default).__name__.upper()),
+                metavar=None if is_flag or (choices and not is_list) else _metavar(name, default, field.annotation),
                 help=f"{field.description}{explained}",
             )(function)
         return function
@@ -52,7 +51,11 @@ def settings_options(preset: dict[str, Any], kind: type[RunSettings] = Settings)
     return decorate
 
 
-def _list_metavar(name: str, annotation: Any) -> str:
+def _metavar(name: str, default: Any, annotation: Any) -> str:
+    if isinstance(default, BaseModel):
+        return "NAME=VALUE,…"
+    if not isinstance(default, tuple):
+        return type(default).__name__.upper()
     holds_numbers = bool({int, float} & set(get_args(annotation)))
     return METAVARS.get(name, "NUMBER,…" if holds_numbers else "NAME,…")
 

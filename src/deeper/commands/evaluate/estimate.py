@@ -16,7 +16,7 @@ from deeper.behaviour.users import Key, keys_of
 from deeper.commands.evaluate.evaluation_rounds import EvaluationRounds
 from deeper.commands.evaluate.plan import RunPlan
 from deeper.commands.execution.population import Population
-from deeper.engine import Prompt, Sampling, ScoreRequest
+from deeper.engine import Prompt, Sampling
 from deeper.engine.registry import make_engine
 from deeper.persona.rounds import asked_for, carried
 from deeper.persona.schema import PREDICTION
@@ -91,8 +91,10 @@ def _measure(plan: RunPlan) -> tuple[float, float]:
     """Seconds of writing a persona and of predicting a window, in a batch of a few."""
     users = _first(plan.population.eval, MEASURED_USERS)
     plan.engines["policy"].generate([Prompt("You are brief.", "Name a colour.")], Sampling(1))
-    plan.engines["predictor"].score([ScoreRequest(Prompt("You judge.", "Is water wet?"), ("",), ("yes", "no"))])
     loop = plan.loop(InMemory())
+    (domain, user), windows = next(iter(users.items()))
+    nobody = {"id": "", "domain": domain, "user": user, "text": ""}
+    loop.predict("predict-0", [(nobody, {1: windows[0][:1]})])
     began = time.monotonic()
     written = loop.initialise(users)
     writing = time.monotonic() - began

@@ -30,6 +30,7 @@ from deeper.evaluation.run_summary import calibration_fits, history_fits, total_
 from deeper.measure.recipe import RECIPE as MEASURE_RECIPE
 from deeper.persona.cross_fit import CrossFit
 from deeper.persona.history import History, fit_history, with_history
+from deeper.persona.predict import AUTO
 from deeper.persona.recipe import RECIPE as PERSONA_RECIPE
 from deeper.storage import layout
 from deeper.storage.provenance import provenance
@@ -95,7 +96,7 @@ def _evaluate(plan: RunPlan, folder: RunFolder, console: Console, reuse_shards: 
     notes = _calibration_notes(plan.settings, outcome, combined)
     _show(notes, console)
     errors = _errors(plan, outcome, combined)
-    results = _results(plan, outcome, combined, errors, costs, [*plan.notes, *notes])
+    results = _results(plan, outcome, combined, errors, costs, [*plan.notes, *notes, *_readout_notes(plan, outcome)])
     _write_tables(plan, outcome, combined, errors, costs, folder)
     folder.write_json(layout.RESULTS_FILE, results.as_json())
     searched = [layout.SEARCH_FILE] if plan.settings.search_n else []
@@ -223,6 +224,12 @@ def _evaluated_windows(population: Population, rounds: int) -> pa.Table:
 def _show(notes: Sequence[str], console: Console) -> None:
     for note in notes:
         console.print(printable(f"note: {note}"), markup=False, highlight=False)
+
+
+def _readout_notes(plan: RunPlan, outcome: Outcome) -> list[str]:
+    """A note about predictions that were read in another way than the settings would like best."""
+    fell_back = plan.settings.readout == AUTO and "structured" in outcome.predictions["readout"].to_pylist()
+    return ["readout: structured, since the predictor gives no log-probabilities"] if fell_back else []
 
 
 def _calibration_notes(settings: Settings, outcome: Outcome, combined: _Combined | None) -> list[str]:

@@ -9,7 +9,7 @@ from deeper.behaviour.own.ratings_file import RatingsSummary, read_ratings
 from deeper.behaviour.splits import user_hash
 from deeper.behaviour.users import Key
 from deeper.commands.evaluate.settings import Settings
-from deeper.commands.execution.engines import make_engines
+from deeper.commands.execution.engines import make_engines, servers_of
 from deeper.commands.execution.population import Population, choose_population, on_all, on_validation
 from deeper.engine import Engine
 from deeper.engine.adapter import load_adapter
@@ -87,6 +87,7 @@ def make_plan(settings: Settings) -> RunPlan:
         },
         prompts,
         settings.precision,
+        servers_of(settings),
     )
     return RunPlan(settings, prompts, loaded, look, population, engines, notes)
 

@@ -13,12 +13,15 @@ from deeper.commands.execution.shared_settings import (
     ModelPrecision,
     PolicyAdapter,
     PolicyEngine,
+    PolicyServer,
     PredictorAdapter,
     PredictorEngine,
+    PredictorServer,
     PromptFolder,
     ReadoutName,
     Seed,
 )
+from deeper.engine import ServerSettings
 from deeper.evaluation.methods import BASELINES, CONTROLS, ROLES, UPDATERS
 from deeper.storage.settings import RunSettings, resolve
 
@@ -81,8 +84,10 @@ class Settings(RunSettings):
     predictor_engine: PredictorEngine = "embedded"
     policy_adapter: PolicyAdapter = ""
     predictor_adapter: PredictorAdapter = ""
+    policy_server: PolicyServer = ServerSettings()
+    predictor_server: PredictorServer = ServerSettings()
     precision: ModelPrecision = "auto"
-    readout: ReadoutName = "distribution"
+    readout: ReadoutName = "auto"
     calibration: Literal["auto", "on", "off"] = Field(
         default="auto",
         description="Correct the predictor's bias with a map fitted on train users. auto: only if the predictor has no "

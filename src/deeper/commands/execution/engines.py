@@ -3,11 +3,12 @@
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Protocol
 
 from deeper.behaviour.splits import share_out
 from deeper.behaviour.users import Key
 from deeper.domains import Domain
-from deeper.engine import Engine, Precision
+from deeper.engine import Engine, Precision, ServerSettings
 from deeper.engine.adapter import Adapter, AdapterKind, load_adapter
 from deeper.engine.registry import make_engine
 from deeper.errors import UserError
@@ -17,8 +18,31 @@ from deeper.persona.prompts.templates import Prompts
 log = logging.getLogger(__name__)
 
 
+class HasServers(Protocol):
+    """Settings of commands that make both engines."""
+
+    @property
+    def policy_server(self) -> ServerSettings:
+        """The server of the policy."""
+        ...
+
+    @property
+    def predictor_server(self) -> ServerSettings:
+        """The server of the predictor; that of the policy if none is given."""
+        ...
+
+
+def servers_of(settings: HasServers) -> dict[AdapterKind, ServerSettings]:
+    """The server of each role."""
+    policy, predictor = settings.policy_server, settings.predictor_server
+    return {"policy": policy, "predictor": policy if predictor == ServerSettings() else predictor}
+
+
 def make_engines(
-    roles: Mapping[AdapterKind, tuple[str, str]], prompts: Prompts, precision: Precision
+    roles: Mapping[AdapterKind, tuple[str, str]],
+    prompts: Prompts,
+    precision: Precision,
+    servers: Mapping[AdapterKind, ServerSettings] | None = None,
 ) -> dict[str, Engine]:
     """Make the engines of policy and predictor. Roles with the same engine and adapter share one.
 
@@ -26,6 +50,7 @@ def make_engines(
         roles: The engine and the adapter of each role, as `make_engine` takes them.
         prompts: The templates that the engines will be asked with.
         precision: What models on this machine compute in.
+        servers: How to call the server of a role whose engine has one.
 
     Raises:
         UserError: An engine cannot be made, or an adapter was trained for the other role, with other prompts or on
@@ -34,8 +59,12 @@ def make_engines(
     for role, (spec, adapter) in roles.items():
         if adapter and not spec.startswith("openai:"):
             check_adapter(role, Path(adapter), prompts.hashes_for(role))
-    made = {choice: make_engine(*choice, precision) for choice in dict.fromkeys(roles.values())}
-    return {role: made[choice] for role, choice in roles.items()}
+    choices = {
+        role: (spec, adapter, precision, (servers or {}).get(role) if spec.startswith("openai:") else None)
+        for role, (spec, adapter) in roles.items()
+    }
+    made = {choice: make_engine(*choice) for choice in dict.fromkeys(choices.values())}
+    return {role: made[choice] for role, choice in choices.items()}
 
 
 def check_adapter(role: AdapterKind, folder: Path, templates: Mapping[str, str]) -> Adapter:
@@ -82,6 +111,7 @@ def make_predictors(
     prompts: Prompts,
     keys: Sequence[Key],
     precision: Precision,
+    server: ServerSettings,
     *,
     domains: Mapping[str, Domain],
     readout: str,
@@ -95,6 +125,7 @@ def make_predictors(
         prompts: The templates.
         keys: The users.
         precision: What models on this machine compute in.
+        server: How to call the server of the engine, if it has one.
         domains: By id.
         readout: How predictions are read.
         seed: Seed of the structured readout's second attempt.
@@ -109,5 +140,6 @@ def make_predictors(
     cards = [check_adapter("predictor", Path(folder), prompts.hashes_for("predictor")) for _, _, folder in named]
     users = share_out(keys, [card.users for card in cards] or [frozenset()])
     names = [name or folder for name, _, folder in named] or [""]
-    engines = [make_engines({"predictor": (spec, name)}, prompts, precision)["predictor"] for name in names]
+    served_by = {"predictor": server}
+    engines = [make_engines({"predictor": (spec, name)}, prompts, precision, served_by)["predictor"] for name in names]
     return Predictors(engines, [frozenset(some) for some in users], prompts, domains, readout, seed)

@@ -93,7 +93,8 @@ class LocalExecutor:
     def _call(self, stage: Stage, rows: pa.Table) -> tuple[pa.Table, Usage, float]:
         """A stage's output for some rows, with what it has used and its seconds."""
         before, began = self._usage(), time.monotonic()
-        result = stage.function(rows).cast(stage.schema)
+        with self._progress.shard(lambda: self._usage() - before):
+            result = stage.function(rows).cast(stage.schema)
         return result, self._usage() - before, time.monotonic() - began
 
     def _write(self, stage: Stage, name: str, result: pa.Table, cost: Mapping[str, Any]) -> None:

@@ -1,11 +1,11 @@
 """Progress of a run: on a terminal one bar for all stages, elsewhere a line at least every 30 seconds.
 
-Each stage ends with a line of its own.
+Each stage ends with a line of its own. While a shard runs, the calls that it has made so far are counted.
 """
 
 import time
 from _thread import start_new_thread
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager, suppress
 from threading import Event, Lock, RLock
 
@@ -21,7 +21,7 @@ from deeper.storage.stage import PlannedStage
 LINE_EVERY_SECONDS = 30.0
 SHORTEST_WAIT_SECONDS = 0.01
 WIDEST_BAR = 40
-TEXT_COLUMNS = 56
+TEXT_COLUMNS = 64
 """Columns that the text beside the bar may take."""
 
 
@@ -39,6 +39,7 @@ class RunProgress:
             line_every_seconds: Longest silence where there is no terminal.
         """
         self._console, self._clock, self._every = console, clock, line_every_seconds
+        self._used: Callable[[], Usage] = Usage
         self._left, self._last_line = TimeLeft(clock), clock() - line_every_seconds
         # Never held while rich is called: rich calls `state` with a lock of its own.
         self._lock = RLock()
@@ -74,6 +75,15 @@ class RunProgress:
             line = f"{self._place()}: {rows} rows in {stage.seconds:.0f} s{rate}{reused}"
         self._print(line)
 
+    @contextmanager
+    def shard(self, used: Callable[[], Usage]) -> Generator[None]:
+        """Show what a shard has used while it runs; `used` returns it at any time."""
+        self._used = used
+        try:
+            yield
+        finally:
+            self._used = Usage
+
     def advance(self, rows: int, seconds: float | None) -> None:
         """Count one shard of the stage; `seconds` is None if it came from an earlier run."""
         with self._lock:
@@ -82,10 +92,10 @@ class RunProgress:
 
     @property
     def state(self) -> str:
-        """Stage, count of stages, and time left, in one line."""
+        """Stage, count of stages, calls of the shard that runs, and time left, in one line."""
         with self._lock:
             of_total = f" of {self._left.total}" if self._left.total else ""
-            return f"stage {self._left.number}{of_total}: {self._left.stage.name}{self._time_left()}"
+            return f"stage {self._left.number}{of_total}: {self._left.stage.name}{self._calls()}{self._time_left()}"
 
     def _show(self) -> None:
         """Move the bar; where there is no terminal, print a line if the last one is old."""
@@ -93,7 +103,9 @@ class RunProgress:
             completed = self._left.rows_done + self._left.done
             total = completed + self._left.rows_left
             is_due = not self._console.is_interactive and self._seconds_to_line() <= 0
-            line = f"{self._place()}: {self._left.done} of {self._left.stage.rows} rows{self._time_left()}"
+            line = (
+                f"{self._place()}: {self._left.done} of {self._left.stage.rows} rows{self._calls()}{self._time_left()}"
+            )
             if is_due:
                 self._last_line = self._clock()
         self._bars.update(self._task, completed=completed, total=total)
@@ -109,6 +121,10 @@ class RunProgress:
             return ""
         seconds = self._left.seconds()
         return ", time left not known yet" if seconds is None else f", about {duration(seconds)} left"
+
+    def _calls(self) -> str:
+        calls = self._used().calls
+        return f", {calls:,} call{'s' * (calls != 1)}" if calls else ""
 
     def _seconds_to_line(self) -> float:
         return self._last_line + self._every - self._clock()

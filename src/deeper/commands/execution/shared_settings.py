@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from deeper.engine import Precision
+from deeper.engine import Precision, ServerSettings
 
 Data = Annotated[
     str,
@@ -22,7 +22,7 @@ PolicyEngine = Annotated[
     str,
     Field(
         description="Engine that writes personas: embedded, embedded:PATH.gguf, embedded:hf:OWNER/NAME/FILE.gguf, "
-        "openai:MODEL (address and key from OPENAI_BASE_URL and OPENAI_API_KEY), transformers, "
+        "openai:MODEL, transformers, "
         "transformers:FOLDER_OR_NAME or scripted."
     ),
 ]
@@ -43,9 +43,21 @@ PredictorAdapter = Annotated[
         "own), or its name on a server."
     ),
 ]
+SERVER_KEYS = " ".join(f"{name}: {field.description}." for name, field in ServerSettings.model_fields.items())
+PolicyServer = Annotated[
+    ServerSettings,
+    Field(description=f"Server of a policy engine openai:MODEL, as NAME=VALUE,NAME=VALUE. {SERVER_KEYS}"),
+]
+PredictorServer = Annotated[
+    ServerSettings,
+    Field(description="Server of the predictor engine, with the same names. If none is given, that of the policy."),
+]
 ReadoutName = Annotated[
-    Literal["distribution", "structured"],
-    Field(description="How to read a prediction: distribution (probabilities of each rating) or structured (JSON)."),
+    Literal["auto", "distribution", "structured"],
+    Field(
+        description="How to read a prediction: distribution (probabilities of each rating), structured (JSON), or auto "
+        "(distribution, and structured with a server that gives no log-probabilities)."
+    ),
 ]
 ModelPrecision = Annotated[
     Precision,

@@ -10,12 +10,13 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from deeper.commands.evaluate.settings import Settings
-from deeper.commands.execution.shared_settings import ModelPrecision, ReadoutName
+from deeper.commands.execution.shared_settings import ModelPrecision, PolicyServer, PredictorServer, ReadoutName
 from deeper.commands.learn.validation import METHODS
 from deeper.commands.pairs.settings import PairSettings
 from deeper.commands.reward.settings import RewardSettings
 from deeper.commands.sample.settings import SampleSettings
 from deeper.commands.train.settings import DPO_PRESETS, RANDOM, DpoSettings
+from deeper.engine import ServerSettings
 from deeper.errors import UserError
 from deeper.learning.preferences.gains import Measure
 from deeper.storage.settings import AnySettings, RunSettings, resolve
@@ -62,6 +63,8 @@ class LearnSettings(RunSettings):
         "predictor_adapter",
         "Trained adapters of the predictor, as for deeper sample; the first one also reads for validation.",
     )
+    policy_server: PolicyServer = _same(SampleSettings, "policy_server")
+    predictor_server: PredictorServer = _same(SampleSettings, "predictor_server")
     precision: ModelPrecision = _same(SampleSettings, "precision")
     readout: ReadoutName = _same(SampleSettings, "readout")
     calibration: Literal["auto", "on", "off"] = _same(SampleSettings, "calibration")
@@ -186,7 +189,9 @@ def to_sample(settings: LearnSettings, iteration: int, policy_adapter: str) -> S
 
 def to_reward(settings: LearnSettings) -> RewardSettings:
     """The settings of the reward, with the predictors that sampling used."""
-    return _taken(RewardSettings, settings, predictor_engine="", predictor_adapter=())
+    return _taken(
+        RewardSettings, settings, predictor_engine="", predictor_adapter=(), predictor_server=ServerSettings()
+    )
 
 
 def to_pair(settings: LearnSettings, iteration: int, force: bool) -> PairSettings:

@@ -19,12 +19,13 @@ from deeper.behaviour.load import load_windows
 from deeper.behaviour.planted.plant import TRUTH
 from deeper.behaviour.users import Windows, key_of, keys_of
 from deeper.commands.evaluate.settings import is_calibrated
-from deeper.commands.execution.engines import make_predictors
+from deeper.commands.execution.engines import make_predictors, servers_of
 from deeper.commands.execution.joined_warnings import joined_warnings
 from deeper.commands.execution.local_executor import LocalExecutor
 from deeper.commands.execution.progress import RunProgress
 from deeper.commands.reward.settings import RewardSettings
 from deeper.commands.sample.settings import SampleSettings
+from deeper.engine import ServerSettings
 from deeper.errors import UserError
 from deeper.evaluation.failures import counted
 from deeper.learning.preferences.gains import MEASURES, Gains, gains, reward_windows, window_means
@@ -92,8 +93,18 @@ def reward_directions(
     keys = sorted(set(keys_of(contexts)))
     spec = settings.predictor_engine or sampled.predictor_engine
     adapters = settings.predictor_adapter or (() if settings.predictor_engine else sampled.predictor_adapter)
+    given = settings.predictor_server
+    server = servers_of(sampled)["predictor"] if given == ServerSettings() else given
     predictors = make_predictors(
-        spec, adapters, prompts, keys, sampled.precision, domains=domains, readout=sampled.readout, seed=sampled.seed
+        spec,
+        adapters,
+        prompts,
+        keys,
+        sampled.precision,
+        server,
+        domains=domains,
+        readout=sampled.readout,
+        seed=sampled.seed,
     )
     with folder.held(), joined_warnings():
         engines = {str(i): engine for i, engine in enumerate(predictors.engines)}

@@ -4,6 +4,7 @@ from typing import ClassVar
 
 from pydantic import Field, field_validator
 
+from deeper.engine import ServerSettings
 from deeper.learning.preferences.gains import Measure
 from deeper.storage.settings import RunSettings
 
@@ -24,6 +25,9 @@ class RewardSettings(RunSettings):
     )
     predictor_adapter: tuple[str, ...] = Field(
         default=(), description="Trained adapters of the predictor, as for deeper sample. Default: those of the run."
+    )
+    predictor_server: ServerSettings = Field(
+        default=ServerSettings(), description="Server of the predictor, as for deeper sample. Default: that of the run."
     )
 
     @field_validator("weights")

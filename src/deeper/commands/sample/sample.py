@@ -15,7 +15,7 @@ from deeper.behaviour.fingerprints import FINGERPRINTS, fingerprints
 from deeper.behaviour.load import Loaded, load_windows
 from deeper.behaviour.recipe import RECIPE as BEHAVIOUR_RECIPE
 from deeper.behaviour.users import Windows, choose_users
-from deeper.commands.execution.engines import make_engines, make_predictors
+from deeper.commands.execution.engines import make_engines, make_predictors, servers_of
 from deeper.commands.execution.joined_warnings import joined_warnings
 from deeper.commands.execution.local_executor import LocalExecutor
 from deeper.commands.execution.progress import RunProgress
@@ -74,15 +74,16 @@ def sample_directions(
         )
     for note in loaded.notes:
         console.print(printable(f"note: {note}"), markup=False, highlight=False)
-    policy = make_engines({"policy": (settings.policy_engine, settings.policy_adapter)}, prompts, settings.precision)[
-        "policy"
-    ]
+    servers = servers_of(settings)
+    roles = {"policy": (settings.policy_engine, settings.policy_adapter)}
+    policy = make_engines(roles, prompts, settings.precision, servers)["policy"]
     predictors = make_predictors(
         settings.predictor_engine,
         settings.predictor_adapter,
         prompts,
         list(windows),
         settings.precision,
+        servers["predictor"],
         domains=loaded.domains,
         readout=settings.readout,
         seed=settings.seed,

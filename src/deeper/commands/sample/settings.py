@@ -12,12 +12,15 @@ from deeper.commands.execution.shared_settings import (
     ModelPrecision,
     PolicyAdapter,
     PolicyEngine,
+    PolicyServer,
     PredictorEngine,
+    PredictorServer,
     PromptFolder,
     ReadoutName,
     Seed,
     TrainUsers,
 )
+from deeper.engine import ServerSettings
 from deeper.storage.settings import RunSettings
 
 PARTS = ("a", "b", "validation")
@@ -53,8 +56,10 @@ class SampleSettings(RunSettings):
         description="Trained adapters of the predictor: folders, or NAME=FOLDER on a server. Each user gets the first "
         "one that was not trained on that user.",
     )
+    policy_server: PolicyServer = ServerSettings()
+    predictor_server: PredictorServer = ServerSettings()
     precision: ModelPrecision = "auto"
-    readout: ReadoutName = "distribution"
+    readout: ReadoutName = "auto"
     calibration: Literal["auto", "on", "off"] = Field(
         default="auto",
         description="Calibrate each predictor with the real ratings of the users it reads. auto: only without trained "

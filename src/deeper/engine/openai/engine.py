@@ -1,32 +1,45 @@
 """The engine `openai`: any server with the OpenAI API (vLLM, SGLang, llama-server, Ollama, OpenAI)."""
 
 import asyncio
-import hashlib
+import json
 import logging
-import re
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
 import openai
 from numpy.typing import NDArray
 
-from deeper.engine.openai.calls import OFFICIAL_URL, CallFailed, Server, UnusableAnswer
+from deeper.engine.openai.calls import CallFailed, Server, UnusableAnswer
+from deeper.engine.openai.connection import OFFICIAL_URL, Connection
+from deeper.engine.openai.dialect import Dialect
+from deeper.engine.openai.in_flight import Gate
 from deeper.engine.openai.logprobs import label_log_probabilities
-from deeper.engine.openai.responses import Answer, Choice, Position
-from deeper.engine.protocol import LOG_PROB_FLOOR, Completion, Prompt, Sampling, ScoreRequest, Usage
+from deeper.engine.openai.model_list import list_models
+from deeper.engine.openai.refusals import has_no_credit
+from deeper.engine.openai.requests import generate_body, score_body, server_seed, texts_and_tokens, why_no_text
+from deeper.engine.openai.responses import Answer, Choice, ErrorInside, Position
+from deeper.engine.openai.stream import EndlessAnswer
+from deeper.engine.protocol import (
+    LOG_PROB_FLOOR,
+    Completion,
+    NoLogProbabilities,
+    Prompt,
+    Sampling,
+    ScoreRequest,
+    Usage,
+)
+from deeper.engine.server_settings import ServerSettings
 from deeper.errors import UserError
 
 Floats = NDArray[np.float64]
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
-TOP_LOGPROBS = 20
-"""Alternatives to ask for at each position: the most that the API allows."""
-CONTROL_TOKEN = re.compile(r"<(\|[^<>|\s]+\||/?s|(?:start|end)_of_turn)>|\[(/?INST)\]")
-"""Control tokens of common chat templates. The server's own tokeniser is not known here."""
+DEFAULTS = ServerSettings()
 
 
 @dataclass(frozen=True)
@@ -34,11 +47,11 @@ class _Session:
     """What the requests of one `generate` or `score` call share."""
 
     client: openai.AsyncOpenAI
-    limit: asyncio.Semaphore
+    limit: Gate
 
 
 class OpenAIEngine:
-    """A model behind an OpenAI-compatible server, called concurrently."""
+    """A model behind an OpenAI-compatible server, called with as many requests at once as make it faster."""
 
     def __init__(
         self,
@@ -47,9 +60,11 @@ class OpenAIEngine:
         api_key: str | None = None,
         *,
         adapter: str = "",
-        concurrency: int = 16,
-        timeout_seconds: float = 60,
-        retries: int = 4,
+        concurrency: int = DEFAULTS.concurrency,
+        timeout_seconds: float = DEFAULTS.timeout_seconds,
+        retries: int = DEFAULTS.retries,
+        extra: Mapping[str, Any] | None = None,
+        key_variable: str = DEFAULTS.key_variable,
     ) -> None:
         """Set up the engine; nothing is sent yet.
 
@@ -59,26 +74,35 @@ class OpenAIEngine:
             api_key: None for servers without keys.
             adapter: Name of a LoRA adapter on the server; requests name it instead of the model.
             concurrency: The most requests in flight at once.
-            timeout_seconds: The longest time for one try.
+            timeout_seconds: The longest silence of the server; see `deeper.engine.openai.silence`.
             retries: Tries after the first.
+            extra: More fields of each request.
+            key_variable: Where the key comes from, for messages.
 
         Raises:
-            UserError: The address or the key cannot be used.
+            UserError: The address, the key or the environment (proxies, certificates) cannot be used.
         """
-        self._model = adapter or model
+        self.model = adapter or model
         self._name = f"{model}+{adapter}" if adapter else model
-        self._server = Server(base_url or OFFICIAL_URL, api_key or "", timeout_seconds, retries)
-        self._concurrency = concurrency
-        self._has_given_logprobs = False
+        connection = Connection(base_url or OFFICIAL_URL, (api_key or "").strip(), key_variable)
+        self._server = Server(connection, timeout_seconds, retries, concurrency, dict(extra or {}))
+        self.dialect = Dialect(f"openai:{self._name}")
+        self._has_given_logprobs = self._lacks_logprobs = False
+
+    @property
+    def address(self) -> str:
+        """The server's address without credentials."""
+        return self._server.address
 
     @property
     def fingerprint(self) -> str:
-        """Model, adapter and server."""
-        return " ".join(f"openai:{self._name}@{self._server.address}".split())
+        """Model, adapter, server, and more fields of each request."""
+        extra = f" {json.dumps(self._server.extra, sort_keys=True)}" if self._server.extra else ""
+        return " ".join(f"openai:{self._name}@{self._server.address}{extra}".split())
 
     @property
     def usage(self) -> Usage:
-        """A copy of the counts so far, as the server gives them. Each try is a call."""
+        """A copy of the counts so far, as the server gives them. Each try is a call, and counts when it ends."""
         return replace(self._server.usage)
 
     def generate(self, prompts: Sequence[Prompt], sampling: Sampling) -> list[Completion]:
@@ -91,7 +115,8 @@ class OpenAIEngine:
         Raises:
             UserError: The server cannot be reached, or refuses the key or the model.
         """
-        return self._run(lambda session: [self._complete(session, prompt, sampling) for prompt in prompts])
+        kind = f"texts of {sampling.max_tokens} tokens"
+        return self._run(kind, lambda session: [self._complete(session, prompt, sampling) for prompt in prompts])
 
     def score(self, requests: Sequence[ScoreRequest]) -> list[Floats]:
         """Return log-probabilities of labels as answers; see `Engine.score`.
@@ -102,18 +127,45 @@ class OpenAIEngine:
         Raises:
             UserError: The server cannot be reached, refuses the key or the model, or gives no log-probabilities.
         """
+        if self._lacks_logprobs and requests:
+            raise self._no_logprobs()
         rows = self._run(
+            "scores",
             lambda session: [
                 self._row(session, Prompt(request.prompt.system, request.prompt.user + continuation), request.labels)
                 for request in requests
                 for continuation in request.continuations
-            ]
+            ],
         )
         ends = np.cumsum([len(request.continuations) for request in requests])
         return [
             np.array(rows[end - len(request.continuations) : end], np.float64).reshape(-1, len(request.labels))
             for request, end in zip(requests, ends, strict=True)
         ]
+
+    def ask(self, body: dict[str, Any]) -> Answer:
+        """Send one request in the form that the server accepts, without another try.
+
+        Raises:
+            UserError: The server cannot be reached, refuses the key or the model, or the account cannot pay.
+            CallFailed: Anything else.
+        """
+
+        async def once(session: _Session) -> Answer:
+            try:
+                return await self._ask(session, body)
+            except (openai.OpenAIError, TimeoutError, UnusableAnswer, EndlessAnswer) as error:
+                raise CallFailed(self._server.reason(error)) from None
+
+        return self._run("questions", lambda session: [once(session)])[0]
+
+    def models(self) -> list[dict[str, Any]]:
+        """Return what the server lists of its models, each with an `id`; empty if it lists none.
+
+        Raises:
+            UserError: The server cannot be reached, or refuses the key.
+        """
+        return self._run("questions", lambda session: [list_models(self._server, session.client)])[0]
 
     async def _complete(self, session: _Session, prompt: Prompt, sampling: Sampling) -> Completion:
         samples = sampling.n if sampling.temperature > 0 else 1
@@ -130,55 +182,62 @@ class OpenAIEngine:
     async def _answers(
         self, session: _Session, prompt: Prompt, sampling: Sampling, first: int, count: int
     ) -> list[tuple[str, int]]:
-        """Ask for samples from number `first` on; return texts and token counts, none if several are refused."""
+        """Ask for samples from number `first` on; return texts and token counts."""
         empty_answers = 0
 
         async def attempt() -> list[tuple[str, int]]:
             nonlocal empty_answers
-            body = self._body(prompt, sampling.max_tokens, sampling.temperature)
-            body["seed"] = _server_seed(sampling.seed, first, empty_answers)
-            if count > 1:
-                body["n"] = count
-            if sampling.json_schema is not None:
-                schema = {"name": "answer", "strict": True, "schema": dict(sampling.json_schema)}
-                body["response_format"] = {"type": "json_schema", "json_schema": schema}
-            answer = await self._server.ask(session.client, body)
-            found = _texts_and_tokens(answer)[:count]
-            if not found:
-                empty_answers += 1
-                raise UnusableAnswer("the answer is empty")
-            return found
+            seed = server_seed(sampling.seed, first, empty_answers)
+            answer = await self._ask(session, generate_body(self.model, prompt, sampling, seed, count))
+            if found := texts_and_tokens(answer, sampling.json_schema is not None)[:count]:
+                return found
+            if reason := why_no_text(answer.choices, sampling.max_tokens):
+                raise CallFailed(reason)
+            empty_answers += 1
+            raise UnusableAnswer("the answer is empty")
 
         async with session.limit:
-            try:
-                return await self._server.retrying(attempt)
-            except CallFailed as failure:
-                if failure.is_refused and count > 1:
-                    return []
-                raise
+            return await self._server.retrying(attempt)
 
     async def _row(self, session: _Session, prompt: Prompt, labels: Sequence[str]) -> Floats:
-        # One token more than the longest label can have, to see where the label ends.
-        body = self._body(prompt, max(map(len, labels)) + 1, 0.0)
-        body |= {"logprobs": True, "top_logprobs": TOP_LOGPROBS}
+        body = score_body(self.model, prompt, labels)
 
         async def attempt() -> Floats:
-            answer = await self._server.ask(session.client, body)
-            scores = label_log_probabilities(self._positions(answer.choices[0]), labels)
+            [choice, *_] = (await self._ask(session, body)).choices
+            scores = label_log_probabilities(self._positions(choice), labels)
             if (scores > LOG_PROB_FLOOR).any():
                 return scores
             # The answer is greedy, so another try would give the same.
-            log.warning("a row could not be scored: the answer is not one of the labels")
-            return np.full(len(labels), np.nan)
+            reasons = bool(choice.reasoning) or choice.positions[0].token.strip().startswith("<think")
+            why = "the model reasons before it answers" if reasons else "the answer is not one of the labels"
+            raise CallFailed(why)
 
         async with session.limit:
             try:
                 return await self._server.retrying(attempt)
             except CallFailed as failure:
-                if failure.is_refused and "logprob" in str(failure):
+                if failure.is_refused and "logprob" in str(failure).lower():
                     raise self._no_logprobs() from None
                 log.warning("a row could not be scored: %s", failure)
                 return np.full(len(labels), np.nan)
+
+    async def _ask(self, session: _Session, body: dict[str, Any]) -> Answer:
+        """Ask in the form that the server accepts.
+
+        Raises:
+            UserError: The account cannot pay, or what `Server.ask` raises.
+            Exception: Anything else; `Server.retrying` decides about it.
+        """
+        try:
+            return await self.dialect.ask(body, partial(self._server.ask, session.client))
+        except (openai.APIStatusError, ErrorInside) as error:
+            if has_no_credit(error):
+                what = f"the account has no credit left: {self._server.reason(error)}"
+                do = "add credit, or use another key or server; the same command continues the run"
+                raise UserError(what, where=self._server.address, do=do) from None
+            if isinstance(error, ErrorInside):
+                raise UnusableAnswer(f"the server answered with an error: {error}") from None
+            raise
 
     def _positions(self, choice: Choice) -> list[Position]:
         if any(position.top_logprobs for position in choice.positions):
@@ -188,31 +247,20 @@ class OpenAIEngine:
             raise self._no_logprobs()
         raise UnusableAnswer("the answer has no log-probabilities")
 
-    def _no_logprobs(self) -> UserError:
-        return UserError(
+    def _no_logprobs(self) -> NoLogProbabilities:
+        self._lacks_logprobs = True
+        return NoLogProbabilities(
             "the server gives no log-probabilities",
             where=self._server.address,
             do="use --readout structured, or a server that supports logprobs",
         )
 
-    def _body(self, prompt: Prompt, max_tokens: int, temperature: float) -> dict[str, Any]:
-        messages = [
-            {"role": "system", "content": _as_text(prompt.system)},
-            {"role": "user", "content": _as_text(prompt.user)},
-        ]
-        return {
-            "model": self._model,
-            "messages": messages,
-            "max_tokens": max_tokens,
-            "temperature": temperature,
-        }
-
-    def _run(self, jobs: Callable[[_Session], list[Coroutine[Any, Any, T]]]) -> list[T]:
+    def _run(self, kind: str, jobs: Callable[[_Session], list[Coroutine[Any, Any, T]]]) -> list[T]:
         """Run the jobs of a session in an event loop of our own, even if one is running already (a notebook)."""
 
         async def session() -> list[T]:
             async with self._server.client() as client:
-                return await _together(jobs(_Session(client, asyncio.Semaphore(self._concurrency))))
+                return await _together(jobs(_Session(client, self._server.begin(kind))))
 
         try:
             asyncio.get_running_loop()
@@ -230,22 +278,3 @@ async def _together(jobs: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
     except ExceptionGroup as errors:
         raise errors.exceptions[0] from None
     return [task.result() for task in tasks]
-
-
-def _texts_and_tokens(answer: Answer) -> list[tuple[str, int]]:
-    """Return the texts that are not empty, in order, with the token count divided by length."""
-    choices = sorted(answer.choices, key=lambda choice: choice.index)
-    tokens = answer.usage.completion_tokens if answer.usage else 0
-    characters = sum(len(choice.text) for choice in choices)
-    return [(choice.text, round(tokens * len(choice.text) / characters)) for choice in choices if choice.text]
-
-
-def _server_seed(seed: int, sample: int, empty_answers: int) -> int:
-    """Return a seed for one request. Servers add the sample's number, so neighbouring seeds would share samples."""
-    digest = hashlib.sha256(f"{seed} {sample} {empty_answers}".encode()).digest()
-    return int.from_bytes(digest[:4]) >> 1
-
-
-def _as_text(text: str) -> str:
-    """Split everything that looks like a control token of a chat template; a server would obey it."""
-    return CONTROL_TOKEN.sub(lambda match: f"{match[0][0]} {match[0][1:]}", text)

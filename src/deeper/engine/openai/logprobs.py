@@ -41,14 +41,17 @@ def label_log_probabilities(positions: Sequence[Position], labels: Sequence[str]
     for depth, position in enumerate(positions):
         is_last = depth == len(positions) - 1
         followed, continued = False, 0.0
-        for alternative in _alternatives(position):
-            text = (path + alternative.token).lstrip()
+        if position.logprob is None:  # nothing is known about what follows `path`
+            for label in (begun := _labels_begun_by(path, labels) if path else []):
+                mass[label] += path_mass / len(begun)
+            break
+        for token, probability in _alternatives(position):
+            text = (path + token).lstrip()
             begun = _labels_begun_by(text, labels)
             if path in mass and (text == path or begun == [path]):
                 continue  # the answer is the whole label `path`, which gets the remaining probability below
-            probability = math.exp(min(0.0, alternative.logprob))
             continued += probability
-            if alternative.token == position.token:
+            if token == position.token:
                 followed = not is_last and (len(begun) > 1 or not text)
                 if followed:
                     continue
@@ -65,10 +68,12 @@ def label_log_probabilities(positions: Sequence[Position], labels: Sequence[str]
     return np.clip(np.array(logs), LOG_PROB_FLOOR, 0.0)
 
 
-def _alternatives(position: Position) -> list[Alternative]:
-    shown = position.top_logprobs
-    is_shown = any(alternative.token == position.token for alternative in shown)
-    return list(shown) if is_shown else [*shown, position]
+def _alternatives(position: Position) -> list[tuple[str, float]]:
+    """The tokens with their probabilities, the generated one among them; those without a probability are left out."""
+    shown: list[Alternative] = [item for item in position.top_logprobs if item.logprob is not None]
+    if not any(item.token == position.token for item in shown):
+        shown.append(position)
+    return [(item.token, math.exp(min(0.0, item.logprob))) for item in shown if item.logprob is not None]
 
 
 def _labels_begun_by(text: str, labels: Sequence[str]) -> list[str]:

@@ -4,13 +4,15 @@ import os
 from pathlib import Path
 
 from deeper.engine.protocol import Engine, Precision
+from deeper.engine.server_settings import ServerSettings
 from deeper.storage.hub import fetch_gguf
 
 SPECS = ("embedded", "embedded:PATH.gguf", "embedded:hf:OWNER/NAME/FILE.gguf[@REVISION]")
 
 
-def make(rest: str, adapter: str, precision: Precision) -> Engine:
+def make(rest: str, adapter: str, precision: Precision, server: ServerSettings) -> Engine:
     """Make the engine; `rest` is the path of a model file, or `hf:` and its place; `adapter` is a folder."""
+    del server
     from deeper.engine.openvino.engine import EmbeddedEngine
 
     return EmbeddedEngine(_model_file(rest), Path(adapter) if adapter else None, precision)

@@ -40,4 +40,6 @@ def _line(found: Mapping[str, Any]) -> str:
 def _text(value: Any) -> str:
     if isinstance(value, list):
         return ", ".join(map(str, value)) or "–"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {part}" for name, part in value.items() if part != "") or "–"
     return "–" if value == "" else str(value)
