@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 from deeper.domains import Domain
 from deeper.evaluation.comparison import Cell, CellKey, Cells, DomainGroup, cells_of, paired, reduction
 from deeper.evaluation.error_table import count_unrated
-from deeper.evaluation.methods import FROZEN, HISTORY_ONLY, METHODS, ROLES
+from deeper.evaluation.methods import FROZEN, HISTORY_ONLY, ROLES, in_order
 from deeper.evaluation.results_schema import ErrorEntry, NotAvailableBaseline, Summary
 from deeper.evaluation.text_summary import failed_personas, failed_predictions, leak_rates, text_statistics
 from deeper.measure.bootstrap import domain_mean_interval
@@ -76,8 +76,9 @@ def _groups(domains: Sequence[Domain]) -> list[DomainGroup]:
 
 def _errors(table: Cells, groups: Sequence[DomainGroup], rounds: int, seed: int) -> list[ErrorEntry]:
     entries: list[ErrorEntry] = []
+    methods = in_order({key.method for key in table})
     for group in groups:
-        for method in METHODS:
+        for method in methods:
             for t in range(rounds + 1):
                 for role in ROLES:
                     keys = [CellKey(domain, method, t, role) for domain in group.domains]

@@ -167,6 +167,8 @@ def _check_same(config: Path, settings: RunSettings) -> None:
     except (ValueError, RecursionError) as error:
         raise UserError(f"the settings of the run cannot be read ({error})", where=str(config), do=do) from error
     new = json.loads(settings.model_dump_json())
+    # A run that is older than a setting was made with its default.
+    old = {**type(settings).model_construct().model_dump(mode="json"), **old}
     if old != new:
         names = [name for name in {**new, **old} if old.get(name) != new.get(name)]
         changed = [f"{name} = {json.dumps(new.get(name))} (was {json.dumps(old.get(name))})" for name in names]

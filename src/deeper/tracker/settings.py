@@ -15,6 +15,7 @@ from deeper.commands.execution.shared_settings import (
     PromptFolder,
     ReadoutName,
     Seed,
+    UpdaterFile,
 )
 from deeper.storage.settings import RunSettings
 
@@ -32,6 +33,7 @@ class TrackerSettings(RunSettings):
     policy_adapter: PolicyAdapter = ""
     predictor_adapter: PredictorAdapter = ""
     precision: ModelPrecision = "auto"
+    updater: UpdaterFile = ""
     readout: ReadoutName = "distribution"
     max_persona_tokens: MaxPersonaTokens = Field(default=120, description=SHIPPED_TOKENS)
     prompts: PromptFolder = ""

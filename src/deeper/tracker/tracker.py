@@ -51,8 +51,8 @@ class PersonaTracker:
                 predictions are not calibrated until you call `calibrate`.
             untuned: Leave out the package's adapters (CC BY-NC 4.0, for research use only). By default, a role takes
                 its own if you choose no engine, adapter or prompts for it (`with_shipped`).
-            settings: `policy_adapter`, `predictor_adapter`, `precision`, `readout`, `max_persona_tokens`, `prompts` and
-                `seed`, as for `deeper evaluate`.
+            settings: `policy_adapter`, `predictor_adapter`, `precision`, `readout`, `max_persona_tokens`, `prompts`,
+                `seed`, as for `deeper evaluate`; `updater`: the file of an updater of your own, in place of refine.
 
         Raises:
             UserError: The domain, a setting, an engine or the calibration cannot be used.
