@@ -54,7 +54,7 @@ def settings_table(kind: type[RunSettings]) -> str:
 
 
 def signature(function: Callable[..., Any]) -> str:
-    """The arguments of a function with their defaults, without types."""
+    """The arguments of a function or class with their defaults, without types."""
     found = inspect.signature(function)
     kept = [one.replace(annotation=one.empty) for name, one in found.parameters.items() if name not in ("self", "cls")]
     return re.sub(r"<[^>]*>", "…", str(found.replace(parameters=kept, return_annotation=found.empty)))
@@ -79,9 +79,10 @@ def _listed(kind: str, path: str, options: str) -> Iterator[str]:
 
 
 def _described(one: Any, path: str) -> Iterator[str]:
-    arguments = signature(one) if inspect.isfunction(one) else ""
-    yield f"- `{path}{arguments}`: {_first_line(one)}"
-    if inspect.isclass(one) and not issubclass(one, RunSettings):
+    is_settings = inspect.isclass(one) and issubclass(one, RunSettings)
+    is_made = not is_settings and not getattr(one, "_is_protocol", False)
+    yield f"- `{path}{signature(one) if is_made else ''}`: {_first_line(one)}"
+    if inspect.isclass(one) and not is_settings:
         for name, member in vars(one).items():
             function = member.__func__ if isinstance(member, classmethod) else member
             if name.startswith("_") or not (inspect.isfunction(function) or isinstance(member, property)):
