@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 # Python compiles the modules it uses; pip would compile all of them.
 PIP := -m pip install --quiet --disable-pip-version-check --no-compile
 
-.PHONY: install demo test check docs links fast screenshots recording speed servers readme notebook learn-demo reproduce-small requirements data clean
+.PHONY: install demo test check docs links reference fast screenshots recording speed servers readme notebook learn-demo reproduce-small requirements data clean
 
 install: $(VENV)/.demo ## the command deeper, in .venv/bin
 
@@ -40,6 +40,7 @@ check: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports
+	$(BIN)/python scripts/docs_reference.py --check
 
 SPHINX := $(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet --jobs auto
 
@@ -77,6 +78,9 @@ readme: $(VENV)/.demo ## run the demo again, with and without adapters, and put 
 	cp runs/untuned/results.json docs/results/untuned.json
 	$(BIN)/python scripts/persona_example.py runs/readme
 	$(BIN)/python scripts/docs_results.py
+
+reference: $(VENV)/.demo ## write docs/reference/overview.md from the code again
+	$(BIN)/python scripts/docs_reference.py
 
 notebook: $(VENV)/.dev ## execute the notebook and the README's Python example again, and keep their output
 	$(BIN)/python scripts/method_notebook.py

@@ -23,7 +23,7 @@ from deeper.behaviour.planted.plant import KINDS, PLANTED, plant_users
 from deeper.behaviour.windows import to_windows
 from deeper.engine import Engine, Sampling
 from deeper.engine.registry import make_engine
-from deeper.learning.preferences.directions import Sampler, refine_prompt, sample
+from deeper.learning.preferences.directions import Sampler, direction_prompt, sample
 from deeper.learning.preferences.rewards import asked_of_candidates
 from deeper.learning.preferences.schema import CONTEXT, DIRECTION
 from deeper.persona.predict import PREDICT_INPUT, predict, predict_row
@@ -56,7 +56,7 @@ def main(spec: str, directions: int, tokens: int, unshared: int) -> None:
                 for title in target["titles"]:
                     predict_all(pa.Table.from_pylist([{**row, "targets": [{"k": 1, "titles": [title]}]}], part.schema))
 
-    prompt = refine_prompt(context.to_pylist()[0], sampler.prompts, sampler.max_tokens, PLANTED)
+    prompt = direction_prompt(context.to_pylist()[0], sampler.prompts, sampler.max_tokens, PLANTED)
     one = Sampling(tokens, 1.0, 1, 1)
     engine.generate([prompt], Sampling(1))  # both models are compiled at their first use
     predict_all(rows.slice(0, 1))

@@ -7,6 +7,7 @@ from deeper.engine.torch.engine import TransformersEngine
 from deeper.persona.predict import predict
 from deeper.persona.prompts.templates import load_prompts
 from deeper.persona.stages import update
+from deeper.persona.updaters import MODULES
 from deeper.persona.write import Writer
 from speed_engine import to_predict
 from speed_published import update_inputs
@@ -27,9 +28,8 @@ def gpu(sizes: Sizes, say: Say) -> dict[str, Figure]:
         return seconds(lambda: predict(work["predicted"], engine, prompts, DOMAINS, "distribution", SEED))
 
     def refined(engine: TransformersEngine) -> float:
-        return seconds(
-            lambda: update(work["refined"], Writer(engine, prompts, RUN["max_persona_tokens"], SEED), DOMAINS)
-        )
+        writer = Writer(engine, prompts, RUN["max_persona_tokens"], SEED)
+        return seconds(lambda: update(work["refined"], writer, DOMAINS, MODULES))
 
     figures: dict[str, Figure] = {}
     for name, measure, each in (("predicted", predicted, 30), ("refined", refined, 1)):

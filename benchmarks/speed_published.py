@@ -18,6 +18,7 @@ from deeper.persona.prompts.item_lines import quote
 from deeper.persona.prompts.templates import Prompts, load_prompts
 from deeper.persona.stages import update
 from deeper.persona.update_input import UPDATE_INPUT
+from deeper.persona.updaters import MODULES
 from deeper.persona.write import Writer
 from sample_reward import well_formed_persona
 from speed_engine import bare, embedded, needed_tokens, seconds_a_token, to_predict
@@ -53,7 +54,7 @@ def published(sizes: Sizes, say: Say) -> dict[str, Figure]:
     inputs = update_inputs(sizes.written)
     writer = Writer(engine, prompts, RUN["max_persona_tokens"], SEED)
     watched = Watched(engine)
-    personas = update(inputs, Writer(watched, prompts, writer.max_tokens, SEED), DOMAINS)
+    personas = update(inputs, Writer(watched, prompts, writer.max_tokens, SEED), DOMAINS, MODULES)
     lists = [_list_prompt(prompts, row) for row in asked.slice(0, sizes.asked).to_pylist()]
     answers = {form: [len(loop.ids(answer(titles))) for _, titles in lists] for form, answer in FORMS.items()}
     kept = sum(personas["tokens"].to_pylist()) / inputs.num_rows
@@ -68,7 +69,7 @@ def published(sizes: Sizes, say: Say) -> dict[str, Figure]:
         "prediction": lambda: (
             seconds(lambda: predict(asked, engine, prompts, DOMAINS, "distribution", SEED)) / asked.num_rows
         ),
-        "refinement": lambda: seconds(lambda: update(inputs, writer, DOMAINS)) / inputs.num_rows,
+        "refinement": lambda: seconds(lambda: update(inputs, writer, DOMAINS, MODULES)) / inputs.num_rows,
         "published refinement": lambda: one_by_one(rewrites),
         "prediction at best": lambda: seconds_a_token(asked) * tokens_each,
         "refinement at best": lambda: (

@@ -120,6 +120,15 @@ def test_the_documents_hold_the_committed_results():
     assert outcome.returncode == 0, outcome.stdout + outcome.stderr
 
 
+def test_the_reference_in_the_repository_is_what_the_code_says():
+    command = [sys.executable, ROOT / "scripts" / "docs_reference.py", "--check"]
+    outcome = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert outcome.returncode == 0, outcome.stdout + outcome.stderr
+    text = (ROOT / "docs" / "reference" / "overview.md").read_text("utf-8")
+    for name in ("`deeper.errors.UserError(what, *, where='', do='')`", "`observe_all(stream)`", "| `updater` | empty |", "- `deeper demo`:"):
+        assert name in text
+
+
 def test_the_script_writes_what_the_program_prints_and_checks_it(tmp_path):
     readme = tmp_path / "README.md"
     (tmp_path / "docs" / "results").mkdir(parents=True)

@@ -147,6 +147,18 @@ def test_the_main_job_runs_with_them(copy: Path) -> None:
     assert "--two_windows:" in page and "my_films" in page
 
 
+def test_the_updater_s_file_runs_from_anywhere(tmp_path: Path) -> None:
+    _, text = FILES["src/deeper/persona/updaters/two_windows.py"]
+    (tmp_path / "two_windows.py").write_text(text, "utf-8")
+    words = ["--users", "3", "--rounds", "2", "--policy-engine", "scripted", "--predictor-engine", "scripted"]
+    command = ["-m", "deeper", "evaluate", "--updater", "two_windows.py", "--methods", "refine,frozen,user_median"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+    subprocess.run([sys.executable, *command, *words, "--out", "run"], cwd=tmp_path, env=environment, check=True)
+    rows = pq.read_table(tmp_path / "run/personas.parquet").to_pylist()
+    assert {row["k"] for row in rows if row["method"] == "two_windows"} == {1, 2}
+    assert {path.name for path in tmp_path.iterdir()} == {"run", "two_windows.py"}
+
+
 def test_raw_files_of_the_format_are_prepared(copy: Path) -> None:
     deeper(copy, "synth", "raw", "movielens_20m", "--format", "film_diary", "--ratings", "20000", "--out", "made/diary")
     deeper(copy, "prepare", "movielens_20m", "--raw", "made/diary", "--out", "data/diary")

@@ -2,12 +2,14 @@
 
 from typing import TYPE_CHECKING, Any
 
+from deeper.errors import UserError
+
 if TYPE_CHECKING:
     from deeper.tracker import PersonaTracker
 
     __version__: str
 
-__all__ = ["PersonaTracker", "__version__"]
+__all__ = ["PersonaTracker", "UserError", "__version__"]
 
 
 def __getattr__(name: str) -> Any:

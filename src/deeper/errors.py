@@ -1,15 +1,44 @@
 """Errors that a user can fix: what was wrong, where, and what to do next."""
 
+from collections.abc import Iterable
+
 
 def printable(text: str) -> str:
     """Return text for a terminal: a question mark replaces every unprintable character except line ends."""
     return "".join(c if c.isprintable() or c == "\n" else "?" for c in text)
 
 
+def choose_from(known: Iterable[str], *wrong: str) -> str:
+    """Return what to do about wrong names: the known ones that were perhaps meant, and all known ones."""
+    from difflib import get_close_matches
+
+    names = list(known)
+    meant = dict.fromkeys(match for name in wrong for match in get_close_matches(name, names, 1))
+    begin = f"did you mean {' and '.join(meant)}? Choose" if meant else "choose"
+    return f"{begin} from {', '.join(names)}"
+
+
 def install_extra(name: str) -> str:
-    """Return what to do about a missing extra, such as `prepare`, as the end of a message."""
-    first = "install PyTorch, then " if name == "train" else ""
-    return f'{first}in a checkout: pip install ".[{name}]"'
+    """Return what to do about a missing extra, such as `prepare`, as the end of a message.
+
+    The command names what this package was installed from: a checkout, a wheel, or a package index.
+    """
+    import json
+    from importlib.metadata import PackageNotFoundError, distribution
+    from urllib.parse import urlsplit
+    from urllib.request import url2pathname
+
+    first = "install PyTorch, then run " if name == "train" else "run "
+    try:
+        origin = json.loads(distribution("deeper-persona").read_text("direct_url.json") or "{}")
+    except PackageNotFoundError:  # the code is on the path, and nothing is installed
+        return f'{first}this in the checkout: pip install -e ".[{name}]"'
+    url = str(origin.get("url", ""))
+    if "dir_info" in origin:
+        flag = "-e " if origin["dir_info"].get("editable") else ""
+        folder = url2pathname(urlsplit(url).path)
+        return f'{first}pip install {flag}"{folder}[{name}]"'
+    return f'{first}pip install "deeper-persona[{name}]{f" @ {url}" if url else ""}"'
 
 
 class UserError(Exception):

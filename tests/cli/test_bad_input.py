@@ -6,6 +6,7 @@ import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
+from unittest.mock import Mock
 
 import pytest
 from command_line import HEADER, SCRIPTED, CommandLine, Result, rows, write_data
@@ -224,7 +225,7 @@ def test_a_machine_that_is_full_is_no_bug(
     assert_one_message(
         deeper("evaluate", "--data", str(data), "--out", "run", *SCRIPTED), said, "continues where it was"
     )
-    monkeypatch.setattr("deeper.commands.evaluate.evaluate.evaluate", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr("deeper.commands.evaluate.evaluate.evaluate", Mock(side_effect=ZeroDivisionError))
     result = deeper("evaluate", "--data", str(data), "--out", "run", *SCRIPTED)
     assert result.code == 1
     assert "a bug in deeper: ZeroDivisionError" in result.err

@@ -6,6 +6,7 @@ import sys
 import tomllib
 from pathlib import Path
 from typing import Any, NoReturn
+from unittest.mock import Mock
 
 import click
 import pyarrow.parquet as pq
@@ -90,10 +91,12 @@ def test_help_shows_every_default_and_the_presets_own() -> None:
 
 
 def test_flags_that_were_not_given_are_not_there() -> None:
-    assert given({"users": None, "methods": "refine, frozen,", "seed": "3"}) == {
-        "methods": ("refine", "frozen"),
-        "seed": "3",
-    }
+    assert given({"users": None, "methods": (), "seed": "3"}) == {"seed": "3"}
+
+
+def test_a_list_is_one_flag_with_commas_or_several_flags() -> None:
+    both = ("refine, frozen,", "user_median")
+    assert given({"methods": both}) == {"methods": ("refine", "frozen", "user_median")}
 
 
 def test_a_written_configuration_is_accepted_and_explained(deeper: CommandLine, data: Path) -> None:
@@ -162,14 +165,12 @@ def test_a_wrong_word_is_the_users_error(deeper: CommandLine, words: tuple[str, 
 def test_a_bug_is_ours_and_its_details_are_kept(
     deeper: CommandLine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    def broken(*_: Any) -> NoReturn:
-        raise ZeroDivisionError("nine divided by nothing")
-
+    broken = Mock(side_effect=ZeroDivisionError("nine divided by nothing"))
     monkeypatch.setattr("deeper.cli.evaluate.resolve_settings", broken)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     result = deeper("evaluate")
     assert result.code == 1
-    assert result.err.startswith("deeper: a bug in deeper: ZeroDivisionError: nine divided by nothing.")
+    assert result.err.startswith("deeper: a bug in deeper: ZeroDivisionError: nine divided by nothing (cli/")
     assert "Traceback" not in result.err
     [details] = tmp_path.glob("deeper-bug-*.txt")
     assert str(details) in result.err
@@ -180,13 +181,10 @@ def test_a_bug_is_ours_and_its_details_are_kept(
 
 
 def test_a_bug_on_a_full_disk_is_still_one_message(deeper: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(*_: Any) -> NoReturn:
-        raise ZeroDivisionError("nine divided by nothing")
-
     def full(*_: Any, **__: Any) -> NoReturn:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("deeper.cli.evaluate.resolve_settings", broken)
+    monkeypatch.setattr("deeper.cli.evaluate.resolve_settings", Mock(side_effect=ZeroDivisionError))
     monkeypatch.setattr("tempfile.NamedTemporaryFile", full)
     result = deeper("evaluate")
     assert result.code == 1

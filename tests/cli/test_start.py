@@ -40,3 +40,10 @@ def test_the_version_is_the_package_s():
 def test_other_names_are_not_there():
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = deeper.nothing
+
+
+def test_the_error_of_users_is_at_the_top():
+    from deeper.errors import UserError
+
+    assert deeper.UserError is UserError
+    assert {"PersonaTracker", "UserError"} <= set(deeper.__all__)

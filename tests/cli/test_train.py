@@ -68,7 +68,10 @@ def test_the_document_lists_what_the_presets_of_dpo_change(preset: str) -> None:
         (("--data", "{few}"), ("there are no",)),
         (("--data", "{data},{twice}"), ("user 'user-", "of coves occurs twice", "keep each user in one split")),
         (("--data", "{data}", "--batch", "6", "--micro-batch", "4"), ("batch 6 is not a multiple of micro_batch 4",)),
-        (("--data", "{data}", "--config", "{config}"), ("stepps: Extra inputs", "train predictor --help")),
+        (
+            ("--data", "{data}", "--config", "{config}"),
+            ("stepps: there is no such setting; did you mean steps?", "train predictor --help"),
+        ),
         (("--data", "{data}", "--out", "{full}"), ("not empty and holds no run", "--out")),
     ],
 )

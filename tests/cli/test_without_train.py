@@ -6,6 +6,8 @@ from pathlib import Path
 
 from command_line import SCRIPTED
 
+from deeper.errors import install_extra
+
 BLOCKED = ("torch", "transformers", "tokenizers", "peft", "trl", "datasets", "accelerate", "llguidance")
 PRELUDE = f"import sys; sys.modules.update(dict.fromkeys({BLOCKED!r}));"
 
@@ -42,4 +44,4 @@ def test_an_evaluation_runs(tmp_path: Path, data: Path) -> None:
 def test_the_engine_of_transformers_says_what_is_missing(tmp_path: Path) -> None:
     code = "from deeper.engine.registry import make_engine; make_engine('transformers')"
     outcome = without_train(code, cwd=tmp_path)
-    assert 'pip install ".[train]"' in outcome.stderr
+    assert install_extra("train") in outcome.stderr

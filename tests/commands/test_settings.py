@@ -52,7 +52,7 @@ def test_lists_have_one_order_and_no_repeats() -> None:
         ('prediction = "guess"', "prediction: Input should be 'persona' or 'history'"),
         ("search_n = -1", "search_n: Input should be greater than or equal to 0"),
         ("seed = -1", "seed: Input should be greater than or equal to 0"),
-        ("usres = 3", "usres: Extra inputs are not permitted"),
+        ("usres = 3", "usres: there is no such setting; did you mean users? Choose from data, ratings"),
         ("[users]\nmany = 3", "users: Input should be a valid integer"),
     ],
 )

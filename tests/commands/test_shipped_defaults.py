@@ -11,8 +11,9 @@ import pytest
 from deeper.cli.main import cli
 from deeper.commands.evaluate.settings import Settings
 from deeper.commands.execution import engines as engine_choice
-from deeper.commands.execution.shipped import licence_note, with_shipped
+from deeper.commands.execution.shipped import notes_on_shipped, with_shipped
 from deeper.engine.scripted.engine import ScriptedEngine
+from deeper.errors import UserError
 from deeper.tracker import PersonaTracker
 from deeper.tracker.settings import TrackerSettings
 
@@ -44,14 +45,13 @@ def test_a_role_that_nobody_chose_takes_its_adapter(
 
 
 def test_the_licence_of_what_is_used_is_in_one_line() -> None:
-    assert licence_note(Settings()) == ""
-    assert licence_note(with_shipped(Settings())) == (
-        "note: using the adapters of the package, small-policy and small-predictor "
-        "(CC BY-NC 4.0, for research use only)"
-    )
-    assert licence_note(Settings(policy_adapter=POLICY)).startswith(
-        "note: using the adapter of the package, small-policy (CC"
-    )
+    assert notes_on_shipped(Settings(), untuned=False) == []
+    assert notes_on_shipped(with_shipped(Settings()), untuned=False) == [
+        "using the adapters of the package, small-policy and small-predictor "
+        "(CC BY-NC 4.0, for research use only); for commercial use, choose --untuned or another model"
+    ]
+    [note] = notes_on_shipped(Settings(policy_adapter=POLICY), untuned=False)
+    assert note.startswith("using the adapter of the package, small-policy (CC")
 
 
 class Made(list[tuple[str, str]]):
@@ -132,3 +132,39 @@ def test_an_untuned_tracker_stays_untuned_and_one_with_an_engine_takes_the_other
     made.clear()
     assert PersonaTracker("movielens_small", policy_engine=ScriptedEngine())._settings.max_persona_tokens == 120
     assert made == [("embedded", PREDICTOR)]
+
+
+@pytest.mark.parametrize("command", ["demo", "evaluate"])
+def test_own_prompts_leave_the_adapters_out_and_both_commands_say_so(
+    made: Made, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    own_prompt()
+    size = ("--users", "2", "--rounds", "0", "--methods", "frozen,user_median", "--prompts", "mine", "--out", "run")
+    cli.main([command, *size], standalone_mode=False)
+    assert made == [("embedded", "")]
+    said = capsys.readouterr().err
+    assert said.count("your own prompts are not those that small-policy and small-predictor learnt") == 1
+    assert "--untuned" in said and "--predictor-adapter small-predictor" in said
+    made.clear()
+    cli.main([command, *size, "--untuned"], standalone_mode=False)
+    assert "your own prompts" not in capsys.readouterr().err
+    with pytest.raises(UserError, match="another text of the prompt refine") as caught:
+        cli.main([command, *size[:-1], "other", "--policy-adapter", POLICY], standalone_mode=False)
+    assert "name no adapter" in caught.value.do
+    assert not Path("other").exists()
+
+
+def test_a_tracker_says_the_same(made: Made, caplog: pytest.LogCaptureFixture) -> None:
+    own_prompt()
+    PersonaTracker("movielens_small", prompts="mine").close()
+    assert made == [("embedded", "")]
+    assert "your own prompts are not those that small-policy and small-predictor learnt" in caplog.text
+    caplog.clear()
+    PersonaTracker("movielens_small", prompts="mine", predictor_engine=ScriptedEngine()).close()
+    assert "those that small-policy learnt" in caplog.text
+
+
+def own_prompt() -> None:
+    """A folder `mine` with another text of refine."""
+    Path("mine").mkdir()
+    Path("mine/refine.txt").write_text("Be kind.\n---\n$persona\n$discrepancies\n", "utf-8")

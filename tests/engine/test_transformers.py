@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from deeper.engine import Prompt, Sampling, ScoreRequest
 from deeper.engine.adapter import write_card
 from deeper.engine.registry import make_engine
-from deeper.errors import UserError
+from deeper.errors import UserError, install_extra
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
@@ -307,4 +307,4 @@ class TestNoModel:
         monkeypatch.setitem(sys.modules, "deeper.engine.torch.engine", None)
         with pytest.raises(UserError, match="needs a package that is not installed") as caught:
             make_engine("transformers")
-        assert 'pip install ".[train]"' in str(caught.value)
+        assert install_extra("train") in str(caught.value)

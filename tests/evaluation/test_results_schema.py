@@ -26,7 +26,8 @@ def test_keys_that_a_benchmark_added_are_ignored() -> None:
 def test_numbers_have_six_digits_and_what_is_not_finite_is_null() -> None:
     numbers = {"mae": 1 / 3, "ci": (float("nan"), float("inf")), "rmse": 0.1, "crps": 0.1, "rank_accuracy": None}
     texts = dict.fromkeys(("domain", "method", "role", "readout", "calibrated", "predictor", "prediction"), "")
-    entry = ErrorEntry.model_validate({**numbers, **texts, "round": 0, "users": 1, "ratings": 1, "search_n": 0})
+    counts = {"round": 0, "users": 1, "ratings": 1, "search_n": 0}
+    entry = ErrorEntry.model_validate({**numbers, **texts, **counts, "method": "refine"})
     assert (entry.mae, entry.ci) == (0.333333, (None, None))
 
 
@@ -38,6 +39,7 @@ def test_numbers_have_six_digits_and_what_is_not_finite_is_null() -> None:
         ("[1]", "not the results of an evaluation"),
         ("{}", "commit: Field required"),
         (json.dumps({**DEMO, "errors": [{"domain": "coves"}]}), "errors.0.method: Field required"),
+        (json.dumps({**DEMO, "errors": [{"method": "<b>"}]}), "errors.0.method: String should match pattern"),
         (json.dumps({**DEMO, "users": {"coves": "many"}}), "users.coves: Input should be a valid integer"),
     ],
 )

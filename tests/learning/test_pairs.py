@@ -13,7 +13,7 @@ from deeper.engine import Prompt
 from deeper.engine.scripted.engine import ScriptedEngine
 from deeper.errors import UserError
 from deeper.learning.preferences.choose_pairs import PairRule, check_split, choose_pairs, split_pairs
-from deeper.learning.preferences.directions import refine_prompt
+from deeper.learning.preferences.directions import direction_prompt
 from deeper.learning.preferences.rewarded_contexts import (
     RewardedContext,
     RewardedDirection,
@@ -184,7 +184,7 @@ def test_the_prompt_is_what_the_policy_was_asked() -> None:
     asking = sampler(engine, 2)
     directions = directions_of(contexts, "Loves calm.", "Hates calm.")
     [one], _ = rewarded_contexts(contexts, directions, rewards_of(directions, 1.0, 0.0), asking.prompts, 40, DOMAINS)
-    assert one.prompt == refine_prompt(contexts.to_pylist()[0], asking.prompts, asking.max_tokens, COVES)
+    assert one.prompt == direction_prompt(contexts.to_pylist()[0], asking.prompts, asking.max_tokens, COVES)
     assert OLD in one.prompt.user and "Cove C" in one.prompt.user and "Cove E" not in one.prompt.user
 
 

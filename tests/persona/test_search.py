@@ -21,7 +21,7 @@ from deeper.persona.search import (
     draw,
 )
 from deeper.persona.update_input import UPDATE_INPUT
-from deeper.persona.updaters import UPDATERS
+from deeper.persona.updaters import MODULES, UPDATERS
 from deeper.persona.write import Writer
 
 PROMPTS = load_prompts()
@@ -79,7 +79,7 @@ def search(
     """All steps of a search."""
     updates, policy, predictor = table(*rows), writer(saying(texts)), ScriptedEngine(scorer=judge)
     inputs = candidate_inputs(updates, 7, n)
-    drawn = draw(inputs, policy, DOMAINS)
+    drawn = draw(inputs, policy, DOMAINS, MODULES)
     predictions = predict(questions(updates, inputs, drawn), predictor, PROMPTS, DOMAINS, "distribution", 1)
     parents = {row["parent"]: parent(row["user"]) for row in rows}
     personas, decisions = choose(updates, inputs, drawn, predictions, parents, policy, DOMAINS)
@@ -127,7 +127,7 @@ def test_of_an_odd_number_the_larger_half_is_read(size: int, read: int) -> None:
 def test_a_candidate_is_written_from_its_half_alone_and_warm(method: str) -> None:
     policy = writer()
     inputs = candidate_inputs(table(update_of(method, 2)), 7, 3)
-    drawn = draw(inputs, policy, DOMAINS)
+    drawn = draw(inputs, policy, DOMAINS, MODULES)
     assert drawn.schema == CANDIDATE
     calls = [call for call in policy.engine.asked if isinstance(call, GenerateCall)]  # type: ignore[attr-defined]
     assert {call.sampling.temperature for call in calls} == {RECIPE.search_temperature}
@@ -150,7 +150,7 @@ def test_the_predictor_is_asked_only_for_what_a_candidate_has_not_read_of_the_wi
     rows = [update_of("refine", 2), update_of("incremental_update", 2)]
     updates = table(*rows)
     inputs = candidate_inputs(updates, 7, 2)
-    drawn = draw(inputs, writer(saying(["a", "b", "fails", "d"])), DOMAINS)
+    drawn = draw(inputs, writer(saying(["a", "b", "fails", "d"])), DOMAINS, MODULES)
     asked = {row["persona_id"]: row for row in questions(updates, inputs, drawn).to_pylist()}
     failed = [row["id"] for row in drawn.to_pylist() if row["failure"]]
     assert len(failed) == 1 and len(asked) == 1 + 3, "the old persona once, and no candidate that failed"
@@ -289,6 +289,6 @@ def test_users_and_methods_are_searched_apart() -> None:
 
 def test_nothing_to_update_is_nothing_to_search() -> None:
     inputs = candidate_inputs(table(), 7, 3)
-    drawn = draw(inputs, writer(), DOMAINS)
+    drawn = draw(inputs, writer(), DOMAINS, MODULES)
     assert (inputs.num_rows, drawn.num_rows, questions(table(), inputs, drawn).num_rows) == (0, 0, 0)
     assert drawn.schema == CANDIDATE

@@ -12,6 +12,7 @@ from deeper.persona.recipe import RECIPE
 from deeper.persona.schema import PERSONA
 from deeper.persona.stages import controls, initialise, update
 from deeper.persona.update_input import UPDATE_INPUT
+from deeper.persona.updaters import MODULES
 from deeper.persona.write import Writer, persona_id
 
 PROMPTS = load_prompts()
@@ -122,7 +123,7 @@ def test_a_leak_is_retried_once_warm_and_the_text_with_fewer_leaks_kept() -> Non
 def test_titles_of_earlier_windows_leak_too() -> None:
     text = "Loves silent cove ann 0 part a."
     engine = ScriptedEngine(texts=[text, text])
-    [out] = update(table(row("ann", "incremental_update", 2)), writer(engine), DOMAINS).to_pylist()
+    [out] = update(table(row("ann", "incremental_update", 2)), writer(engine), DOMAINS, MODULES).to_pylist()
     assert out["leaks"] == ["0", "Silent Cove ann 0 part a"]
 
 
@@ -141,7 +142,7 @@ def test_without_an_answer_the_older_text_stays_and_the_failure_is_said(
 ) -> None:
     engine = ScriptedEngine(texts=["Likes new coves.", answer])
     rows = table(row("ann", "refine", 1), row("bob", "refine", 1, persona="Gives 5."))
-    [ann, bob] = update(rows, writer(engine), DOMAINS).to_pylist()
+    [ann, bob] = update(rows, writer(engine), DOMAINS, MODULES).to_pylist()
     assert (ann["text"], ann["failure"]) == ("Likes new coves.", "")
     assert bob["text"] == "Gives 5."
     assert failure in bob["failure"]
@@ -161,7 +162,7 @@ def test_a_merge_reads_the_short_term_persona_that_stands_in_the_output() -> Non
 
     engine = ScriptedEngine(reply=reply)
     rows = table(row("ann", "hierarchical_merge", 2), row("ann", "slide_regeneration", 2), row("ann", "refine", 2))
-    out = update(rows, writer(engine), DOMAINS).to_pylist()
+    out = update(rows, writer(engine), DOMAINS, MODULES).to_pylist()
     assert [(r["method"], r["stage"], r["text"]) for r in out] == [
         ("hierarchical_merge", "short_term", "Lately fond of reefs."),
         ("slide_regeneration", "final", "Lately fond of reefs."),
@@ -181,7 +182,7 @@ def test_a_merge_reads_the_short_term_persona_that_stands_in_the_output() -> Non
 
 
 def test_an_update_of_nobody_is_an_empty_table() -> None:
-    assert update(table(), writer(ScriptedEngine()), DOMAINS) == PERSONA.empty_table()
+    assert update(table(), writer(ScriptedEngine()), DOMAINS, MODULES) == PERSONA.empty_table()
 
 
 def test_controls_are_an_empty_text_and_the_last_ten_ratings() -> None:

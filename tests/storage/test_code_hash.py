@@ -14,7 +14,7 @@ from deeper.engine.scripted.engine import ScriptedEngine
 from deeper.persona.predict import predict
 from deeper.persona.prompts.templates import load_prompts
 from deeper.persona.stages import initialise, update
-from deeper.persona.updaters import UPDATERS
+from deeper.persona.updaters import MODULES, UPDATERS
 from deeper.persona.write import Writer
 from deeper.storage.code_hash import code_hash, code_modules
 
@@ -127,7 +127,7 @@ def test_it_imports_nothing() -> None:
 
 def test_what_a_policy_and_a_predictor_do_is_in_their_stages() -> None:
     writer = Writer(ScriptedEngine(), load_prompts(), 72, 1)
-    written = code_modules(partial(update, writer=writer, domains={}), UPDATERS["refine"])
+    written = code_modules(partial(update, writer=writer, domains={}, updaters={"refine": MODULES["refine"]}))
     persona = {f"deeper.persona.{name}" for name in ("write", "leaks", "updaters.refine", "prompts.item_lines")}
     assert {*persona, "deeper.behaviour.levels"} <= written.keys()
     assert "deeper.engine.scripted.engine" in written

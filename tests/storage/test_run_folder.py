@@ -126,10 +126,19 @@ def test_other_settings_are_refused_with_their_difference(folder: RunFolder) -> 
 def test_settings_of_another_version_are_refused_with_their_difference(folder: RunFolder) -> None:
     config = folder.path / "config.toml"
     lines = config.read_text("utf-8").splitlines()
-    config.write_text("\n".join(["mood = 3", *lines[:-1]]), "utf-8")
+    config.write_text("\n".join(["mood = 3", *lines]), "utf-8")
     with pytest.raises(UserError) as caught:
         RunFolder(folder.path, Settings())
-    assert caught.value.what.endswith("other settings: seed = 1 (was null); mood = null (was 3)")
+    assert caught.value.what.endswith("other settings: mood = null (was 3)")
+
+
+def test_a_run_that_is_older_than_a_setting_has_its_default(folder: RunFolder) -> None:
+    config = folder.path / "config.toml"
+    config.write_text("\n".join(config.read_text("utf-8").splitlines()[:-1]), "utf-8")
+    assert "seed" not in config.read_text("utf-8")
+    RunFolder(folder.path, Settings())
+    with pytest.raises(UserError, match=r"other settings: seed = 2 \(was 1\)"):
+        RunFolder(folder.path, Settings(seed=2))
 
 
 @pytest.mark.parametrize("content", [b"\xff\x00", b"no toml"])

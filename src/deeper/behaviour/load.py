@@ -16,7 +16,7 @@ from deeper.behaviour.published.merge_records import Quirks
 from deeper.behaviour.schema import WINDOW
 from deeper.behaviour.windows import strings
 from deeper.domains import BUILTIN, Domain
-from deeper.errors import UserError
+from deeper.errors import UserError, choose_from
 from deeper.storage.hub import folder_of
 
 LAYOUTS = (
@@ -87,7 +87,7 @@ def load_windows(data: str, domains: Sequence[str] | None = None) -> Loaded:
     if missing := sorted(wanted - set(present)):
         plural = "s" if len(missing) > 1 else ""
         raise UserError(
-            f"the data has no domain{plural} {', '.join(missing)}", where=data, do=f"choose from {', '.join(present)}"
+            f"the data has no domain{plural} {', '.join(missing)}", where=data, do=choose_from(present, *missing)
         )
     _check_no_user_twice(loaded)
     windows = _sorted([part.windows for part in loaded])

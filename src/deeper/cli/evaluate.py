@@ -85,7 +85,7 @@ def run(settings: Settings, out: Path | None, asked: Command) -> None:
     from deeper.commands.evaluate.evaluate import evaluate
     from deeper.commands.evaluate.plan import make_plan
     from deeper.commands.evaluate.preview import preview
-    from deeper.commands.execution.shipped import licence_note, with_shipped
+    from deeper.commands.execution.shipped import notes_on_shipped, with_shipped
     from deeper.report.terminal.preview import print_preview
     from deeper.report.terminal.summary import print_summary
     from deeper.report.terminal.tables import print_results
@@ -99,18 +99,18 @@ def run(settings: Settings, out: Path | None, asked: Command) -> None:
     folder = out or Path("runs") / f"{asked.name}-{settings.digest}"
     plan = make_plan(settings)
     RunFolder(folder, plan.settings)  # refuses a folder with other settings before the engines are asked anything
-    if note := licence_note(settings):
-        click.echo(note, err=True)
+    for note in notes_on_shipped(settings, asked.untuned):
+        click.echo(f"note: {note}", err=True)
     if not (folder / "config.toml").exists():
         look_first(plan, console, is_asking(asked.yes))
         if asked.has_preview:
             print_preview(preview(plan), console)
     results = evaluate(settings, folder, console, plan, reuse_shards=asked.reuse_shards)
+    page = write_report(folder)  # before anything is printed: whoever reads the output may stop reading
     if asked.full:
         print_results(results.as_json(), Console())
     else:
         print_summary(results, Console())
-    page = write_report(folder)
     click.echo(f"Report: {page}")
     click.echo(f"Run folder: {folder}" + ("" if asked.full else " (--full prints all tables)"))
     exit_if_incomplete(results.is_complete)

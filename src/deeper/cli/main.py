@@ -5,12 +5,17 @@ Imports that --help does not need stand where they are used; they took half of i
 
 import errno
 import importlib
+import io
 import os
 import sys
+from typing import TYPE_CHECKING
 
 import click
 
-from deeper.errors import UserError
+from deeper.errors import UserError, choose_from
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 COMMANDS = {
     "demo": "Show a persona within a minute, then compare ways to update it.",
@@ -45,6 +50,10 @@ OUT_OF_MEMORY = (
 """Parts of the messages by which libraries, and Python itself, report a lack of memory."""
 
 
+NARROWEST = 20
+"""Columns of a terminal."""
+
+
 class LazyGroup(click.Group):
     """A group that imports a command when it is used, which keeps --help fast."""
 
@@ -58,6 +67,22 @@ class LazyGroup(click.Group):
             return None
         module = importlib.import_module(f"deeper.cli.{cmd_name.replace('-', '_')}")
         return module.command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command; name the closest one if there is none."""
+        name = args[0]
+        if name not in COMMANDS and not name.startswith("-") and not ctx.resilient_parsing:
+            ctx.fail(f"No such command {name!r}: {choose_from(COMMANDS, name)}.")
+        return super().resolve_command(ctx, args)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list["CompletionItem"]:
+        """Complete the name of a command, or an option, without importing any command."""
+        from click.shell_completion import CompletionItem
+
+        names = [CompletionItem(name, help=about) for name, about in COMMANDS.items() if name.startswith(incomplete)]
+        return names + click.Command.shell_complete(self, ctx, incomplete)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands without importing them."""
@@ -88,8 +113,9 @@ def main() -> None:
 
 
 def _run() -> int:
+    _make_printable()
     try:
-        return cli.main(standalone_mode=False) or 0
+        return cli.main(prog_name="deeper", standalone_mode=False) or 0
     except UserError as error:
         click.echo(f"deeper: {error}", err=True)
         return 2
@@ -107,8 +133,23 @@ def _run() -> int:
         if message := _full_machine(error):
             click.echo(f"deeper: {message}", err=True)
             return 2
-        click.echo(f"deeper: a bug in deeper: {type(error).__name__}: {error}.\n  → {_keep_details()}", err=True)
+        from deeper.cli.options.own_code import error_in_own_code, place_of
+
+        if message := error_in_own_code(error):
+            click.echo(f"deeper: {message}", err=True)
+            return 2
+        what = f"{type(error).__name__}: {error} ({place_of(error)})"
+        click.echo(f"deeper: a bug in deeper: {what}.\n  → {_keep_details()}", err=True)
         return 1
+
+
+def _make_printable() -> None:
+    """Let no terminal break a run: print ? for what its encoding lacks, and ignore a width that fits no table."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+    if not os.environ.get("COLUMNS", "").isdigit() or int(os.environ["COLUMNS"]) < NARROWEST:
+        os.environ.pop("COLUMNS", None)
 
 
 def _full_machine(error: BaseException) -> UserError | None:

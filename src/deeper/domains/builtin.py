@@ -4,7 +4,7 @@ import tomllib
 from importlib.resources import files
 
 from deeper.domains.domain import Domain, parse_domain
-from deeper.errors import UserError
+from deeper.errors import UserError, choose_from
 
 BUILTIN: dict[str, Domain] = {
     table["id"]: parse_domain(table, "builtin.toml")
@@ -21,4 +21,4 @@ def find_domain(name: str) -> Domain:
     for domain in BUILTIN.values():
         if name == domain.id or name in domain.aliases:
             return domain
-    raise UserError(f"unknown domain {name!r}", do=f"choose from {', '.join(BUILTIN)}")
+    raise UserError(f"unknown domain {name!r}", do=choose_from(BUILTIN, name))

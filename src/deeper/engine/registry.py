@@ -12,7 +12,7 @@ from typing import Any
 from deeper import engine
 from deeper.engine.protocol import Engine, Precision
 from deeper.engine.server_settings import ServerSettings
-from deeper.errors import UserError
+from deeper.errors import UserError, choose_from
 
 _folders = [import_module(f"{engine.__name__}.{found.name}") for found in iter_modules(engine.__path__) if found.ispkg]
 KINDS: Mapping[str, Any] = {folder.SPECS[0].partition(":")[0]: folder for folder in _folders}
@@ -47,5 +47,5 @@ def make_engine(
         raise UserError(f"the engine {name}: needs the name of a model", do=f"write {' or '.join(kind.SPECS)}")
     if kind is None or bool(colon) != bool(rest) or not any((":" in known) == bool(rest) for known in kind.SPECS):
         specs = [known for each in KINDS.values() for known in each.SPECS]
-        raise UserError(f"there is no engine {spec!r}", do=f"use one of {', '.join(specs)}")
+        raise UserError(f"there is no engine {spec!r}", do=f"{choose_from(KINDS, name)}, written as {', '.join(specs)}")
     return kind.make(rest, adapter, precision, server or ServerSettings())

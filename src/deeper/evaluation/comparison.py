@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from deeper.evaluation.methods import FROZEN, METHODS, UPDATERS
+from deeper.evaluation.methods import FROZEN, in_order, updaters_in
 from deeper.evaluation.results_schema import PairedEntry, Reductions
 from deeper.measure.bootstrap import domain_mean_interval
 
@@ -103,9 +103,10 @@ def paired(
         seed: Seed of the bootstrap.
     """
     entries: list[PairedEntry] = []
+    methods = in_order({key.method for key in cells})
     for group in groups:
         for other, cells_of_other in against.items():
-            for method in METHODS:
+            for method in methods:
                 for t in range(rounds + 1) if method != other else ():
                     first, second = HeldOut(method, t), HeldOut(other, t)
                     pairs = _pairs((cells, cells_of_other), group, first, second)
@@ -136,8 +137,9 @@ def reduction(cells: Cells, groups: Sequence[DomainGroup], rounds: int) -> Reduc
     windows are easier once more ratings are known. `same_window` is 1 − MAE(S_T, W_{T+1}) / MAE(S_0, W_{T+1}), for the
     updaters only. Both take the users who have both errors; NaN where the first error is 0.
     """
-    across = {method: (HeldOut(method, 0), HeldOut(method, rounds)) for method in METHODS}
-    same = {method: (HeldOut(FROZEN, rounds), HeldOut(method, rounds)) for method in UPDATERS}
+    methods = in_order({key.method for key in cells})
+    across = {method: (HeldOut(method, 0), HeldOut(method, rounds)) for method in methods}
+    same = {method: (HeldOut(FROZEN, rounds), HeldOut(method, rounds)) for method in updaters_in(methods)}
     across_windows, same_window = (
         {method: percent for method, ends in chosen.items() if (percent := _reduced(cells, groups, *ends))}
         for chosen in (across, same)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from deeper.domains import Domain
 from deeper.evaluation.baselines import predict
 from deeper.evaluation.factorisation import NotAvailable
-from deeper.evaluation.methods import FROZEN, UPDATERS
+from deeper.evaluation.methods import FROZEN, is_updater, updaters_in
 from deeper.evaluation.results_schema import NotAvailableBaseline
 from deeper.evaluation.schema import ERROR
 from deeper.evaluation.visible import visible_at
@@ -76,6 +76,7 @@ def error_table(
     columns: list[list[Any]] = [final[name].to_pylist() for name in ("id", "domain", "user", "method", "k")]
     versions = {(persona, domain, user): (method, k) for persona, domain, user, method, k in zip(*columns, strict=True)}
     users = {key[:2] for key in actual}
+    updaters = updaters_in(methods)
 
     def rows() -> Iterator[dict[str, Any]]:
         for start in range(0, predictions.num_rows, ROWS_AT_ONCE):
@@ -85,7 +86,7 @@ def error_table(
                 if key not in versions or (domain_id, user) not in users or batch.failures[i]:
                     continue
                 domain, window = domains[domain_id], batch.windows[i]
-                places = _places(*versions[key], window, rounds)
+                places = _places(*versions[key], window, rounds, updaters)
                 places = [place for place in places if place.method in methods and place.role in roles]
                 measures = _measures(domain, batch.points(i), batch.distribution(i), actual[domain_id, user, window])
                 if measures:
@@ -174,11 +175,11 @@ def _written(final: pa.Table) -> pa.Table:
     return final.filter(pa.array(is_result, pa.bool_()))
 
 
-def _places(method: str, k: int, window: int, rounds: int) -> Iterator[Place]:
-    """The places of the error that S_k of a method has on a window."""
+def _places(method: str, k: int, window: int, rounds: int, updaters: Sequence[str]) -> Iterator[Place]:
+    """The places of the error that S_k of a method has on a window; S_0 is that of all `updaters`."""
     if method == "initialise":
         roles = {1: "future", 0: "current"}
-        yield from (Place(name, 0, roles[window]) for name in UPDATERS if window in roles)
+        yield from (Place(name, 0, roles[window]) for name in updaters if window in roles)
         steps = ((role, window - offset) for role, offset in ROLE_OFFSETS.items())
         yield from (Place(FROZEN, t, role) for role, t in steps if (role == "previous") <= t <= rounds)
     elif method == "no_persona":
@@ -186,7 +187,7 @@ def _places(method: str, k: int, window: int, rounds: int) -> Iterator[Place]:
             yield Place(method, window - 1, "future")
     elif k <= rounds and window == k + 1:
         yield Place(method, k, "future")
-    elif k <= rounds and method in UPDATERS and window in (k, k - 1):
+    elif k <= rounds and is_updater(method) and window in (k, k - 1):
         yield Place(method, k, "current" if window == k else "previous")
 
 
@@ -246,7 +247,7 @@ def _rows(
     search_n: int = 0,
 ) -> list[dict[str, Any]]:
     keys = {"user": user, "domain": domain}
-    searched = {place: search_n if place.round and place.method in UPDATERS else 0 for place in places}
+    searched = {place: search_n if place.round and is_updater(place.method) else 0 for place in places}
     return [{**keys, **place._asdict(), **measures, **origin, "search_n": n} for place, n in searched.items()]
 
 

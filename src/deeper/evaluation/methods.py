@@ -1,9 +1,11 @@
 """All methods that an evaluation compares: what each predicts from, and the group that reports show it in.
 
 A new updater joins by itself when its module is put into `persona/updaters`. A new baseline needs a row here and a
-function in `evaluation/baselines`.
+function in `evaluation/baselines`. An updater in a file of the user's has no row: every name that is not in the table
+is one. So results can be read and shown without that file.
 """
 
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -49,6 +51,9 @@ _UPDATER_SEES = {
     "full_regeneration": "all ratings up to this window, without the previous persona",
     "slide_regeneration": "the ratings of this window alone, without the previous persona",
 }
+OWN_SEES = "what this updater reads"
+NAME = "[a-z][a-z0-9_]*"
+"""The pattern of every method's name, so that pages and tables can show it as it is."""
 
 TABLE = (
     # Baselines: no language model.
@@ -64,7 +69,7 @@ TABLE = (
     *(Method(name, Group.CONTROLS, _CONTROL_SEES[name]) for name in CONTROL_METHODS),
     # Personas.
     Method(FROZEN, Group.PERSONAS, "the first persona, which is never updated"),
-    *(Method(name, Group.PERSONAS, _UPDATER_SEES.get(name, "what this updater reads")) for name in updaters.UPDATERS),
+    *(Method(name, Group.PERSONAS, _UPDATER_SEES.get(name, OWN_SEES)) for name in updaters.UPDATERS),
 )
 """In the order in which tables show the methods."""
 
@@ -79,3 +84,36 @@ CONTROLS = tuple(name for name in GROUPS[Group.CONTROLS] if name != HISTORY_ONLY
 UPDATERS = tuple(updaters.UPDATERS)
 
 ROLES = tuple(ROLE_OFFSETS)
+
+
+def in_order(names: Iterable[str]) -> list[str]:
+    """Names of methods in the order of tables; updaters of the user's own come last, by name."""
+    found = set(names)
+    return [*(name for name in METHODS if name in found), *sorted(found - SEES.keys())]
+
+
+def group_of(name: str) -> Group:
+    """The group of a method."""
+    return next((group for group, members in GROUPS.items() if name in members), Group.PERSONAS)
+
+
+def by_group(names: Iterable[str]) -> dict[Group, list[str]]:
+    """Names of methods by their groups, in the order of reports; a group without any is left out."""
+    ordered = in_order(names)
+    found = {group: [name for name in ordered if group_of(name) is group] for group in Group}
+    return {group: members for group, members in found.items() if members}
+
+
+def is_updater(name: str) -> bool:
+    """Whether a method is an updater, built-in or the user's own."""
+    return name != FROZEN and group_of(name) is Group.PERSONAS
+
+
+def updaters_in(names: Iterable[str]) -> list[str]:
+    """Those of some methods that are updaters, in the order of tables."""
+    return [name for name in in_order(names) if is_updater(name)]
+
+
+def sees(name: str) -> str:
+    """What a method's prediction is made from."""
+    return SEES.get(name, OWN_SEES)

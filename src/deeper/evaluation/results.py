@@ -16,7 +16,7 @@ from deeper.evaluation.failures import (
     missing_errors,
     reasons_of,
 )
-from deeper.evaluation.methods import BASELINES, FROZEN, HISTORY_ONLY, METHODS, ROLES
+from deeper.evaluation.methods import BASELINES, FROZEN, HISTORY_ONLY, ROLES, in_order
 from deeper.evaluation.results_schema import ErrorEntry, NotAvailableBaseline, Summary
 from deeper.evaluation.text_summary import leak_rates, text_statistics
 from deeper.measure.bootstrap import domain_mean_interval
@@ -100,8 +100,9 @@ def _groups(domains: Sequence[Domain]) -> list[DomainGroup]:
 
 def _errors(table: Cells, groups: Sequence[DomainGroup], rounds: int, seed: int) -> list[ErrorEntry]:
     entries: list[ErrorEntry] = []
+    methods = in_order({key.method for key in table})
     for group in groups:
-        for method in METHODS:
+        for method in methods:
             for t in range(rounds + 1):
                 for role in ROLES:
                     keys = [CellKey(domain, method, t, role) for domain in group.domains]

@@ -9,9 +9,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from deeper.errors import UserError
+from deeper.evaluation.methods import NAME
 
 DIGITS = 6
 
@@ -25,6 +26,7 @@ def _rounded(value: Any) -> Any:
 
 Number = Annotated[float, BeforeValidator(_rounded)]
 NumberOrNone = Annotated[float | None, BeforeValidator(_rounded)]
+MethodName = Annotated[str, Field(pattern=f"^{NAME}$")]
 Ends = tuple[NumberOrNone, NumberOrNone]
 """The low and the high end of a 95 % interval; both None where there is none."""
 
@@ -40,7 +42,7 @@ class ErrorEntry(_Part):
     """
 
     domain: str
-    method: str
+    method: MethodName
     round: int
     role: str
     mae: Number
@@ -64,7 +66,7 @@ class PairedEntry(_Part):
     """
 
     domain: str
-    method: str
+    method: MethodName
     against: str
     round: int
     difference: Number

@@ -12,7 +12,7 @@ everywhere.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -27,6 +27,7 @@ from deeper.persona.predictors import Predictors
 from deeper.persona.search import CANDIDATE, SEARCH, asked_to_choose, candidate_inputs, choose, draw
 from deeper.persona.stages import initialise, update, write_stage
 from deeper.persona.update_input import UPDATE_INPUT, update_row
+from deeper.persona.updaters import MODULES, Updaters
 from deeper.persona.write import Writer
 from deeper.storage.stage import Executor, MadeRows, PlannedStage
 
@@ -85,12 +86,14 @@ class Loop:
         writer: The policy.
         predictors: The predictors.
         domains: By id.
+        updaters: All that a plan may name.
     """
 
     executor: Executor
     writer: Writer
     predictors: Predictors
     domains: Mapping[str, Domain]
+    updaters: Updaters = field(default_factory=lambda: MODULES)
 
     def initialise(self, windows: Windows) -> pa.Table:
         """Write S_0 of all users; rows are sorted by domain and user."""
@@ -99,8 +102,8 @@ class Loop:
 
     def write(self, name: str, rows: Sequence[MakeRow], methods: Sequence[str] = ()) -> pa.Table:
         """Write personas from `UPDATE_INPUT` rows: S_0 without methods, else updates by these methods."""
-        function = update if methods else initialise
-        stage = write_stage(name, function, self.writer, self.domains, methods=methods)
+        function = partial(update, updaters=self._named(methods)) if methods else initialise
+        stage = write_stage(name, function, self.writer, self.domains)
         return self.executor.run(stage, MadeRows(rows, UPDATE_INPUT))
 
     def predict(self, name: str, asked: Sequence[Asked]) -> pa.Table:
@@ -159,6 +162,9 @@ class Loop:
             stages += self.predictors.planned(f"{plan.prefix}predict-{t}", keys)
         return stages
 
+    def _named(self, methods: Sequence[str]) -> Updaters:
+        return {name: self.updaters[name] for name in methods}
+
     def _search(
         self,
         t: int,
@@ -170,7 +176,8 @@ class Loop:
         """Sample candidates and choose among them: `PERSONA` rows of round t, and `SEARCH` rows."""
         updates = pa.Table.from_pylist([make() for make in rows], schema=UPDATE_INPUT)
         inputs = candidate_inputs(updates, self.writer.seed, plan.search_n)
-        stage = write_stage(f"candidates-{t}", draw, self.writer, self.domains, schema=CANDIDATE, methods=plan.methods)
+        function = partial(draw, updaters=self._named(plan.methods))
+        stage = write_stage(f"candidates-{t}", function, self.writer, self.domains, schema=CANDIDATE)
         drawn = self.executor.run(stage, inputs)
         raw = self.predict(f"judge-{t}", asked_to_choose(updates, inputs, drawn))
         predictions = calibrator.calibrate(raw, self.domains)

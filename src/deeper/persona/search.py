@@ -29,6 +29,7 @@ from deeper.persona.recipe import RECIPE
 from deeper.persona.schema import PERSONA
 from deeper.persona.stages import update
 from deeper.persona.update_input import UPDATE_INPUT
+from deeper.persona.updaters import Updaters
 from deeper.persona.write import Writer, Written, persona_row
 
 Row = Mapping[str, Any]
@@ -83,7 +84,7 @@ def candidate_inputs(updates: pa.Table, seed: int, n: int) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=CANDIDATE_INPUT)
 
 
-def draw(table: pa.Table, writer: Writer, domains: Mapping[str, Domain]) -> pa.Table:
+def draw(table: pa.Table, writer: Writer, domains: Mapping[str, Domain], updaters: Updaters) -> pa.Table:
     """Sample the candidates: `CANDIDATE_INPUT` to `CANDIDATE`.
 
     Candidates with the same number share an engine seed, which stands in the column `seed`.
@@ -92,7 +93,8 @@ def draw(table: pa.Table, writer: Writer, domains: Mapping[str, Domain]) -> pa.T
     for candidate in pc.unique(table["candidate"]).to_pylist():
         seed = int.from_bytes(_digest(writer.seed, candidate)[:4]) >> 1
         rows = table.filter(pc.field("candidate") == candidate).select(UPDATE_INPUT.names)
-        written = update(rows, replace(writer, temperature=RECIPE.search_temperature, seed=seed), domains)
+        sampler = replace(writer, temperature=RECIPE.search_temperature, seed=seed)
+        written = update(rows, sampler, domains, updaters)
         numbers = pa.array([candidate] * written.num_rows, pa.int16())
         parts.append(written.append_column(CANDIDATE.field("candidate"), numbers).cast(CANDIDATE))
     return pa.concat_tables(parts)

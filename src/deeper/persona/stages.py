@@ -13,7 +13,7 @@ from deeper.persona.recipe import RECIPE
 from deeper.persona.schema import PERSONA
 from deeper.persona.stage_settings import stage_settings
 from deeper.persona.update_input import initial_prompt, update_input
-from deeper.persona.updaters import MODULES, SHORT_TERM, UPDATERS
+from deeper.persona.updaters import Updaters, needs_short_term, prompt_of
 from deeper.persona.write import Draft, Writer, Written, persona_id, persona_row, write
 from deeper.storage.stage import Stage
 
@@ -41,18 +41,20 @@ def initialise(table: pa.Table, writer: Writer, domains: Mapping[str, Domain]) -
     return _personas(writer, rows, write(writer, drafts))
 
 
-def update(table: pa.Table, writer: Writer, domains: Mapping[str, Domain]) -> pa.Table:
+def update(table: pa.Table, writer: Writer, domains: Mapping[str, Domain], updaters: Updaters) -> pa.Table:
     """Write S_k from S_{k-1} and behaviour, by the updater that each row names: `UPDATE_INPUT` to `PERSONA`.
 
     The short-term personas that some updaters need come first in the output.
     """
     rows = table.to_pylist()
-    merging = [row for row in rows if row["method"] in SHORT_TERM]
-    others = [row for row in rows if row["method"] not in SHORT_TERM]
+    short_term = {name for name, updater in updaters.items() if needs_short_term(updater)}
+    merging = [row for row in rows if row["method"] in short_term]
+    others = [row for row in rows if row["method"] not in short_term]
     short_drafts = [_short_draft(writer, domains, row, row["windows"][-1:]) for row in merging]
-    written = write(writer, short_drafts + [_draft(writer, domains, row) for row in others])
+    written = write(writer, short_drafts + [_draft(writer, domains, updaters, row) for row in others])
     short, final = written[: len(merging)], written[len(merging) :]
-    merged = write(writer, [_draft(writer, domains, row, s.text) for row, s in zip(merging, short, strict=True)])
+    pairs = zip(merging, short, strict=True)
+    merged = write(writer, [_draft(writer, domains, updaters, row, one.text) for row, one in pairs])
     return pa.concat_tables(
         [
             _personas(writer, merging, short, stage="short_term"),
@@ -86,17 +88,15 @@ def write_stage(
     domains: Mapping[str, Domain],
     *,
     schema: pa.Schema = PERSONA,
-    methods: Sequence[str] = (),
 ) -> Stage:
     """Make a stage in which a policy writes personas.
 
     Args:
         name: The stage's name in the run.
-        function: Writes the personas.
+        function: Writes the personas. Bind its updaters with `partial`: their code is then part of the shard's key.
         writer: The policy.
         domains: By id.
         schema: Schema of the output.
-        methods: The updaters that its rows name. Their code is part of the shard's key.
     """
     return Stage(
         name=name,
@@ -104,7 +104,6 @@ def write_stage(
         schema=schema,
         settings=stage_settings(writer.engine, writer.prompts, domains, writer.seed, max_tokens=writer.max_tokens),
         shard_rows=RECIPE.write_rows,
-        looked_up=[MODULES[method] for method in methods],
         ask_again=[name for name in UPDATE_KEYS if name in schema.names] if may_answer_later(writer.engine) else [],
     )
 
@@ -116,9 +115,11 @@ def _short_draft(
     return Draft(initial_prompt(writer.prompts, domains[row["domain"]], windows, writer.max_tokens), _titles(row))
 
 
-def _draft(writer: Writer, domains: Mapping[str, Domain], row: Mapping[str, Any], short_term: str = "") -> Draft:
+def _draft(
+    writer: Writer, domains: Mapping[str, Domain], updaters: Updaters, row: Mapping[str, Any], short_term: str = ""
+) -> Draft:
     seen = update_input(row, domains[row["domain"]], writer.max_tokens, short_term)
-    return Draft(UPDATERS[row["method"]](writer.prompts, seen), _titles(row), row["persona"])
+    return Draft(prompt_of(updaters[row["method"]], writer.prompts, seen), _titles(row), row["persona"])
 
 
 def _titles(row: Mapping[str, Any]) -> frozenset[str]:

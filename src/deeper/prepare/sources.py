@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from deeper.domains import BUILTIN
-from deeper.errors import UserError
+from deeper.errors import UserError, choose_from
 
 KEEP_FIRST, KEEP_LAST = "first", "last"
 """Which of several ratings of one user and item to keep, the earliest or the latest. Real ratings go before
@@ -65,5 +65,5 @@ def find_source(name: str) -> tuple[str, Source]:
     ids = {alias: domain.id for domain in BUILTIN.values() for alias in (domain.id, *domain.aliases)}
     found = ids.get(name, name)
     if found not in SOURCES:
-        raise UserError(f"deeper prepare has no domain {name!r}", do=f"choose from {', '.join(SOURCES)}")
+        raise UserError(f"deeper prepare has no domain {name!r}", do=choose_from(SOURCES, name))
     return found, SOURCES[found]

@@ -12,10 +12,10 @@ import io
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from deeper.evaluation.methods import FROZEN, GROUPS, UPDATERS, Group
+from deeper.evaluation.methods import FROZEN, Group, by_group, group_of
 from deeper.evaluation.results_schema import ErrorEntry, Results
 from deeper.report.overview import COMPARED_WITH, Overview
-from deeper.report.palette import INKS, label
+from deeper.report.palette import ink, label
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -83,12 +83,8 @@ def figures(results: Results) -> dict[str, bytes]:
 
 def _by_round(view: Overview, domain: str) -> "Figure":
     found = view.future(domain)
-    groups = {
-        group: [name for name in members if name in found]
-        for group, members in GROUPS.items()
-        if group is not Group.USER_MEDIAN
-    }
-    groups = {group: names for group, names in groups.items() if names} or {Group.USER_MEDIAN: list(found)}
+    groups = {group: names for group, names in by_group(found).items() if group is not Group.USER_MEDIAN}
+    groups = groups or {Group.USER_MEDIAN: list(found)}
     figure, panels = _panels(1, len(groups), 1.8)
     for axes, (group, names) in zip(panels, groups.items(), strict=True):
         shown = [*names, *(["user_median"] if "user_median" in found and "user_median" not in names else [])]
@@ -105,9 +101,9 @@ def _by_domain(view: Overview) -> "Figure":
     columns = 3
     rows = -(-len(view.domains) // columns)
     figure, panels = _panels(rows, columns, 1.6 * rows, share=False)
-    shown = ("user_median", FROZEN, *UPDATERS)
+    shown = (Group.PERSONAS, Group.USER_MEDIAN)
     for axes, name in zip(panels, view.domains, strict=False):
-        _lines(axes, {m: entries for m, entries in view.future(name).items() if m in shown})
+        _lines(axes, {m: entries for m, entries in view.future(name).items() if group_of(m) in shown})
         axes.set_title(view.label(name), fontsize=7)
     for axes in panels[len(view.domains) :]:
         axes.set_axis_off()
@@ -124,17 +120,24 @@ def _by_domain(view: Overview) -> "Figure":
 def _lines(axes: "Axes", found: Mapping[str, Sequence[ErrorEntry]]) -> None:
     """Draw a line with intervals for each method, shifted a little so that no interval covers another."""
     for i, (method, entries) in enumerate(found.items()):
-        ink, shift = INKS[method], 0.05 * (i - (len(found) - 1) / 2)
+        drawn, shift = ink(method), 0.05 * (i - (len(found) - 1) / 2)
         rounds = [entry.round + shift for entry in entries]
         errors = [entry.mae for entry in entries]
         known = [(t, *entry.ci) for t, entry in zip(rounds, entries, strict=True) if entry.ci[0] is not None]
         if known:
             at, low, high = zip(*known, strict=True)
-            axes.vlines(at, low, high, color=ink.light, linewidth=0.8, alpha=0.6)
-        style = (0, tuple(float(dash) for dash in ink.dash.split())) if ink.dash else "solid"
+            axes.vlines(at, low, high, color=drawn.light, linewidth=0.8, alpha=0.6)
+        style = (0, tuple(float(dash) for dash in drawn.dash.split())) if drawn.dash else "solid"
         marker = MARKERS[i % len(MARKERS)]
         axes.plot(
-            rounds, errors, color=ink.light, linestyle=style, linewidth=1.1, marker=marker, ms=2.6, label=label(method)
+            rounds,
+            errors,
+            color=drawn.light,
+            linestyle=style,
+            linewidth=1.1,
+            marker=marker,
+            ms=2.6,
+            label=label(method),
         )
     last = max((entry.round for entries in found.values() for entry in entries), default=0)
     axes.set_xticks(range(last + 1))
@@ -174,10 +177,10 @@ def _rows(panels: Mapping[str, Sequence[Row]], axis_label: str, title: str) -> "
     figure, drawn = _panels(1, len(panels), 0.16 * len(methods) + 0.3)
     for axes, (name, rows) in zip(drawn, panels.items(), strict=True):
         for method, value, low, high in rows:
-            y, ink = -methods.index(method), INKS[method].light
+            y, colour = -methods.index(method), ink(method).light
             if low is not None and high is not None:
-                axes.hlines(y, low, high, color=ink, linewidth=1.1)
-            axes.plot(value, y, "o", color=ink, ms=3.4)
+                axes.hlines(y, low, high, color=colour, linewidth=1.1)
+            axes.plot(value, y, "o", color=colour, ms=3.4)
         axes.axvline(0, color="#1c1e21", linewidth=0.7)
         axes.grid(axis="x")
         axes.grid(visible=False, axis="y")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from html import escape
 
 from deeper.errors import printable
-from deeper.evaluation.methods import FROZEN, GROUPS, HISTORY_ONLY, METHODS, ROLES, UPDATERS
+from deeper.evaluation.methods import FROZEN, HISTORY_ONLY, ROLES, by_group, updaters_in
 from deeper.evaluation.results_schema import ErrorEntry, MissingError, PairedEntry, Results
 from deeper.report.failed import missing_word
 from deeper.report.palette import label
@@ -54,8 +54,8 @@ class Overview:
     @property
     def methods(self) -> list[str]:
         """The methods with an error, group by group."""
-        found = {entry.method for entry in self.results.errors}
-        return [name for members in GROUPS.values() for name in members if name in found]
+        groups = by_group(entry.method for entry in self.results.errors)
+        return [name for members in groups.values() for name in members]
 
     def last_of(self, domain: str | None) -> int:
         """The last round with a held-out error of a domain, missing or not."""
@@ -129,14 +129,13 @@ class Overview:
             has_history = entry.prediction == "history"
             if entry.domain == domain and entry.role == "future" and has_history is with_history:
                 found.setdefault(entry.method, []).append(entry)
-        order = [*self.methods, *METHODS]
-        return {name: sorted(found[name], key=lambda e: e.round) for name in sorted(found, key=order.index)}
+        return {name: sorted(found[name], key=lambda e: e.round) for name in self.methods if name in found}
 
 
 def lead(view: Overview) -> str:
     """The first paragraphs: the size of the run, its main result, and its notes."""
     results, config = view.results, view.results.config
-    updaters = [name for name in UPDATERS if name in config["methods"]]
+    updaters = updaters_in(config["methods"])
     size = (
         f"{_counted(sum(results.users.values()), 'user')} of {_counted(len(results.users), 'domain')}, "
         f"{_counted(config['rounds'], 'round')}, {_counted(len(updaters), 'updater')}."

@@ -1,8 +1,9 @@
 """Colours and dashes of the methods, the same in every page and figure."""
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
-from deeper.evaluation.methods import BASELINES, CONTROLS, HISTORY_ONLY, UPDATERS
+from deeper.evaluation.methods import BASELINES, CONTROLS, HISTORY_ONLY
 
 
 class Ink(NamedTuple):
@@ -13,8 +14,9 @@ class Ink(NamedTuple):
     dash: str = ""
 
 
+OWN_INK = Ink("#5b46a8", "#b7a6f5", "5 2")
+"""Of updaters that have no ink of their own."""
 INKS = {
-    **dict.fromkeys(UPDATERS, Ink("#5b46a8", "#b7a6f5", "5 2")),
     "refine": Ink("#0063a6", "#6db8ff"),
     "incremental_update": Ink("#8a5a00", "#e3b34f"),
     "hierarchical_merge": Ink("#00734f", "#4fd1a5"),
@@ -25,13 +27,23 @@ INKS = {
     **{name: Ink("#6f6f6f", "#9d9d9d", "1 3") for name in BASELINES[1:]},
     **{name: Ink("#4d6a7d", "#93b3c7", "4 2 1 2") for name in (*CONTROLS, HISTORY_ONLY)},
 }
-"""By method. Updaters of an extension share one ink. The other hues stay apart for colour-blind readers, and every line
-has its name beside it."""
+"""By method. The hues stay apart for colour-blind readers, and every line has its name beside it."""
 
 
-def variables(dark: bool) -> str:
-    """The methods' colours as CSS custom properties, for light or dark pages."""
-    return "".join(f"--{name}:{ink.dark if dark else ink.light};" for name, ink in INKS.items())
+def ink(method: str) -> Ink:
+    """How a method is drawn."""
+    return INKS.get(method, OWN_INK)
+
+
+def variables(dark: bool, methods: Iterable[str] = ()) -> str:
+    """The methods' colours as CSS custom properties, for light or dark pages.
+
+    Args:
+        dark: For dark pages.
+        methods: Methods of the page, among them updaters that have no ink of their own.
+    """
+    inks = {**INKS, **{name: ink(name) for name in methods}}
+    return "".join(f"--{name}:{one.dark if dark else one.light};" for name, one in inks.items())
 
 
 def label(name: str) -> str:

@@ -111,8 +111,12 @@ def _source(name: str) -> Path | None:
     if file is None or not file.endswith(".py") or name == PACKAGE:
         return None
     path = Path(file).resolve()
-    is_installed = str(path).startswith(_PYTHON) or _INSTALLED & set(path.parts)
-    return None if is_installed and name.partition(".")[0] != PACKAGE or not path.is_file() else path
+    return None if is_installed(path) and name.partition(".")[0] != PACKAGE or not path.is_file() else path
+
+
+def is_installed(path: Path) -> bool:
+    """Whether a file belongs to Python itself, or was installed with pip or the system."""
+    return path.is_relative_to(_PYTHON) or bool(_INSTALLED & set(path.parts))
 
 
 def _file_of(name: str) -> str | None:

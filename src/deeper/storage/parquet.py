@@ -16,5 +16,6 @@ def read_parquet(path: Path) -> pa.Table:
         OSError: The file cannot be read.
         ValueError: The file is not Parquet.
     """
-    with pq.ParquetFile(path, page_checksum_verification=True) as file:
+    # pyarrow opens no path whose name is not in UTF-8; Python does.
+    with path.open("rb") as stream, pq.ParquetFile(stream, page_checksum_verification=True) as file:
         return file.read(use_threads=False)

@@ -224,6 +224,8 @@ def _check_same(config: Path, settings: RunSettings) -> None:
     except (ValueError, RecursionError) as error:
         raise UserError(f"the settings of the run cannot be read ({error})", where=str(config), do=do) from error
     new = json.loads(settings.model_dump_json())
+    # A run that is older than a setting was made with its default.
+    old = {**type(settings).model_construct().model_dump(mode="json"), **old}
     for name, part in new.items():
         # Some parts of a group of settings may change in a run; dumps leave them out.
         if isinstance(part, dict) and isinstance(old.get(name), dict):

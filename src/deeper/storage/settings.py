@@ -8,7 +8,7 @@ from typing import Any, ClassVar, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from deeper.errors import UserError
+from deeper.errors import UserError, choose_from
 
 
 class RunSettings(BaseModel):
@@ -75,6 +75,14 @@ def resolve(
         for problem in error.errors():
             name = ".".join(str(part) for part in problem["loc"])
             origin = f"{config}: {name}" if name.split(".")[0] in stored.keys() - flags.keys() else name
-            problems.append(f"{origin}: {problem['msg'].removeprefix('Value error, ')}")
+            problems.append(f"{origin}: {_said(problem, kind)}")
         do = f"correct the value; deeper {kind.command} --help explains each setting"
         raise UserError("; ".join(problems), do=do) from error
+
+
+def _said(problem: Any, kind: type[RunSettings]) -> str:
+    """What is wrong with a value, in words for the user."""
+    if problem["type"] == "extra_forbidden":
+        name = str(problem["loc"][0])
+        return f"there is no such setting; {choose_from(kind.model_fields, name)}"
+    return problem["msg"].removeprefix("Value error, ")

@@ -41,7 +41,7 @@ def catch_up(users: Sequence[TrackedUser], models: Models) -> None:
         new, known = [one for one in due if not one.versions], [one for one in due if one.versions]
         for batch in _batches([one for one in known if one.prediction() is None], RECIPE.predict_rows):
             _predict(batch, models)
-        for method, group in (("initialise", new), ("refine", known)):
+        for method, group in (("initialise", new), (models.updater, known)):
             for batch in _batches(group, RECIPE.write_rows):
                 failures += _write(batch, method, models)
         due = [tracked for tracked in due if tracked.is_due and not tracked.attempts]

@@ -11,7 +11,8 @@ from pydantic import TypeAdapter
 
 from deeper.behaviour.splits import some_of_each_domain
 from deeper.commands.execution.engines import make_engines, servers_of
-from deeper.commands.execution.shipped import licence_note, with_shipped
+from deeper.commands.execution.own_updaters import only_updater
+from deeper.commands.execution.shipped import notes_on_shipped, with_shipped
 from deeper.domains import Domain, find_domain, load_domain
 from deeper.engine import Engine
 from deeper.errors import UserError
@@ -47,6 +48,11 @@ class Models:
     calibration: Calibration
     domain: Domain
 
+    @property
+    def updater(self) -> str:
+        """The method that refines personas."""
+        return next(iter(self.loop.updaters))
+
     def predict(self, asked: Sequence[Asked]) -> list[dict[str, Any]]:
         """Predict windows from personas: calibrated `PREDICTION` rows."""
         raw = self.loop.predict("predict", asked)
@@ -81,8 +87,8 @@ def settings_of(
         name: engine if isinstance(engine, str) else GIVEN for name, engine in engines.items() if engine is not None
     }
     found = with_shipped(resolve(TrackerSettings, None, {**settings, **specs}), untuned)
-    if note := licence_note(found):
-        log.warning(note)
+    for note in notes_on_shipped(found, untuned):
+        log.warning("note: %s", note)
     return found
 
 
@@ -110,7 +116,8 @@ def make_models(settings: TrackerSettings, domain: Domain, policy: Engine | str,
     writer = Writer(engines["policy"], prompts, settings.max_persona_tokens, settings.seed)
     domains = {domain.id: domain}
     predictors = Predictors([engines["predictor"]], [None], prompts, domains, settings.readout, settings.seed)
-    return Models(Loop(InMemory(), writer, predictors, domains), UNCALIBRATED, domain)
+    loop = Loop(InMemory(), writer, predictors, domains, only_updater(settings.updater))
+    return Models(loop, UNCALIBRATED, domain)
 
 
 def identity(settings: TrackerSettings, models: Models) -> str:

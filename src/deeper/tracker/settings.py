@@ -17,6 +17,7 @@ from deeper.commands.execution.shared_settings import (
     PromptFolder,
     ReadoutName,
     Seed,
+    UpdaterFile,
 )
 from deeper.engine import ServerSettings
 from deeper.storage.settings import RunSettings
@@ -37,6 +38,7 @@ class TrackerSettings(RunSettings):
     policy_server: PolicyServer = ServerSettings()
     predictor_server: PredictorServer = ServerSettings()
     precision: ModelPrecision = "auto"
+    updater: UpdaterFile = ""
     readout: ReadoutName = "auto"
     max_persona_tokens: MaxPersonaTokens = Field(default=120, description=SHIPPED_TOKENS)
     prompts: PromptFolder = ""

@@ -39,7 +39,7 @@ class Version:
     Attributes:
         number: 0, 1, …
         text: The persona.
-        method: "initialise", "refine", or "user" for a correction by the user.
+        method: "initialise", "refine" or an updater of your own, or "user" for a correction by the user.
         k: The last window that it has seen, W_k.
         time: When it was written.
         changes: The changes from the version before, word by word.

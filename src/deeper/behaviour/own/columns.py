@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from deeper.errors import UserError
+from deeper.errors import UserError, choose_from
 
 FIELDS = ("user", "title", "rating", "time", "item")
 """Fields of a rating. Without `item` (an id), the title identifies the item; without `time`, rows are in time order."""
@@ -67,9 +67,7 @@ def find_columns(header: Sequence[str], given: Mapping[str, str], noun: str = ""
         UserError: A named field or column does not exist, or two fields have the same column.
     """
     if unknown := [name for name in given if name not in FIELDS]:
-        raise UserError(
-            f"there is no field {', '.join(unknown)}", where="columns", do=f"choose from {', '.join(FIELDS)}"
-        )
+        raise UserError(f"there is no field {', '.join(unknown)}", where="columns", do=choose_from(FIELDS, *unknown))
     if absent := [name for name in given.values() if name and name not in header]:
         raise UserError(
             f"the file has no column {', '.join(map(repr, absent))}",

@@ -31,7 +31,7 @@ from deeper.behaviour.windows import (
     to_windows,
 )
 from deeper.domains import BUILTIN, Domain, load_domain
-from deeper.errors import UserError
+from deeper.errors import UserError, choose_from
 
 FILES = ("behaviour.csv", "behaviour.parquet")
 DOMAIN_FILE = "domain.toml"
@@ -147,7 +147,7 @@ def _domain(row: Mapping[str, Any], where: str, known: dict[str, Domain], own: D
         )
     name = row["domain"]
     if not isinstance(name, str) or name not in known:
-        choice = f"choose from {', '.join(known)}"
+        choice = choose_from(known, str(name))
         raise UserError(
             f"unknown domain {name!r:.60}",
             where=where,

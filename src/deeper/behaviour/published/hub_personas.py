@@ -16,7 +16,7 @@ import pyarrow as pa
 from deeper.behaviour.published.records import require_name, require_text
 from deeper.behaviour.published.text_files import json_line, json_records, write_folder
 from deeper.domains import find_domain
-from deeper.errors import UserError
+from deeper.errors import UserError, choose_from
 
 PERSONA_TEXT = pa.schema(
     [
@@ -62,7 +62,7 @@ def find_method(name: str) -> str:
     """
     if method := _ALIASES.get(re.sub(r"[^a-z]", "", name.lower())):
         return method
-    raise UserError(f"unknown method {name!r}", do=f"choose from {', '.join(PUBLISHED_METHODS.values())}")
+    raise UserError(f"unknown method {name!r}", do=choose_from(PUBLISHED_METHODS.values(), name))
 
 
 def read_personas(folder: Path) -> pa.Table:

@@ -16,6 +16,7 @@ METAVARS = {
     "personas": "FILE,…",
     "ratings": "FILE,…",
     "roles": "ROLE,…",
+    "updater": "FILE.py,…",
 }
 """How help texts name the values of lists that are neither names nor numbers."""
 
@@ -42,6 +43,7 @@ def settings_options(preset: dict[str, Any], kind: type[RunSettings] = Settings)
                 name,
                 is_flag=is_flag,
                 default=None,
+                multiple=is_list,
                 type=click.Choice(choices) if choices and not is_list else None,
                 metavar=None if is_flag or (choices and not is_list) else _metavar(name, default, field.annotation),
                 help=f"{field.description}{explained}",
@@ -67,10 +69,12 @@ def preset_option(presets: Iterable[str], about: str) -> Callable[[F], F]:
 
 
 def given(flags: dict[str, Any], kind: type[RunSettings] = Settings) -> dict[str, Any]:
-    """The flags that the user gave, with lists split at commas."""
+    """The flags that the user gave. A list may be one flag with commas, several flags, or both."""
     found: dict[str, Any] = {}
     for name, value in flags.items():
-        if value is not None:
-            is_list = isinstance(kind.model_fields[name].default, tuple)
-            found[name] = tuple(part.strip() for part in value.split(",") if part.strip()) if is_list else value
+        is_list = isinstance(kind.model_fields[name].default, tuple)
+        if is_list and value:
+            found[name] = tuple(part.strip() for part in ",".join(value).split(",") if part.strip())
+        elif not is_list and value is not None:
+            found[name] = value
     return found

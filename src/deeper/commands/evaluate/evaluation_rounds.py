@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from deeper.behaviour.users import Key, Windows, key_of, keys_of
 from deeper.commands.evaluate.settings import Settings
 from deeper.commands.execution.population import Population
-from deeper.evaluation.methods import CONTROLS, HISTORY_ONLY, UPDATERS
+from deeper.evaluation.methods import CONTROLS, HISTORY_ONLY, updaters_in
 from deeper.persona.calibration import UNCALIBRATED, Calibration, Calibrator, fit_calibration
 from deeper.persona.cross_fit import CrossFit, cross_fit
 from deeper.persona.rounds import Loop, RoundsPlan, Row, asked_for, carried
@@ -78,7 +78,7 @@ class EvaluationRounds:
         ]
         if self._fits_history:
             stages += self.loop.planned(self._fitting_plan, self.population.calibration)
-        if chosen := self._chosen(CONTROLS):
+        if chosen := self._controls_chosen:
             rows = self._control_rows(chosen)
             keys = [key for key, method, k in rows if method == "no_persona" or k + 1 < len(everyone[key])]
             stages += self.loop.predictors.planned("predict-controls", keys)
@@ -103,7 +103,7 @@ class EvaluationRounds:
             fitting_rows = [row for row in rows if key_of(row) not in windows]
             fitting += self._fitting_rounds(fitting_rows, fitting[0], calibration)
             personas.append(self._controls([HISTORY_ONLY]))
-        if chosen := self._chosen(CONTROLS):
+        if chosen := self._controls_chosen:
             personas.append(self._controls(chosen))
             predictions.append(self._predict_controls(personas[-1], calibration))
 
@@ -130,17 +130,25 @@ class EvaluationRounds:
         return self._has_history and bool(self.population.calibration)
 
     @property
+    def _updaters(self) -> list[str]:
+        return updaters_in(self.settings.methods)
+
+    @property
+    def _controls_chosen(self) -> list[str]:
+        return [name for name in CONTROLS if name in self.settings.methods]
+
+    @property
     def _plan(self) -> RoundsPlan:
         # In-sample roles predict from the last persona too; the role future needs a next window.
         after = 1 if tuple(self.settings.roles) == ("future",) else 0
         return RoundsPlan(
-            self.settings.rounds, self._chosen(UPDATERS), self.settings.roles, after, search_n=self.settings.search_n
+            self.settings.rounds, self._updaters, self.settings.roles, after, search_n=self.settings.search_n
         )
 
     @property
     def _fitting_plan(self) -> RoundsPlan:
         """Rounds of the first chosen updater. History needs personas refined as often as those of eval users."""
-        return RoundsPlan(self.settings.rounds, self._chosen(UPDATERS)[:1], prefix="fit-")
+        return RoundsPlan(self.settings.rounds, self._updaters[:1], prefix="fit-")
 
     def _everyone(self) -> Windows:
         return {**self.population.eval, **self.population.calibration}
@@ -154,7 +162,7 @@ class EvaluationRounds:
         rounds = self.settings.rounds
         if key not in self.population.eval:
             # If no persona is updated, history is fitted on predictions from S_0.
-            return range(1, rounds + 2) if self._has_history and not self._chosen(UPDATERS) else [1]
+            return range(1, rounds + 2) if self._has_history and not self._updaters else [1]
         ks = range(rounds + 2) if "frozen" in self.settings.methods else range(2)
         is_in_sample = bool({"current", "previous"} & set(self.settings.roles))
         return [k for k in ks if k or is_in_sample]
@@ -206,7 +214,3 @@ class EvaluationRounds:
         ]
         raw = self.loop.predict("predict-controls", asked_for(wanted, self.population.eval))
         return calibration.calibrate(raw, self.loop.domains)
-
-    def _chosen(self, names: Sequence[str]) -> list[str]:
-        """Those of `names` that the settings choose."""
-        return [name for name in names if name in self.settings.methods]

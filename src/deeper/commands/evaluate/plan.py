@@ -10,6 +10,7 @@ from deeper.behaviour.splits import user_hash
 from deeper.behaviour.users import Key
 from deeper.commands.evaluate.settings import Settings
 from deeper.commands.execution.engines import make_engines, servers_of
+from deeper.commands.execution.own_updaters import load_updaters
 from deeper.commands.execution.population import Population, choose_population, on_all, on_validation
 from deeper.engine import Engine
 from deeper.engine.adapter import load_adapter
@@ -17,6 +18,7 @@ from deeper.errors import UserError
 from deeper.persona.predictors import Predictors
 from deeper.persona.prompts.templates import Prompts, load_prompts
 from deeper.persona.rounds import Loop
+from deeper.persona.updaters import Updaters
 from deeper.persona.write import Writer
 from deeper.storage.stage import Executor
 
@@ -33,6 +35,7 @@ class RunPlan:
         population: The users to evaluate and the calibration users.
         engines: By role.
         notes: What readers of the results must know about the data.
+        updaters: The built-in updaters, and the user's own.
     """
 
     settings: Settings
@@ -42,6 +45,7 @@ class RunPlan:
     population: Population
     engines: dict[str, Engine]
     notes: list[str]
+    updaters: Updaters
 
     def loop(self, executor: Executor) -> Loop:
         """The loop of the run: its policy and its predictor."""
@@ -50,7 +54,7 @@ class RunPlan:
         predictors = Predictors(
             [self.engines["predictor"]], [None], self.prompts, domains, settings.readout, settings.seed
         )
-        return Loop(executor, writer, predictors, domains)
+        return Loop(executor, writer, predictors, domains, self.updaters)
 
 
 def make_plan(settings: Settings) -> RunPlan:
@@ -60,6 +64,7 @@ def make_plan(settings: Settings) -> RunPlan:
         UserError: The data, the settings or an engine cannot be used.
     """
     prompts = load_prompts(Path(settings.prompts) if settings.prompts else None)
+    updaters = load_updaters(settings.updater)
     loaded, look = _load(settings)
     if settings.split == "validation":
         loaded = on_validation(loaded)
@@ -89,7 +94,7 @@ def make_plan(settings: Settings) -> RunPlan:
         settings.precision,
         servers_of(settings),
     )
-    return RunPlan(settings, prompts, loaded, look, population, engines, notes)
+    return RunPlan(settings, prompts, loaded, look, population, engines, notes, updaters)
 
 
 def _load(settings: Settings) -> tuple[Loaded, RatingsSummary | None]:

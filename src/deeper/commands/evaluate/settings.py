@@ -3,8 +3,9 @@
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
+from deeper.commands.execution.own_updaters import own_methods
 from deeper.commands.execution.shared_settings import (
     SHIPPED_TOKENS,
     Data,
@@ -20,8 +21,10 @@ from deeper.commands.execution.shared_settings import (
     PromptFolder,
     ReadoutName,
     Seed,
+    UpdaterFiles,
 )
 from deeper.engine import ServerSettings
+from deeper.errors import choose_from
 from deeper.evaluation.methods import BASELINES, CONTROLS, ROLES, UPDATERS
 from deeper.storage.settings import RunSettings, resolve
 
@@ -72,8 +75,11 @@ class Settings(RunSettings):
         "prediction = history).",
     )
     rounds: int = Field(default=4, ge=0, le=100, description="How often each persona is refined.")
+    updater: UpdaterFiles = ()
     methods: tuple[str, ...] = Field(
-        default=CHOICES, description=f"Updaters, controls and baselines to compare: {', '.join(CHOICES)}."
+        default=CHOICES,
+        validate_default=True,
+        description=f"Updaters, controls and baselines to compare: {', '.join(CHOICES)}.",
     )
     roles: tuple[str, ...] = Field(
         default=ROLES,
@@ -122,18 +128,20 @@ class Settings(RunSettings):
 
     @field_validator("methods")
     @classmethod
-    def _known(cls, methods: tuple[str, ...]) -> tuple[str, ...]:
-        if unknown := [method for method in methods if method not in CHOICES]:
-            raise ValueError(f"unknown method {', '.join(unknown)}; choose from {', '.join(CHOICES)}")
+    def _known(cls, methods: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        own = own_methods(info.data.get("updater", ()))
+        choices = (*CHOICES, *own)
+        if unknown := [method for method in methods if method not in choices]:
+            raise ValueError(f"unknown method {', '.join(unknown)}; {choose_from(choices, *unknown)}")
         if not methods:
             raise ValueError("no method is given; name at least one")
-        return tuple(choice for choice in CHOICES if choice in methods)
+        return tuple(choice for choice in choices if choice in (*methods, *own))
 
     @field_validator("roles")
     @classmethod
     def _known_roles(cls, roles: tuple[str, ...]) -> tuple[str, ...]:
         if unknown := [role for role in roles if role not in ROLES]:
-            raise ValueError(f"unknown role {', '.join(unknown)}; choose from {', '.join(ROLES)}")
+            raise ValueError(f"unknown role {', '.join(unknown)}; {choose_from(ROLES, *unknown)}")
         return tuple(role for role in ROLES if role in roles or role == "future")
 
 

@@ -100,7 +100,7 @@ def check_adapter(role: AdapterKind, folder: Path, templates: Mapping[str, str])
         raise UserError(
             f"the adapter was trained with another text of the prompt{'s' * (len(changed) > 1)} {', '.join(changed)}",
             where=str(folder),
-            do="use the prompts it was trained with (setting prompts), or train it again",
+            do="use the prompts it was trained with (setting prompts), name no adapter, or train it again",
         )
     return adapter
 

@@ -5,8 +5,9 @@ A settings class takes one with a default: `seed: Seed = 1`. The order of its fi
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
+from deeper.commands.execution.own_updaters import own_methods
 from deeper.engine import Precision, ServerSettings
 
 Data = Annotated[
@@ -71,5 +72,30 @@ SHIPPED_TOKENS = "Longest persona in tokens, for all methods. 72 with the packag
 """The same where the package's adapters are the default."""
 PromptFolder = Annotated[
     str, Field(description="Folder of your own prompts. Each replaces the built-in prompt of the same name.")
+]
+
+
+def _nameable(files: tuple[str, ...]) -> tuple[str, ...]:
+    own_methods(files)
+    return files
+
+
+def _nameable_if_given(file: str) -> str:
+    own_methods([file] if file else [])
+    return file
+
+
+UpdaterFiles = Annotated[
+    tuple[str, ...],
+    Field(
+        description="Files with updaters of your own, such as mine.py. Each joins the methods under its file's name. "
+        "docs/extend.md shows one."
+    ),
+    AfterValidator(_nameable),
+]
+UpdaterFile = Annotated[
+    str,
+    Field(description="File with an updater of your own, such as mine.py, in place of refine."),
+    AfterValidator(_nameable_if_given),
 ]
 Seed = Annotated[int, Field(ge=0, lt=2**31, description="Seed for everything random.")]

@@ -19,6 +19,7 @@ DECIDING = (
 )
 """Settings that count as chosen once they are given."""
 LICENCE = "CC BY-NC 4.0, for research use only"
+INSTEAD = "for commercial use, choose --untuned or another model"
 
 
 def with_shipped(settings: AnySettings, untuned: bool = False) -> AnySettings:
@@ -29,13 +30,9 @@ def with_shipped(settings: AnySettings, untuned: bool = False) -> AnySettings:
             as chosen if it was given to the constructor, even with its default value.
         untuned: Take no shipped adapter.
     """
-    chosen = settings.model_fields_set
-    taken: dict[str, Any] = {
-        f"{role}_adapter": adapter
-        for role, adapter in ADAPTERS.items()
-        if not untuned and not chosen & {"prompts", f"{role}_engine", f"{role}_adapter"}
-    }
-    if "policy_adapter" in taken and "max_persona_tokens" not in chosen:
+    roles = [] if untuned or _has_own_prompts(settings) else _left_alone(settings)
+    taken: dict[str, Any] = {f"{role}_adapter": ADAPTERS[role] for role in roles}
+    if "policy_adapter" in taken and "max_persona_tokens" not in settings.model_fields_set:
         taken["max_persona_tokens"] = POLICY_TOKENS
     return settings.model_copy(update=taken)
 
@@ -46,10 +43,33 @@ def without_shipped(settings: AnySettings, roles: Iterable[str]) -> AnySettings:
     return settings.model_copy(update={name: "" for name, own in shipped.items() if getattr(settings, name) == own})
 
 
-def licence_note(settings: RunSettings) -> str:
-    """One line on the licence of the shipped adapters that the settings name; empty if they name none."""
+def notes_on_shipped(settings: RunSettings, untuned: bool) -> list[str]:
+    """What a user has to know of the shipped adapters: the licence of those in use, and why some are not.
+
+    Args:
+        settings: What `with_shipped` returned.
+        untuned: What it was given.
+    """
     named = {getattr(settings, f"{role}_adapter") for role in ADAPTERS}
-    used = [adapter for adapter in ADAPTERS.values() if adapter in named]
-    if not used:
-        return ""
-    return f"note: using the adapter{'s' * (len(used) > 1)} of the package, {' and '.join(used)} ({LICENCE})"
+    notes: list[str] = []
+    if used := [adapter for adapter in ADAPTERS.values() if adapter in named]:
+        many = "s" * (len(used) > 1)
+        notes.append(f"using the adapter{many} of the package, {' and '.join(used)} ({LICENCE}); {INSTEAD}")
+    if (roles := _left_alone(settings)) and _has_own_prompts(settings) and not untuned:
+        left = " and ".join(ADAPTERS[role] for role in roles)
+        flags = " or ".join(f"--{role}-adapter {ADAPTERS[role]}" for role in roles)
+        notes.append(
+            f"your own prompts are not those that {left} learnt, so the model runs without adapters, as with "
+            f"--untuned. If you left an adapter's prompts as they are, name it: {flags}"
+        )
+    return notes
+
+
+def _has_own_prompts(settings: RunSettings) -> bool:
+    return "prompts" in settings.model_fields_set
+
+
+def _left_alone(settings: RunSettings) -> list[str]:
+    """The roles for which the user chose neither an engine nor an adapter."""
+    chosen = settings.model_fields_set
+    return [role for role in ADAPTERS if not chosen & {f"{role}_engine", f"{role}_adapter"}]

@@ -9,12 +9,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from hashlib import blake2b
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pyarrow as pa
 
 from deeper.behaviour.load import load_windows
 from deeper.behaviour.recipe import RECIPE as BEHAVIOUR_RECIPE
+from deeper.commands.execution.own_updaters import only_updater
 from deeper.commands.pairs.layout import REPORT, TRAIN, VALIDATION, lines_of, table_of
 from deeper.commands.pairs.report import PairCounts, PairSource, PairsReport
 from deeper.commands.pairs.settings import PairSettings
@@ -27,6 +29,7 @@ from deeper.learning.preferences.recipe import PAIR_RECIPE, REWARD_RECIPE
 from deeper.learning.preferences.rewarded_contexts import RewardedContext, pool_runs, rewarded_contexts
 from deeper.learning.preferences.schema import CONTEXT, DIRECTION, REWARD
 from deeper.persona.prompts.templates import Prompts, load_prompts
+from deeper.storage.code_hash import own_hash
 from deeper.storage.layout import CONTEXTS_FILE, DIRECTIONS_FILE, MANIFEST_FILE, REWARD_REPORT_FILE, REWARDS_FILE
 from deeper.storage.provenance import provenance
 from deeper.storage.recipes import dump_recipes
@@ -129,9 +132,10 @@ def _already(settings: PairSettings, found: Sequence[_Run], out: Path) -> dict[s
 
 
 def _check_together(found: Sequence[_Run]) -> None:
-    """Refuse runs with different prompts, length limits or rewards."""
+    """Refuse runs with different prompts, updaters, length limits or rewards."""
     compared: list[tuple[str, list[Any]]] = [
         ("prompts", [", ".join(map(" ".join, run.manifest["templates"].items())) for run in found]),
+        ("updaters", [run.sampled.updater or "refine" for run in found]),
         ("max_persona_tokens", [run.sampled.max_persona_tokens for run in found]),
         ("rewards", [run.measured for run in found]),
     ]
@@ -167,7 +171,8 @@ def _pool(found: Sequence[_Run]) -> tuple[list[RewardedContext], Counter[str]]:
         prompts = _prompts(run)
         domains: Mapping[str, Domain] = load_windows(run.sampled.data, run.sampled.domains or None).domains
         contexts, directions, rewards = (run.folder.read_table(*one) for one in TABLES)
-        own, lost = rewarded_contexts(contexts, directions, rewards, prompts, run.sampled.max_persona_tokens, domains)
+        limit, updater = run.sampled.max_persona_tokens, _updater(run)
+        own, lost = rewarded_contexts(contexts, directions, rewards, prompts, limit, domains, updater)
         listed.append(own)
         left_out.update(lost)
     pool, repeated = pool_runs(listed)
@@ -186,6 +191,15 @@ def _prompts(run: _Run) -> Prompts:
             do="restore the old prompts, or sample again",
         )
     return prompts
+
+
+def _updater(run: _Run) -> ModuleType:
+    """The updater that a run was sampled with."""
+    [updater] = only_updater(run.sampled.updater).values()
+    if run.sampled.updater and own_hash(updater) != run.manifest["updater"]:
+        do = "restore the old file, or sample again"
+        raise UserError(f"the updater of {run.folder.path} has changed since", where=run.sampled.updater, do=do)
+    return updater
 
 
 def _report(

@@ -18,6 +18,7 @@ from deeper.behaviour.users import Windows, choose_users
 from deeper.commands.execution.engines import make_engines, make_predictors, servers_of
 from deeper.commands.execution.joined_warnings import joined_warnings
 from deeper.commands.execution.local_executor import LocalExecutor
+from deeper.commands.execution.own_updaters import only_updater
 from deeper.commands.execution.progress import RunProgress
 from deeper.commands.sample.settings import SampleSettings
 from deeper.engine import Engine
@@ -31,7 +32,9 @@ from deeper.persona.predictors import Predictors
 from deeper.persona.prompts.templates import load_prompts
 from deeper.persona.recipe import RECIPE as PERSONA_RECIPE
 from deeper.persona.rounds import Loop, RoundsPlan, asked_for, carried
+from deeper.persona.updaters import Updaters, needs_short_term
 from deeper.persona.write import Writer
+from deeper.storage.code_hash import own_hash
 from deeper.storage.layout import (
     CONTEXTS_FILE,
     COST_FILE,
@@ -64,6 +67,10 @@ def sample_directions(
         UserError: The data, the settings, an engine or the folder do not allow it.
     """
     prompts = load_prompts(Path(settings.prompts) if settings.prompts else None)
+    updater = only_updater(settings.updater)
+    if any(map(needs_short_term, updater.values())):
+        do = "sample with an updater that needs no short-term persona"
+        raise UserError("a context holds no persona of one window alone", where=settings.updater, do=do)
     loaded = load_windows(settings.data, settings.domains or None)
     windows = choose_users(loaded.windows, settings.parts, settings.users)
     if not windows:
@@ -92,7 +99,7 @@ def sample_directions(
     with folder.held(), joined_warnings():
         engines = {"policy": policy, **{f"predictor {i}": engine for i, engine in enumerate(predictors.engines)}}
         executor = LocalExecutor(folder, RunProgress(console), engines, reuse_shards=reuse_shards)
-        return _sample(settings, loaded, windows, policy, predictors, folder, executor)
+        return _sample(settings, loaded, windows, policy, predictors, updater, folder, executor)
 
 
 def _sample(
@@ -101,13 +108,15 @@ def _sample(
     windows: Windows,
     policy: Engine,
     predictors: Predictors,
+    updater: Updaters,
     folder: RunFolder,
     executor: LocalExecutor,
 ) -> dict[str, Any]:
     prompts, seed = predictors.prompts, settings.seed
-    loop = Loop(executor, Writer(policy, prompts, settings.max_persona_tokens, seed), predictors, loaded.domains)
+    writer = Writer(policy, prompts, settings.max_persona_tokens, seed)
+    loop = Loop(executor, writer, predictors, loaded.domains, updater)
     # A context of S_t needs two windows after W_t: the current and the future one.
-    plan = RoundsPlan(settings.refinements - 1, ["refine"], windows_after=2, without_failed=True)
+    plan = RoundsPlan(settings.refinements - 1, list(updater), windows_after=2, without_failed=True)
     contexts_planned = sum(min(len(user_windows) - 2, settings.refinements) for user_windows in windows.values())
     executor.expect(
         [
@@ -127,7 +136,9 @@ def _sample(
         predictions.append(results.predictions)
     pairs = zip(written, predictions, strict=True)
     context_rows = pa.concat_tables([contexts(personas.to_pylist(), points, windows) for personas, points in pairs])
-    sampler = Sampler(policy, prompts, settings.max_persona_tokens, settings.directions, settings.temperature, seed)
+    [module] = updater.values()
+    size, temperature = settings.max_persona_tokens, settings.temperature
+    sampler = Sampler(policy, prompts, size, settings.directions, temperature, seed, module)
     directions = executor.run(sample_stage(sampler, loaded.domains), context_rows)
 
     personas, predicted = pa.concat_tables(written), pa.concat_tables(predictions)
@@ -144,6 +155,7 @@ def _sample(
         "engines": {"policy": policy.fingerprint, "predictors": [engine.fingerprint for engine in predictors.engines]},
         "prompt_version": prompts.version,
         "templates": prompts.hashes_for("policy"),
+        "updater": own_hash(module) if settings.updater else "",
         "recipes": dump_recipes(behaviour=BEHAVIOUR_RECIPE, persona=PERSONA_RECIPE, sample=SAMPLE_RECIPE),
         "reused_shards": executor.reused,
         "counts": _counts(first.num_rows, personas, context_rows, directions),

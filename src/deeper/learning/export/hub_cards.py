@@ -122,6 +122,7 @@ def adapter_card(adapter: Adapter, base_model: str, license_id: str, metrics: Ma
             f"# A {role} of deeper\n",
             f"A LoRA adapter that {does}.\n",
             _code(f"deeper evaluate {flags}"),
+            _licence(license_id),
             "## How it was made\n",
             _table(("", ""), facts.items()),
             *(_training(role, number, training) for number, training in enumerate(trainings, 1)),
@@ -136,6 +137,13 @@ def adapter_card(adapter: Adapter, base_model: str, license_id: str, metrics: Ma
             _list([*ADAPTER_LIMITS[role], FIGURES_LIMIT, *map(_plain, metrics.get("alarms", ()))]),
         ]
     )
+
+
+def _licence(license_id: str) -> str:
+    """The line on the licence that stands beside the command."""
+    is_for_research = "-nc" in license_id
+    instead = ": no commercial use; for that, run deeper with another model or without an adapter" * is_for_research
+    return f"Licence: {_plain(license_id)}{instead}. The terms of the data are below.\n"
 
 
 def _training(role: str, number: int, training: TrainingRecord) -> str:

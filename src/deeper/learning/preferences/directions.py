@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
+from types import ModuleType
 from typing import Any
 
 import pyarrow as pa
@@ -16,8 +17,10 @@ from deeper.persona.leaks import find_leaks
 from deeper.persona.prompts.templates import Prompts
 from deeper.persona.stage_settings import stage_settings
 from deeper.persona.update_input import update_input
-from deeper.persona.updaters import MODULES, UPDATERS
+from deeper.persona.updaters import MODULES, prompt_of
 from deeper.storage.stage import Stage
+
+REFINE = MODULES["refine"]
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,7 @@ class Sampler:
         directions: N, the number of directions of each context.
         temperature: Sampling temperature, above 0.
         seed: Seed of the samples.
+        updater: Makes the prompt.
     """
 
     engine: Engine
@@ -39,16 +43,20 @@ class Sampler:
     directions: int
     temperature: float
     seed: int
+    updater: ModuleType = REFINE
 
 
 def sample(table: pa.Table, sampler: Sampler, domains: Mapping[str, Domain]) -> pa.Table:
     """Sample N directions of each context: `CONTEXT` to `DIRECTION` rows.
 
-    The prompt is that of a refinement; the engine computes it once for the N samples. A failed call gives N rows that
+    The prompt is that of the updater; the engine computes it once for the N samples. A failed call gives N rows that
     say why.
     """
     rows = table.to_pylist()
-    prompts = [refine_prompt(row, sampler.prompts, sampler.max_tokens, domains[row["domain"]]) for row in rows]
+    prompts = [
+        direction_prompt(row, sampler.prompts, sampler.max_tokens, domains[row["domain"]], sampler.updater)
+        for row in rows
+    ]
     sampling = Sampling(sampler.max_tokens, sampler.temperature, sampler.directions, sampler.seed)
     completions = sampler.engine.generate(prompts, sampling)
     fingerprint = sampler.engine.fingerprint
@@ -60,9 +68,11 @@ def sample(table: pa.Table, sampler: Sampler, domains: Mapping[str, Domain]) -> 
     return pa.Table.from_pylist(out, schema=DIRECTION)
 
 
-def refine_prompt(context: Mapping[str, Any], prompts: Prompts, max_tokens: int, domain: Domain) -> Prompt:
-    """What the policy is asked for in a `CONTEXT` row; nothing of the future window is in it."""
-    return UPDATERS["refine"](prompts, update_input(context, domain, max_tokens))
+def direction_prompt(
+    context: Mapping[str, Any], prompts: Prompts, max_tokens: int, domain: Domain, updater: ModuleType = REFINE
+) -> Prompt:
+    """What an updater asks the policy for in a `CONTEXT` row; nothing of the future window is in it."""
+    return prompt_of(updater, prompts, update_input(context, domain, max_tokens))
 
 
 def sample_stage(sampler: Sampler, domains: Mapping[str, Domain]) -> Stage:
@@ -81,7 +91,6 @@ def sample_stage(sampler: Sampler, domains: Mapping[str, Domain]) -> Stage:
             temperature=sampler.temperature,
         ),
         shard_rows=SAMPLE_RECIPE.rows,
-        looked_up=[MODULES["refine"]],
         ask_again=["user", "domain", "k", "parent"] if may_answer_later(sampler.engine) else [],
     )
 

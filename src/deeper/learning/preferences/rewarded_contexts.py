@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import ModuleType
 from typing import Any
 
 import pyarrow as pa
@@ -10,7 +11,7 @@ import pyarrow as pa
 from deeper.domains import Domain
 from deeper.engine import Prompt
 from deeper.errors import UserError
-from deeper.learning.preferences.directions import refine_prompt
+from deeper.learning.preferences.directions import REFINE, direction_prompt
 from deeper.learning.preferences.gains import by_context, context_key
 from deeper.persona.prompts.templates import Prompts
 
@@ -49,6 +50,7 @@ def rewarded_contexts(
     prompts: Prompts,
     max_tokens: int,
     domains: Mapping[str, Domain],
+    updater: ModuleType = REFINE,
 ) -> tuple[list[RewardedContext], Counter[str]]:
     """The contexts of a run, each with the directions that may be in a pair.
 
@@ -59,6 +61,7 @@ def rewarded_contexts(
         prompts: The templates that the directions were sampled with.
         max_tokens: The length limit that they were sampled with, in tokens.
         domains: The domains, by id.
+        updater: The updater that asked for them.
 
     Returns:
         The contexts, and the number of directions left out: `failed` (no text), `duplicate` (repeats an earlier sample
@@ -84,7 +87,7 @@ def rewarded_contexts(
                 left_out["unrewarded"] += 1
             else:
                 kept.append(RewardedDirection(row["id"], row["text"], r[row["id"]], bool(row["leaks"])))
-        prompt = refine_prompt(context, prompts, max_tokens, domains[context["domain"]])
+        prompt = direction_prompt(context, prompts, max_tokens, domains[context["domain"]], updater)
         names = {name: context[name] for name in ("domain", "user", "k", "parent")}
         found.append(RewardedContext(**names, prompt=prompt, directions=tuple(kept)))
     return found, left_out

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from deeper.domains import BUILTIN
-from deeper.errors import UserError
+from deeper.errors import UserError, choose_from
 from deeper.prepare.raw.blocks import exists, files_below
 from deeper.prepare.raw.reader import Reader
 from deeper.prepare.raw.readers import READERS
@@ -42,7 +42,7 @@ def find_raw_files(settings: PrepareSettings, domain: str, source: Source) -> Ra
     """
     formats = (settings.format,) if settings.format else source.formats
     if unknown := [name for name in formats if name not in source.formats]:
-        raise UserError(f"{domain} has no format {unknown[0]!r}", do=f"choose from {', '.join(source.formats)}")
+        raise UserError(f"{domain} has no format {unknown[0]!r}", do=choose_from(source.formats, *unknown))
     if not settings.raw and not settings.ratings:
         raise UserError("no raw files are named", do="name a folder with --raw, or files with --ratings")
     readers = [READERS[name] for name in formats]

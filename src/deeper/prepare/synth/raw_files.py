@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 
 from deeper.behaviour.recipe import RECIPE
 from deeper.domains import BUILTIN, Domain
-from deeper.errors import UserError
+from deeper.errors import UserError, choose_from
 from deeper.prepare.raw import reasons
 from deeper.prepare.sources import Source, find_source
 from deeper.prepare.synth.file_formats import FORMATS, FileFormat
@@ -91,7 +91,7 @@ def write_raw(
     raw_format = raw_format or source.formats[0]
     choices = [known for known in FORMATS if known.startswith(source.formats)]
     if raw_format not in choices:
-        raise UserError(f"{name} has no raw format {raw_format!r}", do=f"choose from {', '.join(choices)}")
+        raise UserError(f"{name} has no raw format {raw_format!r}", do=choose_from(choices, raw_format))
     file_format, domain = FORMATS[raw_format], BUILTIN[name]
     shape = SHAPES[file_format.family]
     if not file_format.has_repeats:

@@ -17,13 +17,14 @@ CHARTS = ("vendor/d3.min.js", "vendor/plot.umd.min.js", "assets/charts.js")
 """Scripts of a page with charts, in the order in which they run."""
 
 
-def document(title: str, sections: Iterable[str], scripts: Sequence[str] = CHARTS) -> str:
+def document(title: str, sections: Iterable[str], scripts: Sequence[str] = CHARTS, methods: Sequence[str] = ()) -> str:
     """A page that needs nothing else; its security policy forbids requests and other scripts.
 
     Args:
         title: The title in the browser's tab.
         sections: HTML.
         scripts: The files of this package that the page runs.
+        methods: The methods that it shows.
     """
     texts = [_asset(name) for name in scripts]
     hashes = " ".join(f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'" for text in texts)
@@ -32,7 +33,8 @@ def document(title: str, sections: Iterable[str], scripts: Sequence[str] = CHART
         f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data:; "
         "base-uri 'none'; form-action 'none'"
     )
-    colours = f":root{{{variables(dark=False)}}}@media(prefers-color-scheme:dark){{:root{{{variables(dark=True)}}}}}"
+    light, dark = (variables(is_dark, methods) for is_dark in (False, True))
+    colours = f":root{{{light}}}@media(prefers-color-scheme:dark){{:root{{{dark}}}}}"
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">'

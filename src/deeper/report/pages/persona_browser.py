@@ -10,13 +10,11 @@ import numpy as np
 
 from deeper.behaviour.users import key_of
 from deeper.domains import Domain
-from deeper.evaluation.methods import CONTROLS, FROZEN, METHODS, SEES, UPDATERS
+from deeper.evaluation.methods import Group, by_group, in_order, sees, updaters_in
 from deeper.report.pages.html import packed
 from deeper.report.run_files import RunFiles
 
 USERS_PER_BLOCK = 25
-SHOWN_METHODS = (FROZEN, *UPDATERS, *CONTROLS)
-"""The methods whose predictions come from a model."""
 RATING_DIGITS = 4
 """Tables hold ratings in single precision; rounding makes 3.7 read 3.7 in the page."""
 
@@ -28,14 +26,15 @@ def browser_data(run: RunFiles) -> list[str]:
     """The blocks of data of a page: `index`, then `block-0`, `block-1` and so on."""
     config, windows = run.results.config, _windows(run)
     keys = sorted(windows)
-    methods = [method for method in SHOWN_METHODS if method in config["methods"]]
+    groups = by_group(config["methods"])
+    methods = [name for group in (Group.PERSONAS, Group.CONTROLS) for name in groups.get(group, ())]
     index = {
         "users_per_block": USERS_PER_BLOCK,
         "rounds": config["rounds"],
         "domains": {name: _scale(domain) for name, domain in run.domains.items()},
         "methods": methods,
-        "sees": {method: SEES[method] for method in methods},
-        "updaters": [method for method in methods if method in UPDATERS],
+        "sees": {method: sees(method) for method in methods},
+        "updaters": updaters_in(methods),
         "users": [{"user": user, "domain": domain} for domain, user in keys],
         "errors": _errors(run, keys),
     }
@@ -78,7 +77,7 @@ def _errors(run: RunFiles, keys: Sequence[Key]) -> dict[str, list[list[float | N
         if row["role"] == "future" and row["prediction"] != "history":
             table = found.setdefault(row["method"], [[None] * (rounds + 1) for _ in keys])
             table[place[key_of(row)]][row["round"]] = round(row["mae"], 3)
-    return {method: found[method] for method in METHODS if method in found}
+    return {method: found[method] for method in in_order(found)}
 
 
 def _by_user(rows: Sequence[Row]) -> dict[Key, list[Row]]:

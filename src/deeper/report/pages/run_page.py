@@ -4,14 +4,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 
 from deeper.errors import printable
-from deeper.evaluation.methods import FROZEN, GROUPS, UPDATERS, Group
+from deeper.evaluation.methods import FROZEN, Group, by_group, group_of, updaters_in
 from deeper.evaluation.results_schema import ErrorEntry, Results, TextStatistics
 from deeper.report.failed import failed_lines, missing_word
 from deeper.report.overview import COMPARED_WITH, Entry, Overview, lead
 from deeper.report.pages import charts, html
 from deeper.report.pages.persona_browser import browser_data
 from deeper.report.pages.provenance_list import provenance_list
-from deeper.report.palette import INKS, label
+from deeper.report.palette import ink, label
 from deeper.report.run_files import RunFiles
 from deeper.report.terminal.footer import footer
 
@@ -50,7 +50,7 @@ def page(run: RunFiles) -> str:
         ),
         *browser_data(run),
     ]
-    return html.document(f"{printable(run.name)}: evolving personas", sections, SCRIPTS)
+    return html.document(f"{printable(run.name)}: evolving personas", sections, SCRIPTS, view.methods)
 
 
 def _errors(view: Overview) -> list[str]:
@@ -82,19 +82,17 @@ def _errors(view: Overview) -> list[str]:
 def _chips(methods: Sequence[str]) -> str:
     """The boxes that choose which methods the charts show in colour."""
     first = [name for name in ("refine", FROZEN, "user_median") if name in methods]
-    first = first if "refine" in methods else [*[name for name in methods if name in UPDATERS][:1], *first]
+    first = first if "refine" in methods else [*updaters_in(methods)[:1], *first]
     groups: list[str] = []
-    for group, members in GROUPS.items():
+    for group, members in by_group(methods).items():
         labels = "".join(
             f'<label><input type="checkbox" value="{name}"{" checked" if name in first else ""}>'
-            f'<i style="border-color:var(--{name});border-top-style:{"dashed" if INKS[name].dash else "solid"}"></i>'
+            f'<i style="border-color:var(--{name});border-top-style:{"dashed" if ink(name).dash else "solid"}"></i>'
             f"{label(name)}</label>"
             for name in members
-            if name in methods
         )
-        if labels:
-            groups.append(f"<fieldset><legend>{group}</legend><div class=chips>{labels}</div></fieldset>")
-    personas = [name for name in methods if name in (*GROUPS[Group.PERSONAS], "user_median")]
+        groups.append(f"<fieldset><legend>{group}</legend><div class=chips>{labels}</div></fieldset>")
+    personas = [name for name in methods if group_of(name) in (Group.PERSONAS, Group.USER_MEDIAN)]
     sets = {"personas": personas, "all": methods, "none": ()}
     buttons = " ".join(
         f'<button type="button" data-methods="{" ".join(members)}">{name}</button>' for name, members in sets.items()
@@ -108,7 +106,7 @@ def _rounds(view: Overview, domain: str, small: bool, prediction: str = "persona
     lines = [
         {
             "method": method,
-            "dash": INKS[method].dash,
+            "dash": ink(method).dash,
             "points": [[entry.round, entry.mae, *entry.ci, entry.users] for entry in entries],
         }
         for method, entries in chosen.items()

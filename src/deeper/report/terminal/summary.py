@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from deeper.errors import printable
-from deeper.evaluation.methods import UPDATERS
+from deeper.evaluation.methods import FROZEN, is_updater, updaters_in
 from deeper.evaluation.results_schema import ErrorEntry, PairedEntry, Results
 from deeper.report.failed import failed_lines, missing_word
 from deeper.report.overview import Entry, Overview
@@ -86,7 +86,9 @@ def _cell(entry: Entry | None) -> str:
 def _best(view: Overview, domain: str) -> list[str]:
     """The updaters with the lowest error at the last round, to the digits shown; empty for a single updater."""
     errors = view.future(domain)
-    last = {name: f"{entry.mae:.3f}" for name in UPDATERS for entry in errors.get(name, ()) if entry.round == view.last}
+    last = {
+        name: f"{entry.mae:.3f}" for name in updaters_in(errors) for entry in errors[name] if entry.round == view.last
+    }
     if len(last) < 2:
         return []
     lowest = min(last.values(), key=float)
@@ -99,7 +101,7 @@ def _differences(view: Overview, domain: str) -> list[str]:
     lines: list[str] = []
     is_compared = False
     for other, label in AGAINST.items():
-        entries = [one for one in view.paired(domain, other) if one.method in ("frozen", *UPDATERS)]
+        entries = [one for one in view.paired(domain, other) if one.method == FROZEN or is_updater(one.method)]
         is_compared |= bool(entries)
         clear = [entry for entry in entries if _is_clear(entry)]
         for sign, word in ((-1, "Better"), (1, "Worse")):

@@ -1,7 +1,8 @@
 """All results as tables in a terminal (`--full`): ASCII, readable at 80 columns and without colour."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import groupby
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from deeper.errors import printable
-from deeper.evaluation.methods import BASELINES, CONTROLS, HISTORY_ONLY, METHODS, UPDATERS
+from deeper.evaluation.methods import HISTORY_ONLY, group_of, in_order
 from deeper.report.failed import failed_lines, missing_word
 from deeper.report.terminal.cells import Cells, Results, cells_of, prediction_of, shorter, shown
 from deeper.report.terminal.footer import footer
@@ -19,13 +20,6 @@ from deeper.report.terminal.footer import footer
 WIDE = 110
 BOX = Box("    \n    \n -  \n    \n -  \n    \n    \n    \n", ascii=True)
 """Rules under the head and between sections."""
-SECTIONS = {
-    "the user median": BASELINES[:1],
-    "numbers only": BASELINES[1:],
-    "without a persona": (HISTORY_ONLY,),
-    "controls, same model": CONTROLS,
-    "personas": ("frozen", *UPDATERS),
-}
 WITH_HISTORY = "HELD OUT, WITH HISTORY"
 OTHERS = {
     "user_median": "the user median",
@@ -114,7 +108,7 @@ def _by_round(cells: Cells, domain: str, last: int, width: int, users: int, titl
     caption = "The persona of round t has seen W0..Wt and is judged on W(t+1). Ranges: 95 % over users."
     return Part(
         f"{title}: error on the next window (MAE, lower is better), {_named(domain)}, users: {users}",
-        _fill(table, row),
+        _fill(table, {key[1] for key in cells}, row),
         caption + (" (n): over n users only, fewer than the column has." if fewer else ""),
     )
 
@@ -146,7 +140,7 @@ def _differences(
 
     return Part(
         f"{title}, round {last}: difference to {' and to '.join(map(OTHERS.__getitem__, againsts))}, {_named(domain)}",
-        _fill(table, row),
+        _fill(table, {key[1] for key in cells}, row),
         f"MAE of the method minus the other's, paired by user ({users} users); below 0 is better. "
         "Interval: 95 %. Users lower: share of users with a lower error.",
     )
@@ -170,7 +164,7 @@ def _measures(cells: Cells, reduction: Results, domain: str, last: int) -> Part:
 
     return Part(
         f"HELD OUT, round {last}: other measures, and the reduction of the error, {_named(domain)}",
-        _fill(table, row),
+        _fill(table, {key[1] for key in cells}, row),
         "RMSE, CRPS: lower is better. Rank accuracy: share of a user's pairs in the right order; higher is "
         f"better, .5 is chance. Reduction across windows: from round 0 on W1 to round {last} on W{last + 1} "
         f"(partly free: more is known); on W{last + 1}: against S0 on the same window. Higher is better.",
@@ -193,7 +187,11 @@ def _of_domains(cells: Cells, domains: Sequence[str], last: int) -> Part:
         entries = [cells.get((name, method, last, "future")) for name in domains]
         return [_mae(entry) if entry else "-" for entry in entries] if any(entries) else None
 
-    return Part(f"HELD OUT, round {last}: error by domain (MAE, lower is better)", _fill(table, row), "")
+    return Part(
+        f"HELD OUT, round {last}: error by domain (MAE, lower is better)",
+        _fill(table, {key[1] for key in cells}, row),
+        "",
+    )
 
 
 def _in_sample(cells: Cells, domain: str, last: int) -> Part:
@@ -207,7 +205,7 @@ def _in_sample(cells: Cells, domain: str, last: int) -> Part:
 
     return Part(
         f"IN-SAMPLE, round {last}: error on windows already seen (MAE), {_named(domain)}",
-        _fill(table, row),
+        _fill(table, {key[1] for key in cells}, row),
         "Not a test: these ratings were known when the personas of this round were written (all but "
         "`frozen`, which has seen W0 only).",
     )
@@ -219,15 +217,19 @@ def _table() -> Table:
     return table
 
 
-def _fill(table: Table, row: Callable[[str], list[str] | None]) -> Table:
-    """Add the rows of all methods by section; leave out methods without a row."""
-    for name, methods in SECTIONS.items():
-        rows = {method: values for method in METHODS if method in methods and (values := row(method))}
-        if rows:
-            table.add_row(_text(name, "italic"))
-        for method, values in rows.items():
-            table.add_row(_text(f" {method}"), *map(_text, values), end_section=method == list(rows)[-1])
+def _fill(table: Table, methods: Iterable[str], row: Callable[[str], list[str] | None]) -> Table:
+    """Add the rows of some methods by section; leave out methods without a row."""
+    rows = {method: values for method in in_order(methods) if (values := row(method))}
+    for section, found in groupby(rows, _section):
+        table.add_row(_text(section, "italic"))
+        members = list(found)
+        for method in members:
+            table.add_row(_text(f" {method}"), *map(_text, rows[method]), end_section=method == members[-1])
     return table
+
+
+def _section(method: str) -> str:
+    return "without a persona" if method == HISTORY_ONLY else group_of(method)
 
 
 def _text(text: str, style: str = "") -> Text:

@@ -1,0 +1,193 @@
+"""An updater from the user's own file: run, shown, sampled with, edited, and blamed for its own errors."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+from command_line import SCRIPTED, CommandLine
+from rich.console import Console
+
+from deeper.behaviour.planted.plant import plant_users, write_planted
+from deeper.commands.execution.own_updaters import load_updaters, only_updater, own_methods
+from deeper.commands.pairs.pairs import make_pairs
+from deeper.commands.pairs.settings import PairSettings
+from deeper.commands.reward.reward import reward_directions
+from deeper.commands.reward.settings import RewardSettings
+from deeper.commands.sample.sample import sample_directions
+from deeper.commands.sample.settings import SampleSettings
+from deeper.engine.scripted.engine import ScriptedEngine
+from deeper.errors import UserError
+from deeper.tracker import PersonaTracker
+
+LAST = '''"""Regenerate S_t from the last window."""
+
+from deeper.persona.update_input import initial_prompt
+
+SHORT_TERM = {short}
+
+
+def update(prompts, seen):
+    return initial_prompt(prompts, seen.domain, seen.windows[-{windows}:], seen.max_tokens)
+'''
+QUIET = Console(quiet=True)
+ROUNDS = ("--rounds", "2", "--out", "run", *SCRIPTED[:4])
+METHODS = ("--methods", "refine,frozen,user_median")
+
+
+@pytest.fixture(autouse=True)
+def mine(deeper: CommandLine) -> Path:
+    """mine.py in the current folder, beside which `deeper` runs."""
+    path = Path("mine.py")
+    path.write_text(LAST.format(windows=1, short=False), "utf-8")
+    return path
+
+
+def table(path: str) -> list[dict[str, Any]]:
+    return pq.read_table(path).to_pylist()
+
+
+def test_it_is_in_every_table_like_a_built_in_one(deeper: CommandLine, data: Path, mine: Path) -> None:
+    words = ("evaluate", "--data", str(data), "--updater", "mine.py", "--full", *ROUNDS, *METHODS)
+    result = deeper(*words)
+    assert result.code == 0, result.err
+    assert {row["k"] for row in table("run/personas.parquet") if row["method"] == "mine"} == {1}
+    in_tables = [line.split()[0] for line in result.out.splitlines() if line.startswith(" mine")]
+    in_refine = [line.split()[0] for line in result.out.splitlines() if line.startswith(" refine")]
+    assert len(in_tables) == len(in_refine) > 2
+    found = json.loads(Path("run/results.json").read_text("utf-8"))
+    for part in ("errors", "paired"):
+        rows = {name: [row for row in found[part] if row["method"] == name] for name in ("mine", "refine")}
+        assert len(rows["mine"]) == len(rows["refine"]) > 0
+    assert "mine" in found["reduction"]["same_window"]
+    assert found["config"]["methods"] == ["refine", "frozen", "user_median", "mine"]
+    summary = deeper(*words[:5], *ROUNDS, *METHODS).out
+    assert "mine" in summary
+
+    mine.unlink()  # results can be shown without the file
+    before = Path("run/report.html").read_text("utf-8")
+    assert "--mine:#" in before and '<input type="checkbox" value="mine"' in before
+    assert deeper("report", "run").code == 0
+    assert Path("run/report.html").read_text("utf-8") == before
+    assert "mine" in Path("run/figures/error_by_round.svg").read_text("utf-8")
+
+
+def test_it_joins_all_methods_and_several_files_may_be_given(deeper: CommandLine, data: Path) -> None:
+    Path("whole.py").write_text(LAST.format(windows=9, short=True), "utf-8")
+    words = ("--updater", "mine.py", "--updater", "whole.py", "--search-n", "2")
+    result = deeper("demo", "--data", str(data), *words, *ROUNDS)
+    assert result.code == 0, result.err
+    methods = {(row["method"], row["stage"]) for row in table("run/personas.parquet")}
+    assert {("mine", "final"), ("whole", "final"), ("whole", "short_term"), ("refine", "final")} <= methods
+    assert {"mine", "whole"} <= {row["method"] for row in table("run/search.parquet")}
+
+
+def test_an_edit_repeats_its_shards_and_a_comment_does_not(deeper: CommandLine, data: Path, mine: Path) -> None:
+    words = ("evaluate", "--data", str(data), "--updater", "mine.py", *ROUNDS, *METHODS)
+    assert deeper(*words).code == 0
+    mine.write_text("# the same\n" + mine.read_text("utf-8"), "utf-8")
+    again = deeper(*words)
+    assert again.code == 0 and "the code has changed" not in again.err
+    mine.write_text(LAST.format(windows=2, short=False), "utf-8")
+    edited = deeper(*words)
+    assert edited.code == 0
+    assert "update-1: the code has changed since (own_updaters.mine)" in edited.err
+    assert "initialise: the code" not in edited.err
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "said"),
+    [
+        ("def update(prompts, seen):\n    return seen.nothing\n", 2, "AttributeError: 'UpdateInput' object has no"),
+        ("def update(prompts, seen):\n    return prompts.render('none', seen.domain, 9)\n", 2, "KeyError: 'none'"),
+        ("import nowhere_at_all\n", 1, "ModuleNotFoundError: No module named 'nowhere_at_all'"),
+        ("x = 1\ndef update(prompts seen):\n", 2, "SyntaxError: "),
+    ],
+)
+def test_an_error_in_it_is_the_user_s(
+    deeper: CommandLine, data: Path, mine: Path, text: str, line: int, said: str
+) -> None:
+    mine.write_text(text, "utf-8")
+    result = deeper("evaluate", "--data", str(data), "--updater", "mine.py", *ROUNDS, *METHODS)
+    assert result.code == 2
+    assert f"deeper: mine.py, line {line}: {said}" in result.err
+    assert "bug in deeper" not in result.err and "Traceback" not in result.err
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("x = 1\n", "mine.py: the updater has no function update"),
+        ("def update(prompts, seen):\n    return 'Hello'\n", "mine.py: update returned str, not a Prompt"),
+    ],
+)
+def test_what_is_no_updater_is_refused(deeper: CommandLine, data: Path, mine: Path, text: str, said: str) -> None:
+    mine.write_text(text, "utf-8")
+    result = deeper("evaluate", "--data", str(data), "--updater", "mine.py", *ROUNDS, *METHODS)
+    assert result.code == 2 and f"deeper: {said}" in result.err
+    with pytest.raises(UserError, match="cannot be read"):
+        load_updaters(["none.py"])
+
+
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        (["refine.py"], "there is a method refine already"),
+        (["user_median.py"], "there is a method user_median already"),
+        (["a/mine.py", "b/mine.py"], "there is a method mine already"),
+        (["My Updater.py"], "name it like two_windows.py"),
+        (["mine.txt"], "name it like two_windows.py"),
+    ],
+)
+def test_a_name_that_cannot_be_a_method_s_is_refused(deeper: CommandLine, files: list[str], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        own_methods(files)
+    result = deeper("evaluate", "--updater", ",".join(files))
+    assert result.code == 2 and said in result.err
+
+
+def planted(folder: Path) -> Path:
+    write_planted(plant_users(24, 4, seed=3), folder)
+    return folder
+
+
+def sampled(data: Path, out: str, **changes: Any) -> Path:
+    engines = {"policy_engine": "scripted", "predictor_engine": "scripted"}
+    few = {"directions": 3, "calibration": "off", "users": 10, "refinements": 2}
+    sample_directions(SampleSettings(**{"data": str(data), **engines, **few, **changes}), Path(out), QUIET)
+    return Path(out)
+
+
+def test_directions_and_pairs_come_from_its_prompts(mine: Path) -> None:
+    run = sampled(planted(Path("planted")), "sampled", updater="mine.py")
+    assert {row["method"] for row in table("sampled/personas.parquet")} == {"initialise", "mine"}
+    reward_directions(RewardSettings(), run, QUIET)
+    anything = PairSettings(tau_plus=-9, tau_minus=9, margin=0, force=True)
+    make_pairs(anything, [run], Path("pairs"))
+    asked = [row["prompt"][-1]["content"] for row in table("pairs/train.parquet")]
+    assert asked and not any("predicted" in text for text in asked)
+
+    mine.write_text(LAST.format(windows=2, short=False), "utf-8")
+    with pytest.raises(UserError, match="mine.py: the updater of sampled has changed since"):
+        make_pairs(anything, [run], Path("again"))
+    mine.write_text(LAST.format(windows=1, short=True), "utf-8")
+    with pytest.raises(UserError, match="mine.py: a context holds no persona of one window alone"):
+        sampled(Path("planted"), "short", updater="mine.py")
+
+
+def test_a_tracker_refines_with_it_and_keeps_it(mine: Path) -> None:
+    engine = ScriptedEngine()
+    engines = {"policy_engine": engine, "predictor_engine": engine}
+    events = [{"title": f"Cove {n}", "rating": 1 + n % 5, "time": n + 1_600_000_000} for n in range(30)]
+    live = PersonaTracker("movielens_small", **engines, updater="mine.py")
+    live.observe("ann", events[:20])
+    live.save("kept")
+    live.close()
+    with PersonaTracker.load("kept", **engines) as again:
+        again.observe("ann", events[20:])
+        assert [version.method for version in again.history("ann")] == ["initialise", "mine", "mine"]
+
+
+def test_without_a_file_the_only_updater_is_refine() -> None:
+    assert list(only_updater("")) == ["refine"]
