@@ -125,7 +125,12 @@ def test_the_reference_in_the_repository_is_what_the_code_says():
     outcome = subprocess.run(command, capture_output=True, text=True, check=False)
     assert outcome.returncode == 0, outcome.stdout + outcome.stderr
     text = (ROOT / "docs" / "reference" / "overview.md").read_text("utf-8")
-    for name in ("`deeper.errors.UserError(what, *, where='', do='')`", "`observe_all(stream)`", "| `updater` | empty |", "- `deeper demo`:"):
+    for name in (
+        "`deeper.errors.UserError(what, *, where='', do='')`",
+        "`observe_all(stream)`",
+        "| `updater` | empty |",
+        "- `deeper demo`:",
+    ):
         assert name in text
 
 

@@ -18,6 +18,7 @@ DIFFERENT = {
     "policy_adapter": "a training goes on with it",
     "max_persona_tokens": "72 where the adapters of the package are the default",
     "precision": "a training computes exactly unless you choose otherwise",
+    "updater": "an evaluation compares several with the built-in ones",
     "calibration": "sampling fits it on the users that it samples for",
 }
 """Settings with one name that differ by command, and why."""

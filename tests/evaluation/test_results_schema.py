@@ -39,7 +39,10 @@ def test_numbers_have_six_digits_and_what_is_not_finite_is_null() -> None:
         ("[1]", "not the results of an evaluation"),
         ("{}", "commit: Field required"),
         (json.dumps({**DEMO, "errors": [{"domain": "coves"}]}), "errors.0.method: Field required"),
-        (json.dumps({**DEMO, "errors": [{"method": "<b>"}]}), "errors.0.method: String should match pattern"),
+        (
+            json.dumps({**DEMO, "errors": [{"domain": "coves", "method": "<b>"}]}),
+            "errors.0.method: String should match pattern",
+        ),
         (json.dumps({**DEMO, "users": {"coves": "many"}}), "users.coves: Input should be a valid integer"),
     ],
 )
