@@ -48,7 +48,7 @@ def test_lists_have_one_order_and_no_repeats() -> None:
         ("methods = []", "methods: no method is given"),
         ('methods = "refine"', "methods: Input should be a valid tuple"),
         ('roles = ["past"]', "roles: unknown role past; choose from future, current, previous"),
-        ('readout = "tarot"', "readout: Input should be 'distribution' or 'structured'"),
+        ('readout = "tarot"', "readout: Input should be 'auto', 'distribution' or 'structured'"),
         ('prediction = "guess"', "prediction: Input should be 'persona' or 'history'"),
         ("search_n = -1", "search_n: Input should be greater than or equal to 0"),
         ("seed = -1", "seed: Input should be greater than or equal to 0"),
