@@ -91,7 +91,8 @@ class TestFormats:
         assert look.columns == dict(zip(("user", "title", "rating", "time"), HEADER, strict=True))
         assert look.histogram == dict.fromkeys(("1", "2", "3", "4", "5"), 8)
         assert look.span == (START, START + timedelta(hours=19))
-        assert not look.skipped and not look.is_scale_given
+        assert not look.skipped and not look.unrated
+        assert look.scale_origin == "derived from the ratings; --scale MIN:MAX:STEP sets another"
 
     @pytest.mark.parametrize("end", ["\r\n", "\r", "\n\n"])
     def test_line_ends(self, tmp_path: Path, end: str) -> None:
@@ -179,11 +180,12 @@ class TestSkipping:
         assert (look.rows, look.ratings) == (129, 120)
         assert {kind: one.rows for kind, one in look.skipped.items()} == {
             "the user is not text": 2,
-            "the rating is off the scale": 2,
+            "the rating is off the scale": 1,
             "the row is not valid JSON": 3,
             "the rating is not a number": 1,
             "the row is not a JSON object": 1,
         }
+        assert look.unrated == {"blank": 1}
 
     def test_parquet_that_is_odd(self, tmp_path: Path) -> None:
         rows = [list(column) for column in zip(*events(users=6), strict=True)]
@@ -296,7 +298,7 @@ class TestUntrusted:
         path.write_bytes(text.encode("utf-8", "surrogatepass"))
         look = read_ratings(path, scale="1:5:1").summary
         skipped = sum(one.rows for one in look.skipped.values())
-        assert look.ratings + skipped == look.rows >= 120 + len(odd)
+        assert look.ratings + skipped + sum(look.unrated.values()) == look.rows >= 120 + len(odd)
         assert look.ratings >= 120
         assert sum(look.histogram.values()) == look.ratings
 
@@ -313,6 +315,10 @@ class TestColumns:
             ("customer,item,score", "item", ("customer", "item", "score", None, None)),
             ("user,item,title,stars,date,timestamp", "item", ("user", "title", "stars", "timestamp", "item")),
             ("user_id,Cove name,Cove,vote", "cove", ("user_id", "Cove name", "vote", None, None)),
+            ("user,name,movie,rating", "movie", ("user", "movie", "rating", None, None)),
+            ("user,title,movie_title,rating", "movie", ("user", "movie_title", "rating", None, None)),
+            ("user,title,board game,rating,My Rating", "board game", ("user", "board game", "My Rating", None, None)),
+            ("user,item,title,Rating,Average Rating", "item", ("user", "title", "Rating", None, "item")),
         ],
     )  # fmt: skip
     def test_usual_names(self, header: str, noun: str, expected: tuple[str | None, ...]) -> None:
@@ -381,7 +387,7 @@ class TestScales:
     def test_thumbs(self, tmp_path: Path, words: tuple[str, str]) -> None:
         rows = [(*row[:2], words[row[2] % 2], row[3]) for row in events()]
         own = read_ratings(write(tmp_path, "a.csv", csv_text(rows)))
-        assert own.domain.scale == Scale(0, 1, 1) and own.summary.is_scale_given is False
+        assert own.domain.scale == Scale(0, 1, 1) and own.summary.scale_origin.startswith("derived")
         assert set(ratings_of(own)) == {0, 1}
 
     def test_truth_values_in_parquet_are_thumbs(self, tmp_path: Path) -> None:

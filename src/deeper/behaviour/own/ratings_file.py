@@ -1,14 +1,16 @@
 """Read the user's ratings file, which `--ratings` names; its columns may have any names.
 
-Columns are found by common names. The scale is given, or inferred from the ratings. A row that cannot be read is left
-out and counted with its reason. A `RatingsSummary` shows what was read before a run begins. Too many bad rows stop the
+Columns are found by common names and judged by their values. The scale is given, known for the export of a site, or
+inferred from the ratings. Rows without a rating are left out and counted. A row that cannot be read is left out too,
+and counted with its reason. A `RatingsSummary` shows what was read before a run begins. Too many bad rows stop the
 reading: then the whole file is probably the wrong one.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +18,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from deeper.behaviour.own.columns import check_clear, find_columns, listed, read_given
+from deeper.behaviour.own.choose_scale import choose_scale
+from deeper.behaviour.own.column_values import understand
+from deeper.behaviour.own.columns import NO_NOUN, Columns, check_clear, listed, read_given
 from deeper.behaviour.own.folder import cut_windows
+from deeper.behaviour.own.nested import flattened
+from deeper.behaviour.own.personal_exports import PersonalExport, recognise
 from deeper.behaviour.own.rows import BadRow, Events, read_events
-from deeper.behaviour.own.scale import SCALE_EXAMPLES, infer_scale, parse_scale, unclear_scale
 from deeper.behaviour.own.table import OwnTable, open_table
-from deeper.behaviour.own.text_rows import Unreadable
-from deeper.behaviour.own.values import BadValue, parse_number
+from deeper.behaviour.own.unrated import unrated_mark
 from deeper.behaviour.recipe import RECIPE
 from deeper.behaviour.windows import MIN_WINDOWS
 from deeper.domains import BUILTIN, Domain, Scale
@@ -33,8 +37,8 @@ MAX_SKIPPED_SHARE = 0.1
 MAX_NOUN_CHARACTERS = 60
 MAX_EXAMPLES = 3
 """Bad rows that are shown for each reason."""
-MAX_DISTINCT_RATINGS = 10_000
-"""Distinct ratings that are collected to infer a scale."""
+ROWS_SHOWN = 2
+"""Ratings that a first look shows."""
 
 
 @dataclass
@@ -52,9 +56,11 @@ class RatingsSummary:
     Attributes:
         path: The file.
         format: Its format, in words.
-        columns: The column of each field.
-        is_scale_given: Whether the user gave the scale; otherwise it was inferred from the ratings.
-        rows: Rows read, including bad ones.
+        columns: The column of each field. Without `user`, one person gave all ratings.
+        first: The first ratings as they were understood: user, title, rating, and time if there is one.
+        scale_origin: Where the scale comes from, in words.
+        rows: Rows read, including bad ones and those without a rating.
+        unrated: Rows without a rating, by how the file says so ("blank", "0").
         skipped: Bad rows by reason, most frequent first.
         ratings: Ratings kept.
         users: Users with a rating.
@@ -68,8 +74,10 @@ class RatingsSummary:
     path: Path
     format: str
     columns: Mapping[str, str]
-    is_scale_given: bool
+    first: Sequence[tuple[str, str, float, datetime | None]]
+    scale_origin: str
     rows: int
+    unrated: Mapping[str, int]
     skipped: Mapping[str, Skipped]
     ratings: int
     users: int
@@ -97,24 +105,30 @@ class OwnRatings:
     summary: RatingsSummary
 
 
-def read_ratings(path: Path, item: str = "item", scale: str = "", columns: Sequence[str] = ()) -> OwnRatings:
+def read_ratings(
+    path: Path, item: str = NO_NOUN, scale: str = "", columns: Sequence[str] = (), unrated: Collection[float] = ()
+) -> OwnRatings:
     """Read a file of ratings into windows; a hash of the user id decides the split.
 
     Args:
         path: CSV with any common separator, JSON lines or Parquet; optionally gzipped.
         item: What an item is called.
-        scale: "MIN:MAX:STEP"; empty to infer it from the ratings.
-        columns: "FIELD=COLUMN" for columns whose name does not show what they hold.
+        scale: "MIN:MAX:STEP"; empty to take that of the site that exported the file, or to infer it from the ratings.
+        columns: "FIELD=COLUMN" for columns whose name does not show what they hold; "user=" if one person gave all
+            ratings.
+        unrated: Ratings that mean "not rated", such as 0 on a scale of 1 to 5.
 
     Raises:
         UserError: The file cannot be read; a column or the scale is not clear; more than `MAX_SKIPPED_SHARE` of the
             rows are bad; or no user has two windows.
     """
-    source = open_table(path)
+    source = flattened(open_table(path))
     given = read_given(columns)
-    found = find_columns(source.columns, given, item)
+    found = understand(source, given, item)
     check_clear(found, str(path), source.columns)
-    domain = own_domain(item, parse_scale(scale) if scale else _infer_scale(source, found.of["rating"]))
+    export = recognise(source.columns)
+    chosen, origin = choose_scale(source, found.of["rating"], scale, unrated, export)
+    domain = own_domain(item, chosen)
     skipped: dict[str, Skipped] = {}
 
     def skip(bad: BadRow) -> None:
@@ -124,23 +138,25 @@ def read_ratings(path: Path, item: str = "item", scale: str = "", columns: Seque
             same_reason.examples.append(f"{bad.where}: {bad.message}")
 
     try:
-        events = read_events(source, found.of, lambda row, where: domain, skip)
+        mark = partial(unrated_mark, scale=chosen, given=unrated)
+        events = read_events(source, found.of, lambda row, where: domain, skip, mark)
     except UserError:
         if skipped:
             raise _too_many_bad_rows(path, skipped, sum(one.rows for one in skipped.values())) from None
         raise
-    if sum(one.rows for one in skipped.values()) > MAX_SKIPPED_SHARE * events.rows:
-        raise _too_many_bad_rows(path, skipped, events.rows)
+    rated = events.rows - sum(events.unrated.values())
+    if sum(one.rows for one in skipped.values()) > MAX_SKIPPED_SHARE * rated:
+        raise _too_many_bad_rows(path, skipped, rated)
     windows, short, users = cut_windows(events.table, path)
     ordered = dict(sorted(skipped.items(), key=lambda one: -one[1].rows))
     summary = replace(
         _summary(source, events, domain),
         columns=found.of,
-        is_scale_given=bool(scale),
+        scale_origin=origin,
         skipped=ordered,
         long_enough=len(users),
     )
-    notes = _notes(summary, short, source.columns, "time" in given)
+    notes = [*_one_person(found, given, export), *_notes(summary, short, source.columns, "time" in given)]
     return OwnRatings(windows, domain, [*notes, *events.notes()], summary)
 
 
@@ -161,25 +177,6 @@ def own_domain(noun: str, scale: Scale) -> Domain:
     return Domain(own, f"Own ratings: {noun.strip()}", noun.strip(), scale, between=True)
 
 
-def _infer_scale(source: OwnTable, column: str) -> Scale:
-    distinct: set[float] = set()
-    for _, row in source.rows([column]):
-        if isinstance(row, Unreadable):
-            continue
-        try:
-            rating = parse_number(row[column])
-        except BadValue:
-            continue
-        if np.isfinite(rating) and len(distinct) < MAX_DISTINCT_RATINGS:
-            distinct.add(rating)
-    scale = infer_scale(distinct)
-    if scale is None:
-        raise UserError(
-            unclear_scale(distinct), where=f"{source.path}, column {column}", do=f"give it: {SCALE_EXAMPLES}"
-        )
-    return scale
-
-
 def _summary(source: OwnTable, events: Events, domain: Domain) -> RatingsSummary:
     table, scale = events.table, domain.scale
     nearest = scale.index(table["rating"].to_numpy().astype(np.float64))
@@ -189,8 +186,12 @@ def _summary(source: OwnTable, events: Events, domain: Domain) -> RatingsSummary
         path=source.path,
         format=source.format,
         columns={},
-        is_scale_given=False,
+        first=[
+            tuple(map(row.get, ("user", "title", "rating", "time"))) for row in table.slice(0, ROWS_SHOWN).to_pylist()
+        ],
+        scale_origin="",
         rows=events.rows,
+        unrated=events.unrated,
         skipped={},
         ratings=table.num_rows,
         users=pc.count_distinct(table["user"]).as_py(),
@@ -200,6 +201,17 @@ def _summary(source: OwnTable, events: Events, domain: Domain) -> RatingsSummary
         between=events.between,
         span=(first, last) if first else None,
     )
+
+
+def _one_person(found: Columns, given: Mapping[str, str], export: PersonalExport | None) -> list[str]:
+    """The note on a file without a column for the user."""
+    if "user" in found.of:
+        return []
+    if export is not None:
+        return [f"this is an export of {export.site}: all ratings are read as one person's"]
+    if "user" in given:
+        return ["all ratings are read as one person's"]
+    return ["no column names the user: all ratings are read as one person's (set one with --columns user=COLUMN)"]
 
 
 def _notes(summary: RatingsSummary, short: int, header: Sequence[str], is_time_given: bool) -> list[str]:

@@ -15,6 +15,7 @@ METAVARS = {
     "personas": "FILE,…",
     "ratings": "FILE,…",
     "roles": "ROLE,…",
+    "unrated": "NUMBER,…",
 }
 """How help texts name the values of lists that are neither names nor numbers."""
 

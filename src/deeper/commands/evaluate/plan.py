@@ -94,7 +94,7 @@ def make_plan(settings: Settings) -> RunPlan:
 def _load(settings: Settings) -> tuple[Loaded, RatingsSummary | None]:
     if not settings.ratings:
         return load_windows(settings.data, settings.domains or None), None
-    own = read_ratings(Path(settings.ratings), settings.item, settings.scale, settings.columns)
+    own = read_ratings(Path(settings.ratings), settings.item, settings.scale, settings.columns, settings.unrated)
     if unknown := [name for name in settings.domains if name != own.domain.id]:
         raise UserError(
             f"the ratings have no domain {', '.join(unknown)}",
