@@ -16,13 +16,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from deeper.behaviour.own.bad_values import BadValue, shown
 from deeper.behaviour.own.columns import check_clear, find_columns, listed, read_given
 from deeper.behaviour.own.folder import cut_windows
-from deeper.behaviour.own.rows import BadRow, Events, read_events
+from deeper.behaviour.own.rows import BadRow, Events, NoRatings, read_events
 from deeper.behaviour.own.scale import SCALE_EXAMPLES, infer_scale, parse_scale, unclear_scale
-from deeper.behaviour.own.table import OwnTable, open_table
+from deeper.behaviour.own.table import OwnTable, handed_table, open_table
 from deeper.behaviour.own.text_rows import Unreadable
-from deeper.behaviour.own.values import BadValue, parse_number
+from deeper.behaviour.own.values import parse_number
 from deeper.behaviour.recipe import RECIPE
 from deeper.behaviour.windows import MIN_WINDOWS
 from deeper.domains import BUILTIN, Domain, Scale
@@ -57,6 +58,7 @@ class RatingsSummary:
         rows: Rows read, including bad ones.
         skipped: Bad rows by reason, most frequent first.
         ratings: Ratings kept.
+        repeated: Exact repeats, merged.
         users: Users with a rating.
         long_enough: Users with two windows: one to write a persona from, one to predict.
         items: Distinct items.
@@ -72,6 +74,7 @@ class RatingsSummary:
     rows: int
     skipped: Mapping[str, Skipped]
     ratings: int
+    repeated: int
     users: int
     long_enough: int
     items: int
@@ -97,23 +100,30 @@ class OwnRatings:
     summary: RatingsSummary
 
 
-def read_ratings(path: Path, item: str = "item", scale: str = "", columns: Sequence[str] = ()) -> OwnRatings:
-    """Read a file of ratings into windows; a hash of the user id decides the split.
+def read_ratings(
+    ratings: Path | str | Any, item: str = "item", scale: str = "", columns: Sequence[str] = (), encoding: str = ""
+) -> OwnRatings:
+    """Read ratings into windows; a hash of the user id decides the split.
 
     Args:
-        path: CSV with any common separator, JSON lines or Parquet; optionally gzipped.
+        ratings: The path of a file: CSV with any common separator, JSON lines or Parquet; optionally gzipped. Or a data
+            frame (pandas, Polars) or an Arrow table.
         item: What an item is called.
         scale: "MIN:MAX:STEP"; empty to infer it from the ratings.
-        columns: "FIELD=COLUMN" for columns whose name does not show what they hold.
+        columns: "FIELD=COLUMN" for columns whose name does not show what they hold; without a header their numbers.
+        encoding: The encoding of a text file; empty for UTF-8, or what its byte order mark says.
 
     Raises:
         UserError: The file cannot be read; a column or the scale is not clear; more than `MAX_SKIPPED_SHARE` of the
             rows are bad; or no user has two windows.
     """
-    source = open_table(path)
-    given = read_given(columns)
+    source = open_table(Path(ratings), encoding) if isinstance(ratings, str | Path) else handed_table(ratings)
+    path, given = source.path, read_given(columns)
+    if not source.has_header and not given:
+        raise _no_header(source)
     found = find_columns(source.columns, given, item)
     check_clear(found, str(path), source.columns)
+    source.check_unique(found.of.values())
     domain = own_domain(item, parse_scale(scale) if scale else _infer_scale(source, found.of["rating"]))
     skipped: dict[str, Skipped] = {}
 
@@ -125,7 +135,7 @@ def read_ratings(path: Path, item: str = "item", scale: str = "", columns: Seque
 
     try:
         events = read_events(source, found.of, lambda row, where: domain, skip)
-    except UserError:
+    except NoRatings:
         if skipped:
             raise _too_many_bad_rows(path, skipped, sum(one.rows for one in skipped.values())) from None
         raise
@@ -163,15 +173,21 @@ def own_domain(noun: str, scale: Scale) -> Domain:
 
 def _infer_scale(source: OwnTable, column: str) -> Scale:
     distinct: set[float] = set()
-    for _, row in source.rows([column]):
+    first_bad = ""
+    for where, row in source.rows([column]):
         if isinstance(row, Unreadable):
+            first_bad = first_bad or f"{where} {row.message}"
             continue
         try:
-            rating = parse_number(row[column])
+            rating = parse_number(source.number(row[column]))
         except BadValue:
+            first_bad = first_bad or f"{shown(row[column])} is no number ({where}, column {column})"
             continue
         if np.isfinite(rating) and len(distinct) < MAX_DISTINCT_RATINGS:
             distinct.add(rating)
+    if first_bad and not distinct:
+        do = "correct the file; numbers with a decimal comma are read where semicolons separate the cells"
+        raise UserError(f"no rating can be read: {first_bad}", where=str(source.path), do=do)
     scale = infer_scale(distinct)
     if scale is None:
         raise UserError(
@@ -193,6 +209,7 @@ def _summary(source: OwnTable, events: Events, domain: Domain) -> RatingsSummary
         rows=events.rows,
         skipped={},
         ratings=table.num_rows,
+        repeated=events.repeated,
         users=pc.count_distinct(table["user"]).as_py(),
         long_enough=0,
         items=pc.count_distinct(table["item"]).as_py(),
@@ -211,12 +228,22 @@ def _notes(summary: RatingsSummary, short: int, header: Sequence[str], is_time_g
     if summary.span is None:
         why = "" if is_time_given else f"no time column found among {listed(header)}; "
         how = "" if is_time_given else " (set one with --columns time=COLUMN)"
-        notes.append(f"{why}the order of the rows is used{how}")
+        notes.append(f"{why}the order of the rows is used, oldest first{how}")
     if short:
         notes.append(
             f"users left out for fewer than {MIN_WINDOWS * RECIPE.window_size} ratings: {short} of {summary.users}"
         )
     return notes
+
+
+def _no_header(source: OwnTable) -> UserError:
+    row = next((row for _, row in source.rows(source.columns) if not isinstance(row, Unreadable)), {})
+    first = listed([f"{number}: {cell}" for number, cell in row.items()])
+    return UserError(
+        f"the file has no header; its first row is {first}",
+        where=str(source.path),
+        do="name the columns by their numbers, as --columns user=1,title=2,rating=3,time=4",
+    )
 
 
 def _too_many_bad_rows(path: Path, skipped: Mapping[str, Skipped], rows: int) -> UserError:
@@ -227,7 +254,7 @@ def _too_many_bad_rows(path: Path, skipped: Mapping[str, Skipped], rows: int) ->
     }
     hint = hints.get(reason, "")
     if reason.startswith("the time"):
-        hint = "write ISO 8601 or Unix seconds, or give --columns time= to use the order of the file"
+        hint = "write dates as 2023-05-31; or give --columns time= if the rows are in order, oldest first"
     return UserError(
         f"{sum(one.rows for one in skipped.values())} of {rows} rows cannot be used, more than "
         f"{MAX_SKIPPED_SHARE:.0%}; most because {reason} ({most.rows})",

@@ -22,7 +22,7 @@ def is_asking(yes: bool) -> bool:
 
 def ask_for_columns(settings: Settings) -> Settings:
     """The settings with the user's answers on columns whose names do not tell what they hold."""
-    source = open_table(Path(settings.ratings))
+    source = open_table(Path(settings.ratings), settings.encoding)
     found = find_columns(source.columns, read_given(settings.columns), settings.item)
     answers: list[str] = []
     for field, names in found.unclear.items():

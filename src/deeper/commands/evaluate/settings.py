@@ -53,7 +53,13 @@ class Settings(RunSettings):
     columns: tuple[str, ...] = Field(
         default=(),
         description="With ratings: which columns hold user, title, rating, time and item, where their names do not "
-        "tell: user=reviewerID,title=name. time= (empty) uses the order of the rows.",
+        "tell: user=reviewerID,title=name. time= (empty) uses the order of the rows, oldest first. Without a header, "
+        "columns have numbers: user=1,title=2.",
+    )
+    encoding: str = Field(
+        default="",
+        description="With ratings: the encoding of a text file, such as cp1252 or utf-16-le. Without it, UTF-8 or what "
+        "the file's byte order mark says.",
     )
     domains: Domains = ()
     split: Literal["eval", "validation", "all"] = Field(

@@ -66,7 +66,7 @@ def _facts(look: RatingsSummary, plan: RunPlan, domain: Domain) -> list[tuple[st
     columns = ", ".join(f"{field} = {column[:NAMES_SHOWN]}" for field, column in look.columns.items())
     facts = [
         ("columns", columns),
-        ("rows", f"{look.rows:,}, of which {look.rows - look.ratings:,} are skipped"),
+        ("rows", _rows(look)),
         ("users", f"{look.users:,}; {look.long_enough:,} with at least {least} ratings, as a persona needs"),
         ("in this run", f"{who}; {plan.settings.rounds} rounds"),
         (
@@ -83,7 +83,13 @@ def _facts(look: RatingsSummary, plan: RunPlan, domain: Domain) -> list[tuple[st
     return facts
 
 
-_NO_TIMES = "none: the order of the rows is used"
+def _rows(look: RatingsSummary) -> str:
+    skipped = look.rows - look.ratings - look.repeated
+    repeated = f"; {look.repeated:,} repeat another one exactly, and are merged" if look.repeated else ""
+    return f"{look.rows:,}, of which {skipped:,} are skipped{repeated}"
+
+
+_NO_TIMES = "none: the order of the rows is used, oldest first"
 
 
 def _histogram(look: RatingsSummary) -> Table:
