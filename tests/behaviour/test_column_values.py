@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from deeper.behaviour.own import column_values
+from deeper.behaviour.own.meaning import column_values
 from deeper.behaviour.own.ratings_file import OwnRatings, read_ratings
 from deeper.errors import UserError
 

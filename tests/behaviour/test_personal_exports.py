@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from export_cases import EXPORTS, ITEMS, ExportCase
 
-from deeper.behaviour.own.personal_exports import EXPORTS as KNOWN
-from deeper.behaviour.own.personal_exports import recognise
+from deeper.behaviour.own.meaning.personal_exports import EXPORTS as KNOWN
+from deeper.behaviour.own.meaning.personal_exports import recognise
 from deeper.behaviour.own.ratings_file import read_ratings
 
 

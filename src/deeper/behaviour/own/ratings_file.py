@@ -18,15 +18,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from deeper.behaviour.own.choose_scale import choose_scale
-from deeper.behaviour.own.column_values import understand
 from deeper.behaviour.own.columns import NO_NOUN, Columns, check_clear, listed, read_given
 from deeper.behaviour.own.folder import cut_windows
-from deeper.behaviour.own.nested import flattened
-from deeper.behaviour.own.personal_exports import PersonalExport, recognise
-from deeper.behaviour.own.rows import BadRow, Events, read_events
-from deeper.behaviour.own.table import OwnTable, open_table
-from deeper.behaviour.own.unrated import unrated_mark
+from deeper.behaviour.own.meaning.choose_scale import choose_scale
+from deeper.behaviour.own.meaning.column_values import understand
+from deeper.behaviour.own.meaning.personal_exports import PersonalExport, recognise
+from deeper.behaviour.own.meaning.unrated import unrated_mark
+from deeper.behaviour.own.rows import BadRow, Events, NoRatings, read_events
+from deeper.behaviour.own.table import OwnTable, handed_table, open_table
+from deeper.behaviour.own.text.nested import flattened
+from deeper.behaviour.own.text_rows import Unreadable
 from deeper.behaviour.recipe import RECIPE
 from deeper.behaviour.windows import MIN_WINDOWS
 from deeper.domains import BUILTIN, Domain, Scale
@@ -63,6 +64,7 @@ class RatingsSummary:
         unrated: Rows without a rating, by how the file says so ("blank", "0").
         skipped: Bad rows by reason, most frequent first.
         ratings: Ratings kept.
+        repeated: Exact repeats, merged.
         users: Users with a rating.
         long_enough: Users with two windows: one to write a persona from, one to predict.
         items: Distinct items.
@@ -80,6 +82,7 @@ class RatingsSummary:
     unrated: Mapping[str, int]
     skipped: Mapping[str, Skipped]
     ratings: int
+    repeated: int
     users: int
     long_enough: int
     items: int
@@ -106,26 +109,37 @@ class OwnRatings:
 
 
 def read_ratings(
-    path: Path, item: str = NO_NOUN, scale: str = "", columns: Sequence[str] = (), unrated: Collection[float] = ()
+    ratings: Path | str | Any,
+    item: str = NO_NOUN,
+    scale: str = "",
+    columns: Sequence[str] = (),
+    encoding: str = "",
+    unrated: Collection[float] = (),
 ) -> OwnRatings:
-    """Read a file of ratings into windows; a hash of the user id decides the split.
+    """Read ratings into windows; a hash of the user id decides the split.
 
     Args:
-        path: CSV with any common separator, JSON lines or Parquet; optionally gzipped.
+        ratings: The path of a file: CSV with any common separator, JSON lines or Parquet; optionally gzipped. Or a data
+            frame (pandas, Polars) or an Arrow table.
         item: What an item is called.
         scale: "MIN:MAX:STEP"; empty to take that of the site that exported the file, or to infer it from the ratings.
-        columns: "FIELD=COLUMN" for columns whose name does not show what they hold; "user=" if one person gave all
-            ratings.
+        columns: "FIELD=COLUMN" for columns whose name does not show what they hold; without a header their numbers.
+            "user=" if one person gave all ratings.
+        encoding: The encoding of a text file; empty for UTF-8, or what its byte order mark says.
         unrated: Ratings that mean "not rated", such as 0 on a scale of 1 to 5.
 
     Raises:
         UserError: The file cannot be read; a column or the scale is not clear; more than `MAX_SKIPPED_SHARE` of the
             rows are bad; or no user has two windows.
     """
-    source = flattened(open_table(path))
-    given = read_given(columns)
+    is_file = isinstance(ratings, str | Path)
+    source = flattened(open_table(Path(ratings), encoding) if is_file else handed_table(ratings))
+    path, given = source.path, read_given(columns)
+    if not source.has_header and not given:
+        raise _no_header(source)
     found = understand(source, given, item)
     check_clear(found, str(path), source.columns)
+    source.check_unique(found.of.values())
     export = recognise(source.columns)
     chosen, origin = choose_scale(source, found.of["rating"], scale, unrated, export)
     domain = own_domain(item, chosen)
@@ -140,7 +154,7 @@ def read_ratings(
     try:
         mark = partial(unrated_mark, scale=chosen, given=unrated)
         events = read_events(source, found.of, lambda row, where: domain, skip, mark)
-    except UserError:
+    except NoRatings:
         if skipped:
             raise _too_many_bad_rows(path, skipped, sum(one.rows for one in skipped.values())) from None
         raise
@@ -194,6 +208,7 @@ def _summary(source: OwnTable, events: Events, domain: Domain) -> RatingsSummary
         unrated=events.unrated,
         skipped={},
         ratings=table.num_rows,
+        repeated=events.repeated,
         users=pc.count_distinct(table["user"]).as_py(),
         long_enough=0,
         items=pc.count_distinct(table["item"]).as_py(),
@@ -223,12 +238,22 @@ def _notes(summary: RatingsSummary, short: int, header: Sequence[str], is_time_g
     if summary.span is None:
         why = "" if is_time_given else f"no time column found among {listed(header)}; "
         how = "" if is_time_given else " (set one with --columns time=COLUMN)"
-        notes.append(f"{why}the order of the rows is used{how}")
+        notes.append(f"{why}the order of the rows is used, oldest first{how}")
     if short:
         notes.append(
             f"users left out for fewer than {MIN_WINDOWS * RECIPE.window_size} ratings: {short} of {summary.users}"
         )
     return notes
+
+
+def _no_header(source: OwnTable) -> UserError:
+    row = next((row for _, row in source.rows(source.columns) if not isinstance(row, Unreadable)), {})
+    first = listed([f"{number}: {cell}" for number, cell in row.items()])
+    return UserError(
+        f"the file has no header; its first row is {first}",
+        where=str(source.path),
+        do="name the columns by their numbers, as --columns user=1,title=2,rating=3,time=4",
+    )
 
 
 def _too_many_bad_rows(path: Path, skipped: Mapping[str, Skipped], rows: int) -> UserError:
@@ -239,7 +264,7 @@ def _too_many_bad_rows(path: Path, skipped: Mapping[str, Skipped], rows: int) ->
     }
     hint = hints.get(reason, "")
     if reason.startswith("the time"):
-        hint = "write ISO 8601 or Unix seconds, or give --columns time= to use the order of the file"
+        hint = "write dates as 2023-05-31; or give --columns time= if the rows are in order, oldest first"
     return UserError(
         f"{sum(one.rows for one in skipped.values())} of {rows} rows cannot be used, more than "
         f"{MAX_SKIPPED_SHARE:.0%}; most because {reason} ({most.rows})",

@@ -6,12 +6,12 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from deeper.behaviour.own.choose_scale import suspected_marks
-from deeper.behaviour.own.column_values import understand
 from deeper.behaviour.own.columns import read_given
-from deeper.behaviour.own.nested import flattened
-from deeper.behaviour.own.personal_exports import recognise
+from deeper.behaviour.own.meaning.choose_scale import suspected_marks
+from deeper.behaviour.own.meaning.column_values import understand
+from deeper.behaviour.own.meaning.personal_exports import recognise
 from deeper.behaviour.own.table import open_table
+from deeper.behaviour.own.text.nested import flattened
 from deeper.commands.evaluate.plan import RunPlan
 from deeper.commands.evaluate.settings import Settings
 from deeper.errors import printable
@@ -27,7 +27,7 @@ def is_asking(yes: bool) -> bool:
 
 def ask_about_ratings(settings: Settings) -> Settings:
     """The settings with the user's answers: on unclear columns, and on numbers that may mean "not rated"."""
-    source = flattened(open_table(Path(settings.ratings)))
+    source = flattened(open_table(Path(settings.ratings), settings.encoding))
     columns = list(settings.columns)
     while (found := understand(source, read_given(columns), settings.item)).unclear:
         name, fitting = next(iter(found.unclear.items()))

@@ -64,12 +64,9 @@ def _facts(look: RatingsSummary, plan: RunPlan, domain: Domain) -> list[tuple[st
     scale = domain.scale
     values = f"{scale.minimum:g} to {scale.maximum:g} by {scale.step:g}"
     columns = ", ".join(f"{field} = {column[:NAMES_SHOWN]}" for field, column in look.columns.items())
-    unrated = sum(look.unrated.values())
-    marks = ", ".join(f"{mark}: {count:,}" for mark, count in look.unrated.items())
-    without = f"{unrated:,} hold no rating ({marks}) and " if unrated else ""
     facts = [
         ("columns", columns if "user" in look.columns else f"{columns}; none for the user: one person"),
-        ("rows", f"{look.rows:,}, of which {without}{look.rows - unrated - look.ratings:,} are skipped"),
+        ("rows", _rows(look)),
         ("users", f"{look.users:,}; {look.long_enough:,} with at least {least} ratings, as a persona needs"),
         ("in this run", f"{who}; {plan.settings.rounds} rounds"),
         (
@@ -86,7 +83,16 @@ def _facts(look: RatingsSummary, plan: RunPlan, domain: Domain) -> list[tuple[st
     return facts
 
 
-_NO_TIMES = "none: the order of the rows is used"
+def _rows(look: RatingsSummary) -> str:
+    unrated = sum(look.unrated.values())
+    marks = ", ".join(f"{mark}: {count:,}" for mark, count in look.unrated.items())
+    without = f"{unrated:,} hold no rating ({marks}) and " if unrated else ""
+    skipped = look.rows - look.ratings - look.repeated - unrated
+    repeated = f"; {look.repeated:,} repeat another one exactly, and are merged" if look.repeated else ""
+    return f"{look.rows:,}, of which {without}{skipped:,} are skipped{repeated}"
+
+
+_NO_TIMES = "none: the order of the rows is used, oldest first"
 
 
 def _first_rows(look: RatingsSummary) -> Table:

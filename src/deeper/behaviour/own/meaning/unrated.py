@@ -3,7 +3,8 @@
 import math
 from collections.abc import Collection
 
-from deeper.behaviour.own.values import BadValue, parse_number
+from deeper.behaviour.own.bad_values import BadValue
+from deeper.behaviour.own.values import parse_number
 from deeper.domains import Scale
 
 BLANK = "blank"

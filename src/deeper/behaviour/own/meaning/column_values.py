@@ -16,12 +16,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import NamedTuple
 
+from deeper.behaviour.own.bad_values import BadValue, shown
 from deeper.behaviour.own.columns import COLUMN_NAMES, Columns, find_columns, letters
-from deeper.behaviour.own.personal_exports import export_columns, recognise
+from deeper.behaviour.own.meaning.personal_exports import export_columns, recognise
+from deeper.behaviour.own.meaning.unrated import is_blank
 from deeper.behaviour.own.table import OwnTable
 from deeper.behaviour.own.text_rows import Unreadable
-from deeper.behaviour.own.unrated import is_blank
-from deeper.behaviour.own.values import MAX_CHARACTERS_SHOWN, BadValue, parse_number
+from deeper.behaviour.own.values import parse_number
 
 JUDGED_ROWS = 20_000
 """Rows that are judged, from the start of the file."""
@@ -116,7 +117,7 @@ def _no_title(rows: Sequence[_Row]) -> str:
     """Why these titles do not name items; empty if they may."""
     of_users = _counts((row.user, row.title) for row in rows)
     if _share_of_commonest(of_users) >= CONSTANT_SHARE:
-        return f"has one text for all rows of a user ({_shown(rows[0].title)})"
+        return f"has one text for all rows of a user ({shown(rows[0].title)})"
     once = {(row.user, row.title, row.item): row for row in rows} if any(row.item for row in rows) else {}
     of_items = _counts((row.item, row.title) for row in once.values() if row.item)
     if 0 < _share_of_commonest(of_items) < ITEM_SHARE:
@@ -125,7 +126,7 @@ def _no_title(rows: Sequence[_Row]) -> str:
     telling = {title: counts for title, counts in ratings.items() if counts.total() >= MIN_ROWS_OF_TITLE}
     if _guesses_saved(telling) >= GUESSES_SAVED:
         title, counts = max(telling.items(), key=lambda one: one[1].total())
-        return f"gives the rating away ({_shown(title)} goes with {counts.most_common(1)[0][0]})"
+        return f"gives the rating away ({shown(title)} goes with {counts.most_common(1)[0][0]})"
     return _ONLY_NUMBERS if rows and sum(_is_number(row.title) for row in rows) >= NUMBERS_SHARE * len(rows) else ""
 
 
@@ -178,7 +179,3 @@ def _is_number(text: str) -> bool:
     except BadValue:
         return False
     return True
-
-
-def _shown(text: str) -> str:
-    return repr(text if len(text) <= MAX_CHARACTERS_SHOWN else f"{text[:MAX_CHARACTERS_SHOWN]}…")

@@ -4,12 +4,13 @@ from collections.abc import Collection
 
 import numpy as np
 
-from deeper.behaviour.own.personal_exports import PersonalExport
+from deeper.behaviour.own.bad_values import BadValue, shown
+from deeper.behaviour.own.meaning.personal_exports import PersonalExport
+from deeper.behaviour.own.meaning.unrated import MARKS, is_blank
 from deeper.behaviour.own.scale import SCALE_EXAMPLES, infer_scale, parse_scale, unclear_scale
 from deeper.behaviour.own.table import OwnTable
 from deeper.behaviour.own.text_rows import Unreadable
-from deeper.behaviour.own.unrated import MARKS, is_blank
-from deeper.behaviour.own.values import BadValue, parse_number
+from deeper.behaviour.own.values import parse_number
 from deeper.domains import Scale
 from deeper.errors import UserError
 
@@ -34,7 +35,11 @@ def choose_scale(
     """
     if given:
         return parse_scale(given), "as given"
-    ratings = _distinct(source, column) - set(unrated)
+    distinct, first_bad = _distinct(source, column)
+    if first_bad and not distinct:
+        do = "correct the file; numbers with a decimal comma are read where semicolons separate the cells"
+        raise UserError(f"no rating can be read: {first_bad}", where=str(source.path), do=do)
+    ratings = distinct - set(unrated)
     other = "--scale MIN:MAX:STEP sets another"
     if export and all(export.scale.minimum <= rating <= export.scale.maximum for rating in ratings - set(MARKS)):
         return export.scale, f"that of {export.site}; {other}"
@@ -53,20 +58,25 @@ def suspected_marks(source: OwnTable, column: str, unrated: Collection[float]) -
         column: The column of the ratings.
         unrated: Ratings that are known to mean "not rated".
     """
-    ratings = _distinct(source, column) - set(unrated)
+    ratings = _distinct(source, column)[0] - set(unrated)
     return [mark for mark in MARKS if mark in ratings] if infer_scale(ratings) is None else []
 
 
-def _distinct(source: OwnTable, column: str) -> set[float]:
-    """The distinct finite numbers of a column, up to a limit."""
+def _distinct(source: OwnTable, column: str) -> tuple[set[float], str]:
+    """The distinct finite numbers of a column, up to a limit; and the first row that holds none, in words."""
     distinct: set[float] = set()
-    for _, row in source.rows([column]):
-        if isinstance(row, Unreadable) or is_blank(row[column]):
+    first_bad = ""
+    for where, row in source.rows([column]):
+        if isinstance(row, Unreadable):
+            first_bad = first_bad or f"{where} {row.message}"
+            continue
+        if is_blank(row[column]):
             continue
         try:
-            rating = parse_number(row[column])
+            rating = parse_number(source.number(row[column]))
         except BadValue:
+            first_bad = first_bad or f"{shown(row[column])} is no number ({where}, column {column})"
             continue
         if np.isfinite(rating) and len(distinct) < MAX_DISTINCT_RATINGS:
             distinct.add(rating)
-    return distinct
+    return distinct, first_bad
