@@ -191,7 +191,7 @@ class TestSkipping:
 
     def test_parquet_that_is_odd(self, tmp_path: Path) -> None:
         rows = [list(column) for column in zip(*events(users=6), strict=True)]
-        raw = pa.array([b"Cove"] * 119 + [b"\xff"], pa.binary())
+        raw = pa.array([b"Cove %d" % number for number in range(119)] + [b"\xff"], pa.binary())
         names = pa.StringArray.from_buffers(120, raw.buffers()[1], raw.buffers()[2])
         table = pa.table({"userId": rows[0], "name": names, "stars": rows[2], "timestamp": rows[3]})
         pq.write_table(table, tmp_path / "a.parquet")

@@ -50,7 +50,7 @@ def test_an_export_is_taken_for_no_other_site(case: ExportCase) -> None:
 
 def test_an_export_with_a_column_for_the_user_has_several_users(tmp_path: Path) -> None:
     lines = EXPORTS[0].text("0").splitlines()
-    text = "\n".join([f"{lines[0]},User", *(f"{line},u{i % 2}" for i, line in enumerate(lines[1:] * 2))])
+    text = "\n".join([f"{lines[0]},User", *(f"{line},u{i // ITEMS}" for i, line in enumerate(lines[1:] * 2))])
     own = read_ratings(write(tmp_path, text), scale="0.5:5:0.5")
     assert (own.summary.users, own.summary.columns["user"]) == (2, "User")
 

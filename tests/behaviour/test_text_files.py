@@ -126,11 +126,11 @@ class TestSeparators:
         assert own.summary.format == "CSV, separated by double colons"
 
     def test_decimal_commas_are_read_between_semicolons(self, tmp_path: Path) -> None:
-        rows = [f"1;1,5;{('1,0', '4,5', '0,5', '5')[i % 4]};2023-01-{i + 1:02}" for i in range(20)]
+        rows = [f"1;1,{i};{('1,0', '4,5', '0,5', '5')[i % 4]};2023-01-{i + 1:02}" for i in range(20)]
         own = read_ratings(write(tmp_path, table(rows, HEADER.replace(",", ";"))))
         first = own.windows["items"][0].as_py()
         assert [item["rating"] for item in first[:4]] == [1.0, 4.5, 0.5, 5.0]
-        assert {item["title"] for item in first} == {"1,5"}, "a title is no number"
+        assert [item["title"] for item in first] == [f"1,{i}" for i in range(10)], "a title is no number"
 
     def test_elsewhere_they_are_said_to_be_no_numbers(self, tmp_path: Path) -> None:
         rows = [f'1,Film {i},"4,5"' for i in range(20)]

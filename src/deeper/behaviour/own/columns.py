@@ -116,7 +116,7 @@ def find_columns(
                 of[name] = found[0]
             elif found or name in REQUIRED:
                 unclear[name] = found
-    return Columns(of, unclear)
+    return Columns({name: of[name] for name in FIELDS if name in of}, unclear)
 
 
 def read_given(columns: Sequence[str]) -> dict[str, str]:

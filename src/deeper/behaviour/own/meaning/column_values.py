@@ -97,7 +97,7 @@ def _rated_rows(source: OwnTable, found: Columns) -> Iterator[_Row]:
         if not isinstance(row, Unreadable):
             values = [row[name] if name else None for name in columns]
             if not is_blank(values[-1]):
-                yield _Row(*("" if value is None else str(value).strip() for value in values))
+                yield _Row(*("" if is_blank(value) else str(value).strip() for value in values))
 
 
 _ONLY_NUMBERS = "has only numbers"
@@ -105,11 +105,12 @@ _ONLY_NUMBERS = "has only numbers"
 
 def _wrong(found: Columns, rows: Sequence[_Row]) -> Iterator[tuple[str, str]]:
     """The fields whose column does not hold them, each with the reason; an id comes first."""
-    titles = {(row.user, row.title) for row in rows}
-    ids = {(row.user, row.item) for row in rows}
-    if {"item", "title"} <= found.of.keys() and len(titles) >= MIN_ROWS and len(ids) < ID_SHARE * len(titles):
+    with_id = [row for row in rows if row.item and row.title]
+    titles = {(row.user, row.title) for row in with_id}
+    ids = {(row.user, row.item) for row in with_id}
+    if len(titles) >= MIN_ROWS and len(ids) < ID_SHARE * len(titles):
         yield "item", "a user gives to many titles"
-    if "title" in found.of and (reason := _no_title(rows)):
+    if "title" in found.of and (reason := _no_title([row for row in rows if row.title])):
         yield "title", reason
 
 

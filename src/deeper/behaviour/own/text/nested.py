@@ -17,9 +17,8 @@ def flattened(source: OwnTable) -> OwnTable:
     """Return a file whose columns hold no objects in its first rows; its nested columns are named by their path."""
     if source.format.startswith("CSV"):
         return source
-    rows_seen = [
-        row for _, row in islice(source.rows(source.columns), LOOKED_AT_ROWS) if not isinstance(row, Unreadable)
-    ]
+    single = [name for name in source.columns if name not in source.repeated]
+    rows_seen = [row for _, row in islice(source.rows(single), LOOKED_AT_ROWS) if not isinstance(row, Unreadable)]
     paths = dict.fromkeys(path for row in rows_seen for path in _paths(row))
     nested = {".".join(path): path for path in paths if len(path) > 1 and ".".join(path) not in source.columns}
     if not nested:
