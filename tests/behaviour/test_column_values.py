@@ -231,7 +231,7 @@ def test_nested_values_have_columns_of_their_own(tmp_path: Path) -> None:
         path = tmp_path / f"{name}.jsonl"
         path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
         own = read_ratings(path, "place")
-        assert tuple(own.summary.columns.values()) == columns
+        assert tuple(own.summary.columns.values())[:3] == columns
         assert titles(own) <= {f"Film {i}" for i in range(28)}
         assert set(own.windows["user"].to_pylist()) == {"me"}
     assert own.summary.skipped.keys() == {"the title is empty"}

@@ -51,12 +51,18 @@ EXPORTS = (
         Scale(1, 10, 1),
         {"title": ("title",), "time": ("ratedat",), "item": ("traktid",)},
     ),
+    # As JSON, films and series in files of their own.
+    *(
+        PersonalExport("Trakt", ("ratedat", f"{kind}idstrakt"), Scale(1, 10, 1), {"item": (f"{kind}idstrakt",)})
+        for kind in ("movie", "show")
+    ),
     PersonalExport(
         "MovieLens", ("movieid", "imdbid", "tmdbid", "averagerating"), Scale(0.5, 5, 0.5), {"item": ("movieid",)}
     ),
     PersonalExport("Rate Your Music", ("rymalbum",), Scale(1, 10, 1), {"title": ("title",), "item": ("rymalbum",)}),
     PersonalExport("BoardGameGeek", ("objectname", "objectid", "baverage"), Scale(1, 10, 0.5), {"item": ("objectid",)}),
     PersonalExport("Vivino", ("winery", "winename", "yourrating"), Scale(1, 5, 0.5), {"time": ("scandate",)}),
+    PersonalExport("Google Maps", ("fivestarratingpublished", "locationname"), Scale(1, 5, 1), {}),
     PersonalExport("Untappd", ("beername", "ratingscore", "bid"), Scale(0.25, 5, 0.25), {"item": ("bid",)}),
 )
 
