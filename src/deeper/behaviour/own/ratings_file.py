@@ -195,14 +195,13 @@ def _summary(source: OwnTable, events: Events, domain: Domain) -> RatingsSummary
     table, scale = events.table, domain.scale
     nearest = scale.index(table["rating"].to_numpy().astype(np.float64))
     counts = np.bincount(nearest, minlength=len(scale.values)).tolist()
+    head = table.slice(0, ROWS_SHOWN).to_pylist()
     first, last = (pc.min_max(table["time"])[end].as_py() for end in ("min", "max"))
     return RatingsSummary(
         path=source.path,
         format=source.format,
         columns={},
-        first=[
-            tuple(map(row.get, ("user", "title", "rating", "time"))) for row in table.slice(0, ROWS_SHOWN).to_pylist()
-        ],
+        first=[(row["user"], row["title"], row["rating"], row["time"]) for row in head],
         scale_origin="",
         rows=events.rows,
         unrated=events.unrated,
