@@ -124,6 +124,8 @@ class TestSeparators:
         own = read_ratings(write(tmp_path, table(rows, "user::title::rating::time"), name=name))
         assert titles(own)[0] == 'Alien: "Part" 0, the Film'
         assert own.summary.format == "CSV, separated by double colons"
+        path = write(tmp_path, "".join(f"{row}\n" for row in rows).replace(": ", ", a, b, c, "), name=name)
+        assert "2: Alien, a, b, c," in refused(path).what
 
     def test_decimal_commas_are_read_between_semicolons(self, tmp_path: Path) -> None:
         rows = [f"1;1,{i};{('1,0', '4,5', '0,5', '5')[i % 4]};2023-01-{i + 1:02}" for i in range(20)]

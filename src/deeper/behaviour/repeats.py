@@ -5,8 +5,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 SAME = ("user", "domain", "item", "rating", "time")
-"""An event that equals an earlier one in all of these repeats it: a file holds it twice, or a stream sent it twice. Another
-rating or another time makes a new event, even of the same item."""
+"""An event that equals an earlier one in all of these repeats it: a file holds it twice, or a stream sent it twice.
+Another rating or another time makes a new event, even of the same item."""
 
 
 def is_repeat(events: pa.Table) -> NDArray[np.bool_]:

@@ -70,8 +70,10 @@ def as_table(rows: object) -> pa.Table:
         UserError: A column has no single type, or a type that Arrow does not have.
     """
     try:
-        if hasattr(rows, "__arrow_c_stream__") or hasattr(rows, "__arrow_c_array__"):
-            return plain_times(cast(Any, pa).table(rows))
+        if hasattr(rows, "__arrow_c_stream__"):
+            return plain_times(pa.RecordBatchReader.from_stream(cast(Any, rows)).read_all())
+        if hasattr(rows, "__arrow_c_array__"):
+            return plain_times(pa.Table.from_batches([pa.record_batch(cast(Any, rows))]))
         from pyarrow.interchange import from_dataframe
 
         return plain_times(from_dataframe(cast(Any, rows)))

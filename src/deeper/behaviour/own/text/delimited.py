@@ -52,7 +52,8 @@ def find_dialect(path: Path, encoding: str = "") -> Dialect:
     named = _NAMES_ITSELF.fullmatch(lines[0].rstrip("\n"))
     separators = [named[1]] if named else SEPARATORS
     found = [(separator, _first_row(lines[bool(named) :], separator)) for separator in separators]
-    separator, header = max(found, key=lambda one: len(one[1]))
+    # Titles hold commas, but two double colons in a line are no accident.
+    separator, header = max(found, key=lambda one: (one[0] == "::" and len(one[1]) > 2, len(one[1])))
     _check_header(header, encoding, f"{path}, line 1")
     has_header = _is_header(header)
     return Dialect(separator, header if has_header else [str(i + 1) for i in range(len(header))], has_header)
