@@ -138,8 +138,9 @@ class TestBadCsv:
             ("ann,t3,Tea,good,2022-03-01", "the rating is 'good', which is not a number"),
             ("ann,t3,Tea,5,yesterday", "the time is 'yesterday', which is neither ISO 8601 nor Unix seconds"),
             ("ann,t3,Tea,5,2022-02-30", "the time is '2022-02-30', which is neither"),
-            ("ann,t3,Tea,5,1646136000000000", "the time is 1.64614e+15, too large for Unix seconds or milliseconds"),
+            ("ann,t3,Tea,5,16461360000000", "the time is '16461360000000', no Unix time in seconds, milli-"),
             ("ann,t3,Tea,5,20220301", "the time is '20220301', which can be a day or seconds; write 2022-03-01"),
+            ("ann,t3,Tea,5,2022", "the time is '2022', which is only a year"),
             ("ann,t3,Tea,5,", "the time is '', which is neither"),
             ("ann,t3,   ,5,2022-03-01", "the title is empty"),
             ("ann,t3,\u200b,5,2022-03-01", "the title is empty"),
@@ -191,7 +192,7 @@ class TestBadCsv:
     def test_utf_16(self, tmp_path: Path) -> None:
         write(tmp_path, [])
         (tmp_path / "behaviour.csv").write_bytes("\n".join([HEADER, *lines()]).encode("utf-16"))
-        assert refused(tmp_path).what == "the file is not in UTF-8"
+        assert read_own(tmp_path).windows.num_rows == 2
 
     def test_nobody_has_two_windows(self, tmp_path: Path) -> None:
         error = refused(write(tmp_path, [*lines("ann", 19), *lines("bob", 3)]))
@@ -260,13 +261,13 @@ class TestParquet:
             ({"time": pa.array([START] * 6 + [None] + [START] * 13, TIME)}, "the time is None, which is not a time"),
             ({"title": ["Tea"] * 6 + [" "] + ["Tea"] * 13}, "the title is empty"),
             ({"title": ["Tea"] * 6 + [None] + ["Tea"] * 13}, "the title is empty"),
-            ({"user": pa.array([1.0] * 6 + [1.5] + [1.0] * 13)}, "the user is 1.0, which is not text"),
+            ({"user": pa.array([1.0] * 6 + [1.5] + [1.0] * 13)}, "the user is 1.5, which is not text"),
             ({"position": [*range(6), None, *range(7, 20)]}, "the position is None, which is not a whole number"),
         ],
     )
     def test_a_bad_row_is_named(self, tmp_path: Path, columns: dict[str, object], what: str) -> None:
         error = refused(write_parquet(tmp_path, table(**columns)))
-        assert error.where == f"{tmp_path / 'behaviour.parquet'}, row {1 if 'user' in columns else 7}"
+        assert error.where == f"{tmp_path / 'behaviour.parquet'}, row 7"
         assert what in error.what
 
     def test_missing_column(self, tmp_path: Path) -> None:

@@ -91,7 +91,8 @@ class TestFormats:
         assert look.columns == dict(zip(("user", "title", "rating", "time"), HEADER, strict=True))
         assert look.histogram == dict.fromkeys(("1", "2", "3", "4", "5"), 8)
         assert look.span == (START, START + timedelta(hours=19))
-        assert not look.skipped and not look.is_scale_given
+        assert not look.skipped and not look.unrated
+        assert look.scale_origin == "derived from the ratings; --scale MIN:MAX:STEP sets another"
 
     @pytest.mark.parametrize("end", ["\r\n", "\r", "\n\n"])
     def test_line_ends(self, tmp_path: Path, end: str) -> None:
@@ -111,10 +112,12 @@ class TestFormats:
         assert {item["time"] for item in first} == {None}
         assert own.summary.span is None
         found = "no time column found among userId, name, stars"
-        assert own.notes == [f"{found}; the order of the rows is used (set one with --columns time=COLUMN)"]
+        assert own.notes == [
+            f"{found}; the order of the rows is used, oldest first (set one with --columns time=COLUMN)"
+        ]
         chosen = read_ratings(write(tmp_path, "b.csv", csv_text(events())), columns=["time="])
         assert chosen.windows == own.windows
-        assert chosen.notes == ["the order of the rows is used"]
+        assert chosen.notes == ["the order of the rows is used, oldest first"]
 
 
 class TestSkipping:
@@ -179,15 +182,16 @@ class TestSkipping:
         assert (look.rows, look.ratings) == (129, 120)
         assert {kind: one.rows for kind, one in look.skipped.items()} == {
             "the user is not text": 2,
-            "the rating is off the scale": 2,
+            "the rating is off the scale": 1,
             "the row is not valid JSON": 3,
             "the rating is not a number": 1,
             "the row is not a JSON object": 1,
         }
+        assert look.unrated == {"blank": 1}
 
     def test_parquet_that_is_odd(self, tmp_path: Path) -> None:
         rows = [list(column) for column in zip(*events(users=6), strict=True)]
-        raw = pa.array([b"Cove"] * 119 + [b"\xff"], pa.binary())
+        raw = pa.array([b"Cove %d" % number for number in range(119)] + [b"\xff"], pa.binary())
         names = pa.StringArray.from_buffers(120, raw.buffers()[1], raw.buffers()[2])
         table = pa.table({"userId": rows[0], "name": names, "stars": rows[2], "timestamp": rows[3]})
         pq.write_table(table, tmp_path / "a.parquet")
@@ -202,7 +206,6 @@ class TestUntrusted:
         [
             ("a.csv", b"", "the file is empty"),
             ("a.csv", b"\n \n", "the file is empty"),
-            ("a.csv", csv_text(events()).encode("utf-16"), "the file is not in UTF-8"),
             ("a.csv", csv_text(events()).encode("utf-16-le"), "the file is not in UTF-8"),
             ("a.csv", b"\x89PNG\0\0\0\0\0\0\0\0", "the file is not in UTF-8"),
             (
@@ -212,7 +215,7 @@ class TestUntrusted:
             ),
             ("a.csv", b"user,title,rating\n", "no rating is a number"),
             ("a.jsonl", b"[" + json_text(events()).encode(), "the file is one JSON array"),
-            ("a.jsonl", b"nothing\n", "no column seems to hold the user, the title or the rating"),
+            ("a.jsonl", b"nothing\n", "line 1 is not valid JSON"),
             ("a.parquet", b"", "the file is empty"),
             ("a.parquet", b"PAR1 and more", "not a readable Parquet file"),
             ("a.xlsx", b"PK", "the ending '.xlsx' is not a known format"),
@@ -296,7 +299,8 @@ class TestUntrusted:
         path.write_bytes(text.encode("utf-8", "surrogatepass"))
         look = read_ratings(path, scale="1:5:1").summary
         skipped = sum(one.rows for one in look.skipped.values())
-        assert look.ratings + skipped == look.rows >= 120 + len(odd)
+        left_out = skipped + look.repeated + sum(look.unrated.values())
+        assert look.ratings + left_out == look.rows >= 120 + len(odd)
         assert look.ratings >= 120
         assert sum(look.histogram.values()) == look.ratings
 
@@ -313,6 +317,10 @@ class TestColumns:
             ("customer,item,score", "item", ("customer", "item", "score", None, None)),
             ("user,item,title,stars,date,timestamp", "item", ("user", "title", "stars", "timestamp", "item")),
             ("user_id,Cove name,Cove,vote", "cove", ("user_id", "Cove name", "vote", None, None)),
+            ("user,name,movie,rating", "movie", ("user", "movie", "rating", None, None)),
+            ("user,title,movie_title,rating", "movie", ("user", "movie_title", "rating", None, None)),
+            ("user,title,board game,rating,My Rating", "board game", ("user", "board game", "My Rating", None, None)),
+            ("user,item,title,Rating,Average Rating", "item", ("user", "title", "Rating", None, "item")),
         ],
     )  # fmt: skip
     def test_usual_names(self, header: str, noun: str, expected: tuple[str | None, ...]) -> None:
@@ -381,7 +389,7 @@ class TestScales:
     def test_thumbs(self, tmp_path: Path, words: tuple[str, str]) -> None:
         rows = [(*row[:2], words[row[2] % 2], row[3]) for row in events()]
         own = read_ratings(write(tmp_path, "a.csv", csv_text(rows)))
-        assert own.domain.scale == Scale(0, 1, 1) and own.summary.is_scale_given is False
+        assert own.domain.scale == Scale(0, 1, 1) and own.summary.scale_origin.startswith("derived")
         assert set(ratings_of(own)) == {0, 1}
 
     def test_truth_values_in_parquet_are_thumbs(self, tmp_path: Path) -> None:
@@ -424,10 +432,11 @@ class TestDomains:
 
 
 @given(st.one_of(st.none(), st.text(), st.integers(), st.floats(), st.booleans(), st.lists(st.integers(), max_size=2)))
-def test_text_is_stored_as_it_is_or_refused(value: object) -> None:
+def test_text_and_whole_numbers_are_stored_as_they_are_or_refused(value: object) -> None:
     try:
         text = parse_text(value)
     except BadValue as error:
         assert str(error).startswith("is ") and error.reason.startswith("is ")
     else:
-        assert text == str(value) and pa.array([text]).to_pylist() == [text]
+        expected = str(int(value)) if isinstance(value, float) else str(value)
+        assert text == expected and pa.array([text]).to_pylist() == [text]

@@ -99,11 +99,11 @@ def test_all_users_are_judged_in_the_demo_and_eval_users_in_evaluate(deeper: Com
 def test_skipped_rows_are_shown_and_told_in_the_results(deeper: CommandLine) -> None:
     ratings("a.csv", lambda i: 1 + i % 5)
     with Path("a.csv").open("a", encoding="utf-8") as file:
-        file.write("u0,Cove,none,1600000000\nu0,\x1b[31m Cove,soon\x1b[0m,1600000000\n")
+        file.write("u0,Cove,bad,1600000000\nu0,\x1b[31m Cove,soon\x1b[0m,1600000000\n")
     result = deeper("demo", "--ratings", "a.csv", *ONE_ROUND)
     assert result.code == 0
     assert "92, of which 2 are skipped" in result.err
-    assert re.search(r"the rating is not a number +2 +line 92: the rating is 'none', which is not a\s", result.err)
+    assert re.search(r"the rating is not a number +2 +line 92: the rating is 'bad', which is not a\s", result.err)
     assert "\x1b" not in result.err
     assert results()["notes"][0] == "rows skipped: 2 of 92 (the rating is not a number: 2)"
 
@@ -138,6 +138,80 @@ def test_on_a_terminal_columns_are_asked_for(deeper: CommandLine, monkeypatch: p
     assert "Which column holds the title?\n  1  what\n" in outcome.stderr
     config = tomllib.loads(Path("run/config.toml").read_text("utf-8"))
     assert config["columns"] == ["user=who", "title=what"]
+
+
+def test_on_a_terminal_what_the_values_contradict_is_asked_about(
+    deeper: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(own_ratings, "is_asking", lambda yes: not yes)
+    lines = [f"{user},Ada {user},{(user + i) % 6},Cove {i}" for user in range(3) for i in range(30)]
+    Path("a.csv").write_text("\n".join(["who,name,stars,what", *lines, ""]), "utf-8")
+    words = ["demo", "--ratings", "a.csv", *ONE_ROUND]
+    outcome = CliRunner().invoke(cli, words, input="1\n2\ny\n")
+    assert outcome.exit_code == 0, outcome.output
+    assert "Which column holds the user?\n  1  who\n" in outcome.stderr
+    assert "  0  none: one person gave all ratings\n" in outcome.stderr
+    reason = "The title cannot be in name, which has one text for all rows of a user ('Ada 0')."
+    assert f"{reason}\nWhich column holds the title?\n  1  name\n  2  what\n" in outcome.stderr
+    assert "Do ratings of 0 mean that an item is not rated? [y/N]: y" in outcome.stderr
+    config = tomllib.loads(Path("run/config.toml").read_text("utf-8"))
+    assert (config["columns"], config["unrated"]) == (["user=who", "title=what"], [0.0])
+    assert results()["users"] == {"item": 3}
+
+
+def test_on_a_terminal_one_person_may_have_given_all_ratings(
+    deeper: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(own_ratings, "is_asking", lambda yes: not yes)
+    ratings("a.csv", lambda i: 1 + i % 5)
+    Path("a.csv").write_text(Path("a.csv").read_text("utf-8").replace("userId", "who"), "utf-8")
+    outcome = CliRunner().invoke(cli, ["demo", "--ratings", "a.csv", *ONE_ROUND], input="0\n")
+    assert outcome.exit_code == 0, outcome.output
+    assert tomllib.loads(Path("run/config.toml").read_text("utf-8"))["columns"] == ["user="]
+    assert results()["users"] == {"item": 1}
+
+
+@pytest.mark.parametrize("command", ["demo", "evaluate"])
+def test_an_export_of_one_person_goes_through_to_tables(deeper: CommandLine, command: str) -> None:
+    lines = [f"2023-01-{1 + i % 28:02},Cove {i},2000,https://boxd.it/{i},{i % 6 or ''}" for i in range(50)]
+    Path("a.csv").write_text("\n".join(["Date,Name,Year,Letterboxd URI,Rating", *lines, ""]), "utf-8")
+    every_method = ("--policy-engine", "scripted", "--predictor-engine", "scripted", "--rounds", "2", "--out", "run")
+    result = deeper(command, "--ratings", "a.csv", *every_method)
+    assert result.code == 0, result.err
+    assert "time = Date, item = Letterboxd URI; none for the user: one person" in " ".join(result.err.split())
+    assert "50, of which 9 hold no rating (blank: 9) and 0 are skipped" in result.err
+    assert "0.5 to 5 by 0.5 (that of Letterboxd; --scale MIN:MAX:STEP sets another)" in " ".join(result.err.split())
+    assert "1 user is too few to tell the methods apart." in result.out
+    found = results()
+    assert found["users"] == {"item": 1}
+    assert "this is an export of Letterboxd: all ratings are read as one person's" in found["notes"]
+    assert "rows left out because they hold no rating (blank: 9): 9" in found["notes"]
+    assert any(note.startswith("calibration: off, since there is no prediction for a") for note in found["notes"])
+    assert {row["user"] for row in pq.read_table("run/personas.parquet").to_pylist()} == {"me"}
+
+
+def test_two_rows_are_shown_as_they_were_understood(deeper: CommandLine) -> None:
+    ratings("a.csv", lambda i: "" if i == 0 else 1 + i % 5)
+    text = Path("a.csv").read_text("utf-8").replace("Cove 1,", "\x1b[31m" + "Cove" * 40 + ",")
+    Path("a.csv").write_text(text, "utf-8")
+    result = deeper("demo", "--ratings", "a.csv", *ONE_ROUND)
+    assert result.code == 0, result.err
+    assert re.search(r"^user title +rating time *\n[- ]+\nu0 +\S*Cove\S+ +2 2020-09-13 13:26", result.err, re.MULTILINE)
+    assert re.search(r"^u0 +Cove 2 +3 2020-09-13 14:26", result.err, re.MULTILINE)
+    assert "\x1b" not in result.err
+
+
+def test_numbers_that_mean_not_rated_are_a_setting(deeper: CommandLine) -> None:
+    ratings("a.csv", lambda i: (-1, 0, 1, 2, 3, 4, 5)[i % 7])
+    bare = deeper("demo", "--ratings", "a.csv", *ONE_ROUND)
+    assert bare.code == 2 and "give --unrated 0,-1 if that means 'not rated'" in bare.err
+    result = deeper("demo", "--ratings", "a.csv", "--unrated", "0,-1", *ONE_ROUND)
+    assert result.code == 0, result.err
+    told = " ".join(result.err.split())
+    assert "90, of which 30 hold no rating (-1: 15, 0: 15) and 0 are skipped" in told
+    assert tomllib.loads(Path("run/config.toml").read_text("utf-8"))["unrated"] == [0.0, -1.0]
+    odd = deeper("demo", "--ratings", "a.csv", "--unrated", "nan", *ONE_ROUND)
+    assert odd.code == 2 and "unrated" in odd.err
 
 
 @pytest.mark.parametrize(("answer", "is_run"), [("n\n", False), ("\n", True)])

@@ -81,7 +81,7 @@ def run(settings: Settings, out: Path | None, asked: Command) -> None:
     """Evaluate, print the results and write the report; before that, show what is known already."""
     from rich.console import Console
 
-    from deeper.cli.options.own_ratings import ask_for_columns, is_asking, look_first
+    from deeper.cli.options.own_ratings import ask_about_ratings, is_asking, look_first
     from deeper.commands.evaluate.evaluate import evaluate
     from deeper.commands.evaluate.plan import make_plan
     from deeper.commands.evaluate.preview import preview
@@ -95,7 +95,7 @@ def run(settings: Settings, out: Path | None, asked: Command) -> None:
     console = Console(stderr=True)
     settings = with_shipped(settings, asked.untuned)
     if settings.ratings and is_asking(asked.yes):
-        settings = ask_for_columns(settings)
+        settings = ask_about_ratings(settings)
     folder = out or Path("runs") / f"{asked.name}-{settings.digest}"
     plan = make_plan(settings)
     RunFolder(folder, plan.settings)  # refuses a folder with other settings before the engines are asked anything

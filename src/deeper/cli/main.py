@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from deeper.errors import UserError, choose_from
+from deeper.storage.user_paths import is_no_utf_8, with_home
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -56,6 +57,10 @@ NARROWEST = 20
 
 class LazyGroup(click.Group):
     """A group that imports a command when it is used, which keeps --help fast."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read `~` in every argument: a shell leaves it in --out=~/run."""
+        return super().parse_args(ctx, with_home(args))
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Names of all commands."""
@@ -130,7 +135,7 @@ def _run() -> int:
     except Exception as error:  # the last resort: whatever reaches this line is a bug
         if os.environ.get("DEEPER_DEBUG"):
             raise
-        if message := _full_machine(error):
+        if message := _full_machine(error) or _odd_name(error):
             click.echo(f"deeper: {message}", err=True)
             return 2
         from deeper.cli.options.own_code import error_in_own_code, place_of
@@ -164,6 +169,14 @@ def _full_machine(error: BaseException) -> UserError | None:
         if isinstance(error, MemoryError) or any(words in str(error).lower() for words in OUT_OF_MEMORY):
             return UserError("there is not enough memory", do=f"close other programs, or use fewer users; {again}")
         error = error.__cause__ or error.__context__ or error
+    return None
+
+
+def _odd_name(error: BaseException) -> UserError | None:
+    """The message if a file name that is no UTF-8 caused the error: texts in data are checked when they are read."""
+    if isinstance(error, UnicodeEncodeError) and is_no_utf_8(error.object):
+        do = "rename it: perhaps the current folder, or a file in a folder that you gave"
+        return UserError("the name of a file or folder is not valid UTF-8", where=error.object[-200:], do=do)
     return None
 
 

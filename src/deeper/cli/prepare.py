@@ -107,7 +107,8 @@ def command(
 def _print_counts(report: dict[str, Any]) -> None:
     ratings, sampled = report["ratings"], report["sampled"]
     click.echo(
-        f"{report['lines']:,} lines: {report['rejected']:,} bad, {ratings['repeats']:,} repeats merged, "
+        f"{report['lines']:,} lines: {report['rejected']:,} bad, {ratings['repeats']:,} repeats merged "
+        f"({ratings['exact_repeats']:,} exact), "
         f"{ratings['untitled']:,} without a title left out, {ratings['short']:,} of users with too few ratings.\n"
         f"{ratings['users_long']:,} of {ratings['users']:,} users fill {report['windows']} windows; sampled: "
         f"{sampled['train']:,} train, {sampled['eval']:,} eval (wanted {report['wanted']['train']:,} and "

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import duckdb
 
+from deeper.behaviour.repeats import is_repeat
 from deeper.domains import Domain
 from deeper.prepare.database import path_list, quoted
 from deeper.prepare.raw_to_parquet import StagedFile
@@ -48,7 +49,7 @@ def merge_bucket(
         out: The Parquet file: user, item, rating, time, and `n`, the user's number of ratings.
 
     Returns:
-        Counts of ratings: `rows` read; `repeats` merged into another one (`exact_repeats`: same time and rating too);
+        Counts of ratings: `rows` read; `repeats` merged into another one (`exact_repeats`: those of `is_repeat`);
         `unrated` after merging; left out as `untitled`; left out as the user's history is too `short`; `kept`. Counts
         of users: `users`, and `users_long` with enough ratings.
     """
@@ -87,6 +88,7 @@ def merge_bucket(
         f"""COPY (SELECT user, item, rating, time, n FROM {left} JOIN long USING (user) WHERE n >= {rule.min_ratings})
             TO {quoted(str(part))} (FORMAT parquet)"""
     )
+    several = con.sql("SELECT user, item, rating, time FROM bucket SEMI JOIN repeated USING (user, item)")
     rows, merged = _count(con, "SELECT count(*) FROM bucket"), _count(con, "SELECT count(*) FROM merged")
     titled, kept, users_long = map(
         int,
@@ -98,11 +100,7 @@ def merge_bucket(
     counts = {
         "rows": rows,
         "repeats": rows - merged,
-        "exact_repeats": _count(
-            con,
-            """SELECT count(*) - count(DISTINCT (user, item, rating, time))
-               FROM bucket SEMI JOIN repeated USING (user, item)""",
-        ),
+        "exact_repeats": int(is_repeat(several.to_arrow_table()).sum()),
         "unrated": _count(con, f"SELECT count(*) FROM merged WHERE {unrated}") if domain.unrated else 0,
         "untitled": merged - titled,
         "short": titled - kept,

@@ -6,9 +6,10 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from deeper.errors import UserError, choose_from
+from deeper.storage.user_paths import with_home
 
 
 class RunSettings(BaseModel):
@@ -17,6 +18,11 @@ class RunSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     command: ClassVar[str]
     """The command whose --help explains the settings."""
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _at_home(cls, value: Any) -> Any:
+        return with_home(value)
 
     def to_toml(self, comments: bool = False) -> str:
         """Return all settings as TOML, with their descriptions if `comments` is true."""

@@ -6,8 +6,12 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 import numpy as np
+import pyarrow as pa
 
-from deeper.behaviour.own.values import parse_rating, parse_text, parse_time
+from deeper.behaviour.own.handed import Frame, rows_of
+from deeper.behaviour.own.values import parse_item, parse_rating, parse_text, parse_time
+from deeper.behaviour.repeats import is_repeat
+from deeper.behaviour.schema import ITEM
 from deeper.behaviour.titles import clean_title
 from deeper.domains import Domain
 from deeper.errors import UserError
@@ -23,7 +27,7 @@ class Event:
     Attributes:
         title: The item's title.
         rating: A value of the domain's scale, or one that means "no rating".
-        time: A datetime, ISO 8601 text, or Unix seconds or milliseconds. Without a zone it is UTC.
+        time: A datetime, text, or a Unix time, as in a ratings file. Without a zone it is UTC.
         item: The item's id; the title if empty.
     """
 
@@ -31,6 +35,10 @@ class Event:
     rating: float
     time: datetime | str | float
     item: str = ""
+
+
+Events = Iterable[Event | Mapping[str, Any]] | Frame
+"""Events as a program hands them in: objects, mappings, a data frame, or an Arrow table."""
 
 
 class Added(NamedTuple):
@@ -57,22 +65,22 @@ def parse_user(user: object) -> str:
         raise UserError(f"the user {error}", do="give the user's id, text or a whole number") from error
 
 
-def parse_events(user: str, events: Iterable[Event | Mapping[str, Any]], domain: Domain) -> list[Row]:
+def parse_events(user: str, events: Events, domain: Domain) -> list[Row]:
     """Read events by the same rules as the columns of a ratings file. Other fields are ignored.
 
     Args:
         user: The user's id, for messages.
-        events: The events, in any order.
+        events: The events, in any order; or a data frame or an Arrow table of them.
         domain: The domain that they belong to.
 
     Raises:
         UserError: An event has no title, rating or time, or one that cannot be read.
     """
-    return [_parse(event, domain, f"user {user!r}, event {number}") for number, event in enumerate(events, 1)]
+    return [_parse(event, domain, f"user {user!r}, event {number}") for number, event in enumerate(rows_of(events), 1)]
 
 
-def parse_stream(stream: Iterable[Mapping[str, Any]], domain: Domain) -> dict[str, list[Row]]:
-    """Read events that name their user.
+def parse_stream(stream: Events, domain: Domain) -> dict[str, list[Row]]:
+    """Read events that name their user: mappings, or the rows of a data frame or an Arrow table.
 
     Returns:
         The rows of each user.
@@ -81,8 +89,8 @@ def parse_stream(stream: Iterable[Mapping[str, Any]], domain: Domain) -> dict[st
         UserError: As for `parse_user` and `parse_events`.
     """
     by_user: dict[str, list[Mapping[str, Any]]] = {}
-    for event in stream:
-        by_user.setdefault(parse_user(event.get("user")), []).append(event)
+    for values in map(_values, rows_of(stream)):
+        by_user.setdefault(parse_user(values.get("user")), []).append(values)
     return {user: parse_events(user, events, domain) for user, events in by_user.items()}
 
 
@@ -92,7 +100,7 @@ def parse_titles(user: str, titles: Sequence[str]) -> list[str]:
     Raises:
         UserError: The list is empty, or one of its titles is.
     """
-    if isinstance(titles, str) or not titles:
+    if isinstance(titles, str) or not len(titles):
         raise UserError("there is no list of titles", where=f"user {user!r}", do='write ["One title", "Another"]')
     cleaned: list[str] = []
     for number, title in enumerate(titles, 1):
@@ -107,8 +115,7 @@ def add_events(user: str, known: Sequence[Row], new: Iterable[Row], window_size:
     """Add new events to a user's known ones.
 
     Full windows do not change. Waiting and new events are sorted by time; those of the same time keep their order of
-    arrival. An event that equals a known one in item, rating and time is a repeat (a stream delivered it twice) and is
-    left out.
+    arrival. Exact repeats (`is_repeat`) are left out.
 
     Args:
         user: The user's id, for messages.
@@ -122,12 +129,10 @@ def add_events(user: str, known: Sequence[Row], new: Iterable[Row], window_size:
     in_full_windows = len(known) // window_size * window_size
     last_time = known[in_full_windows - 1]["time"] if in_full_windows else None
     waiting = list(known[in_full_windows:])
-    seen = {_identity(event) for event in known}
-    repeated = 0
-    for event in new:
-        identity = _identity(event)
-        if identity in seen:
-            repeated += 1
+    arrived = list(new)
+    repeats = is_repeat(pa.Table.from_pylist([*known, *arrived], schema=pa.schema(list(ITEM))))[len(known) :]
+    for event, is_known in zip(arrived, repeats, strict=True):
+        if is_known:
             continue
         if last_time is not None and event["time"] < last_time:
             raise UserError(
@@ -135,13 +140,16 @@ def add_events(user: str, known: Sequence[Row], new: Iterable[Row], window_size:
                 where=f"user {user!r}, {event['title']!r}",
                 do="leave it out, and observe events in about the order of their times",
             )
-        seen.add(identity)
         waiting.append(event)
-    return Added([*known[:in_full_windows], *sorted(waiting, key=lambda event: event["time"])], repeated)
+    return Added([*known[:in_full_windows], *sorted(waiting, key=lambda event: event["time"])], int(repeats.sum()))
+
+
+def _values(event: Event | Mapping[str, Any]) -> Mapping[str, Any]:
+    return vars(event) if isinstance(event, Event) else event
 
 
 def _parse(event: Event | Mapping[str, Any], domain: Domain, where: str) -> Row:
-    values = vars(event) if isinstance(event, Event) else event
+    values = _values(event)
     if missing := [name for name in ("title", "rating", "time") if name not in values]:
         raise UserError(f"there is no {', '.join(missing)}", where=where, do="give the event's title, rating and time")
     name = "title"
@@ -153,11 +161,7 @@ def _parse(event: Event | Mapping[str, Any], domain: Domain, where: str) -> Row:
         name = "time"
         time = parse_time(values[name])
         name = "item"
-        item = title if values.get(name) in (None, "") else parse_text(values[name])
+        item = parse_item(values.get(name), title)
     except ValueError as error:
         raise UserError(f"the {name} {error}", where=where, do="correct the event, or leave it out") from error
     return {"item": item, "title": title, "rating": rating, "time": time}
-
-
-def _identity(event: Row) -> tuple[object, ...]:
-    return event["item"], event["rating"], event["time"]

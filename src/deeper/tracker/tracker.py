@@ -5,7 +5,7 @@ version of a persona, and the discrepancies behind each change. Use it from one 
 """
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
@@ -19,7 +19,7 @@ from deeper.persona.calibration import Calibration
 from deeper.tracker.answers import Observed, Prediction, observed, predict_titles
 from deeper.tracker.catch_up import catch_up
 from deeper.tracker.corrections import corrected
-from deeper.tracker.events import Event, add_events, parse_events, parse_stream, parse_titles, parse_user
+from deeper.tracker.events import Event, Events, add_events, parse_events, parse_stream, parse_titles, parse_user
 from deeper.tracker.models import as_domain, fitted, identity, make_models, read_calibration, settings_of
 from deeper.tracker.store import Store, TrackerState, given_or_saved, saved_in, saved_settings
 from deeper.tracker.tracked_user import Row, TrackedUser, from_tables, to_tables
@@ -120,13 +120,13 @@ class PersonaTracker:
         """The maps that are applied to predictions; empty until they are read or fitted."""
         return self._models.calibration
 
-    def observe(self, user: str, events: Iterable[Event | Mapping[str, Any]]) -> Observed:
+    def observe(self, user: str, events: Events) -> Observed:
         """Add a user's new events. Each full window of ten events writes or refines the persona.
 
         Args:
             user: The user's id.
-            events: `Event` objects, or mappings with title, rating, time and optionally item, in any order. None may
-                be earlier than the end of the last full window. Repeats of known events are left out.
+            events: `Event` objects, mappings with title, rating, time and optionally item, a data frame or an Arrow
+                table; in any order. None may be earlier than the last full window. Exact repeats are left out.
 
         Raises:
             UserError: An event cannot be read or is too early; then nothing of the call is kept. Or an engine cannot
@@ -135,11 +135,11 @@ class PersonaTracker:
         name = parse_user(user)
         return self._observe({name: parse_events(name, events, self._models.domain)})[name]
 
-    def observe_all(self, stream: Iterable[Mapping[str, Any]]) -> dict[str, Observed]:
+    def observe_all(self, stream: Events) -> dict[str, Observed]:
         """Add new events of many users. The engines process their windows in common batches.
 
         Args:
-            stream: Mappings as for `observe`, with the key user: rows of a file, a table or a queue.
+            stream: Mappings, a data frame or an Arrow table as for `observe`, with user as a key or column.
 
         Returns:
             The result for each user.

@@ -1,31 +1,41 @@
-"""Find which column of a ratings file holds what: by its name, by a common other name, or as the user says."""
+"""Find which column of a ratings file holds what: by its name, by a common other name, or as the user says.
+
+`column_values` then judges what was found by the values.
+"""
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from deeper.errors import UserError, choose_from
 
 FIELDS = ("user", "title", "rating", "time", "item")
-"""Fields of a rating. Without `item` (an id), the title identifies the item; without `time`, rows are in time order."""
+"""Fields of a rating. Without `user`, one person gave all ratings; without `item` (an id), the title identifies the
+item; without `time`, rows are in time order."""
 REQUIRED = ("user", "title", "rating")
+"""Fields that the file or the user has to settle. The user alone can settle that there is no column for `user`."""
+NO_NOUN = "item"
+"""What an item is called if nobody says so."""
 
 COLUMN_NAMES: Mapping[str, Sequence[Sequence[str]]] = {
     "user": (
         ("user",),
         ("userid", "username"),
-        ("reviewerid", "customerid", "memberid", "accountid", "profileid", "authorid", "uid"),
-        ("reviewer", "customer", "member", "account", "profile", "author", "person"),
+        ("reviewerid", "customerid", "memberid", "accountid", "profileid", "uid"),
+        ("reviewer", "customer", "member", "account", "profile", "person"),
     ),
     "title": (
         ("title",),
         ("name", "itemtitle", "itemname", "producttitle", "productname", "movietitle", "moviename", "booktitle",
-         "bookname", "recipename", "songtitle", "songname", "trackname", "gametitle", "gamename", "placename"),
+         "bookname", "recipename", "songtitle", "songname", "trackname", "gametitle", "gamename", "placename",
+         "objectname", "beername", "winename", "showtitle", "locationname"),
         ("item", "movie", "film", "book", "product", "recipe", "song", "track", "game", "place", "show", "album"),
     ),
     "rating": (
+        ("myrating", "yourrating"),
         ("rating",),
-        ("ratings", "stars", "star", "score", "overall", "userrating", "yourrating", "reviewrating", "starrating"),
+        ("ratings", "stars", "star", "score", "overall", "userrating", "reviewrating", "starrating", "ratingscore",
+         "fivestarratingpublished"),
         ("grade", "vote", "points", "liked", "like", "thumb", "thumbs", "value"),
     ),
     "time": (
@@ -39,7 +49,11 @@ COLUMN_NAMES: Mapping[str, Sequence[Sequence[str]]] = {
         ("parentasin", "asin", "isbn", "isbn13", "gmapid", "businessid", "iid"),
     ),
 }  # fmt: skip
-"""Common names of each field's column, without case and punctuation; names in earlier groups are preferred."""
+"""Common names of each field's column, without case and punctuation; names in earlier groups are preferred.
+
+The user is never the author, artist, director or brand: these made the item. The user's own rating comes before
+"rating", which may then be an average.
+"""
 
 
 @dataclass(frozen=True)
@@ -47,27 +61,40 @@ class Columns:
     """The columns of a file.
 
     Attributes:
-        of: The column of each field that has one.
+        of: The column of each field that has one. Without `user`, one person gave all ratings.
         unclear: For each field without a clear column, the columns that may hold it: several, or none.
+        rejected: For each field, why columns whose names fit do not hold it, in words.
     """
 
     of: Mapping[str, str]
     unclear: Mapping[str, Sequence[str]]
+    rejected: Mapping[str, Sequence[str]] = field(default_factory=dict[str, Sequence[str]])
 
 
-def find_columns(header: Sequence[str], given: Mapping[str, str], noun: str = "") -> Columns:
-    """Find the column of each field.
+def find_columns(
+    header: Sequence[str],
+    given: Mapping[str, str],
+    noun: str = NO_NOUN,
+    rejected: Mapping[str, Collection[str]] | None = None,
+) -> Columns:
+    """Find the column of each field by its name.
 
     Args:
         header: The names of all columns.
         given: Columns that the user has named, by field; "" means that the file has none.
-        noun: What an item is called; the title's column may have this name.
+        noun: What an item is called; a title's column of this name comes before all others.
+        rejected: For each field, columns that do not hold it, whatever their names say.
 
     Raises:
-        UserError: A named field or column does not exist, or two fields have the same column.
+        UserError: A named field or column does not exist, two fields have the same column, or the title or the rating
+            is said to have none.
     """
     if unknown := [name for name in given if name not in FIELDS]:
         raise UserError(f"there is no field {', '.join(unknown)}", where="columns", do=choose_from(FIELDS, *unknown))
+    if empty := [name for name in ("title", "rating") if given.get(name) == ""]:
+        raise UserError(
+            f"the {empty[0]} needs a column", where="columns", do="only user=, time= and item= may be left empty"
+        )
     if absent := [name for name in given.values() if name and name not in header]:
         raise UserError(
             f"the file has no column {', '.join(map(repr, absent))}",
@@ -79,15 +106,15 @@ def find_columns(header: Sequence[str], given: Mapping[str, str], noun: str = ""
         raise UserError(f"{twice[0]!r} is given for two fields", where="columns", do="name one column for each")
     of = {field: name for field, name in given.items() if name}
     unclear: dict[str, Sequence[str]] = {}
-    for field in FIELDS:
-        if field not in given:
-            free = [name for name in header if name and name not in of.values()]
-            found = _candidates(field, free, noun)
+    for name in FIELDS:
+        if name not in given:
+            taken = {*of.values(), *(rejected or {}).get(name, ())}
+            found = _candidates(name, [column for column in header if column and column not in taken], noun)
             if len(found) == 1:
-                of[field] = found[0]
-            elif found or field in REQUIRED:
-                unclear[field] = found
-    return Columns(of, unclear)
+                of[name] = found[0]
+            elif found or name in REQUIRED:
+                unclear[name] = found
+    return Columns({name: of[name] for name in FIELDS if name in of}, unclear)
 
 
 def read_given(columns: Sequence[str]) -> dict[str, str]:
@@ -117,28 +144,32 @@ def check_clear(columns: Columns, where: str, header: Sequence[str]) -> None:
     """
     if not columns.unclear:
         return
-    problems = [f"the {field} can be in {listed(names)}" for field, names in columns.unclear.items() if names]
-    if missing := [f"the {field}" for field, names in columns.unclear.items() if not names]:
+    problems = [f"the {name} can be in {listed(names)}" for name, names in columns.unclear.items() if names]
+    lacking = [name for name, names in columns.unclear.items() if not names]
+    problems += [reason for name in lacking for reason in columns.rejected.get(name, ())]
+    if missing := [f"the {name}" for name in lacking if name not in columns.rejected]:
         *others, last = missing
         all_of_them = f"{', '.join(others)} or {last}" if others else last
         problems.append(f"no column seems to hold {all_of_them}")
-    flag = ",".join(f"{field}=COLUMN" for field in columns.unclear)
-    raise UserError("; ".join(problems), where=where, do=f"give --columns {flag} (found: {listed(header)})")
+    flag = ",".join(f"{name}=COLUMN" for name in columns.unclear)
+    one = "; user= (empty) if one person gave all ratings" if "user" in lacking else ""
+    raise UserError("; ".join(problems), where=where, do=f"give --columns {flag} (found: {listed(header)}){one}")
 
 
-def _candidates(field: str, names: Sequence[str], noun: str) -> list[str]:
+def _candidates(name: str, columns: Sequence[str], noun: str) -> list[str]:
     """The columns with a name of the field's first group that has any."""
-    letters = {name: _letters(name) for name in names}
-    noun_titles = [_letters(f"{noun} {word}") for word in ("title", "name")] if noun else []
-    for rank, group in enumerate(COLUMN_NAMES[field]):
-        of_noun = {1: noun_titles, 2: [_letters(noun)] if noun else []}.get(rank, []) if field == "title" else []
-        if found := [name for name in names if letters[name] and letters[name] in (*group, *of_noun)]:
+    by_letters = [(column, letters(column)) for column in columns]
+    groups = COLUMN_NAMES[name]
+    if name == "title" and noun != NO_NOUN:
+        groups = ([letters(f"{noun} {word}") for word in ("title", "name")], [letters(noun)], *groups)
+    for group in groups:
+        if found := [column for column, word in by_letters if word and word in group]:
             return found
     return []
 
 
-def _letters(name: str) -> str:
-    """A name in lower case, without punctuation and blanks."""
+def letters(name: str) -> str:
+    """Return a name in lower case, without punctuation and blanks."""
     return re.sub(r"[\W_]+", "", name.casefold())
 
 

@@ -1,11 +1,11 @@
 """Read a folder of the user's behaviour: `behaviour.csv` or `behaviour.parquet`, and optionally `domain.toml`.
 
-    behaviour.csv       UTF-8, columns user, title, rating, time and optionally item, domain, position
+    behaviour.csv       columns user, title, rating, time and optionally item, domain, position
     behaviour.parquet   the same columns
     domain.toml         the domain: id, name, item_noun, scale = [minimum, maximum, step]
 
-`time` is ISO 8601 ("2024-05-01T18:30:00+02:00"; UTC if it names no zone), Unix seconds or milliseconds. Without `item`,
-the title identifies the item. `domain` names each row's domain: the one in `domain.toml`, or a built-in one. Without
+`time` is a date, a date and time (UTC if it names no zone) or a Unix time. Without `item`, the title identifies the
+item. `domain` names each row's domain: the one in `domain.toml`, or a built-in one. Without
 that column, all rows belong to `domain.toml`. Other columns are ignored.
 
 A row that cannot be read raises a `UserError` that names file and row; no row is dropped silently. `ratings_file` reads
@@ -82,12 +82,13 @@ def read_own(folder: Path, size: int = RECIPE.window_size, count: int = RECIPE.w
     known = {**BUILTIN, **({own.id: own} if own else {})}
     source = open_table(found[0])
     columns = _columns(source)
+    source.check_unique([*columns.values(), "domain"])
 
     def domain_of(row: Mapping[str, Any], where: str) -> Domain:
         return _domain(row, f"{source.path}, {where}", known, own)
 
     def refuse(bad: BadRow) -> None:
-        raise UserError(bad.message, where=f"{source.path}, {bad.where}", do="correct or remove that row")
+        raise UserError(bad.message, where=f"{source.path}, {bad.where}", do=bad.do or "correct or remove that row")
 
     events = read_events(source, columns, domain_of, refuse)
     windows, short, users = cut_windows(events.table, source.path, size, count)

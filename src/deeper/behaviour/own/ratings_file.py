@@ -1,14 +1,16 @@
 """Read the user's ratings file, which `--ratings` names; its columns may have any names.
 
-Columns are found by common names. The scale is given, or inferred from the ratings. A row that cannot be read is left
-out and counted with its reason. A `RatingsSummary` shows what was read before a run begins. Too many bad rows stop the
+Columns are found by common names and judged by their values. The scale is given, known for the export of a site, or
+inferred from the ratings. Rows without a rating are left out and counted. A row that cannot be read is left out too,
+and counted with its reason. A `RatingsSummary` shows what was read before a run begins. Too many bad rows stop the
 reading: then the whole file is probably the wrong one.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +18,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from deeper.behaviour.own.columns import check_clear, find_columns, listed, read_given
+from deeper.behaviour.own.columns import NO_NOUN, Columns, check_clear, listed, read_given
 from deeper.behaviour.own.folder import cut_windows
-from deeper.behaviour.own.rows import BadRow, Events, read_events
-from deeper.behaviour.own.scale import SCALE_EXAMPLES, infer_scale, parse_scale, unclear_scale
-from deeper.behaviour.own.table import OwnTable, open_table
+from deeper.behaviour.own.meaning.choose_scale import choose_scale
+from deeper.behaviour.own.meaning.column_values import understand
+from deeper.behaviour.own.meaning.personal_exports import PersonalExport, recognise
+from deeper.behaviour.own.meaning.unrated import unrated_mark
+from deeper.behaviour.own.rows import BadRow, Events, NoRatings, read_events
+from deeper.behaviour.own.table import OwnTable, handed_table, open_table
+from deeper.behaviour.own.text.nested import flattened
 from deeper.behaviour.own.text_rows import Unreadable
-from deeper.behaviour.own.values import BadValue, parse_number
 from deeper.behaviour.recipe import RECIPE
 from deeper.behaviour.windows import MIN_WINDOWS
 from deeper.domains import BUILTIN, Domain, Scale
@@ -33,8 +38,8 @@ MAX_SKIPPED_SHARE = 0.1
 MAX_NOUN_CHARACTERS = 60
 MAX_EXAMPLES = 3
 """Bad rows that are shown for each reason."""
-MAX_DISTINCT_RATINGS = 10_000
-"""Distinct ratings that are collected to infer a scale."""
+ROWS_SHOWN = 2
+"""Ratings that a first look shows."""
 
 
 @dataclass
@@ -52,11 +57,14 @@ class RatingsSummary:
     Attributes:
         path: The file.
         format: Its format, in words.
-        columns: The column of each field.
-        is_scale_given: Whether the user gave the scale; otherwise it was inferred from the ratings.
-        rows: Rows read, including bad ones.
+        columns: The column of each field. Without `user`, one person gave all ratings.
+        first: The first ratings as they were understood: user, title, rating, and time if there is one.
+        scale_origin: Where the scale comes from, in words.
+        rows: Rows read, including bad ones and those without a rating.
+        unrated: Rows without a rating, by how the file says so ("blank", "0").
         skipped: Bad rows by reason, most frequent first.
         ratings: Ratings kept.
+        repeated: Exact repeats, merged.
         users: Users with a rating.
         long_enough: Users with two windows: one to write a persona from, one to predict.
         items: Distinct items.
@@ -68,10 +76,13 @@ class RatingsSummary:
     path: Path
     format: str
     columns: Mapping[str, str]
-    is_scale_given: bool
+    first: Sequence[tuple[str, str, float, datetime | None]]
+    scale_origin: str
     rows: int
+    unrated: Mapping[str, int]
     skipped: Mapping[str, Skipped]
     ratings: int
+    repeated: int
     users: int
     long_enough: int
     items: int
@@ -97,24 +108,41 @@ class OwnRatings:
     summary: RatingsSummary
 
 
-def read_ratings(path: Path, item: str = "item", scale: str = "", columns: Sequence[str] = ()) -> OwnRatings:
-    """Read a file of ratings into windows; a hash of the user id decides the split.
+def read_ratings(
+    ratings: Path | str | Any,
+    item: str = NO_NOUN,
+    scale: str = "",
+    columns: Sequence[str] = (),
+    encoding: str = "",
+    unrated: Collection[float] = (),
+) -> OwnRatings:
+    """Read ratings into windows; a hash of the user id decides the split.
 
     Args:
-        path: CSV with any common separator, JSON lines or Parquet; optionally gzipped.
+        ratings: The path of a file: CSV with any common separator, JSON lines or Parquet; optionally gzipped. Or a data
+            frame (pandas, Polars) or an Arrow table.
         item: What an item is called.
-        scale: "MIN:MAX:STEP"; empty to infer it from the ratings.
-        columns: "FIELD=COLUMN" for columns whose name does not show what they hold.
+        scale: "MIN:MAX:STEP"; empty to take that of the site that exported the file, or to infer it from the ratings.
+        columns: "FIELD=COLUMN" for columns whose name does not show what they hold; without a header their numbers.
+            "user=" if one person gave all ratings.
+        encoding: The encoding of a text file; empty for UTF-8, or what its byte order mark says.
+        unrated: Ratings that mean "not rated", such as 0 on a scale of 1 to 5.
 
     Raises:
         UserError: The file cannot be read; a column or the scale is not clear; more than `MAX_SKIPPED_SHARE` of the
             rows are bad; or no user has two windows.
     """
-    source = open_table(path)
-    given = read_given(columns)
-    found = find_columns(source.columns, given, item)
+    is_file = isinstance(ratings, str | Path)
+    source = flattened(open_table(Path(ratings), encoding) if is_file else handed_table(ratings))
+    path, given = source.path, read_given(columns)
+    if not source.has_header and not given:
+        raise _no_header(source)
+    found = understand(source, given, item)
     check_clear(found, str(path), source.columns)
-    domain = own_domain(item, parse_scale(scale) if scale else _infer_scale(source, found.of["rating"]))
+    source.check_unique(found.of.values())
+    export = recognise(source.columns)
+    chosen, origin = choose_scale(source, found.of["rating"], scale, unrated, export)
+    domain = own_domain(item, chosen)
     skipped: dict[str, Skipped] = {}
 
     def skip(bad: BadRow) -> None:
@@ -124,23 +152,25 @@ def read_ratings(path: Path, item: str = "item", scale: str = "", columns: Seque
             same_reason.examples.append(f"{bad.where}: {bad.message}")
 
     try:
-        events = read_events(source, found.of, lambda row, where: domain, skip)
-    except UserError:
+        mark = partial(unrated_mark, scale=chosen, given=unrated)
+        events = read_events(source, found.of, lambda row, where: domain, skip, mark)
+    except NoRatings:
         if skipped:
             raise _too_many_bad_rows(path, skipped, sum(one.rows for one in skipped.values())) from None
         raise
-    if sum(one.rows for one in skipped.values()) > MAX_SKIPPED_SHARE * events.rows:
-        raise _too_many_bad_rows(path, skipped, events.rows)
+    rated = events.rows - sum(events.unrated.values())
+    if sum(one.rows for one in skipped.values()) > MAX_SKIPPED_SHARE * rated:
+        raise _too_many_bad_rows(path, skipped, rated)
     windows, short, users = cut_windows(events.table, path)
     ordered = dict(sorted(skipped.items(), key=lambda one: -one[1].rows))
     summary = replace(
         _summary(source, events, domain),
         columns=found.of,
-        is_scale_given=bool(scale),
+        scale_origin=origin,
         skipped=ordered,
         long_enough=len(users),
     )
-    notes = _notes(summary, short, source.columns, "time" in given)
+    notes = [*_one_person(found, given, export), *_notes(summary, short, source.columns, "time" in given)]
     return OwnRatings(windows, domain, [*notes, *events.notes()], summary)
 
 
@@ -161,38 +191,23 @@ def own_domain(noun: str, scale: Scale) -> Domain:
     return Domain(own, f"Own ratings: {noun.strip()}", noun.strip(), scale, between=True)
 
 
-def _infer_scale(source: OwnTable, column: str) -> Scale:
-    distinct: set[float] = set()
-    for _, row in source.rows([column]):
-        if isinstance(row, Unreadable):
-            continue
-        try:
-            rating = parse_number(row[column])
-        except BadValue:
-            continue
-        if np.isfinite(rating) and len(distinct) < MAX_DISTINCT_RATINGS:
-            distinct.add(rating)
-    scale = infer_scale(distinct)
-    if scale is None:
-        raise UserError(
-            unclear_scale(distinct), where=f"{source.path}, column {column}", do=f"give it: {SCALE_EXAMPLES}"
-        )
-    return scale
-
-
 def _summary(source: OwnTable, events: Events, domain: Domain) -> RatingsSummary:
     table, scale = events.table, domain.scale
     nearest = scale.index(table["rating"].to_numpy().astype(np.float64))
     counts = np.bincount(nearest, minlength=len(scale.values)).tolist()
+    head = table.slice(0, ROWS_SHOWN).to_pylist()
     first, last = (pc.min_max(table["time"])[end].as_py() for end in ("min", "max"))
     return RatingsSummary(
         path=source.path,
         format=source.format,
         columns={},
-        is_scale_given=False,
+        first=[(row["user"], row["title"], row["rating"], row["time"]) for row in head],
+        scale_origin="",
         rows=events.rows,
+        unrated=events.unrated,
         skipped={},
         ratings=table.num_rows,
+        repeated=events.repeated,
         users=pc.count_distinct(table["user"]).as_py(),
         long_enough=0,
         items=pc.count_distinct(table["item"]).as_py(),
@@ -200,6 +215,17 @@ def _summary(source: OwnTable, events: Events, domain: Domain) -> RatingsSummary
         between=events.between,
         span=(first, last) if first else None,
     )
+
+
+def _one_person(found: Columns, given: Mapping[str, str], export: PersonalExport | None) -> list[str]:
+    """The note on a file without a column for the user."""
+    if "user" in found.of:
+        return []
+    if export is not None:
+        return [f"this is an export of {export.site}: all ratings are read as one person's"]
+    if "user" in given:
+        return ["all ratings are read as one person's"]
+    return ["no column names the user: all ratings are read as one person's (set one with --columns user=COLUMN)"]
 
 
 def _notes(summary: RatingsSummary, short: int, header: Sequence[str], is_time_given: bool) -> list[str]:
@@ -211,12 +237,22 @@ def _notes(summary: RatingsSummary, short: int, header: Sequence[str], is_time_g
     if summary.span is None:
         why = "" if is_time_given else f"no time column found among {listed(header)}; "
         how = "" if is_time_given else " (set one with --columns time=COLUMN)"
-        notes.append(f"{why}the order of the rows is used{how}")
+        notes.append(f"{why}the order of the rows is used, oldest first{how}")
     if short:
         notes.append(
             f"users left out for fewer than {MIN_WINDOWS * RECIPE.window_size} ratings: {short} of {summary.users}"
         )
     return notes
+
+
+def _no_header(source: OwnTable) -> UserError:
+    row = next((row for _, row in source.rows(source.columns) if not isinstance(row, Unreadable)), {})
+    first = listed([f"{number}: {cell}" for number, cell in row.items()])
+    return UserError(
+        f"the file has no header; its first row is {first}",
+        where=str(source.path),
+        do="name the columns by their numbers, as --columns user=1,title=2,rating=3,time=4",
+    )
 
 
 def _too_many_bad_rows(path: Path, skipped: Mapping[str, Skipped], rows: int) -> UserError:
@@ -227,7 +263,7 @@ def _too_many_bad_rows(path: Path, skipped: Mapping[str, Skipped], rows: int) ->
     }
     hint = hints.get(reason, "")
     if reason.startswith("the time"):
-        hint = "write ISO 8601 or Unix seconds, or give --columns time= to use the order of the file"
+        hint = "write dates as 2023-05-31; or give --columns time= if the rows are in order, oldest first"
     return UserError(
         f"{sum(one.rows for one in skipped.values())} of {rows} rows cannot be used, more than "
         f"{MAX_SKIPPED_SHARE:.0%}; most because {reason} ({most.rows})",

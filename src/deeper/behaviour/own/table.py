@@ -1,6 +1,7 @@
-"""Read the rows of the user's ratings file: CSV, JSON lines or Parquet, optionally gzipped."""
+"""Read the rows of the user's ratings: CSV, JSON lines or Parquet, optionally gzipped, or a table in memory."""
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+import re
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -10,13 +11,13 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from deeper.behaviour.own.handed import as_table, plain_times
+from deeper.behaviour.own.text.delimited import SEPARATORS, csv_rows, find_dialect
 from deeper.behaviour.own.text_rows import (
     MAX_BYTES,
-    SEPARATORS,
     Row,
     Unreadable,
-    csv_header,
-    csv_rows,
+    decoded,
     json_header,
     json_rows,
     unpacked,
@@ -25,31 +26,65 @@ from deeper.errors import UserError
 
 MAX_ROWS = 10_000_000
 ENDINGS = {
-    "csv": (".csv", ".tsv", ".tab", ".txt"),
+    "csv": (".csv", ".tsv", ".tab", ".txt", ".dat", ".data"),
     "json": (".jsonl", ".ndjson", ".json"),
     "parquet": (".parquet", ".pq"),
 }
+SPREADSHEETS = (".xlsx", ".xls", ".xlsm", ".ods", ".numbers")
+ARCHIVES = (".zip", ".7z", ".rar", ".tar", ".tgz")
+BATCH_ROWS = 1 << 14
+
+ReadRows = Callable[[Sequence[str]], Iterator[Row]]
+"""Reads rows from the start, with the named columns."""
+
+_DECIMAL_COMMA = re.compile(r"\s*[+-]?[0-9]+,[0-9]+\s*")
 
 
 @dataclass(frozen=True)
 class OwnTable:
-    """An opened file.
+    """An opened file, or a table that Python has handed in.
 
     Attributes:
         path: The file.
         format: Its format, in words.
-        columns: The names of its columns.
+        columns: The names of its columns, each once.
         rows: Reads the rows from the start, with the named columns.
+        repeated: The names that several columns have.
+        has_header: Whether the file names its columns; otherwise their names are "1", "2" and so on.
+        has_decimal_commas: Whether numbers may have a comma for a point.
     """
 
     path: Path
     format: str
     columns: Sequence[str]
-    rows: Callable[[Sequence[str]], Iterator[Row]]
+    rows: ReadRows
+    repeated: frozenset[str]
+    has_header: bool = True
+    has_decimal_commas: bool = False
+
+    def check_unique(self, columns: Iterable[str]) -> None:
+        """Refuse to use a column whose name another one has too.
+
+        Raises:
+            UserError: There is such a column.
+        """
+        if twice := sorted(self.repeated & set(columns)):
+            what = f"two columns have the same name, {twice[0]!r}"
+            raise UserError(what, where=str(self.path), do="rename one of them")
+
+    def number(self, value: object) -> object:
+        """Return a value that should be a number; text has a point where the file writes a comma."""
+        if self.has_decimal_commas and isinstance(value, str) and _DECIMAL_COMMA.fullmatch(value):
+            return value.replace(",", ".")
+        return value
 
 
-def open_table(path: Path) -> OwnTable:
+def open_table(path: Path, encoding: str = "") -> OwnTable:
     """Open a file: its name shows the format, its first lines show the columns.
+
+    Args:
+        path: The file.
+        encoding: The encoding of a text file; empty for UTF-8, or what its byte order mark says.
 
     Raises:
         UserError: The file's ending is unknown, or the file cannot be read.
@@ -60,47 +95,76 @@ def open_table(path: Path) -> OwnTable:
     packing = ", gzip" if is_gzip else ""
     match file_format:
         case "csv":
-            separator, header = csv_header(path)
-            words = f"CSV, separated by {SEPARATORS[separator]}{packing}"
-            return OwnTable(path, words, header, partial(_limited, path, partial(csv_rows, path, separator)))
+            dialect = find_dialect(path, encoding)
+            words = f"CSV, separated by {SEPARATORS.get(dialect.separator, repr(dialect.separator))}{packing}"
+            read = _decoded(path, partial(csv_rows, path, encoding, dialect))
+            has_commas = dialect.separator == ";"
+            return _table(path, words, dialect.header, read, dialect.has_header, has_commas)
         case "json":
-            return OwnTable(
-                path, f"JSON lines{packing}", json_header(path), partial(_limited, path, partial(json_rows, path))
-            )
+            read = _decoded(path, partial(json_rows, path, encoding))
+            return _table(path, f"JSON lines{packing}", json_header(path, encoding), read)
         case "parquet":
-            header = _parquet_header(path)
-            return OwnTable(path, f"Parquet{packing}", header, partial(_limited, path, partial(_parquet_rows, path)))
+            with unpacked(path) as source, _errors(path):
+                header = _parquet(path, source).schema_arrow.names
+            return _table(path, f"Parquet{packing}", header, partial(_parquet_rows, path))
         case _:
-            endings = ", ".join(ending for endings in ENDINGS.values() for ending in endings)
-            raise UserError(
-                f"the ending {ending!r} is not a known format",
-                where=str(path),
-                do=f"give a file that ends in {endings}, or one of these with .gz",
-            )
+            raise _unknown_ending(path, ending)
 
 
-def _limited(path: Path, rows: Callable[[Sequence[str]], Iterator[Row]], columns: Sequence[str]) -> Iterator[Row]:
+def handed_table(rows: object) -> OwnTable:
+    """Open a data frame or an Arrow table that Python hands in.
+
+    Raises:
+        UserError: It cannot be read as an Arrow table.
+    """
+    table = as_table(rows)
+
+    def read(columns: Sequence[str]) -> Iterator[Row]:
+        return _numbered(table.select(list(columns)).to_batches(max_chunksize=BATCH_ROWS))
+
+    return _table(Path("table"), "a table in memory", table.column_names, read)
+
+
+def _table(
+    path: Path, words: str, header: Sequence[str], rows: ReadRows, has_header: bool = True, has_commas: bool = False
+) -> OwnTable:
+    names = list(dict.fromkeys(header))
+    repeated = frozenset(name for name in names if header.count(name) > 1)
+    return OwnTable(path, words, names, partial(_limited, path, rows), repeated, has_header, has_commas)
+
+
+def _limited(path: Path, rows: ReadRows, columns: Sequence[str]) -> Iterator[Row]:
     for number, row in enumerate(rows(columns)):
         if number == MAX_ROWS:
             raise UserError(f"the file has more than {MAX_ROWS:,} rows", where=str(path), do="give a smaller file")
         yield row
 
 
-def _parquet_header(path: Path) -> list[str]:
-    with unpacked(path) as source, _errors(path):
-        names = _parquet(path, source).schema_arrow.names
-    if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise UserError(f"two columns have the same name, {twice[0]!r}", where=str(path), do="rename one of them")
-    return names
+def _decoded(path: Path, rows: ReadRows) -> ReadRows:
+    return lambda columns: decoded(rows(columns), path)
+
+
+def _unknown_ending(path: Path, ending: str) -> UserError:
+    endings = ", ".join(ending for endings in ENDINGS.values() for ending in endings)
+    do = f"give a file that ends in {endings}, or one of these with .gz"
+    if ending in SPREADSHEETS:
+        do = "save the sheet as CSV (UTF-8), and give that file"
+    elif ending in ARCHIVES:
+        do = "unpack it, and give the file of ratings in it"
+    return UserError(f"the ending {ending!r} is not a known format", where=str(path), do=do)
 
 
 def _parquet_rows(path: Path, columns: Sequence[str]) -> Iterator[Row]:
-    row = 0
     with unpacked(path) as source, _errors(path):
-        for batch in _parquet(path, source).iter_batches(columns=list(columns), batch_size=1 << 14):
-            for values in _values(_plain_times(batch)):
-                row += 1
-                yield f"row {row}", values
+        yield from _numbered(
+            plain_times(batch)
+            for batch in _parquet(path, source).iter_batches(columns=list(columns), batch_size=BATCH_ROWS)
+        )
+
+
+def _numbered(batches: Iterable[pa.RecordBatch]) -> Iterator[Row]:
+    for number, values in enumerate((values for batch in batches for values in _values(batch)), 1):
+        yield f"row {number}", values
 
 
 def _parquet(path: Path, source: Any) -> pq.ParquetFile:
@@ -135,12 +199,3 @@ def _values(batch: pa.RecordBatch) -> Iterator[Any]:
                 yield batch.slice(i, 1).to_pylist()[0]
             except (ValueError, OverflowError) as error:
                 yield Unreadable("cannot be read", f"cannot be read ({error})")
-
-
-def _plain_times(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """The batch with timestamps in microseconds, the finest unit of Python's datetime."""
-    fields = [
-        pa.field(field.name, pa.timestamp("us", field.type.tz)) if pa.types.is_timestamp(field.type) else field
-        for field in batch.schema
-    ]
-    return batch.cast(pa.schema(fields), safe=False)

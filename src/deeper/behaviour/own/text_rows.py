@@ -1,28 +1,28 @@
-"""Read lines and rows of the user's ratings file as text: CSV with any common separator, or JSON lines.
+"""Read the lines of the user's ratings file, which may be gzipped, and the rows of JSON lines.
 
-The file may be gzipped.
+`text.delimited` reads CSV.
 
 A bad row is returned as an `Unreadable` in its place; a bad file raises a `UserError`.
 """
 
-import csv
 import gzip
 import io
 import json
 import zlib
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
+from deeper.behaviour.own.text.encodings import find_encoding, is_undecoded, likely_encoding
 from deeper.behaviour.published.records import MAX_CELL_CHARACTERS
 from deeper.errors import UserError
 
 MAX_BYTES = 4 * 2**30
 """Largest size of a file, unpacked; a small file that unpacks to more may be a zip bomb."""
 MAX_LINE_CHARACTERS = 4 * MAX_CELL_CHARACTERS
-SEPARATORS = {",": "commas", "\t": "tabs", ";": "semicolons", "|": "bars"}
 HEADER_LINES = 1000
 """JSON lines whose keys are the columns."""
 
@@ -35,11 +35,17 @@ class Unreadable:
         reason: What is wrong, in the same words for all such rows.
         message: The same with the details.
         rows: Lines of the file that it takes, which may be as many rows.
+        do: What to do about it, if that is known.
     """
 
     reason: str
     message: str
     rows: int = 1
+    do: str = ""
+
+
+class WrongEncoding(Unreadable):
+    """A row with bytes that are not in the encoding that its file is read in."""
 
 
 Row = tuple[str, "Mapping[str, object] | Unreadable"]
@@ -88,8 +94,12 @@ class _LimitedReader(io.RawIOBase):
         return len(data)
 
 
-def text_lines(path: Path) -> Iterator[str]:
-    r"""Yield the lines of a UTF-8 file, each with "\n"; bytes that are not UTF-8 become lone surrogates.
+def text_lines(path: Path, encoding: str = "") -> Iterator[str]:
+    r"""Yield the lines of a file, each with "\n"; bytes that are not in the encoding become lone surrogates.
+
+    Args:
+        path: The file.
+        encoding: Its encoding; empty for UTF-8, or what its byte order mark says.
 
     Raises:
         UserError: The file cannot be read, is empty, is binary or in another encoding, or a line is too long.
@@ -98,95 +108,88 @@ def text_lines(path: Path) -> Iterator[str]:
         head = cast(io.BufferedReader, source).peek(4096)[:4096]
         if not head:
             raise UserError("the file is empty", where=str(path), do="export it again, or use another file")
-        if head[:2] in (b"\xff\xfe", b"\xfe\xff") or head.count(0) > len(head) // 8:
-            raise UserError("the file is not in UTF-8", where=str(path), do="save it as text in UTF-8")
-        text = io.TextIOWrapper(source, "utf-8-sig", errors="surrogateescape", newline=None)
+        name = find_encoding(head, encoding, str(path))
+        text = io.TextIOWrapper(source, name, errors="surrogateescape", newline=None)
         number = 0
-        while line := text.readline(MAX_LINE_CHARACTERS):
-            number += 1
-            if len(line) >= MAX_LINE_CHARACTERS:
-                raise UserError(
-                    f"the line has more than {MAX_LINE_CHARACTERS:,} characters",
-                    where=f"{path}, line {number}",
-                    do="give a text file with one rating a line",
-                )
-            yield line
+        try:
+            while line := text.readline(MAX_LINE_CHARACTERS):
+                number += 1
+                if len(line) >= MAX_LINE_CHARACTERS:
+                    raise UserError(
+                        f"the line has more than {MAX_LINE_CHARACTERS:,} characters",
+                        where=f"{path}, line {number}",
+                        do="give a text file with one rating a line",
+                    )
+                yield line if number > 1 else line.removeprefix("\ufeff")
+        except UnicodeError as error:
+            what = f"the file is not in {name} ({error})"
+            do = "give another --encoding, or save the file in UTF-8"
+            raise UserError(what, where=f"{path}, line {number + 1}", do=do) from error
 
 
-def csv_header(path: Path) -> tuple[str, list[str]]:
-    """Return the separator and the columns of a CSV file; the separator is the one that gives the most columns.
+def wrong_encoding(text: str, encoding: str) -> WrongEncoding:
+    """Return what a row is that holds a text with bytes in another encoding than its file is read in."""
+    said, (name, read) = encoding or "UTF-8", likely_encoding(text)
+    guess = f"give --encoding {name} if {read!r} is right, else the file's own encoding; or save it in UTF-8"
+    return WrongEncoding(f"is not in {said}", f"is not in {said}", do="give another --encoding" if encoding else guess)
+
+
+def decoded(rows: Iterable[Row], path: Path) -> Iterator[Row]:
+    """Yield rows.
 
     Raises:
-        UserError: The file cannot be read, or its first line is not a header.
+        UserError: At the end, if some were in a wrong encoding and no other row shows that the encoding is right.
     """
-    first = next((line for line in text_lines(path) if line.strip()), None)
-    if first is None:
-        raise UserError("the file is empty", where=str(path), do="export it again, or use another file")
-    found = [(separator, _cells(first, separator)) for separator in SEPARATORS]
-    separator, header = max(found, key=lambda one: len(one[1]))
-    _check_header(header, f"{path}, line 1")
-    return separator, header
+    first: tuple[str, WrongEncoding] | None = None
+    is_shown = False
+    for where, row in rows:
+        if isinstance(row, WrongEncoding):
+            first = first or (where, row)
+        elif not isinstance(row, Unreadable):
+            is_shown = is_shown or any(isinstance(value, str) and not value.isascii() for value in row.values())
+        yield where, row
+    if first and not is_shown:
+        where, bad = first
+        raise UserError(f"{where} {bad.message}", where=str(path), do=bad.do)
 
 
-def csv_rows(path: Path, separator: str, columns: Sequence[str]) -> Iterator[Row]:
-    """Yield the rows of a CSV file, with the named columns; see `Row`."""
-    csv.field_size_limit(max(csv.field_size_limit(), MAX_CELL_CHARACTERS))  # one limit for the whole process
-    reader = csv.reader(text_lines(path), delimiter=separator, strict=True)
-    header: list[str] = []
-    places: list[tuple[str, int]] = []
-    while True:
-        before = reader.line_num
-        try:
-            row = next(reader, None)
-        except csv.Error as error:
-            bad = Unreadable("is not valid CSV", f"is not valid CSV ({error})", max(1, reader.line_num - before))
-            yield _where(before, reader.line_num), bad
-            continue
-        if row is None:
-            return
-        if not row:
-            continue
-        if not header:
-            header = [name.strip() for name in row]
-            places = [(name, header.index(name)) for name in columns]
-            continue
-        where = _where(before, reader.line_num)
-        if len(row) != len(header):
-            message = f"has {len(row)} cells, the header {len(header)}"
-            yield where, Unreadable("has too few or too many cells", message, reader.line_num - before)
-        else:
-            yield where, _checked_utf_8({name: row[place] for name, place in places})
-
-
-def json_header(path: Path) -> list[str]:
+def json_header(path: Path, encoding: str = "") -> list[str]:
     """Return the keys of the first objects of a file of JSON lines.
 
     Raises:
-        UserError: The file cannot be read, or does not hold JSON lines.
+        UserError: The file cannot be read, or none of its first lines is a JSON object.
     """
     names: dict[str, None] = {}
-    for number, (_, row) in enumerate(_objects(path)):
-        if number == HEADER_LINES:
-            break
-        if not isinstance(row, Unreadable):
+    first: tuple[str, Unreadable] | None = None
+    for where, row in islice(_objects(path, encoding), HEADER_LINES):
+        if isinstance(row, Unreadable):
+            first = first or (where, row)
+        else:
             names.update(dict.fromkeys(row))
+    if first and not names:
+        where, bad = first
+        do = (
+            bad.do
+            or """write one object a line, its texts in "double quotes"; jq -c . does that for JSON of another shape"""
+        )
+        raise UserError(f"{where} {bad.message}", where=str(path), do=do)
     return list(names)
 
 
-def json_rows(path: Path, columns: Sequence[str]) -> Iterator[Row]:
+def json_rows(path: Path, encoding: str, columns: Sequence[str]) -> Iterator[Row]:
     """Yield the rows of JSON lines, with the named columns; a missing value is None."""
-    for where, row in _objects(path):
+    for where, row in _objects(path, encoding):
         yield where, row if isinstance(row, Unreadable) else {name: row.get(name) for name in columns}
 
 
-def _objects(path: Path) -> Iterator[Row]:
-    for number, line in enumerate(text_lines(path), 1):
+def _objects(path: Path, encoding: str) -> Iterator[Row]:
+    for number, line in enumerate(text_lines(path, encoding), 1):
         if number == 1 and line.lstrip().startswith("["):
             raise UserError(
                 "the file is one JSON array", where=str(path), do="write one object a line: jq -c '.[]' converts it"
             )
         if line.strip():
-            yield f"line {number}", _object(line)
+            yield f"line {number}", wrong_encoding(line, encoding) if is_undecoded(line) else _object(line)
 
 
 def _object(line: str) -> Mapping[str, object] | Unreadable:
@@ -204,34 +207,3 @@ def _unique_keys(pairs: list[tuple[str, object]]) -> dict[str, object]:
     if len(found) < len(pairs):
         raise ValueError("a key occurs twice")
     return found
-
-
-def _checked_utf_8(row: Mapping[str, object]) -> Mapping[str, object] | Unreadable:
-    """The row, or `Unreadable` if it held bytes that are not UTF-8."""
-    if any(
-        not str(value).isascii() and any("\udc80" <= char <= "\udcff" for char in str(value)) for value in row.values()
-    ):
-        return Unreadable("is not in UTF-8", "is not in UTF-8")
-    return row
-
-
-def _where(before: int, after: int) -> str:
-    return f"line {after}" if after <= before + 1 else f"lines {before + 1} to {after}"
-
-
-def _cells(line: str, separator: str) -> list[str]:
-    try:
-        return [name.strip() for name in next(csv.reader([line], delimiter=separator, strict=True))]
-    except csv.Error:
-        return []
-
-
-def _check_header(header: Sequence[str], where: str) -> None:
-    if not header or any("\udc80" <= char <= "\udcff" for name in header for char in name):
-        raise UserError(
-            "the first line is not a header in UTF-8",
-            where=where,
-            do="write the names of the columns there, and save the file as text in UTF-8",
-        )
-    if twice := sorted({name for name in header if header.count(name) > 1}):
-        raise UserError(f"two columns have the same name, {twice[0]!r}", where=where, do="rename one of them")

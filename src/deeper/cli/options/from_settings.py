@@ -16,6 +16,7 @@ METAVARS = {
     "personas": "FILE,…",
     "ratings": "FILE,…",
     "roles": "ROLE,…",
+    "unrated": "NUMBER,…",
     "updater": "FILE.py,…",
 }
 """How help texts name the values of lists that are neither names nor numbers."""

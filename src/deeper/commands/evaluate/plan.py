@@ -3,8 +3,12 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
 
 from deeper.behaviour.load import Loaded, load_windows
+from deeper.behaviour.own.handed import as_table, table_digest
 from deeper.behaviour.own.ratings_file import RatingsSummary, read_ratings
 from deeper.behaviour.splits import user_hash
 from deeper.behaviour.users import Key
@@ -57,15 +61,23 @@ class RunPlan:
         return Loop(executor, writer, predictors, domains, self.updaters)
 
 
-def make_plan(settings: Settings) -> RunPlan:
+def make_plan(settings: Settings, ratings: Any = None) -> RunPlan:
     """Read the data, choose the users and make the engines.
+
+    Args:
+        settings: The settings of the run.
+        ratings: A data frame (pandas, Polars) or an Arrow table of ratings, in place of `data` and `ratings` of the
+            settings. The settings of the plan then name it by its content.
 
     Raises:
         UserError: The data, the settings or an engine cannot be used.
     """
     prompts = load_prompts(Path(settings.prompts) if settings.prompts else None)
     updaters = load_updaters(settings.updater)
-    loaded, look = _load(settings)
+    if ratings is not None:
+        ratings = as_table(ratings)
+        settings = settings.model_copy(update={"ratings": f"table {table_digest(ratings)}"})
+    loaded, look = _load(settings, ratings)
     if settings.split == "validation":
         loaded = on_validation(loaded)
     elif settings.split == "all":
@@ -97,10 +109,11 @@ def make_plan(settings: Settings) -> RunPlan:
     return RunPlan(settings, prompts, loaded, look, population, engines, notes, updaters)
 
 
-def _load(settings: Settings) -> tuple[Loaded, RatingsSummary | None]:
+def _load(settings: Settings, ratings: pa.Table | None) -> tuple[Loaded, RatingsSummary | None]:
     if not settings.ratings:
         return load_windows(settings.data, settings.domains or None), None
-    own = read_ratings(Path(settings.ratings), settings.item, settings.scale, settings.columns)
+    given = Path(settings.ratings) if ratings is None else ratings
+    own = read_ratings(given, settings.item, settings.scale, settings.columns, settings.encoding, settings.unrated)
     if unknown := [name for name in settings.domains if name != own.domain.id]:
         raise UserError(
             f"the ratings have no domain {', '.join(unknown)}",

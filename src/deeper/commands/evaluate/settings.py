@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import Field, FiniteFloat, ValidationInfo, field_validator, model_validator
 
 from deeper.commands.execution.own_updaters import own_methods
 from deeper.commands.execution.shared_settings import (
@@ -59,7 +59,18 @@ class Settings(RunSettings):
     columns: tuple[str, ...] = Field(
         default=(),
         description="With ratings: which columns hold user, title, rating, time and item, where their names do not "
-        "tell: user=reviewerID,title=name. time= (empty) uses the order of the rows.",
+        "tell: user=reviewerID,title=name. user= (empty) means that one person gave all ratings; time= (empty) uses "
+        "the order of the rows, oldest first. Without a header, columns have numbers: user=1,title=2.",
+    )
+    unrated: tuple[FiniteFloat, ...] = Field(
+        default=(),
+        description='With ratings: numbers that mean "not rated", such as 0,-1. Rows with them are left out, as rows '
+        "with a blank rating always are. 0 and -1 below the scale need no mention.",
+    )
+    encoding: str = Field(
+        default="",
+        description="With ratings: the encoding of a text file, such as cp1252 or utf-16-le. Without it, UTF-8 or what "
+        "the file's byte order mark says.",
     )
     domains: Domains = ()
     split: Literal["eval", "validation", "all"] = Field(

@@ -74,7 +74,7 @@ class Weights:
 
 def cache_folder() -> Path:
     """Return the folder where weights are kept: `DEEPER_CACHE`, or the user's cache folder of the platform."""
-    return Path(os.environ.get("DEEPER_CACHE") or platformdirs.user_cache_dir("deeper"))
+    return Path(os.environ.get("DEEPER_CACHE") or platformdirs.user_cache_dir("deeper")).expanduser()
 
 
 def prepare_weights(model_file: Path | None = None, adapter: Path | None = None) -> Weights:

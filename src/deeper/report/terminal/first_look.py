@@ -40,6 +40,7 @@ def print_first_look(look: RatingsSummary, plan: RunPlan, estimate: RunEstimate,
     for name, fact in _facts(look, plan, domain):
         facts.add_row(_text(name), _text(fact))
     console.print(facts)
+    console.print(_first_rows(look))
     console.print(_histogram(look))
     if look.skipped:
         console.print(_skipped(look))
@@ -62,18 +63,17 @@ def _facts(look: RatingsSummary, plan: RunPlan, domain: Domain) -> list[tuple[st
         who += f", chosen by a hash of the id; --users {look.long_enough} takes all"
     scale = domain.scale
     values = f"{scale.minimum:g} to {scale.maximum:g} by {scale.step:g}"
-    origin = "as given" if look.is_scale_given else "derived from the ratings; --scale MIN:MAX:STEP sets another"
     columns = ", ".join(f"{field} = {column[:NAMES_SHOWN]}" for field, column in look.columns.items())
     facts = [
-        ("columns", columns),
-        ("rows", f"{look.rows:,}, of which {look.rows - look.ratings:,} are skipped"),
+        ("columns", columns if "user" in look.columns else f"{columns}; none for the user: one person"),
+        ("rows", _rows(look)),
         ("users", f"{look.users:,}; {look.long_enough:,} with at least {least} ratings, as a persona needs"),
         ("in this run", f"{who}; {plan.settings.rounds} rounds"),
         (
             f"{domain.item_noun}s" if domain.item_noun == "item" else "items",
             f"{look.items:,}, each a {domain.item_noun}",
         ),
-        ("scale", f"{values} ({origin})"),
+        ("scale", f"{values} ({look.scale_origin})"),
         ("times", f"{look.span[0]:%Y-%m-%d} to {look.span[1]:%Y-%m-%d}" if look.span else _NO_TIMES),
     ]
     if look.between:
@@ -83,7 +83,29 @@ def _facts(look: RatingsSummary, plan: RunPlan, domain: Domain) -> list[tuple[st
     return facts
 
 
-_NO_TIMES = "none: the order of the rows is used"
+def _rows(look: RatingsSummary) -> str:
+    unrated = sum(look.unrated.values())
+    marks = ", ".join(f"{mark}: {count:,}" for mark, count in look.unrated.items())
+    without = f"{unrated:,} hold no rating ({marks}) and " if unrated else ""
+    skipped = look.rows - look.ratings - look.repeated - unrated
+    repeated = f"; {look.repeated:,} repeat another one exactly, and are merged" if look.repeated else ""
+    return f"{look.rows:,}, of which {without}{skipped:,} are skipped{repeated}"
+
+
+_NO_TIMES = "none: the order of the rows is used, oldest first"
+
+
+def _first_rows(look: RatingsSummary) -> Table:
+    """The first ratings as they were understood."""
+    table = Table(box=BOX, padding=0, show_edge=False)
+    table.add_column("user", overflow="fold")
+    table.add_column("title", overflow="fold")
+    table.add_column("rating", justify="right")
+    table.add_column("time")
+    for user, title, rating, time in look.first:
+        names = (_text(name if len(name) <= most else f"{name[:most]}...") for name, most in ((user, 16), (title, 36)))
+        table.add_row(*names, f"{rating:g}", f"{time:%Y-%m-%d %H:%M}" if time else "none")
+    return table
 
 
 def _histogram(look: RatingsSummary) -> Table:

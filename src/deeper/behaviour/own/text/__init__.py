@@ -1,0 +1,1 @@
+"""Reads text files as programs write them: encodings, separators and headers."""
