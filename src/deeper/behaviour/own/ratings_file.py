@@ -32,6 +32,10 @@ from deeper.errors import UserError
 MAX_SKIPPED_SHARE = 0.1
 """Share of bad rows above which the reading stops."""
 MAX_NOUN_CHARACTERS = 60
+NO_NUMBER = (
+    "write numbers as 4.5 (4,5 is read where semicolons separate the cells), or name another column: "
+    "--columns rating=COLUMN"
+)
 MAX_EXAMPLES = 3
 """Bad rows that are shown for each reason."""
 MAX_DISTINCT_RATINGS = 10_000
@@ -173,21 +177,22 @@ def own_domain(noun: str, scale: Scale) -> Domain:
 
 def _infer_scale(source: OwnTable, column: str) -> Scale:
     distinct: set[float] = set()
-    first_bad = ""
+    first_bad: list[str] = []
     for where, row in source.rows([column]):
         if isinstance(row, Unreadable):
-            first_bad = first_bad or f"{where} {row.message}"
+            first_bad = first_bad or [f"{where} {row.message}", row.do or "correct this line and all like it"]
             continue
         try:
             rating = parse_number(source.number(row[column]))
         except BadValue:
-            first_bad = first_bad or f"{shown(row[column])} is no number ({where}, column {column})"
+            what = f"{shown(row[column])} is no number ({where}, column {column})"
+            first_bad = first_bad or [what, NO_NUMBER]
             continue
         if np.isfinite(rating) and len(distinct) < MAX_DISTINCT_RATINGS:
             distinct.add(rating)
     if first_bad and not distinct:
-        do = "correct the file; numbers with a decimal comma are read where semicolons separate the cells"
-        raise UserError(f"no rating can be read: {first_bad}", where=str(source.path), do=do)
+        what, do = first_bad
+        raise UserError(f"no rating can be read: {what}", where=str(source.path), do=do)
     scale = infer_scale(distinct)
     if scale is None:
         raise UserError(
@@ -250,7 +255,7 @@ def _too_many_bad_rows(path: Path, skipped: Mapping[str, Skipped], rows: int) ->
     reason, most = max(skipped.items(), key=lambda one: one[1].rows)
     hints: dict[str, Any] = {
         "the rating is off the scale": "give the scale of these ratings, as --scale MIN:MAX:STEP",
-        "the rating is not a number": "name the column with the ratings, as --columns rating=COLUMN",
+        "the rating is not a number": NO_NUMBER,
     }
     hint = hints.get(reason, "")
     if reason.startswith("the time"):
