@@ -105,12 +105,14 @@ def own(name: str) -> Callable[[Path], Read]:
 
 
 def own_csv(_: Path) -> list[bytes]:
-    """CSV files of own ratings: plain; with all columns; with odd times and titles."""
+    """CSV files of own ratings: plain; with all columns; with odd times and titles; as a spreadsheet saves it."""
     rows = events()
     full = [{**row, "item": f"i{i}", "domain": "coves", "position": i} for i, row in enumerate(rows)]
     times = ("2024-05-01T18:30:00+02:00", "2024-05-01", "1600000000.25", "0001-01-01T00:00:00")
     odd = [{**row, "time": times[i % 4], "title": f'"&amp;" \u200b{i}'} for i, row in enumerate(rows)]
-    return [csv_bytes(rows), csv_bytes(full), csv_bytes(odd), b"\xef\xbb\xbf" + csv_bytes(rows[:12])]
+    sheet = "sep=;\n" + csv_bytes(rows + rows[:1]).decode().replace(",", ";").replace(".0;", ",0;")
+    marked = b"\xef\xbb\xbf" + csv_bytes(rows[:12])
+    return [csv_bytes(rows), csv_bytes(full), csv_bytes(odd), marked, sheet.encode("utf-16")]
 
 
 def own_parquet(_: Path) -> list[bytes]:

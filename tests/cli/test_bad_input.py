@@ -63,7 +63,7 @@ DATA: dict[str, tuple[Callable[[Path], Any], tuple[str, ...]]] = {
         lambda folder: write_data(folder, [*GOOD, "user-0,Café,4,1600000300"], encoding="latin-1"),
         ("behaviour.csv, line 122", "UTF-8"),
     ),
-    "UTF-16": (lambda folder: write_data(folder, GOOD, encoding="utf-16"), ("behaviour.csv", "UTF-8")),
+    "UTF-16": (lambda folder: write_data(folder, GOOD, encoding="utf-16-le"), ("behaviour.csv", "UTF-8")),
     "unknown domain": (
         lambda folder: write_data(folder, [f"{line},clouds" for line in GOOD], f"{HEADER},domain"),
         ("behaviour.csv, line 2", "unknown domain 'clouds'"),

@@ -74,7 +74,7 @@ def as_table(rows: object) -> pa.Table:
             return plain_times(pa.RecordBatchReader.from_stream(cast(Any, rows)).read_all())
         if hasattr(rows, "__arrow_c_array__"):
             return plain_times(pa.Table.from_batches([pa.record_batch(cast(Any, rows))]))
-        from pyarrow.interchange import from_dataframe
+        from pyarrow.interchange.from_dataframe import from_dataframe
 
         return plain_times(from_dataframe(cast(Any, rows)))
     except (pa.ArrowException, ValueError, TypeError, NotImplementedError) as error:

@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 
 from deeper.behaviour.own.columns import NO_NOUN, Columns, check_clear, listed, read_given
 from deeper.behaviour.own.folder import cut_windows
-from deeper.behaviour.own.meaning.choose_scale import choose_scale
+from deeper.behaviour.own.meaning.choose_scale import NO_NUMBER, choose_scale
 from deeper.behaviour.own.meaning.column_values import understand
 from deeper.behaviour.own.meaning.personal_exports import PersonalExport, recognise
 from deeper.behaviour.own.meaning.unrated import unrated_mark
@@ -259,7 +259,7 @@ def _too_many_bad_rows(path: Path, skipped: Mapping[str, Skipped], rows: int) ->
     reason, most = max(skipped.items(), key=lambda one: one[1].rows)
     hints: dict[str, Any] = {
         "the rating is off the scale": "give the scale of these ratings, as --scale MIN:MAX:STEP",
-        "the rating is not a number": "name the column with the ratings, as --columns rating=COLUMN",
+        "the rating is not a number": NO_NUMBER,
     }
     hint = hints.get(reason, "")
     if reason.startswith("the time"):

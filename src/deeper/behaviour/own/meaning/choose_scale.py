@@ -16,6 +16,11 @@ from deeper.errors import UserError
 
 MAX_DISTINCT_RATINGS = 10_000
 """Distinct ratings that are collected to infer a scale."""
+NO_NUMBER = (
+    "write numbers as 4.5 (4,5 is read where semicolons separate the cells), or name another column: "
+    "--columns rating=COLUMN"
+)
+"""What to do about ratings that are no numbers."""
 
 
 def choose_scale(
@@ -37,8 +42,8 @@ def choose_scale(
         return parse_scale(given), "as given"
     distinct, first_bad = _distinct(source, column)
     if first_bad and not distinct:
-        do = "correct the file; numbers with a decimal comma are read where semicolons separate the cells"
-        raise UserError(f"no rating can be read: {first_bad}", where=str(source.path), do=do)
+        what, do = first_bad
+        raise UserError(f"no rating can be read: {what}", where=str(source.path), do=do)
     ratings = distinct - set(unrated)
     other = "--scale MIN:MAX:STEP sets another"
     if export and all(export.scale.minimum <= rating <= export.scale.maximum for rating in ratings - set(MARKS)):
@@ -62,20 +67,21 @@ def suspected_marks(source: OwnTable, column: str, unrated: Collection[float]) -
     return [mark for mark in MARKS if mark in ratings] if infer_scale(ratings) is None else []
 
 
-def _distinct(source: OwnTable, column: str) -> tuple[set[float], str]:
-    """The distinct finite numbers of a column, up to a limit; and the first row that holds none, in words."""
+def _distinct(source: OwnTable, column: str) -> tuple[set[float], tuple[str, str] | None]:
+    """The distinct finite numbers of a column, up to a limit; and the first row without one, with what to do."""
     distinct: set[float] = set()
-    first_bad = ""
+    first_bad: tuple[str, str] | None = None
     for where, row in source.rows([column]):
         if isinstance(row, Unreadable):
-            first_bad = first_bad or f"{where} {row.message}"
+            first_bad = first_bad or (f"{where} {row.message}", row.do or "correct this line and all like it")
             continue
         if is_blank(row[column]):
             continue
         try:
             rating = parse_number(source.number(row[column]))
         except BadValue:
-            first_bad = first_bad or f"{shown(row[column])} is no number ({where}, column {column})"
+            what = f"{shown(row[column])} is no number ({where}, column {column})"
+            first_bad = first_bad or (what, NO_NUMBER)
             continue
         if np.isfinite(rating) and len(distinct) < MAX_DISTINCT_RATINGS:
             distinct.add(rating)
