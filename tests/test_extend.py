@@ -25,6 +25,8 @@ PROSE = re.sub(r"^```.*?^```$", "", TEXT, flags=re.MULTILINE | re.DOTALL)
 SECTIONS = re.findall(r"^## (.+)$", PROSE, re.MULTILINE)
 PATHS = sorted(set(re.findall(r"`((?:[\w.-]+/)+[\w.-]*)`", PROSE)) - FILES.keys())
 DOTTED = sorted(set(re.findall(r"`(deeper(?:\.\w+)+)`", PROSE)))
+PLANTED = re.search(r"^### Compare it on planted users\n(.*?)^### ", TEXT, re.MULTILINE | re.DOTALL)
+SHOWN = re.compile(r"^```\n\$ deeper (.+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 NAMES_IN_FILES = sorted(set(re.findall(r"`(\w+)`\s+(?:of|in)\s+`src/([\w/]+)\.py`", PROSE)))
 
 
@@ -145,6 +147,19 @@ def test_the_main_job_runs_with_them(copy: Path) -> None:
     assert "film" in journal
     page = (copy / "runs/mine/report.html").read_text("utf-8")
     assert "--two_windows:" in page and "my_films" in page
+
+
+def test_an_updater_is_compared_on_planted_users_with_the_output_that_the_page_shows(copy: Path) -> None:
+    assert PLANTED
+    [commands] = re.findall(r"^```\n((?:deeper .+\n)+)```$", PLANTED[1], re.MULTILINE)
+    for command in commands.splitlines():
+        deeper(copy, *command.split()[1:])
+    shown = SHOWN.findall(PLANTED[1])
+    assert [command.split()[0] for command, _ in shown] == ["compare", "synth"]
+    for command, output in shown:
+        said = deeper(copy, *command.split())
+        assert [line.rstrip() for line in said.splitlines()] == [line.rstrip() for line in output.splitlines()]
+        assert "two_windows" in output
 
 
 def test_raw_files_of_the_format_are_prepared(copy: Path) -> None:

@@ -12,7 +12,8 @@ Each of these folders is one kind of engine; its class is in `engine.py`.
 
 To add a kind of engine, add a folder. Its `__init__.py` defines two names:
 
-    SPECS                             how users name the engine, for instance ("mine", "mine:MODEL")
+    SPECS                             how users name the engine, for instance ("mine", "mine:MODEL", "mine:small");
+                                      a word in lower case after the colon stands for itself
     make(rest, adapter, precision)    returns the engine; `rest` is the text after the colon
 
 Import heavy libraries inside `make`. The registry finds the folder by itself, so every command can use the engine.

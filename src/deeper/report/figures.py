@@ -6,6 +6,8 @@ error_by_round      one panel for each group of methods, the user median in each
 error_by_domain     with several domains: the user median, `frozen` and each updater, one panel for each domain
 differences         against the user median and against `frozen`, paired by user, at the last round
 reductions          across windows, and on one window
+
+`rows_figure` also draws the differences of compared runs.
 """
 
 import io
@@ -15,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from deeper.evaluation.methods import FROZEN, GROUPS, UPDATERS, Group
 from deeper.evaluation.results_schema import ErrorEntry, Results
 from deeper.report.overview import COMPARED_WITH, Overview
-from deeper.report.palette import INKS, label
+from deeper.report.palette import INKS, OF_EXTENSIONS, label
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -50,12 +52,13 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">")
 
 
 class Row(NamedTuple):
-    """A method's value, and the ends of its interval if it has one."""
+    """A method's value, the ends of its interval if it has one, and what stands beside it (by default the method)."""
 
     method: str
     value: float
     low: float | None = None
     high: float | None = None
+    name: str = ""
 
 
 def figures(results: Results) -> dict[str, bytes]:
@@ -78,7 +81,7 @@ def figures(results: Results) -> dict[str, bytes]:
             drawn["differences"] = differences
         if reductions := _reductions(view, view.domain):
             drawn["reductions"] = reductions
-        return {f"{name}.{kind}": _saved(figure, kind) for name, figure in drawn.items() for kind in ("png", "svg")}
+        return {f"{name}.{kind}": saved(figure, kind) for name, figure in drawn.items() for kind in ("png", "svg")}
 
 
 def _by_round(view: Overview, domain: str) -> "Figure":
@@ -144,7 +147,9 @@ def _differences(view: Overview, domain: str) -> "Figure | None":
         rows = [Row(entry.method, entry.difference, *entry.ci) for entry in view.paired(domain, against)]
         if rows:
             panels[f"against {COMPARED_WITH[against]}"] = rows
-    return _rows(panels, f"difference of the error (MAE), round {view.last}", view.label(domain)) if panels else None
+    return (
+        rows_figure(panels, f"difference of the error (MAE), round {view.last}", view.label(domain)) if panels else None
+    )
 
 
 def _reductions(view: Overview, domain: str) -> "Figure | None":
@@ -154,24 +159,24 @@ def _reductions(view: Overview, domain: str) -> "Figure | None":
         percent = {name: found[name].get(domain) for name in view.methods if name in found}
         if rows := [Row(name, value) for name, value in percent.items() if value is not None]:
             panels[title] = rows
-    return _rows(panels, "reduction of the error, %", view.label(domain)) if panels else None
+    return rows_figure(panels, "reduction of the error, %", view.label(domain)) if panels else None
 
 
-def _rows(panels: Mapping[str, Sequence[Row]], axis_label: str, title: str) -> "Figure":
+def rows_figure(panels: Mapping[str, Sequence[Row]], axis_label: str, title: str) -> "Figure":
     """Draw points and intervals, one a row, in panels side by side."""
-    methods = list(dict.fromkeys(row.method for rows in panels.values() for row in rows))
-    figure, drawn = _panels(1, len(panels), 0.16 * len(methods) + 0.3)
-    for axes, (name, rows) in zip(drawn, panels.items(), strict=True):
-        for method, value, low, high in rows:
-            y, ink = -methods.index(method), INKS[method].light
+    names = list(dict.fromkeys(row.name or label(row.method) for rows in panels.values() for row in rows))
+    figure, drawn = _panels(1, len(panels), 0.16 * len(names) + 0.3)
+    for axes, (panel, rows) in zip(drawn, panels.items(), strict=True):
+        for method, value, low, high, name in rows:
+            y, ink = -names.index(name or label(method)), INKS.get(method, OF_EXTENSIONS).light
             if low is not None and high is not None:
                 axes.hlines(y, low, high, color=ink, linewidth=1.1)
             axes.plot(value, y, "o", color=ink, ms=3.4)
         axes.axvline(0, color="#1c1e21", linewidth=0.7)
         axes.grid(axis="x")
         axes.grid(visible=False, axis="y")
-        axes.set_yticks([-i for i in range(len(methods))], [label(method) for method in methods])
-        axes.set_title(name)
+        axes.set_yticks([-i for i in range(len(names))], names)
+        axes.set_title(panel)
         axes.set_xlabel(axis_label)
     _title(figure, title)
     return figure
@@ -194,7 +199,8 @@ def _panels(rows: int, columns: int, height: float, share: bool = True) -> "tupl
     return figure, list(axes.flat)
 
 
-def _saved(figure: "Figure", kind: str) -> bytes:
+def saved(figure: "Figure", kind: str) -> bytes:
+    """The content of a figure's file; `kind` is "png" or "svg"."""
     stream = io.BytesIO()
     figure.savefig(
         stream,

@@ -13,8 +13,9 @@ class Ink(NamedTuple):
     dash: str = ""
 
 
+OF_EXTENSIONS = Ink("#5b46a8", "#b7a6f5", "5 2")
 INKS = {
-    **dict.fromkeys(UPDATERS, Ink("#5b46a8", "#b7a6f5", "5 2")),
+    **dict.fromkeys(UPDATERS, OF_EXTENSIONS),
     "refine": Ink("#0063a6", "#6db8ff"),
     "incremental_update": Ink("#8a5a00", "#e3b34f"),
     "hierarchical_merge": Ink("#00734f", "#4fd1a5"),

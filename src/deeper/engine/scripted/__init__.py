@@ -1,13 +1,13 @@
-"""The engine `scripted` gives deterministic nonsense, for tests and dry runs."""
+"""The engine `scripted` gives deterministic nonsense, for tests and dry runs; `scripted:taste` reads planted tastes."""
 
 from deeper.engine.protocol import Engine, Precision
 from deeper.errors import UserError
 
-SPECS = ("scripted",)
+SPECS = ("scripted", "scripted:taste")
 
 
 def make(rest: str, adapter: str, precision: Precision) -> Engine:
-    """Make the engine; it takes neither `rest` nor an adapter, and any precision.
+    """Make the engine; it takes no adapter, and any precision. `rest` is empty or "taste".
 
     Raises:
         UserError: An adapter was given.
@@ -15,6 +15,10 @@ def make(rest: str, adapter: str, precision: Precision) -> Engine:
     del precision
     if adapter:
         raise UserError("the engine scripted takes no adapter", where=adapter, do="leave the adapter out")
+    if rest:
+        from deeper.engine.scripted.taste import TasteEngine
+
+        return TasteEngine()
     from deeper.engine.scripted.engine import ScriptedEngine
 
     return ScriptedEngine()

@@ -1,6 +1,6 @@
 """A run's results in at most 20 lines of 80 columns: three methods by round, and the differences the data can show."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from textwrap import wrap
 
 from rich.console import Console
@@ -16,7 +16,11 @@ MAX_ROUNDS = 5
 MAX_NAMES = 3
 """Methods that one sentence lists, those with the largest differences first."""
 ROWS = {"user_median": "user median", "frozen": "first persona (frozen)", "refine": "refine"}
-SCRIPTED = "The scripted engine stands in for a model: these numbers mean nothing."
+SCRIPTED = {
+    "scripted": "The scripted engine stands in for a model: these numbers mean nothing.",
+    "scripted:taste": "Rules stand in for a model (scripted:taste): these numbers tell updaters apart, and say nothing "
+    "of any model.",
+}
 AGAINST = {"user_median": "the user median", "frozen": "the first persona (frozen)"}
 
 
@@ -38,16 +42,17 @@ def print_summary(results: Results, console: Console | None = None) -> None:
 def summary_lines(results: Results) -> list[str]:
     """The lines; those that begin with a blank belong to the table and must not be wrapped."""
     view = Overview(results)
+    warnings = scripted_notes([results.config.get(role) for role in ("policy_engine", "predictor_engine")])
     if view.domain is None:
-        return [*_scripted(results), "No prediction could be compared with a rating.", *_failures(results)]
+        return [*warnings, "No prediction could be compared with a rating.", *_failures(results)]
     domain = view.domain
     found = [*_table(view, domain), *_best(view, domain), *_differences(view, domain), *_failures(results)]
-    return [*_scripted(results), *found]
+    return [*warnings, *found]
 
 
-def _scripted(results: Results) -> list[str]:
-    """A warning if an engine is scripted."""
-    return [SCRIPTED] if "scripted" in map(results.config.get, ("policy_engine", "predictor_engine")) else []
+def scripted_notes(engines: Collection[str]) -> list[str]:
+    """What to know of results if one of these engines is scripted."""
+    return next(([note] for name, note in SCRIPTED.items() if name in engines), [])
 
 
 def _table(view: Overview, domain: str) -> list[str]:
