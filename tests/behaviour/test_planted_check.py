@@ -110,7 +110,7 @@ def noisier(rows: list[Row]) -> None:
     [
         (lifted, "level, first window"),
         (without_taste, "liked kinds, above the level"),
-        (of_neighbours, "users with a level of their own"),
+        (of_neighbours, "users near their own level"),
         (noisier, "noise"),
     ],
 )
@@ -142,7 +142,7 @@ def test_a_run_shows_what_its_personas_recover(folder: Path, tmp_path: Path, cal
     recovery = planted_recovery(load_run(tmp_path / "run"), read_planted(folder))
     assert recovery.k == 4 and recovery.liked > 0.5 and recovery.disliked < -0.5
     found = {one.method: one for one in recovery.methods}
-    assert list(found) == ["no_persona", "frozen", "refine"]
+    assert found.keys() == {"no_persona", "frozen", "refine"}
     refine, frozen, nothing = found["refine"], found["frozen"], found["no_persona"]
     assert refine.liked.mean > frozen.liked.mean > nothing.liked.mean == 0
     assert refine.disliked.mean < frozen.disliked.mean < nothing.disliked.mean == 0

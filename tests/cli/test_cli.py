@@ -24,7 +24,7 @@ HELP = {
     ("demo",): ("Show a persona", "Examples:\n", "--untuned", "  deeper demo --ratings ratings.csv", "[default: 16]"),
     ("evaluate",): ("CC BY-NC 4.0", "  deeper evaluate --users 16 --methods", "--full", "slide_regeneration"),
     ("report",): ("Examples:\n", "  deeper report runs/mine", "report.html"),
-    ("compare",): ("Examples:\n", "  deeper compare runs/small runs/large", "RUN:METHOD", ".png or .svg"),
+    ("compare",): ("Examples:\n", "  deeper compare runs/small runs/large", "RUN:METHOD", "--json"),
     ("train",): ("predictor", "coldstart", "dpo"),
     ("train", "predictor"): ("Examples:\n", "[default: 0.001]", "--preset", "deeper.json"),
     ("train", "coldstart"): ("Example:\n", "[default: 120]", "--preset", "deeper.json"),

@@ -49,7 +49,7 @@ def short(made_run: MakeRun) -> Path:
 
 def test_each_method_is_paired_with_the_same_of_the_first_run(long: Path, short: Path) -> None:
     comparison = compare_runs([long, short], seed=4)
-    assert comparison.reference == "long, same method" and comparison.notes == []
+    assert comparison.reference == "the same method of long" and comparison.notes == []
     for method in ("refine", "frozen"):
         there, here = users_mae(long, method, 2), users_mae(short, method, 2)
         found = entry(comparison, "short", method)
@@ -71,7 +71,7 @@ def test_each_method_is_paired_with_the_same_of_the_first_run(long: Path, short:
 @pytest.mark.parametrize("name", ["long", "path"])
 def test_everything_is_paired_with_a_chosen_method_of_a_chosen_run(long: Path, short: Path, name: str) -> None:
     comparison = compare_runs([short, load_run(long)], f"{long if name == 'path' else name}:frozen")
-    assert comparison.reference == "long: frozen"
+    assert comparison.reference == "frozen of long"
     there, here = users_mae(long, "frozen", 2), users_mae(short, "no_persona", 2)
     found = entry(comparison, "short", "no_persona").difference
     assert found and (found.setting, found.method) == ("long", "frozen")
@@ -156,9 +156,7 @@ def test_a_user_with_other_ratings_counts_up_to_the_first_of_them(
     comparison = compare_runs([long, made_run("edited", data=str(tmp_path / "data"))])
     everybody = len(users_mae(long, "frozen", 0))
     assert [entry(comparison, "long", "frozen", t).users for t in range(3)] == [everybody, everybody - 1, everybody - 1]
-    assert comparison.notes[0] == (
-        "1 users have other ratings in one run than in another: they are left out from there on"
-    )
+    assert comparison.notes[0] == "users with other ratings in one run than in another, left out from there on: 1"
 
 
 def test_runs_without_a_window_in_common_are_refused(made_run: MakeRun, long: Path, tmp_path: Path) -> None:
@@ -221,8 +219,10 @@ class TestCommand:
         code, out, _ = compare(long, short, *seeds, "--reference", "long:frozen")
         assert code == 0
         comparison = compare_runs([long, short, *seeds], "long:frozen")
+        lines = [line.rstrip() for line in out.splitlines()]
         for one in comparison.shown():
-            line = next(part for part in out.split(f"{one.setting}\n")[-1].splitlines() if f"  {one.method} " in part)
+            section = lines[lines.index(one.setting) :]
+            line = next(part for part in section if part.startswith(f"  {one.method} "))
             assert f"{one.mae:.3f}" in line
             if one.difference:
                 low, high = one.difference.ci
@@ -231,7 +231,7 @@ class TestCommand:
                     spread = one.difference.by_seed
                     assert f"{min(spread):+.3f}..{max(spread):+.3f}" in line
         assert out.count("user_median") == 1, "a baseline needs no model: the first setting's is shown"
-        for said in ("seeds 1, 2, 3", "max_persona_tokens = 16", "Differences are to long: frozen", "tell updaters"):
+        for said in ("seeds 1, 2, 3", "max_persona_tokens = 16", "Differences are to frozen of long", "tell updaters"):
             assert said in " ".join(out.split())
 
     def test_json_goes_to_the_terminal_or_a_file(self, compare: Any, long: Path, short: Path, tmp_path: Path) -> None:

@@ -115,7 +115,7 @@ def check_planted(planted: PlantedFolder) -> list[Contrast]:
         _contrast("kinds no longer liked, above it", [(u, u.between(u.is_past, u.is_neutral)) for u in users]),
         *(
             _contrast(
-                f"users who {'cool' if sign < 0 else 'warm'}, first to last window",
+                f"users who {'cool' if sign < 0 else 'warm'}, over all windows",
                 [(u, u.between(u.k == min(last, DRIFT_WINDOWS), u.k == 0)) for u in users if u.drift * sign > 0],
             )
             for sign in (-1, 1)
@@ -169,15 +169,15 @@ def _contrast(name: str, weighted: Sequence[tuple[_UserRatings, Floats]]) -> Con
     having = [(user, weights) for user, weights in weighted if weights.any()]
     return _mean_over_users(
         name,
-        planted=[weights @ user.expected for user, weights in having],
-        shown=[weights @ user.ratings for user, weights in having],
-        variance=[weights**2 @ user.variance for user, weights in having],
+        planted=[float(weights @ user.expected) for user, weights in having],
+        shown=[float(weights @ user.ratings) for user, weights in having],
+        variance=[float(weights**2 @ user.variance) for user, weights in having],
     )
 
 
 def _noise(users: Sequence[_UserRatings]) -> Contrast:
     return _mean_over_users(
-        "noise: distance from what is expected",
+        "noise: distance from expected",
         planted=[user.distance.mean() for user in users],
         shown=[np.abs(user.ratings - user.expected).mean() for user in users],
         variance=[(user.variance - user.distance**2).sum() / len(user.k) ** 2 for user in users],
@@ -190,7 +190,7 @@ def _own_levels(users: Sequence[_UserRatings]) -> Contrast:
     within = [USER_Z * math.sqrt(user.variance.sum()) / len(user.k) for user in users]
     share = math.erf(USER_Z / math.sqrt(2))
     return _mean_over_users(
-        "users with a level of their own (95 %)",
+        "users near their own level (95 %)",
         planted=[share] * len(users),
         shown=[float(distance <= most) for distance, most in zip(off, within, strict=True)],
         variance=[share * (1 - share)] * len(users),

@@ -52,9 +52,9 @@ def _short(value: Any) -> str:
 def _heading(comparison: Comparison) -> list[str]:
     domain, users = comparison.domain, sum(comparison.users.values())
     return [
-        f"HELD OUT, round {comparison.rounds}: error on the next window (MAE, lower is better), "
-        f"{MEANS.get(domain, domain)}, users: {users}",
-        f"Differences are to {comparison.reference}; below 0 is better.",
+        f"HELD OUT, round {comparison.rounds}: error (MAE) on the next window, {MEANS.get(domain, domain)}, "
+        f"{users} users",
+        f"Lower is better. Differences are to {comparison.reference}.",
     ]
 
 

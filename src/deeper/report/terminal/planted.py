@@ -1,6 +1,7 @@
 """What was planted, beside what ratings show and what personas recover."""
 
 from collections.abc import Sequence
+from math import isnan
 
 from rich.console import Console
 from rich.table import Table
@@ -27,7 +28,7 @@ def print_recovery(recovery: Recovery, console: Console) -> None:
     table = _table(f"Planted, and in the predictions of W{recovery.k}", *heads)
     table.add_row("planted", "", "", "", f"{recovery.liked:+.2f}", "", f"{recovery.disliked:+.2f}", "")
     for one in recovery.methods:
-        level = [f"{one.level_correlation:.2f}", f"{one.level_distance:.2f}"]
+        level = ["-" if isnan(value) else f"{value:.2f}" for value in (one.level_correlation, one.level_distance)]
         table.add_row(one.method, str(one.users), *level, *_effect(one.liked), *_effect(one.disliked))
     console.print(table)
     console.print(
@@ -46,4 +47,5 @@ def _table(title: str, *heads: str) -> Table:
 
 
 def _effect(found: Interval) -> list[str]:
-    return [f"{found.mean:+.2f}", f"{found.low:+.2f}..{found.high:+.2f}"]
+    interval = "" if isnan(found.low) else f"{found.low:+.2f}..{found.high:+.2f}"
+    return ["-" if isnan(found.mean) else f"{found.mean:+.2f}", interval]

@@ -42,7 +42,7 @@ def print_summary(results: Results, console: Console | None = None) -> None:
 def summary_lines(results: Results) -> list[str]:
     """The lines; those that begin with a blank belong to the table and must not be wrapped."""
     view = Overview(results)
-    warnings = scripted_notes([results.config.get(role) for role in ("policy_engine", "predictor_engine")])
+    warnings = scripted_notes([str(results.config.get(role)) for role in ("policy_engine", "predictor_engine")])
     if view.domain is None:
         return [*warnings, "No prediction could be compared with a rating.", *_failures(results)]
     domain = view.domain
