@@ -131,8 +131,8 @@ def test_they_are_linted_as_the_code_is(copy: Path) -> None:
 
 def test_the_main_job_runs_with_them(copy: Path) -> None:
     domain = load_domain(copy / "my-films" / "domain.toml")
-    write_planted(plant_users(8, windows=4, domain=domain), copy / "planted")
-    shutil.copy(copy / "planted" / "behaviour.parquet", copy / "my-films")
+    write_planted(plant_users(8, windows=4, domain=domain), copy / "plants")
+    shutil.copy(copy / "plants" / "behaviour.parquet", copy / "my-films")
     words = ["--methods", "two_windows,refine,frozen,user_median", "--roles", "future", "--rounds", "2", "--full"]
     words += ["--readout", "squared"]
     engines = ["--policy-engine", "journal:scripted", "--predictor-engine", "scripted"]
