@@ -18,8 +18,8 @@ import pyarrow.compute as pc
 from deeper.engine import Prompt, Sampling
 from deeper.engine.scripted.engine import ScriptedEngine
 from deeper.evaluation.methods import CONTROLS, UPDATERS
+from deeper.evaluation.runs.load_run import Run, load_run
 from deeper.report.pages.run_page import page
-from deeper.report.run_files import RunFiles, read_run
 from speed_shared import Figure, Say, Sizes, figure, planted_windows, run_planted
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "scripts"))
@@ -48,7 +48,7 @@ def report(sizes: Sizes, say: Say) -> dict[str, Figure]:
     return {"report_seconds_open": first, "report_megabytes": size}
 
 
-def scripted_run(out: Path) -> RunFiles:
+def scripted_run(out: Path) -> Run:
     """Return a run of `COPIED_USERS` users with personas of `PERSONA_WORDS` words."""
     sentences = ScriptedEngine()
 
@@ -62,10 +62,10 @@ def scripted_run(out: Path) -> RunFiles:
     engine = ScriptedEngine(reply=reply)
     run_planted(engine, planted_windows(COPIED_USERS, 0), out, users=COPIED_USERS, rounds=4, methods=METHODS,
                 calibration="off", max_persona_tokens=PERSONA_WORDS)  # fmt: skip
-    return read_run(out)
+    return load_run(out)
 
 
-def copied(run: RunFiles, times: int) -> RunFiles:
+def copied(run: Run, times: int) -> Run:
     """Return a run with each user so many times, under other names."""
     return replace(
         run,

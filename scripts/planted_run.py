@@ -16,13 +16,13 @@ from typing import Any
 from rich.console import Console
 
 from deeper.behaviour.load import load_windows
-from deeper.behaviour.planted.plant import PLANTED, plant_users, write_planted
+from deeper.behaviour.planted.plant import PLANTED, plant_users, planted_persona, write_planted
 from deeper.commands.evaluate.evaluate import evaluate
 from deeper.commands.evaluate.settings import Settings
 from deeper.commands.execution import engines as engine_choice
 from deeper.engine import Prompt
 from deeper.engine.scripted.engine import ScriptedEngine
-from deeper.evaluation.planted_predictor import planted_persona, planted_predictor
+from deeper.engine.scripted.taste import taste_scores
 from deeper.persona.prompts.item_lines import quote
 from deeper.report.write_report import write_report
 
@@ -48,7 +48,7 @@ def planted_run(out: Path, users: int = 24, seed: int = 1, **settings: Any) -> P
         write_planted(planted, data)
         windows = load_windows(str(data)).windows.to_pylist()
         truths = {row["user"]: row for row in planted.truth.to_pylist()}
-        engine = ScriptedEngine(reply=_scripted_policy(windows, truths), scorer=planted_predictor(PLANTED.scale))
+        engine = ScriptedEngine(reply=_scripted_policy(windows, truths), scorer=taste_scores)
         original = engine_choice.make_engine
         engine_choice.make_engine = lambda *_: engine
         try:

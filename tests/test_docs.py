@@ -16,6 +16,7 @@ from click.testing import CliRunner
 from rich.console import Console
 
 from deeper.behaviour.planted.plant import TRUTH
+from deeper.behaviour.schema import WINDOW
 from deeper.cli.main import cli
 from deeper.evaluation.methods import METHODS
 from deeper.evaluation.results_schema import StageCost, parse_results
@@ -36,7 +37,7 @@ README_WITH_MARKS = "# Head\n\n<!-- demo:begin -->\nstale\n<!-- demo:end -->\n\n
 
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 CODE = re.compile(r"```[a-z]*\n(.*?)```|`([^`\n]+)`", re.DOTALL)
-GROUPED = "users|raw|predictor|coldstart|dpo|llamafactory|hub"
+GROUPED = "users|raw|check|predictor|coldstart|dpo|llamafactory|hub"
 COMMAND = re.compile(rf"(?:^|\s)(?<!from )deeper ((?:[a-z][a-z-]*)(?: (?:{GROUPED}))?)([^\n|>#]*)")
 FLAG = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
 
@@ -420,7 +421,10 @@ def test_the_documents_mention_every_command():
 @pytest.mark.parametrize(
     ("document", "names"),
     [
-        ("docs/running.md", [*PERSONA.names, *PREDICTION.names, *SEARCH.names, *ERROR.names, *COST.names]),
+        (
+            "docs/running.md",
+            [*PERSONA.names, *PREDICTION.names, *SEARCH.names, *ERROR.names, *WINDOW.names, *COST.names],
+        ),
         ("docs/running.md", [f"${word}" for words in PLACEHOLDERS.values() for word in words]),
         ("docs/running.md", [f"{name}.txt" for name in PLACEHOLDERS]),
         ("docs/method.md", METHODS),

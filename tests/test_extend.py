@@ -25,6 +25,8 @@ PROSE = re.sub(r"^```.*?^```$", "", TEXT, flags=re.MULTILINE | re.DOTALL)
 SECTIONS = re.findall(r"^## (.+)$", PROSE, re.MULTILINE)
 PATHS = sorted(set(re.findall(r"`((?:[\w.-]+/)+[\w.-]*)`", PROSE)) - FILES.keys())
 DOTTED = sorted(set(re.findall(r"`(deeper(?:\.\w+)+)`", PROSE)))
+PLANTED = re.search(r"^### Compare it on planted users\n(.*?)^### ", TEXT, re.MULTILINE | re.DOTALL)
+SHOWN = re.compile(r"^```\n\$ deeper (.+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 NAMES_IN_FILES = sorted(set(re.findall(r"`(\w+)`\s+(?:of|in)\s+`src/([\w/]+)\.py`", PROSE)))
 
 
@@ -129,8 +131,8 @@ def test_they_are_linted_as_the_code_is(copy: Path) -> None:
 
 def test_the_main_job_runs_with_them(copy: Path) -> None:
     domain = load_domain(copy / "my-films" / "domain.toml")
-    write_planted(plant_users(8, windows=4, domain=domain), copy / "planted")
-    shutil.copy(copy / "planted" / "behaviour.parquet", copy / "my-films")
+    write_planted(plant_users(8, windows=4, domain=domain), copy / "plants")
+    shutil.copy(copy / "plants" / "behaviour.parquet", copy / "my-films")
     words = ["--methods", "two_windows,refine,frozen,user_median", "--roles", "future", "--rounds", "2", "--full"]
     words += ["--readout", "squared"]
     engines = ["--policy-engine", "journal:scripted", "--predictor-engine", "scripted"]
@@ -157,6 +159,19 @@ def test_the_updater_s_file_runs_from_anywhere(tmp_path: Path) -> None:
     rows = pq.read_table(tmp_path / "run/personas.parquet").to_pylist()
     assert {row["k"] for row in rows if row["method"] == "two_windows"} == {1, 2}
     assert {path.name for path in tmp_path.iterdir()} == {"run", "two_windows.py"}
+
+
+def test_an_updater_is_compared_on_planted_users_with_the_output_that_the_page_shows(copy: Path) -> None:
+    assert PLANTED
+    [commands] = re.findall(r"^```\n((?:deeper .+\n)+)```$", PLANTED[1], re.MULTILINE)
+    for command in commands.splitlines():
+        deeper(copy, *command.split()[1:])
+    shown = SHOWN.findall(PLANTED[1])
+    assert [command.split()[0] for command, _ in shown] == ["compare", "synth"]
+    for command, output in shown:
+        said = deeper(copy, *command.split())
+        assert [line.rstrip() for line in said.splitlines()] == [line.rstrip() for line in output.splitlines()]
+        assert "two_windows" in output
 
 
 def test_raw_files_of_the_format_are_prepared(copy: Path) -> None:

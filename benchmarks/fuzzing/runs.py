@@ -20,12 +20,12 @@ from deeper.commands.execution.local_executor import LocalExecutor
 from deeper.commands.execution.progress import RunProgress
 from deeper.commands.export.to_llamafactory import read_json
 from deeper.commands.pairs.pair_folder import read_pairs
+from deeper.evaluation.runs.load_run import load_run
 from deeper.learning.examples.policy_personas import read_personas
 from deeper.learning.preferences.schema import PAIR
 from deeper.learning.training.checkpoints import CHECKPOINTS, WHOLE, newest_whole
 from deeper.prepare.sample_users import read_key
 from deeper.report.pages.run_page import page
-from deeper.report.run_files import read_run
 from deeper.storage import layout
 from deeper.storage.run_folder import RunFolder
 from deeper.storage.stage import COST, Stage
@@ -65,7 +65,7 @@ def report_of(name: str) -> Callable[[Path], Read]:
 
         def read(data: bytes) -> None:
             (run / name).write_bytes(data)
-            page(read_run(run))
+            page(load_run(run))
             if data != whole and not _means_the_same(name, data, whole):
                 raise SilentChange("the report shows a file that the run did not write")
 

@@ -7,10 +7,8 @@ import pyarrow.parquet as pq
 import pytest
 from numpy.typing import NDArray
 
-from deeper.behaviour.levels import LADDER, verdict_words
 from deeper.behaviour.load import load_windows
 from deeper.behaviour.planted.plant import (
-    DRIFTS,
     KINDS,
     PLANTED,
     TRUTH,
@@ -18,14 +16,17 @@ from deeper.behaviour.planted.plant import (
     expected_rating,
     liked_at,
     plant_users,
+    planted_persona,
     write_planted,
 )
 from deeper.behaviour.schema import BEHAVIOUR
 from deeper.behaviour.windows import strings, to_windows
 from deeper.domains import Domain, Scale
+from deeper.domains.levels import LADDER, share_words, verdict_words, words_share
+from deeper.domains.taste_words import DRIFTS, Taste, in_words, read_tastes
 from deeper.engine import Prompt
+from deeper.engine.scripted.taste import taste_scores
 from deeper.errors import UserError
-from deeper.evaluation.planted_predictor import planted_persona, planted_predictor
 from deeper.measure.metrics import weighted_median
 from deeper.persona.leaks import find_leaks
 
@@ -165,9 +166,28 @@ class TestWords:
         assert verdict_words(scale.maximum + 1, scale) == LADDER[-1]
         assert verdict_words(scale.minimum - 1, scale) == LADDER[0]
 
-    def test_a_scale_without_words_is_refused(self) -> None:
-        with pytest.raises(UserError, match="the scale has 11 values"):
-            planted_predictor(Scale(0, 10, 1))
+    def test_words_of_a_share_are_those_of_a_scale_of_ten_values(self) -> None:
+        scale = PLANTED.scale
+        for value in np.arange(scale.minimum, scale.maximum + 0.01, scale.step / 2):
+            share = (value - scale.minimum) / (scale.maximum - scale.minimum)
+            assert share_words(share) == verdict_words(value, scale)
+            assert words_share(share_words(share)) == pytest.approx(share)
+        assert (share_words(-1), share_words(2)) == (LADDER[0], LADDER[-1])
+        assert words_share("purple") is None and words_share("between good and purple") is None
+
+    def test_what_is_written_of_a_taste_is_read_again(self) -> None:
+        tastes = [
+            Taste(0.5, {"fable": 8 / 9, "satire": 8 / 9, "western": 1 / 18}, "warms quickly"),
+            Taste(1 / 3, {}, ""),
+        ]
+        said = [in_words(taste) for taste in tastes]
+        found = read_tastes(f"Before.\n{said[0]}\n\nBetween. {said[1]} Behind.")
+        assert [(taste.kinds.keys(), taste.mood) for taste in found] == [(t.kinds.keys(), t.mood) for t in tastes]
+        for one, other in zip(found, tastes, strict=True):
+            assert one.level == pytest.approx(other.level)
+            assert one.kinds == pytest.approx(other.kinds)
+        short = in_words(tastes[0], most_words=18)
+        assert "fable, satire" in short and "western" not in short and len(short.split()) <= 18
 
     def test_the_truth_is_told_in_words_only(self, planted: Planted) -> None:
         titles = strings(planted.behaviour, "title")
@@ -189,23 +209,23 @@ class TestWords:
 
     def test_the_reader_reads_each_half_step(self, planted: Planted) -> None:
         scale = planted.domain.scale
-        judge = planted_predictor(scale)
-        for value in np.arange(scale.minimum + scale.step, scale.maximum - scale.step + 0.01, scale.step / 2):
-            prompt = Prompt("", f"About:\nThis person's usual verdict is {verdict_words(value, scale)}.\nWhich score?")
-            scores = judge(prompt, '"The Paper Violin: A Fable"', scale.labels)
+        for share in np.arange(2, 17) / 18:
+            value = scale.minimum + share * (scale.maximum - scale.minimum)
+            prompt = Prompt("", f"About:\nThis person's usual verdict is {share_words(share)}.\nWhich score?")
+            scores = taste_scores(prompt, '"The Paper Violin: A Fable"', scale.labels)
             assert np.exp(scores).sum() == pytest.approx(1)
             nearest = np.abs(scale.values - value).min()
             best = scale.values[scores >= scores.max() - 1e-9]
             assert np.abs(best - value) == pytest.approx(np.full(len(best), nearest), abs=1e-6)
-            assert len(best) == (2 if nearest > 1e-6 else 1)
+            assert len(best) == (2 if nearest == pytest.approx(scale.step / 2) else 1)
 
     def test_kind_and_mood_move_the_reading(self) -> None:
         scale = WHOLE.scale
-        judge = planted_predictor(scale)
-        text = "The usual verdict is fair. The verdict on satire, fable is superb. The verdict on western is bad."
+        text = "The usual verdict is between mediocre and fair. The verdict on satire, fable is superb."
+        text += " The verdict on western is bad."
 
         def best(mood: str, title: str) -> float:
-            scores = judge(Prompt("", f"{text} The mood is {mood}."), title, scale.labels)
+            scores = taste_scores(Prompt("", f"{text} The mood is {mood}."), title, scale.labels)
             return float(np.exp(scores) @ scale.values)
 
         assert best("steady", "The Paper Violin: A Romance") == pytest.approx(3)
@@ -216,22 +236,21 @@ class TestWords:
 
     @pytest.mark.parametrize("persona", ["", "Nothing is known.", "The usual verdict is purple.", "Good films."])
     def test_without_words_that_it_knows_the_reader_says_nothing(self, persona: str) -> None:
-        scores = planted_predictor(WHOLE.scale)(Prompt("", persona), "The Paper Violin: A Fable", WHOLE.scale.labels)
+        scores = taste_scores(Prompt("", persona), "The Paper Violin: A Fable", WHOLE.scale.labels)
         assert scores == pytest.approx(np.full(5, -np.log(5)))
 
     def test_nothing_but_the_text_matters(self) -> None:
         scale = WHOLE.scale
         prompt = Prompt("system", "The usual verdict is good.")
         title = "The Paper Violin: A Fable"
-        first = planted_predictor(scale)(prompt, title, scale.labels)
-        assert np.array_equal(planted_predictor(scale)(replace(prompt, system="other"), title, scale.labels), first)
-        assert planted_predictor(scale)(prompt, title, scale.labels[::-1])[::-1] == pytest.approx(first)
+        first = taste_scores(prompt, title, scale.labels)
+        assert np.array_equal(taste_scores(replace(prompt, system="other"), title, scale.labels), first)
+        assert taste_scores(prompt, title, scale.labels[::-1])[::-1] == pytest.approx(first)
 
 
 def read_errors(planted: Planted, whose: NDArray[np.int64]) -> Floats:
     """Absolute errors on W_{k+1} of what the reader makes of user `whose[u]`'s truth in W_k; shape (users,)."""
     scale = planted.domain.scale
-    judge = planted_predictor(scale)
     rows = planted.truth.to_pylist()
     titles = np.array(strings(planted.behaviour, "title")).reshape(USERS, WINDOWS, -1)
     actual = ratings(planted)
@@ -239,7 +258,7 @@ def read_errors(planted: Planted, whose: NDArray[np.int64]) -> Floats:
     for user, other in enumerate(whose):
         for k in range(WINDOWS - 1):
             prompt = Prompt("", f"About the person:\n{planted_persona(rows[other], k, scale)}\n\nWhich score?")
-            scores = np.array([judge(prompt, title, scale.labels) for title in titles[user, k + 1]])
+            scores = np.array([taste_scores(prompt, title, scale.labels) for title in titles[user, k + 1]])
             points = weighted_median(np.exp(scores), scale.values)
             errors[user, k] = np.abs(points - actual[user, k + 1]).mean()
     return errors.mean(axis=1)

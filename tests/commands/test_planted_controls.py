@@ -8,13 +8,13 @@ import pytest
 from rich.console import Console
 
 from deeper.behaviour.load import load_windows
-from deeper.behaviour.planted.plant import plant_users, write_planted
+from deeper.behaviour.planted.plant import plant_users, planted_persona, write_planted
 from deeper.commands.evaluate import evaluate as pipeline
 from deeper.commands.evaluate.settings import Settings
 from deeper.commands.execution import engines as engine_choice
 from deeper.engine import Prompt
 from deeper.engine.scripted.engine import ScriptedEngine
-from deeper.evaluation.planted_predictor import planted_persona, planted_predictor
+from deeper.engine.scripted.taste import taste_scores
 from deeper.persona.prompts.templates import load_prompts
 from deeper.persona.update_input import initial_prompt
 
@@ -36,7 +36,7 @@ def paired_with_median(folder: Path, out: Path, shift: int, monkeypatch: pytest.
         for row in loaded.windows.to_pylist()
         if row["k"] == 0
     }
-    engine = ScriptedEngine(reply=lambda prompt, _: said[prompt], scorer=planted_predictor(domain.scale))
+    engine = ScriptedEngine(reply=lambda prompt, _: said[prompt], scorer=taste_scores)
     monkeypatch.setattr(engine_choice, "make_engine", lambda *_: engine)
     settings = Settings(
         data=str(folder),

@@ -15,11 +15,11 @@ import pyarrow.parquet as pq
 import pytest
 from rich.console import Console
 
-from deeper.behaviour.levels import verdict_words
 from deeper.behaviour.planted.plant import plant_users, write_planted
 from deeper.commands.evaluate.evaluate import evaluate
 from deeper.commands.evaluate.settings import Settings
 from deeper.domains import Domain
+from deeper.domains.levels import verdict_words
 from deeper.persona.predict import answer_schema, read_answer
 from deeper.persona.prompts.item_lines import rating_lines
 from deeper.persona.prompts.templates import load_prompts

@@ -1,13 +1,18 @@
-"""Tiny windows, personas and predictions, made by hand."""
+"""Tiny windows, personas and predictions, made by hand; and runs on planted users."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pytest
+from rich.console import Console
 
+from deeper.behaviour.planted.plant import plant_users, write_planted
 from deeper.behaviour.schema import WINDOW
+from deeper.commands.evaluate.evaluate import evaluate
+from deeper.commands.evaluate.settings import Settings
 from deeper.domains import Domain, Scale
 from deeper.persona.schema import PERSONA, PREDICTION
 
@@ -93,3 +98,32 @@ def many_windows() -> pa.Table:
                     ratings = domain.scale.round(np.clip(rng.normal(level, 0.8, 6), 1, 5))
                     rows.append((domain.id, split, f"{split}-{user:02}", k, ratings.tolist()))
     return Tables.windows(rows)
+
+
+@pytest.fixture(scope="session")
+def planted_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of planted users."""
+    folder = tmp_path_factory.mktemp("planted") / "data"
+    write_planted(plant_users(40, 5, seed=3), folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def made_run(planted_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Makes a run on planted users, once for each name: by rules, two rounds, four methods, with some changes."""
+    place = tmp_path_factory.mktemp("runs")
+
+    def make(name: str, **changes: Any) -> Path:
+        if not (place / name).exists():
+            settings: dict[str, Any] = {
+                "data": str(planted_data),
+                "policy_engine": "scripted:taste",
+                "predictor_engine": "scripted:taste",
+                "rounds": 2,
+                "roles": ("future",),
+                "methods": ("refine", "frozen", "no_persona", "user_median"),
+            }
+            evaluate(Settings(**{**settings, **changes}), place / name, Console(quiet=True))
+        return place / name
+
+    return make

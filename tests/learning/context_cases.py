@@ -7,12 +7,11 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from deeper.behaviour.planted.plant import PLANTED, plant_users
+from deeper.behaviour.planted.plant import PLANTED, plant_users, planted_persona
 from deeper.behaviour.windows import to_windows
 from deeper.domains import Domain, Scale
 from deeper.engine import Engine, Prompt
 from deeper.engine.scripted.engine import ScriptedEngine
-from deeper.evaluation.planted_predictor import planted_persona
 from deeper.learning.preferences.directions import Sampler, sample
 from deeper.learning.preferences.rewards import asked_of_candidates, asked_of_old
 from deeper.learning.preferences.schema import CONTEXT

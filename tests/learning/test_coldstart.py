@@ -11,7 +11,7 @@ import pytest
 import torch
 from training_cases import COVES, REEFS, user_in, users_in
 
-from deeper.behaviour.levels import LADDER, halfway, verdict_rungs
+from deeper.domains.levels import LADDER, halfway, verdict_rungs
 from deeper.engine.torch.model import control_tokens_of, encode_chat, load_model
 from deeper.learning.describer.facts import facts_of
 from deeper.learning.describer.level_words import LEVEL_WORDS

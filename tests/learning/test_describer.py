@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from deeper.behaviour.levels import verdict_rungs, verdict_words
 from deeper.domains import Domain, Scale
+from deeper.domains.levels import verdict_rungs, verdict_words
 from deeper.learning.describer import describe as describer
 from deeper.learning.describer import phrases
 from deeper.learning.describer.describe import level_only

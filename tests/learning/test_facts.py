@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deeper.behaviour.levels import LADDER, half_step, halfway, rung_indices, verdict_rungs
 from deeper.domains import Domain, Scale
+from deeper.domains.levels import LADDER, half_step, halfway, rung_indices, verdict_rungs
 from deeper.learning.describer.facts import Facts, Window, facts_of, median_rating
 from deeper.learning.describer.kinds import plural, title_kinds
 from deeper.learning.describer.level_words import LEVEL_WORDS

@@ -5,9 +5,8 @@ import pyarrow as pa
 import pytest
 from context_cases import DOMAINS, context, directions_of, planted_directions, read, said_points, table, window
 
-from deeper.behaviour.planted.plant import PLANTED
 from deeper.engine.scripted.engine import ScriptedEngine
-from deeper.evaluation.planted_predictor import planted_predictor
+from deeper.engine.scripted.taste import taste_scores
 from deeper.learning.preferences.gains import MEASURES, gains
 from deeper.learning.preferences.reality import measure_reality
 from deeper.learning.preferences.reality_report import Figure, Reality, RealityOfDomain
@@ -24,7 +23,7 @@ def planted() -> tuple[Any, ...]:
 @pytest.fixture(scope="module")
 def read_truths(planted: tuple[Any, ...]) -> pa.Table:
     """Predictions of a reader that understands the planted words."""
-    return read(planted[0], planted[1], ScriptedEngine(scorer=planted_predictor(PLANTED.scale)))
+    return read(planted[0], planted[1], ScriptedEngine(scorer=taste_scores))
 
 
 def measured(planted: tuple[Any, ...], predictions: pa.Table, measure: Any) -> Reality:

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from training_cases import COVES, REEFS, user_in
 
-from deeper.behaviour.levels import LADDER, verdict_rungs
+from deeper.domains.levels import LADDER, verdict_rungs
 from deeper.learning.describer.facts import Window, facts_of
 from deeper.learning.describer.level_words import LEVEL_WORDS
 from deeper.learning.describer.updated_facts import facts_after_updates, update_facts

@@ -13,8 +13,8 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 from report_cases import METHODS, SCRIPT
 
 from deeper.evaluation.methods import GROUPS, Group
+from deeper.evaluation.runs.load_run import load_run
 from deeper.report.overview import Overview
-from deeper.report.run_files import read_run
 from deeper.report.write_report import write_report
 
 pytestmark = pytest.mark.chromium
@@ -86,7 +86,7 @@ def test_every_control_is_clicked_and_every_chart_is_drawn(opened: Opened, run: 
     boxes = page.locator("#methods input")
     assert boxes.count() == len(METHODS)
     front = page.locator("figure[data-kind=rounds] svg").first
-    drawn = set(Overview(read_run(run).results).future("mean"))
+    drawn = set(Overview(load_run(run).results).future("mean"))
     for name, chosen in (
         ("all", METHODS),
         ("none", ()),
@@ -113,7 +113,7 @@ def test_every_control_is_clicked_and_every_chart_is_drawn(opened: Opened, run: 
 
 @pytest.mark.parametrize("method", ["refine", "slide_regeneration", "hierarchical_merge"])
 def test_texts_changes_and_numbers_are_those_of_the_tables(opened: Opened, run: Path, method: str) -> None:
-    page, files, texts = opened.page, read_run(run), personas(run)
+    page, files, texts = opened.page, load_run(run), personas(run)
     errors = {
         (e["domain"], e["user"], e["round"]): e["mae"]
         for e in files.errors.to_pylist()
@@ -155,7 +155,7 @@ def test_texts_changes_and_numbers_are_those_of_the_tables(opened: Opened, run: 
 
 
 def test_discrepancies_are_those_of_the_previous_persona(opened: Opened, run: Path) -> None:
-    page, files, texts = opened.page, read_run(run), personas(run)
+    page, files, texts = opened.page, load_run(run), personas(run)
     predictions = {(row["persona_id"], row["k"]): row for row in files.predictions.to_pylist()}
     windows = {(row["domain"], row["user"], row["k"]): row["items"] for row in files.windows.to_pylist()}
     found = 0

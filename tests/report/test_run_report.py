@@ -17,10 +17,10 @@ from report_cases import METHODS, SCRIPT
 from deeper.cli.main import _run  # pyright: ignore[reportPrivateUsage]
 from deeper.evaluation.recipe import RECIPE
 from deeper.evaluation.results_schema import Reductions
+from deeper.evaluation.runs.load_run import load_run
 from deeper.report.figures import figures
 from deeper.report.overview import Overview, lead
 from deeper.report.pages.run_page import page
-from deeper.report.run_files import read_run
 
 VENDOR = files("deeper.report.pages") / "vendor"
 
@@ -38,7 +38,7 @@ def test_report_writes_the_page_and_figures_that_are_equal_for_equal_results(
     names = {path.name for path in (run / "figures").iterdir()}
     drawn = ["error_by_round", "error_by_domain", "differences"]
     assert names == {f"{name}.{kind}" for name in drawn for kind in ("png", "svg")}
-    assert {name: (run / "figures" / name).read_bytes() for name in names} == figures(read_run(run).results)
+    assert {name: (run / "figures" / name).read_bytes() for name in names} == figures(load_run(run).results)
     for name in names:
         content = (run / "figures" / name).read_bytes()
         if name.endswith("png"):
@@ -48,7 +48,7 @@ def test_report_writes_the_page_and_figures_that_are_equal_for_equal_results(
 
 
 def test_the_page_has_every_number_and_no_markup_from_the_data(run: Path) -> None:
-    found = read_run(run)
+    found = load_run(run)
     html = page(found)
     assert SCRIPT not in html and "<i>" not in html.replace("</i>", "").split("<script>")[0].replace("<i style", "")
     errors = [entry for entry in found.results.errors if entry.role == "future"]
@@ -64,7 +64,7 @@ def test_the_page_has_every_number_and_no_markup_from_the_data(run: Path) -> Non
 
 
 def verdict(run: Path, difference: float, low: float | None, high: float | None) -> str:
-    results = read_run(run).results
+    results = load_run(run).results
     [paired] = [
         entry
         for entry in results.paired
@@ -83,7 +83,7 @@ def test_the_first_paragraph_claims_only_what_the_interval_allows(run: Path) -> 
 
 
 def test_a_run_without_any_error_has_a_page(run: Path) -> None:
-    found = read_run(run)
+    found = load_run(run)
     nothing = Reductions(across_windows={}, same_window={})
     empty = found.results.model_copy(update={"errors": [], "missing": [], "paired": [], "reduction": nothing})
     assert "There is no error to show" in page(replace(found, results=empty))
@@ -149,7 +149,7 @@ def test_a_report_that_cannot_be_written_says_so(
 
 
 def test_the_manifest_records_the_recipes_of_the_evaluation(run: Path) -> None:
-    recipes = read_run(run).manifest["recipes"]
+    recipes = load_run(run).manifest["recipes"]
     assert recipes.keys() == {"behaviour", "persona", "evaluation", "measure"}
     assert recipes["evaluation"] == asdict(RECIPE)
 

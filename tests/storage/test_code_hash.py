@@ -129,7 +129,7 @@ def test_what_a_policy_and_a_predictor_do_is_in_their_stages() -> None:
     writer = Writer(ScriptedEngine(), load_prompts(), 72, 1)
     written = code_modules(partial(update, writer=writer, domains={}, updaters={"refine": MODULES["refine"]}))
     persona = {f"deeper.persona.{name}" for name in ("write", "leaks", "updaters.refine", "prompts.item_lines")}
-    assert {*persona, "deeper.behaviour.levels"} <= written.keys()
+    assert {*persona, "deeper.domains.levels"} <= written.keys()
     assert "deeper.engine.scripted.engine" in written
     assert "deeper.persona.updaters.slide_regeneration" not in written
     read = code_modules(partial(predict, engine=writer.engine, prompts=writer.prompts, domains={}))

@@ -22,6 +22,7 @@ COMMANDS = {
     "demo": "Show a persona within a minute, then compare ways to update it.",
     "evaluate": "Refine personas round by round and measure how well they predict.",
     "report": "Write a run's report again: one page, and figures.",
+    "compare": "Compare runs, paired by user; seeds of one setting are pooled.",
     "train": "Train the models that write and read personas.",
     "sample": "Sample candidate refinements of train users' personas.",
     "reward": "Score the sampled refinements.",

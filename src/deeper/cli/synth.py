@@ -12,7 +12,7 @@ SEED = click.option(
 
 @click.group("synth")
 def command() -> None:
-    """Make synthetic users with known taste, or synthetic raw files."""
+    """Make synthetic users with known taste and check them, or make synthetic raw files."""
 
 
 @command.command("users")
@@ -39,6 +39,43 @@ def users(out: Path, users: int, windows: int, seed: int) -> None:
     write_planted(planted, out)
     click.echo(f"Wrote {planted.behaviour.num_rows} ratings of {users} users to {out}.")
     click.echo(f"Next: deeper evaluate --data {out}")
+
+
+@command.command("check")
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+@click.option(
+    "--run", "run_folder", type=click.Path(path_type=Path, file_okay=False), help="A finished run on these users."
+)
+def check(folder: Path, run_folder: Path | None) -> None:
+    """Check that the ratings show the taste that was planted, and what a run's personas recover of it.
+
+    \b
+    Examples:
+      deeper synth check planted
+      deeper synth check planted --run runs/planted
+
+    FOLDER comes from deeper synth users. The truth and its noise say how far each mean may be off. Exit code 2 if one
+    is further off. With --run also shows the level and the effect of liked kinds that its predictions have.
+    """  # noqa: D301 (click wants the character)
+    from rich.console import Console
+
+    from deeper.behaviour.planted.check import check_planted, read_planted
+    from deeper.errors import UserError
+    from deeper.evaluation.runs.load_run import load_run
+    from deeper.evaluation.runs.planted_recovery import planted_recovery
+    from deeper.report.terminal.planted import print_contrasts, print_recovery
+
+    planted = read_planted(folder)
+    contrasts = check_planted(planted)
+    print_contrasts(contrasts, Console())
+    if failed := [contrast.name for contrast in contrasts if not contrast.holds]:
+        raise UserError(
+            f"the ratings do not show what truth.parquet says: {'; '.join(failed)}",
+            where=str(folder),
+            do="make both again with deeper synth users",
+        )
+    if run_folder is not None:
+        print_recovery(planted_recovery(load_run(run_folder), planted), Console())
 
 
 @command.command("raw")

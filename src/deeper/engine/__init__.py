@@ -13,7 +13,8 @@ Each of these folders is one kind of engine; its class is in `engine.py`.
 
 To add a kind of engine, add a folder. Its `__init__.py` defines two names:
 
-    SPECS                             how users name the engine, for instance ("mine", "mine:MODEL")
+    SPECS                             how users name the engine, for instance ("mine", "mine:MODEL", "mine:small");
+                                      a word in lower case after the colon stands for itself
     make(rest, adapter, precision, server)
                                       returns the engine; `rest` is the text after the colon
 

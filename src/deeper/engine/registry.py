@@ -32,7 +32,8 @@ def make_engine(
             `transformers` (the small model on PyTorch, on a GPU if there is one);
             `transformers:FOLDER_OR_NAME` (a folder in Hugging Face format, or a name on its hub);
             `openai:MODEL` (a server with the OpenAI API);
-            `scripted` (deterministic nonsense, for tests).
+            `scripted` (deterministic nonsense, for tests);
+            `scripted:taste` (rules that read the taste of planted users).
         adapter: A trained adapter: its folder, or on a server the name of the LoRA. Empty for none.
         precision: What a model on this machine computes in.
         server: How to call a server; None is OPENAI_BASE_URL with the key OPENAI_API_KEY.
@@ -45,7 +46,13 @@ def make_engine(
     kind = KINDS.get(name)
     if kind is not None and not rest and all(":" in known for known in kind.SPECS):
         raise UserError(f"the engine {name}: needs the name of a model", do=f"write {' or '.join(kind.SPECS)}")
-    if kind is None or bool(colon) != bool(rest) or not any((":" in known) == bool(rest) for known in kind.SPECS):
+    if kind is None or bool(colon) != bool(rest) or not any(_names(known, rest) for known in kind.SPECS):
         specs = [known for each in KINDS.values() for known in each.SPECS]
         raise UserError(f"there is no engine {spec!r}", do=f"{choose_from(KINDS, name)}, written as {', '.join(specs)}")
     return kind.make(rest, adapter, precision, server or ServerSettings())
+
+
+def _names(known: str, rest: str) -> bool:
+    """Whether one of `SPECS` takes this text after the colon; a word in lower case there stands for itself alone."""
+    after = known.partition(":")[2]
+    return after == rest if after.islower() else bool(after) == bool(rest)

@@ -53,6 +53,17 @@ class DomainGroup(NamedTuple):
     domains: tuple[str, ...]
 
 
+class HeldOut(NamedTuple):
+    """A method in one round, on the held-out window."""
+
+    method: str
+    round: int
+
+    def of(self, domain: str) -> CellKey:
+        """The place of its cell."""
+        return CellKey(domain, self.method, self.round, "future")
+
+
 def cells_of(errors: pa.Table) -> Cells:
     """The cells of ERROR rows; the rows of a cell keep their order.
 
@@ -108,26 +119,40 @@ def paired(
         for other, cells_of_other in against.items():
             for method in methods:
                 for t in range(rounds + 1) if method != other else ():
-                    first, second = HeldOut(method, t), HeldOut(other, t)
-                    pairs = _pairs((cells, cells_of_other), group, first, second)
-                    if pairs is None:
-                        continue
-                    differences = [mae - mae_of_other for mae, mae_of_other in pairs]
-                    interval = domain_mean_interval(differences, seed)
-                    entries.append(
-                        PairedEntry(
-                            domain=group.name,
-                            method=method,
-                            against=other,
-                            round=t,
-                            difference=interval.mean,
-                            ci=(interval.low, interval.high),
-                            improved=float(np.mean([(values < 0).mean() for values in differences])),
-                            users=sum(map(len, differences)),
-                            prediction=_prediction(cells[first.of(group.domains[0])]),
-                        )
-                    )
+                    sides = HeldOut(method, t), HeldOut(other, t)
+                    if entry := difference((cells, cells_of_other), group, *sides, seed):
+                        entries.append(entry)
     return entries
+
+
+def difference(
+    tables: tuple[Cells, Cells], group: DomainGroup, first: HeldOut, second: HeldOut, seed: int
+) -> PairedEntry | None:
+    """The difference in held-out MAE between two methods, paired by user; None if a domain has no user with both.
+
+    Args:
+        tables: Errors of the first and of the second method.
+        group: A domain, or a mean over domains.
+        first: The method.
+        second: The method to compare with.
+        seed: Seed of the bootstrap.
+    """
+    pairs = paired_errors(tables, group, first, second)
+    if pairs is None:
+        return None
+    differences = [mae - mae_of_other for mae, mae_of_other in pairs]
+    interval = domain_mean_interval(differences, seed)
+    return PairedEntry(
+        domain=group.name,
+        method=first.method,
+        against=second.method,
+        round=first.round,
+        difference=interval.mean,
+        ci=(interval.low, interval.high),
+        improved=float(np.mean([(values < 0).mean() for values in differences])),
+        users=sum(map(len, differences)),
+        prediction=_prediction(tables[0][first.of(group.domains[0])]),
+    )
 
 
 def reduction(cells: Cells, groups: Sequence[DomainGroup], rounds: int) -> Reductions:
@@ -147,21 +172,10 @@ def reduction(cells: Cells, groups: Sequence[DomainGroup], rounds: int) -> Reduc
     return Reductions(across_windows=across_windows, same_window=same_window)
 
 
-class HeldOut(NamedTuple):
-    """A method in one round, on the held-out window."""
-
-    method: str
-    round: int
-
-    def of(self, domain: str) -> CellKey:
-        """The place of its cell."""
-        return CellKey(domain, self.method, self.round, "future")
-
-
 def _reduced(cells: Cells, groups: Sequence[DomainGroup], before: HeldOut, after: HeldOut) -> dict[str, float]:
     percent: dict[str, float] = {}
     for group in groups:
-        pairs = _pairs((cells, cells), group, before, after)
+        pairs = paired_errors((cells, cells), group, before, after)
         if pairs is not None:
             start = float(np.mean([first.mean() for first, _ in pairs]))
             end = float(np.mean([second.mean() for _, second in pairs]))
@@ -169,7 +183,7 @@ def _reduced(cells: Cells, groups: Sequence[DomainGroup], before: HeldOut, after
     return percent
 
 
-def _pairs(
+def paired_errors(
     tables: tuple[Cells, Cells], group: DomainGroup, first: HeldOut, second: HeldOut
 ) -> list[tuple[Floats, Floats]] | None:
     """Both MAEs of the users who have both, for each domain; None if a domain has no such user."""

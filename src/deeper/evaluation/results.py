@@ -64,7 +64,7 @@ def summarise(
     failed = {domain for domain, _ in reasons} & {domain for domain, _ in rated}
     present = {*errors["domain"].unique().to_pylist(), *failed}
     used = {name: domain for name, domain in domains.items() if name in present}
-    groups = _groups(list(used.values()))
+    groups = domain_groups(list(used.values()))
     cells = {"persona": alone, "history": combined}
     return Summary(
         users={name: pc.count_distinct(errors.filter(pc.field("domain") == name)["user"]).as_py() for name in used},
@@ -88,7 +88,8 @@ def summarise(
     )
 
 
-def _groups(domains: Sequence[Domain]) -> list[DomainGroup]:
+def domain_groups(domains: Sequence[Domain]) -> list[DomainGroup]:
+    """Each domain, and with several also `mean`, `mean_seen` and `mean_unseen`."""
     groups = [DomainGroup(domain.id, (domain.id,)) for domain in domains]
     if len(domains) > 1:
         groups.append(DomainGroup("mean", tuple(domain.id for domain in domains)))

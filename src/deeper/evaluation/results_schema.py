@@ -31,11 +31,13 @@ Ends = tuple[NumberOrNone, NumberOrNone]
 """The low and the high end of a 95 % interval; both None where there is none."""
 
 
-class _Part(BaseModel):
+class Part(BaseModel):
+    """What parts of a JSON file of ours have in common."""
+
     model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
 
 
-class ErrorEntry(_Part):
+class ErrorEntry(Part):
     """The error of one method in one round and role of one domain, or of a mean over domains.
 
     `readout`, `calibrated`, `predictor` and `prediction` hold all values that occur, joined by "+".
@@ -59,7 +61,7 @@ class ErrorEntry(_Part):
     search_n: int
 
 
-class PairedEntry(_Part):
+class PairedEntry(Part):
     """The mean difference, by user, between the held-out MAE of a method and that of `against`.
 
     `improved` is the share of users with a lower error, averaged over domains.
@@ -79,14 +81,14 @@ class PairedEntry(_Part):
 ByMethodAndDomain = Mapping[str, Mapping[str, NumberOrNone]]
 
 
-class Reductions(_Part):
+class Reductions(Part):
     """Reductions of the held-out MAE in per cent, by method and domain; above 0 is better."""
 
     across_windows: ByMethodAndDomain
     same_window: ByMethodAndDomain
 
 
-class TextStatistics(_Part):
+class TextStatistics(Part):
     """Means over the personas of a method; None where no persona has a value."""
 
     tokens: NumberOrNone
@@ -96,7 +98,7 @@ class TextStatistics(_Part):
     distinctness: NumberOrNone
 
 
-class NotAvailableBaseline(_Part):
+class NotAvailableBaseline(Part):
     """A baseline that could not be computed, and why."""
 
     method: str
@@ -104,7 +106,7 @@ class NotAvailableBaseline(_Part):
     reason: str
 
 
-class MissingError(_Part):
+class MissingError(Part):
     """An error that a chosen method should have and has not: calls failed, or the baseline is not available.
 
     It has the place of an `ErrorEntry`, and a `mae` that is null.
@@ -119,7 +121,7 @@ class MissingError(_Part):
     reason: str
 
 
-class FailedCalls(_Part):
+class FailedCalls(Part):
     """The calls of a method that failed.
 
     Attributes:
@@ -139,7 +141,7 @@ class FailedCalls(_Part):
     asked_again: bool
 
 
-class Summary(_Part):
+class Summary(Part):
     """What the tables of a run say: errors, differences, reductions, failures, leaks, text.
 
     Attributes:
@@ -179,14 +181,14 @@ class Summary(_Part):
         return self.model_dump(mode="json")
 
 
-class CalibrationFit(_Part):
+class CalibrationFit(Part):
     """A calibration map: its exponent, and how many ratings it was fitted on. The map is in calibration.json."""
 
     exponent: float
     ratings: int
 
 
-class HistoryFit(_Part):
+class HistoryFit(Part):
     """The weights of predictions with history in one domain.
 
     Attributes:
@@ -204,7 +206,7 @@ class HistoryFit(_Part):
     ratings: int
 
 
-class StageCost(_Part):
+class StageCost(Part):
     """The cost of one stage, or of all."""
 
     calls: int
@@ -214,14 +216,14 @@ class StageCost(_Part):
     seconds: float
 
 
-class Cost(_Part):
+class Cost(Part):
     """The cost of a run, by stage and in total."""
 
     stages: dict[str, StageCost]
     total: StageCost
 
 
-class Provenance(_Part):
+class Provenance(Part):
     """Where results come from.
 
     Attributes:

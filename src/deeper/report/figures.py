@@ -6,6 +6,8 @@ error_by_round      one panel for each group of methods, the user median in each
 error_by_domain     with several domains: the user median, `frozen` and each updater, one panel for each domain
 differences         against the user median and against `frozen`, paired by user, at the last round
 reductions          across windows, and on one window
+
+`rows_figure` also draws the differences of compared runs.
 """
 
 import io
@@ -50,12 +52,13 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">")
 
 
 class Row(NamedTuple):
-    """A method's value, and the ends of its interval if it has one."""
+    """A method's value, the ends of its interval if it has one, and what stands beside it (by default the method)."""
 
     method: str
     value: float
     low: float | None = None
     high: float | None = None
+    name: str = ""
 
 
 def figures(results: Results) -> dict[str, bytes]:
@@ -78,7 +81,7 @@ def figures(results: Results) -> dict[str, bytes]:
             drawn["differences"] = differences
         if reductions := _reductions(view, view.domain):
             drawn["reductions"] = reductions
-        return {f"{name}.{kind}": _saved(figure, kind) for name, figure in drawn.items() for kind in ("png", "svg")}
+        return {f"{name}.{kind}": saved(figure, kind) for name, figure in drawn.items() for kind in ("png", "svg")}
 
 
 def _by_round(view: Overview, domain: str) -> "Figure":
@@ -152,7 +155,7 @@ def _differences(view: Overview, domain: str) -> "Figure | None":
             panels[f"against {COMPARED_WITH[against]}"] = rows
     if not panels:
         return None
-    figure = _rows(panels, f"difference of the error (MAE), round {view.last}", view.label(domain))
+    figure = rows_figure(panels, f"difference of the error (MAE), round {view.last}", view.label(domain))
     _note(figure, view.not_drawn(domain, [row.method for rows in panels.values() for row in rows]))
     return figure
 
@@ -166,26 +169,26 @@ def _reductions(view: Overview, domain: str) -> "Figure | None":
             panels[title] = rows
     if not panels:
         return None
-    figure = _rows(panels, "reduction of the error, %", view.label(domain))
+    figure = rows_figure(panels, "reduction of the error, %", view.label(domain))
     _note(figure, view.not_drawn(domain, [row.method for rows in panels.values() for row in rows]))
     return figure
 
 
-def _rows(panels: Mapping[str, Sequence[Row]], axis_label: str, title: str) -> "Figure":
+def rows_figure(panels: Mapping[str, Sequence[Row]], axis_label: str, title: str) -> "Figure":
     """Draw points and intervals, one a row, in panels side by side."""
-    methods = list(dict.fromkeys(row.method for rows in panels.values() for row in rows))
-    figure, drawn = _panels(1, len(panels), 0.16 * len(methods) + 0.3)
-    for axes, (name, rows) in zip(drawn, panels.items(), strict=True):
-        for method, value, low, high in rows:
-            y, colour = -methods.index(method), ink(method).light
+    names = list(dict.fromkeys(row.name or label(row.method) for rows in panels.values() for row in rows))
+    figure, drawn = _panels(1, len(panels), 0.16 * len(names) + 0.3)
+    for axes, (panel, rows) in zip(drawn, panels.items(), strict=True):
+        for method, value, low, high, name in rows:
+            y, colour = -names.index(name or label(method)), ink(method).light
             if low is not None and high is not None:
                 axes.hlines(y, low, high, color=colour, linewidth=1.1)
             axes.plot(value, y, "o", color=colour, ms=3.4)
         axes.axvline(0, color="#1c1e21", linewidth=0.7)
         axes.grid(axis="x")
         axes.grid(visible=False, axis="y")
-        axes.set_yticks([-i for i in range(len(methods))], [label(method) for method in methods])
-        axes.set_title(name)
+        axes.set_yticks([-i for i in range(len(names))], names)
+        axes.set_title(panel)
         axes.set_xlabel(axis_label)
     _title(figure, title)
     return figure
@@ -215,7 +218,8 @@ def _panels(rows: int, columns: int, height: float, share: bool = True) -> "tupl
     return figure, list(axes.flat)
 
 
-def _saved(figure: "Figure", kind: str) -> bytes:
+def saved(figure: "Figure", kind: str) -> bytes:
+    """The content of a figure's file; `kind` is "png" or "svg"."""
     stream = io.BytesIO()
     figure.savefig(
         stream,

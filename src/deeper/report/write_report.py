@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from deeper.errors import UserError
+from deeper.evaluation.runs.load_run import load_run
 from deeper.report.figures import figures
 from deeper.report.pages.run_page import page
-from deeper.report.run_files import read_run
 from deeper.storage.atomic import write_atomically
 from deeper.storage.layout import FIGURES_FOLDER, PAGE_FILE
 
@@ -22,7 +22,7 @@ def write_report(folder: Path) -> Path:
     Raises:
         UserError: The folder holds no finished run, or cannot be written.
     """
-    run = read_run(folder)
+    run = load_run(folder)
     path = folder / PAGE_FILE
     try:
         write_atomically(path, page(run).encode())

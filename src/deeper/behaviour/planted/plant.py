@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 from deeper.behaviour.recipe import RECIPE
 from deeper.behaviour.schema import BEHAVIOUR
 from deeper.domains import Domain, Scale
+from deeper.domains.taste_words import DRIFTS, Taste, in_words
 from deeper.domains.toml_text import domain_toml
 from deeper.storage.new_folder import new_folder
 
@@ -55,8 +56,6 @@ NOUNS = (
 
 PLANTED = Domain("planted", "Planted tastes", "film", Scale(0.5, 5, 0.5))
 
-DRIFTS = {"cools quickly": -0.5, "cools": -0.25, "steady": 0.0, "warms": 0.25, "warms quickly": 0.5}
-"""Change of the level from window to window, in steps of the scale."""
 DRIFT_WINDOWS = 6
 """The level stops changing after so many windows; otherwise long histories would reach an end of the scale."""
 
@@ -70,12 +69,14 @@ TRUTH = pa.schema(
         pa.field("drift", pa.string(), nullable=False),
         pa.field("drift_per_window", pa.float32(), nullable=False),
         pa.field("turn", pa.int16()),
+        pa.field("noise", pa.float32(), nullable=False),
         pa.field("expected", pa.list_(pa.float32()), nullable=False),
     ]
 )
 """One user a row. `level` (in window 0) and `spread` are in units of the scale; `drift` is a key of `DRIFTS`. From
-window `turn` on, unless it is null, the first of `liked` is no longer liked. `expected` is the rating without noise and
-rounding, by position."""
+window `turn` on, unless it is null, the first of `liked` is no longer liked. `noise` is the standard deviation of the
+noise, in units of the scale. `expected` is the rating without noise and rounding, by position."""
+TRUTH_FILE = "truth.parquet"
 
 
 @dataclass(frozen=True)
@@ -108,16 +109,16 @@ def plant_users(
     """
     truth: list[dict[str, Any]] = []
     events: list[dict[str, Any]] = []
+    noise = noise_steps * domain.scale.step
     for number in range(users):
         rng = np.random.default_rng([seed, number])
-        planted = {"user": f"planted-{number:05d}", **_taste(rng, domain.scale, windows)}
+        planted = {"user": f"planted-{number:05d}", **_taste(rng, domain.scale, windows), "noise": noise}
         items = rng.choice(len(KINDS) * len(ADJECTIVES) * len(NOUNS), windows * size, replace=False)
         expected = [
             expected_rating(planted, KINDS[item % len(KINDS)], position // size, domain.scale)
             for position, item in enumerate(items.tolist())
         ]
-        noise = rng.normal(0, noise_steps * domain.scale.step, len(items))
-        ratings = domain.scale.round(np.asarray(expected) + noise)
+        ratings = domain.scale.round(np.asarray(expected) + rng.normal(0, noise, len(items)))
         start = datetime(2020, 1, 1, tzinfo=UTC) + timedelta(hours=number)
         times = [start + timedelta(hours=float(hours)) for hours in np.cumsum(rng.uniform(1, 72, len(items)))]
         truth.append({**planted, "expected": expected})
@@ -160,6 +161,21 @@ def expected_rating(truth: Mapping[str, Any], kind: str, k: int, scale: Scale) -
     return float(np.clip(level_at(truth, k) + taste, scale.minimum, scale.maximum))
 
 
+def planted_persona(truth: Mapping[str, Any], k: int, scale: Scale) -> str:
+    """Return the planted taste of a user up to window k in words: no digits, no titles, nothing of later windows.
+
+    Args:
+        truth: A row of a `TRUTH` table.
+        k: The last window that the persona covers.
+        scale: The domain's scale.
+    """
+    width = scale.maximum - scale.minimum
+    level, spread = (level_at(truth, k) - scale.minimum) / width, truth["spread"] / width
+    kinds = {kind.lower(): level + spread for kind in liked_at(truth, k)}
+    kinds |= {kind.lower(): level - spread for kind in truth["disliked"]}
+    return in_words(Taste(level, kinds, truth["drift"] if k < DRIFT_WINDOWS else "steady"))
+
+
 def write_planted(planted: Planted, folder: Path) -> None:
     """Write behaviour.parquet, truth.parquet and domain.toml, whole or not at all.
 
@@ -172,7 +188,7 @@ def write_planted(planted: Planted, folder: Path) -> None:
     """
     with new_folder(folder) as staging:
         pq.write_table(planted.behaviour, staging / "behaviour.parquet", compression="zstd")
-        pq.write_table(planted.truth, staging / "truth.parquet", compression="zstd")
+        pq.write_table(planted.truth, staging / TRUTH_FILE, compression="zstd")
         (staging / "domain.toml").write_text(domain_toml(planted.domain), "utf-8")
 
 

@@ -38,8 +38,15 @@ from deeper.storage.recipes import dump_recipes
 from deeper.storage.run_folder import RunFolder
 from deeper.storage.stage import COST
 
-SEALED = (layout.RESULTS_FILE, layout.PERSONAS_FILE, layout.PREDICTIONS_FILE, layout.ERRORS_FILE, layout.WINDOWS_FILE)
-"""The files that a report reads. The manifest, written last, records their digests."""
+SEALED = (
+    layout.RESULTS_FILE,
+    layout.PERSONAS_FILE,
+    layout.PREDICTIONS_FILE,
+    layout.ERRORS_FILE,
+    layout.WINDOWS_FILE,
+    layout.COST_FILE,
+)
+"""The files that `load_run` reads. The manifest, written last, records their digests."""
 
 
 @dataclass(frozen=True)
@@ -99,8 +106,9 @@ def _evaluate(plan: RunPlan, folder: RunFolder, console: Console, reuse_shards: 
     results = _results(plan, outcome, combined, errors, costs, [*plan.notes, *notes, *_readout_notes(plan, outcome)])
     _write_tables(plan, outcome, combined, errors, costs, folder)
     folder.write_json(layout.RESULTS_FILE, results.as_json())
-    searched = [layout.SEARCH_FILE] if plan.settings.search_n else []
-    folder.seal(layout.MANIFEST_FILE, _manifest(plan, results, executor.reused), [*SEALED, *searched])
+    more = {layout.SEARCH_FILE: plan.settings.search_n, layout.HISTORY_PREDICTIONS_FILE: combined}
+    sealed = [*SEALED, *(name for name, is_written in more.items() if is_written)]
+    folder.seal(layout.MANIFEST_FILE, _manifest(plan, results, executor.reused), sealed)
     return results
 
 

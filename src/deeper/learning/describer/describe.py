@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from hashlib import blake2b
 
-from deeper.behaviour.levels import verdict_rungs
 from deeper.domains import Domain
+from deeper.domains.levels import verdict_rungs
 from deeper.learning.describer import phrases
 from deeper.learning.describer.facts import Facts, Window
 from deeper.learning.describer.kinds import plural

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from deeper.behaviour.levels import half_step
 from deeper.domains import Domain
+from deeper.domains.levels import half_step
 from deeper.learning.describer.kinds import title_kinds
 from deeper.learning.describer.recipe import DESCRIBER
 

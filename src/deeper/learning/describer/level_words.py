@@ -1,6 +1,6 @@
 """Several words for each level of a scale, so a model learns the meaning and not one word."""
 
-from deeper.behaviour.levels import LADDER
+from deeper.domains.levels import LADDER
 
 SYNONYMS = {
     "dreadful": ("abysmal", "atrocious"),

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from deeper.behaviour.levels import halfway
 from deeper.domains import Domain, Scale
+from deeper.domains.levels import halfway
 from deeper.learning.describer.facts import Facts, Window, drift, facts_of
 from deeper.learning.describer.recipe import DESCRIBER
 

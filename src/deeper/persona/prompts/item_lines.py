@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from deeper.behaviour.levels import verdict_words
 from deeper.domains import Domain
+from deeper.domains.levels import verdict_words
 from deeper.persona.recipe import RECIPE
 
 MEDIAN_HEAD = "in the middle"

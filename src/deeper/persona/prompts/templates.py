@@ -12,8 +12,8 @@ from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
 
-from deeper.behaviour.levels import verdicts
 from deeper.domains import Domain, Scale
+from deeper.domains.levels import verdicts
 from deeper.engine import Prompt
 from deeper.engine.adapter import AdapterKind
 from deeper.errors import UserError

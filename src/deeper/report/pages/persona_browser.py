@@ -11,8 +11,8 @@ import numpy as np
 from deeper.behaviour.users import key_of
 from deeper.domains import Domain
 from deeper.evaluation.methods import Group, by_group, in_order, sees, updaters_in
+from deeper.evaluation.runs.load_run import Run
 from deeper.report.pages.html import packed
-from deeper.report.run_files import RunFiles
 
 USERS_PER_BLOCK = 25
 RATING_DIGITS = 4
@@ -22,7 +22,7 @@ Row = dict[str, Any]
 Key = tuple[str, str]
 
 
-def browser_data(run: RunFiles) -> list[str]:
+def browser_data(run: Run) -> list[str]:
     """The blocks of data of a page: `index`, then `block-0`, `block-1` and so on."""
     config, windows = run.results.config, _windows(run)
     keys = sorted(windows)
@@ -55,7 +55,7 @@ def _scale(domain: Domain) -> Row:
     return {"name": domain.name, "noun": domain.item_noun, "labels": domain.scale.labels}
 
 
-def _windows(run: RunFiles) -> dict[Key, list[list[list[Any]]]]:
+def _windows(run: Run) -> dict[Key, list[list[list[Any]]]]:
     """Title and rating of each item, by user and window; the rating is null where it means "no rating"."""
     found: dict[Key, list[list[list[Any]]]] = {}
     for row in run.windows.to_pylist():
@@ -68,7 +68,7 @@ def _windows(run: RunFiles) -> dict[Key, list[list[list[Any]]]]:
     return found
 
 
-def _errors(run: RunFiles, keys: Sequence[Key]) -> dict[str, list[list[float | None]]]:
+def _errors(run: Run, keys: Sequence[Key]) -> dict[str, list[list[float | None]]]:
     """Held-out MAE of predictions from the persona alone, by method, user and round."""
     place, rounds = {key: i for i, key in enumerate(keys)}, run.results.config["rounds"]
     found: dict[str, list[list[float | None]]] = {}
@@ -87,7 +87,7 @@ def _by_user(rows: Sequence[Row]) -> dict[Key, list[Row]]:
     return found
 
 
-def _predictions(run: RunFiles) -> dict[str, list[Row]]:
+def _predictions(run: Run) -> dict[str, list[Row]]:
     """Predictions by persona."""
     found: dict[str, list[Row]] = {}
     for row in run.predictions.select(["persona_id", "k", "points", "distribution", "failure"]).to_pylist():
@@ -95,7 +95,7 @@ def _predictions(run: RunFiles) -> dict[str, list[Row]]:
     return found
 
 
-def _decisions(run: RunFiles) -> dict[tuple[str, str, str, int], Row]:
+def _decisions(run: Run) -> dict[tuple[str, str, str, int], Row]:
     """For each update with a search: the number of candidates `n`, and the gain of the chosen one."""
     found: dict[tuple[str, str, str, int], Row] = {}
     for row in run.search.to_pylist() if run.search is not None else ():

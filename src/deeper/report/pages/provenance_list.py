@@ -5,10 +5,10 @@ from html import escape
 from typing import Any
 
 from deeper.errors import printable
-from deeper.report.run_files import RunFiles
+from deeper.evaluation.runs.load_run import Run
 
 
-def provenance_list(run: RunFiles) -> str:
+def provenance_list(run: Run) -> str:
     """Commit, machine, engines, prompts, versions and all settings."""
     results, manifest = run.results, run.manifest
     origin = {

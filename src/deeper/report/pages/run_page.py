@@ -6,13 +6,13 @@ from html import escape
 from deeper.errors import printable
 from deeper.evaluation.methods import FROZEN, Group, by_group, group_of, updaters_in
 from deeper.evaluation.results_schema import ErrorEntry, Results, TextStatistics
+from deeper.evaluation.runs.load_run import Run
 from deeper.report.failed import failed_lines, missing_word
 from deeper.report.overview import COMPARED_WITH, Entry, Overview, lead
 from deeper.report.pages import charts, html
 from deeper.report.pages.persona_browser import browser_data
 from deeper.report.pages.provenance_list import provenance_list
 from deeper.report.palette import ink, label
-from deeper.report.run_files import RunFiles
 from deeper.report.terminal.footer import footer
 
 SCRIPTS = (*html.CHARTS[:2], "vendor/diff.min.js", html.CHARTS[2], "assets/rounds.js", "assets/users.js")
@@ -28,7 +28,7 @@ TOKEN_KINDS = ("prompt, computed", "prompt, from a cache", "written")
 TEXT_MEASURES = ("tokens", "redundancy", "retention", "distinctness")
 
 
-def page(run: RunFiles) -> str:
+def page(run: Run) -> str:
     """The whole page of a run, which fetches nothing."""
     results, view = run.results, Overview(run.results)
     links = "".join(f'<a href="#{name}">{title}</a>' for name, title in SECTIONS.items())

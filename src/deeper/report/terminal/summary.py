@@ -3,7 +3,7 @@
 If calls failed, a few lines more say so.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from textwrap import wrap
 
 from rich.console import Console
@@ -20,7 +20,11 @@ MAX_ROUNDS = 5
 MAX_NAMES = 3
 """Methods that one sentence lists, those with the largest differences first."""
 ROWS = {"user_median": "user median", "frozen": "first persona (frozen)", "refine": "refine"}
-SCRIPTED = "The scripted engine stands in for a model: these numbers mean nothing."
+SCRIPTED = {
+    "scripted": "The scripted engine stands in for a model: these numbers mean nothing.",
+    "scripted:taste": "Rules stand in for a model (scripted:taste): these numbers tell updaters apart, and say nothing "
+    "of any model.",
+}
 AGAINST = {"user_median": "the user median", "frozen": "the first persona (frozen)"}
 
 
@@ -42,16 +46,17 @@ def print_summary(results: Results, console: Console | None = None) -> None:
 def summary_lines(results: Results) -> list[str]:
     """The lines; those that begin with a blank belong to the table and must not be wrapped."""
     view, failed = Overview(results), failed_lines(results.as_json())
+    warnings = scripted_notes([str(results.config.get(role)) for role in ("policy_engine", "predictor_engine")])
     if view.domain is None:
-        return [*_scripted(results), "No prediction could be compared with a rating.", *failed]
+        return [*warnings, "No prediction could be compared with a rating.", *failed]
     domain = view.domain
     found = [*_table(view, domain), *_best(view, domain), *_differences(view, domain)]
-    return [*_scripted(results), *found, *failed]
+    return [*warnings, *found, *failed]
 
 
-def _scripted(results: Results) -> list[str]:
-    """A warning if an engine is scripted."""
-    return [SCRIPTED] if "scripted" in map(results.config.get, ("policy_engine", "predictor_engine")) else []
+def scripted_notes(engines: Collection[str]) -> list[str]:
+    """What to know of results if one of these engines is scripted."""
+    return next(([note] for name, note in SCRIPTED.items() if name in engines), [])
 
 
 def _table(view: Overview, domain: str) -> list[str]:

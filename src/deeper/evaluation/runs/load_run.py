@@ -1,4 +1,4 @@
-"""Read what a finished run of `deeper evaluate` or `deeper demo` left in its folder."""
+"""Load what a finished run of `deeper evaluate` or `deeper demo` left in its folder."""
 
 import hashlib
 import json
@@ -8,33 +8,40 @@ from typing import Any, cast
 
 import pyarrow as pa
 
+from deeper.behaviour.schema import WINDOW
 from deeper.domains import Domain, Scale
 from deeper.errors import UserError
 from deeper.evaluation.results_schema import Results, read_results
+from deeper.evaluation.schema import ERROR
+from deeper.persona.schema import PERSONA, PREDICTION
+from deeper.persona.search import SEARCH
 from deeper.storage import layout
 from deeper.storage.parquet import read_parquet
 from deeper.storage.run_folder import is_sealed
+from deeper.storage.stage import COST
 
 RUN_AGAIN = "repeat the command of the run: it continues, and calls no model for finished work"
 
 
 @dataclass(frozen=True)
-class RunFiles:
-    """The tables and results of a run.
+class Run:
+    """A finished run: its settings, its results, and its tables as Arrow tables (`.to_pandas()` is Arrow's own).
 
     Attributes:
-        name: The folder's name.
+        folder: The run folder.
         results: The content of results.json.
         manifest: The content of manifest.json.
         domains: By id.
-        personas: PERSONA rows.
-        predictions: PREDICTION rows.
-        errors: ERROR rows.
-        windows: WINDOW rows of the eval users.
-        search: SEARCH rows; None without a search.
+        personas: `deeper.persona.schema.PERSONA` rows.
+        predictions: `deeper.persona.schema.PREDICTION` rows, of predictions from the persona alone.
+        errors: `deeper.evaluation.schema.ERROR` rows.
+        windows: `deeper.behaviour.schema.WINDOW` rows of the judged users.
+        cost: `deeper.storage.stage.COST` rows.
+        search: `deeper.persona.search.SEARCH` rows; None without a search.
+        history: PREDICTION rows of predictions with history; None without history.
     """
 
-    name: str
+    folder: Path
     results: Results
     manifest: dict[str, Any]
     domains: dict[str, Domain]
@@ -42,15 +49,31 @@ class RunFiles:
     predictions: pa.Table
     errors: pa.Table
     windows: pa.Table
+    cost: pa.Table
     search: pa.Table | None
+    history: pa.Table | None
+
+    @property
+    def name(self) -> str:
+        """The folder's name."""
+        return self.folder.resolve().name
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The settings, by the names that flags and config.toml have."""
+        return self.results.config
 
 
-def read_run(folder: Path) -> RunFiles:
-    """Read a run folder.
+def load_run(folder: str | Path) -> Run:
+    """Load a finished run of `deeper evaluate` or `deeper demo`.
+
+    Args:
+        folder: The run folder.
 
     Raises:
-        UserError: It is not a run folder of these commands, the run is not finished, or a file is damaged.
+        UserError: It is not the folder of such a run, the run is not finished, or a file is damaged.
     """
+    folder = Path(folder)
     if not (folder / layout.CONFIG_FILE).is_file():
         raise UserError(
             "this is not the folder of a finished run of deeper evaluate or deeper demo",
@@ -60,18 +83,33 @@ def read_run(folder: Path) -> RunFiles:
     manifest = _manifest(folder / layout.MANIFEST_FILE)
     for name, digest in manifest["files"].items():
         _check(folder / name, digest)
-    has_search = layout.SEARCH_FILE in manifest["files"]
-    return RunFiles(
-        name=folder.resolve().name,
-        results=read_results(folder / layout.RESULTS_FILE),
+    results = read_results(folder / layout.RESULTS_FILE)
+    with_history = results.config.get("prediction") == "history"
+    return Run(
+        folder=folder,
+        results=results,
         manifest=manifest,
         domains={name: _domain(entry) for name, entry in manifest["domains"].items()},
-        personas=read_parquet(folder / layout.PERSONAS_FILE),
-        predictions=read_parquet(folder / layout.PREDICTIONS_FILE),
-        errors=read_parquet(folder / layout.ERRORS_FILE),
-        windows=read_parquet(folder / layout.WINDOWS_FILE),
-        search=read_parquet(folder / layout.SEARCH_FILE) if has_search else None,
+        personas=_table(folder / layout.PERSONAS_FILE, PERSONA),
+        predictions=_table(folder / layout.PREDICTIONS_FILE, PREDICTION),
+        errors=_table(folder / layout.ERRORS_FILE, ERROR),
+        windows=_table(folder / layout.WINDOWS_FILE, WINDOW),
+        cost=_table(folder / layout.COST_FILE, COST),
+        search=_table(folder / layout.SEARCH_FILE, SEARCH) if layout.SEARCH_FILE in manifest["files"] else None,
+        history=_table(folder / layout.HISTORY_PREDICTIONS_FILE, PREDICTION) if with_history else None,
     )
+
+
+def _table(path: Path, schema: pa.Schema) -> pa.Table:
+    try:
+        table = read_parquet(path)
+    except FileNotFoundError as error:
+        raise _unfinished(path) from error
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise _changed(path) from error
+    if not table.schema.equals(schema):
+        raise UserError("the table has other columns: an earlier version wrote it", where=str(path), do=RUN_AGAIN)
+    return table
 
 
 def _manifest(path: Path) -> dict[str, Any]:

@@ -32,8 +32,22 @@ def verdict_rungs(rating: float, scale: Scale) -> tuple[int, int]:
 
 def verdict_words(rating: float, scale: Scale) -> str:
     """Return a rating in words: "good", "between good and great"; off the scale, the nearest end."""
-    low, high = verdict_rungs(rating, scale)
-    return LADDER[low] if low == high else f"between {LADDER[low]} and {LADDER[high]}"
+    return _words(*verdict_rungs(rating, scale))
+
+
+def share_words(share: float) -> str:
+    """Return a share of any scale (0 its lowest, 1 its highest value) in words of the whole ladder."""
+    last = len(LADDER) - 1
+    low, between = divmod(int(np.clip(np.floor(share * last * 2 + 0.5), 0, 2 * last)), 2)
+    return _words(low, low + between)
+
+
+def words_share(words: str) -> float | None:
+    """Return the share of a scale that words of the ladder mean; None for other words."""
+    parts = words.removeprefix("between ").split(" and ")
+    if any(part not in LADDER for part in parts):
+        return None
+    return float(np.mean([LADDER.index(part) for part in parts])) / (len(LADDER) - 1)
 
 
 def verdicts(scale: Scale) -> list[tuple[str, str]]:
@@ -57,3 +71,7 @@ def halfway(old: float, new: float, scale: Scale) -> float:
     halves = round(((old + new) / 2 - scale.minimum) / scale.step * 2, 6)
     nearest = np.ceil(halves - 0.5) if new < old else np.floor(halves + 0.5)
     return float(np.clip(scale.minimum + nearest * scale.step / 2, scale.minimum, scale.maximum))
+
+
+def _words(low: int, high: int) -> str:
+    return LADDER[low] if low == high else f"between {LADDER[low]} and {LADDER[high]}"

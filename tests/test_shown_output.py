@@ -1,0 +1,39 @@
+"""Output of commands on planted users, in the documents: it is what the commands print."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+DOCS = Path(__file__).resolve().parents[1] / "docs"
+BLOCK = re.compile(r"^```\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+MODEL_FREE = re.compile(r"deeper (?:synth|compare) |--policy-engine scripted:taste")
+
+
+def deeper(folder: Path, command: str) -> list[str]:
+    words = [sys.executable, "-m", "deeper.cli.main", *command.split()[1:]]
+    environment = {**os.environ, "PYTHONPATH": str(DOCS.parent / "src")}
+    done = subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return [line.rstrip() for line in done.stdout.splitlines()]
+
+
+@pytest.mark.parametrize(
+    ("document", "section"), [("data.md", "Synthetic users with known taste"), ("running.md", "Compare runs")]
+)
+def test_a_document_shows_what_the_command_prints(document: str, section: str, tmp_path: Path) -> None:
+    text = (DOCS / document).read_text("utf-8").split(f"\n## {section}\n")[1].split("\n## ")[0]
+    compared = 0
+    for block in BLOCK.findall(text):
+        if block.startswith("$ "):
+            command, output = block[2:].split("\n", 1)
+            assert deeper(tmp_path, command) == [line.rstrip() for line in output.splitlines()]
+            compared += 1
+        else:
+            for command in block.replace("\\\n", " ").splitlines():
+                if MODEL_FREE.search(command):
+                    deeper(tmp_path, command)
+    assert compared
