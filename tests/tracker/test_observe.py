@@ -278,3 +278,14 @@ def test_settings_that_do_not_exist_are_named() -> None:
         PersonaTracker("shells")
     with pytest.raises(UserError, match="policy_engine is an object"):
         PersonaTracker(COVES, policy_engine=ScriptedEngine(), policy_adapter="adapters/writer")
+
+
+def test_failures_of_several_users_are_one_warning(caplog: pytest.LogCaptureFixture) -> None:
+    def reply(prompt: Prompt, sample: int) -> str:
+        raise ScriptedFailure("no power")
+
+    live = tracker(ScriptedEngine(reply=reply))
+    live.observe_all(rows_of({user: events(10, user=user) for user in ("ann", "bob", "cleo")}))
+    assert live.waiting() == dict.fromkeys(("ann", "bob", "cleo"), "no power")
+    [warning] = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert warning.startswith("3 personas could not be written, most often: no power")
