@@ -4,7 +4,7 @@ import csv
 from pathlib import Path
 
 import pytest
-from export_cases import EXPORTS, ITEMS, ExportCase
+from personal_exports_cases import EXPORTS, ITEMS, ExportCase
 
 from deeper.behaviour.own.meaning.personal_exports import EXPORTS as KNOWN
 from deeper.behaviour.own.meaning.personal_exports import recognise
