@@ -10,7 +10,8 @@ from pydantic import ValidationError
 
 from deeper.commands.evaluate.settings import Settings
 from deeper.commands.execution import engines as engine_choice
-from deeper.commands.execution.engines import make_engines, servers_of
+from deeper.commands.execution.engines import make_engines
+from deeper.commands.execution.shared_settings import servers_of
 from deeper.commands.learn.settings import LearnSettings, to_evaluate, to_reward, to_sample
 from deeper.commands.sample.settings import SampleSettings
 from deeper.engine import Prompt, Sampling, ServerSettings
@@ -114,19 +115,18 @@ def test_every_step_of_learning_has_the_same_servers() -> None:
     server = ServerSettings(timeout_seconds=900)
     settings = LearnSettings(policy_server=server)
     assert to_evaluate(settings, "").policy_server == to_sample(settings, 1, "").policy_server == server
-    assert to_reward(settings).predictor_server == ServerSettings()
+    assert to_reward(settings).predictor_server == server
 
 
 def test_a_tracker_calls_its_server() -> None:
     with serve(lambda body, number: Reply(completion("They like calm films."))) as server:
         tracker = PersonaTracker(
-            "movies",
+            "movielens_small",
             policy_engine="openai:m",
             predictor_engine="scripted",
             policy_server={"url": server.url, "extra": {"top_k": 7}},
         )
-        tracker.observe("u", [{"title": f"Film {i}", "rating": 4} for i in range(10)])
-        tracker.refine("u")
+        tracker.observe("u", [{"title": f"Film {i}", "rating": 4, "time": i} for i in range(10)])
     assert {body["top_k"] for body in server.bodies} == {7}
 
 

@@ -7,14 +7,12 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-MANNER = {"exclude": True}
-"""Marks what changes how a server is called, not what it answers: a run continues with another value."""
-
 
 class ServerSettings(BaseModel):
     """How to call the server of an engine `openai:MODEL`.
 
     As text, such as a flag's, it is `NAME=VALUE,NAME=VALUE`; `extra` comes last and takes the rest.
+    Fields that dumps exclude change how a server is called, not what it answers: a run continues with other values.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
@@ -28,17 +26,17 @@ class ServerSettings(BaseModel):
         default="OPENAI_API_KEY",
         pattern=r"^[A-Za-z_][A-Za-z0-9_]*$",
         description="environment variable that holds the key",
-        **MANNER,
+        exclude=True,
     )
     timeout_seconds: float = Field(
         default=300.0,
         gt=0,
         le=86400,
         description="longest silence: no token for a request, and none for any request sent before it",
-        **MANNER,
+        exclude=True,
     )
-    concurrency: int = Field(default=64, ge=1, le=1024, description="most requests in flight", **MANNER)
-    retries: int = Field(default=4, ge=0, le=100, description="tries after the first", **MANNER)
+    concurrency: int = Field(default=64, ge=1, le=1024, description="most requests in flight", exclude=True)
+    retries: int = Field(default=4, ge=0, le=100, description="tries after the first", exclude=True)
     extra: str = Field(
         default="",
         description='more fields of each request, as a JSON object: {"chat_template_kwargs": {"enable_thinking": '
@@ -50,12 +48,12 @@ class ServerSettings(BaseModel):
     def _from_text(cls, given: Any) -> Any:
         if not isinstance(given, str):
             return given
-        short, is_extra, extra = re.match(r"(.*?)(?:(?:^|,)\s*(extra)\s*=(.*))?$", given.strip(), re.DOTALL).groups()  # type: ignore[union-attr]
+        short, *extra = re.split(r"(?:^|,)\s*extra\s*=", given.strip(), maxsplit=1)
         parts = [part.partition("=") for part in short.split(",") if part.strip()]
         if wrong := [name for name, equals, _ in parts if not equals]:
             raise ValueError(f"{wrong[0].strip()!r} is not NAME=VALUE; choose from {', '.join(cls.model_fields)}")
         found = {name.strip(): value.strip() for name, _, value in parts}
-        return {**found, "extra": extra} if is_extra else found
+        return {**found, "extra": extra[0]} if extra else found
 
     @field_validator("url")
     @classmethod

@@ -10,8 +10,9 @@ from typing import Any, cast
 from pydantic import TypeAdapter
 
 from deeper.behaviour.splits import some_of_each_domain
-from deeper.commands.execution.engines import make_engines, servers_of
+from deeper.commands.execution.engines import make_engines
 from deeper.commands.execution.own_updaters import only_updater
+from deeper.commands.execution.shared_settings import servers_of
 from deeper.commands.execution.shipped import notes_on_shipped, with_shipped
 from deeper.domains import Domain, find_domain, load_domain
 from deeper.engine import Engine

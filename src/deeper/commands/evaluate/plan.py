@@ -13,9 +13,10 @@ from deeper.behaviour.own.ratings_file import RatingsSummary, read_ratings
 from deeper.behaviour.splits import user_hash
 from deeper.behaviour.users import Key
 from deeper.commands.evaluate.settings import Settings
-from deeper.commands.execution.engines import make_engines, servers_of
+from deeper.commands.execution.engines import make_engines
 from deeper.commands.execution.own_updaters import load_updaters
 from deeper.commands.execution.population import Population, choose_population, on_all, on_validation
+from deeper.commands.execution.shared_settings import servers_of
 from deeper.engine import Engine
 from deeper.engine.adapter import load_adapter
 from deeper.errors import UserError

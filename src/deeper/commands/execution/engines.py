@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
 
 from deeper.behaviour.splits import share_out
 from deeper.behaviour.users import Key
@@ -16,26 +15,6 @@ from deeper.persona.predictors import Predictors
 from deeper.persona.prompts.templates import Prompts
 
 log = logging.getLogger(__name__)
-
-
-class HasServers(Protocol):
-    """Settings of commands that make both engines."""
-
-    @property
-    def policy_server(self) -> ServerSettings:
-        """The server of the policy."""
-        ...
-
-    @property
-    def predictor_server(self) -> ServerSettings:
-        """The server of the predictor; that of the policy if none is given."""
-        ...
-
-
-def servers_of(settings: HasServers) -> dict[AdapterKind, ServerSettings]:
-    """The server of each role."""
-    policy, predictor = settings.policy_server, settings.predictor_server
-    return {"policy": policy, "predictor": policy if predictor == ServerSettings() else predictor}
 
 
 def make_engines(
@@ -60,10 +39,13 @@ def make_engines(
         if adapter and not spec.startswith("openai:"):
             check_adapter(role, Path(adapter), prompts.hashes_for(role))
     choices = {
-        role: (spec, adapter, precision, (servers or {}).get(role) if spec.startswith("openai:") else None)
+        role: (spec, adapter, (servers or {}).get(role) if spec.startswith("openai:") else None)
         for role, (spec, adapter) in roles.items()
     }
-    made = {choice: make_engine(*choice) for choice in dict.fromkeys(choices.values())}
+    made = {
+        (spec, adapter, server): make_engine(spec, adapter, precision, server)
+        for spec, adapter, server in dict.fromkeys(choices.values())
+    }
     return {role: made[choice] for role, choice in choices.items()}
 
 
@@ -140,6 +122,6 @@ def make_predictors(
     cards = [check_adapter("predictor", Path(folder), prompts.hashes_for("predictor")) for _, _, folder in named]
     users = share_out(keys, [card.users for card in cards] or [frozenset()])
     names = [name or folder for name, _, folder in named] or [""]
-    served_by = {"predictor": server}
+    served_by: dict[AdapterKind, ServerSettings] = {"predictor": server}
     engines = [make_engines({"predictor": (spec, name)}, prompts, precision, served_by)["predictor"] for name in names]
     return Predictors(engines, [frozenset(some) for some in users], prompts, domains, readout, seed)

@@ -3,7 +3,7 @@
 A settings class takes one with a default: `seed: Seed = 1`. The order of its fields is the order of its flags.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Protocol
 
 from pydantic import AfterValidator, Field
 
@@ -99,3 +99,23 @@ UpdaterFile = Annotated[
     AfterValidator(_nameable_if_given),
 ]
 Seed = Annotated[int, Field(ge=0, lt=2**31, description="Seed for everything random.")]
+
+
+class HasServers(Protocol):
+    """Settings of commands that make both engines."""
+
+    @property
+    def policy_server(self) -> ServerSettings:
+        """The server of the policy."""
+        ...
+
+    @property
+    def predictor_server(self) -> ServerSettings:
+        """The server of the predictor; that of the policy if none is given."""
+        ...
+
+
+def servers_of(settings: HasServers) -> dict[Literal["policy", "predictor"], ServerSettings]:
+    """The server of each role."""
+    policy, predictor = settings.policy_server, settings.predictor_server
+    return {"policy": policy, "predictor": policy if predictor == ServerSettings() else predictor}

@@ -10,13 +10,18 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from deeper.commands.evaluate.settings import Settings
-from deeper.commands.execution.shared_settings import ModelPrecision, PolicyServer, PredictorServer, ReadoutName
+from deeper.commands.execution.shared_settings import (
+    ModelPrecision,
+    PolicyServer,
+    PredictorServer,
+    ReadoutName,
+    servers_of,
+)
 from deeper.commands.learn.validation import METHODS
 from deeper.commands.pairs.settings import PairSettings
 from deeper.commands.reward.settings import RewardSettings
 from deeper.commands.sample.settings import SampleSettings
 from deeper.commands.train.settings import DPO_PRESETS, RANDOM, DpoSettings
-from deeper.engine import ServerSettings
 from deeper.errors import UserError
 from deeper.learning.preferences.gains import Measure
 from deeper.storage.settings import AnySettings, RunSettings, resolve
@@ -189,9 +194,8 @@ def to_sample(settings: LearnSettings, iteration: int, policy_adapter: str) -> S
 
 def to_reward(settings: LearnSettings) -> RewardSettings:
     """The settings of the reward, with the predictors that sampling used."""
-    return _taken(
-        RewardSettings, settings, predictor_engine="", predictor_adapter=(), predictor_server=ServerSettings()
-    )
+    server = servers_of(settings)["predictor"]
+    return _taken(RewardSettings, settings, predictor_engine="", predictor_adapter=(), predictor_server=server)
 
 
 def to_pair(settings: LearnSettings, iteration: int, force: bool) -> PairSettings:

@@ -19,10 +19,11 @@ from deeper.behaviour.load import load_windows
 from deeper.behaviour.planted.plant import TRUTH
 from deeper.behaviour.users import Windows, key_of, keys_of
 from deeper.commands.evaluate.settings import is_calibrated
-from deeper.commands.execution.engines import make_predictors, servers_of
+from deeper.commands.execution.engines import make_predictors
 from deeper.commands.execution.joined_warnings import joined_warnings
 from deeper.commands.execution.local_executor import LocalExecutor
 from deeper.commands.execution.progress import RunProgress
+from deeper.commands.execution.shared_settings import servers_of
 from deeper.commands.reward.settings import RewardSettings
 from deeper.commands.sample.settings import SampleSettings
 from deeper.engine import ServerSettings

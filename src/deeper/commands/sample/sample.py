@@ -15,11 +15,12 @@ from deeper.behaviour.fingerprints import FINGERPRINTS, fingerprints
 from deeper.behaviour.load import Loaded, load_windows
 from deeper.behaviour.recipe import RECIPE as BEHAVIOUR_RECIPE
 from deeper.behaviour.users import Windows, choose_users
-from deeper.commands.execution.engines import make_engines, make_predictors, servers_of
+from deeper.commands.execution.engines import make_engines, make_predictors
 from deeper.commands.execution.joined_warnings import joined_warnings
 from deeper.commands.execution.local_executor import LocalExecutor
 from deeper.commands.execution.own_updaters import only_updater
 from deeper.commands.execution.progress import RunProgress
+from deeper.commands.execution.shared_settings import servers_of
 from deeper.commands.sample.settings import SampleSettings
 from deeper.engine import Engine
 from deeper.errors import UserError, printable
@@ -82,8 +83,8 @@ def sample_directions(
     for note in loaded.notes:
         console.print(printable(f"note: {note}"), markup=False, highlight=False)
     servers = servers_of(settings)
-    roles = {"policy": (settings.policy_engine, settings.policy_adapter)}
-    policy = make_engines(roles, prompts, settings.precision, servers)["policy"]
+    of_policy = (settings.policy_engine, settings.policy_adapter)
+    policy = make_engines({"policy": of_policy}, prompts, settings.precision, servers)["policy"]
     predictors = make_predictors(
         settings.predictor_engine,
         settings.predictor_adapter,
