@@ -26,7 +26,7 @@ SECTIONS = re.findall(r"^## (.+)$", PROSE, re.MULTILINE)
 PATHS = sorted(set(re.findall(r"`((?:[\w.-]+/)+[\w.-]*)`", PROSE)) - FILES.keys())
 DOTTED = sorted(set(re.findall(r"`(deeper(?:\.\w+)+)`", PROSE)))
 PLANTED = re.search(r"^### Compare it on planted users\n(.*?)^### ", TEXT, re.MULTILINE | re.DOTALL)
-SHOWN = re.compile(r"^```\n\$ deeper (.+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+SHOWN = re.compile(r"^```\n\$ deeper ([^\n]+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 NAMES_IN_FILES = sorted(set(re.findall(r"`(\w+)`\s+(?:of|in)\s+`src/([\w/]+)\.py`", PROSE)))
 
 
