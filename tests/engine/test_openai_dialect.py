@@ -282,6 +282,13 @@ def test_a_server_that_refuses_logprobs_is_asked_once(message: str) -> None:
         assert engine.generate(PROMPTS[:1], Sampling(max_tokens=20))[0].failure == ""
 
 
+@pytest.mark.parametrize("status", [200, 500, 501])
+def test_logprobs_may_be_refused_with_any_status(status: int) -> None:
+    respond = refusing(has("logprobs"), status, openai_says("logprobs is not supported"))
+    with serve(respond) as server, pytest.raises(NoLogProbabilities):
+        engine_on(server).score([ScoreRequest(RATER, ("?",), STARS)])
+
+
 def test_a_prompt_that_is_refused_for_its_own_sake_teaches_nothing(caplog: pytest.LogCaptureFixture) -> None:
     def respond(body: Body, number: int) -> Reply:
         title = body["messages"][-1]["content"]

@@ -19,7 +19,7 @@ from deeper.engine.openai.dialect import Dialect
 from deeper.engine.openai.in_flight import Gate
 from deeper.engine.openai.logprobs import label_log_probabilities
 from deeper.engine.openai.model_list import list_models
-from deeper.engine.openai.refusals import has_no_credit
+from deeper.engine.openai.refusals import OF_THE_FORM, has_no_credit
 from deeper.engine.openai.requests import generate_body, score_body, server_seed, texts_and_tokens, why_no_text
 from deeper.engine.openai.responses import Answer, Choice, ErrorInside, Position
 from deeper.engine.openai.stream import EndlessAnswer
@@ -216,7 +216,7 @@ class OpenAIEngine:
             try:
                 return await self._server.retrying(attempt)
             except CallFailed as failure:
-                if failure.is_refused and "logprob" in str(failure).lower():
+                if "logprob" in str(failure).lower() and (failure.is_refused or OF_THE_FORM.search(str(failure))):
                     raise self._no_logprobs() from None
                 log.warning("a row could not be scored: %s", failure)
                 return np.full(len(labels), np.nan)
