@@ -29,7 +29,7 @@ from deeper.errors import UserError
 from deeper.learning.preferences.recipe import PAIR_RECIPE, REWARD_RECIPE
 from deeper.learning.preferences.schema import CONTEXT, PAIR
 from deeper.persona import predictors
-from deeper.storage.recipes import dump_recipes
+from deeper.storage.provenance import dump_recipes
 
 QUIET = Console(quiet=True)
 ALL = ("--tau-plus", "-9", "--tau-minus", "9", "--margin", "0")

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from command_line import SCRIPTED, CommandLine
 
+from deeper.engine.openai.connection import ENVIRONMENT
+
 # The server of the engines' tests.
 sys.path.append(str(Path(__file__).resolve().parents[1] / "engine"))
 from loopback import Reply, completion, serve
@@ -20,7 +22,8 @@ def answer(body: dict[str, Any], number: int) -> Reply:
 
 @pytest.fixture(autouse=True)
 def _no_address(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
+    for name in (*ENVIRONMENT, "OPENAI_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
 
 
 def test_flags_and_a_file_say_how_to_call_the_server(deeper: CommandLine, data: Path) -> None:

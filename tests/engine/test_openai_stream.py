@@ -182,8 +182,8 @@ def test_a_broken_stream_is_asked_for_again() -> None:
 
 
 def test_an_answer_that_does_not_end_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stream, "LONGEST_ANSWER_BYTES", 10_000)
-    with serve(always(Reply(completion("na " * 10_000)))) as server:
+    monkeypatch.setattr(stream, "LONGEST_ANSWER_BYTES", 2_000)
+    with serve(always(Reply(completion("na " * 1_000)))) as server:
         [answer] = engine_on(server).generate(PROMPTS[:1], PLAIN)
     assert (answer.failure, len(server.bodies)) == ("the answer does not end", 1)
 

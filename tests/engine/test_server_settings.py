@@ -15,7 +15,7 @@ from deeper.commands.execution.shared_settings import servers_of
 from deeper.commands.learn.settings import LearnSettings, to_evaluate, to_reward, to_sample
 from deeper.commands.sample.settings import SampleSettings
 from deeper.engine import Prompt, Sampling, ServerSettings
-from deeper.engine.openai.connection import PROXIES, Connection
+from deeper.engine.openai.connection import ENVIRONMENT, PROXIES, Connection
 from deeper.engine.registry import make_engine
 from deeper.engine.scripted.engine import ScriptedEngine
 from deeper.errors import UserError
@@ -30,7 +30,7 @@ SOCKS = "socks5://127.0.0.1:1"
 
 @pytest.fixture(autouse=True)
 def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in (*PROXIES, "NO_PROXY", "no_proxy", "OPENAI_BASE_URL", "OPENAI_API_KEY"):
+    for name in (*ENVIRONMENT, "NO_PROXY", "no_proxy", "OPENAI_BASE_URL", "OPENAI_API_KEY"):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -133,8 +133,8 @@ def test_a_tracker_calls_its_server() -> None:
 def test_a_run_goes_on_with_another_timeout_but_not_with_another_server(tmp_path: Path) -> None:
     settings = Settings(policy_server=ServerSettings(timeout_seconds=60))
     slower = Settings(policy_server=ServerSettings(timeout_seconds=900, concurrency=2, retries=9))
-    RunFolder(tmp_path / "run", settings)
-    RunFolder(tmp_path / "run", slower)
+    RunFolder(tmp_path / "run", settings).bind()
+    RunFolder(tmp_path / "run", slower).bind()
     assert settings.digest == slower.digest
     elsewhere = Settings(policy_server=ServerSettings(url="http://b/v1"))
     assert elsewhere.digest != settings.digest

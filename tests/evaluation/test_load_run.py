@@ -10,11 +10,13 @@ import pytest
 
 import deeper
 from deeper.behaviour.schema import WINDOW
+from deeper.commands.evaluate.settings import Settings
 from deeper.errors import UserError
 from deeper.evaluation.results_schema import read_results
 from deeper.evaluation.schema import ERROR
 from deeper.persona.schema import PERSONA, PREDICTION
 from deeper.persona.search import SEARCH
+from deeper.storage.run_folder import RunFolder
 from deeper.storage.stage import COST
 
 MakeRun = Callable[..., Path]
@@ -75,10 +77,7 @@ def test_tables_of_an_earlier_version_are_refused_with_advice(made_run: MakeRun,
     copy = tmp_path / "run"
     shutil.copytree(made_run("base"), copy)
     run = deeper.load_run(copy)
-    from deeper.storage.run_folder import RunFolder
-
-    folder = RunFolder.__new__(RunFolder)
-    folder.path = copy
+    folder = RunFolder(copy, Settings(**run.settings))
     folder.write_table("errors.parquet", run.errors.drop_columns(["rmse"]))
     manifest = json.loads((copy / "manifest.json").read_text("utf-8"))
     files = list(manifest.pop("files"))

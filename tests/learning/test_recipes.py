@@ -12,7 +12,7 @@ from deeper.learning.describer.recipe import DESCRIBER
 from deeper.learning.examples.recipe import LESSONS
 from deeper.learning.training.recipe import ADAPTER
 from deeper.learning.training_record import TrainingRecord, training_record
-from deeper.storage.recipes import dump_recipes
+from deeper.storage.provenance import dump_recipes
 
 
 def test_a_dumped_recipe_is_equal_after_json() -> None:

@@ -11,7 +11,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
-from deeper.commands.models import largest_that_fits, room_here
 from deeper.engine import Prompt, Sampling, ScoreRequest, ServerSettings
 from deeper.engine.openvino.weights import are_prepared, cache_folder
 from deeper.engine.precision import number_type
@@ -102,6 +101,8 @@ def _weights() -> Check:
 
 
 def _larger_models() -> Check:
+    from deeper.commands.models import largest_that_fits, room_here
+
     room = room_here()
     model = largest_that_fits(room)
     if model is None:

@@ -107,10 +107,7 @@ class NotAvailableBaseline(Part):
 
 
 class MissingError(Part):
-    """An error that a chosen method should have and has not: calls failed, or the baseline is not available.
-
-    It has the place of an `ErrorEntry`, and a `mae` that is null.
-    """
+    """The place of an `ErrorEntry` that a chosen method should have and has not; its `mae` is null."""
 
     domain: str
     method: str

@@ -14,7 +14,7 @@ class TrainingRecord(FrozenValues):
 
     Attributes:
         settings: Settings of the training.
-        recipes: Numbers that are not settings, by the name of the recipe (`deeper.storage.recipes`).
+        recipes: Numbers that are not settings, by the name of the recipe (`deeper.storage.provenance`).
         code: Hash of the code that it began with, and of each other code that continued it.
         provenance: Commit, versions and machine (`deeper.storage.provenance`).
         seed: Seed of everything random.

@@ -1,14 +1,19 @@
-"""Record where a result comes from: commit, versions and machine."""
+"""Record where a result comes from: commit, versions and machine, and the recipes that shaped it."""
 
+import json
 import os
 import platform
 import subprocess
 import sys
+from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from deeper.storage.processor import name_of_processor
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 PACKAGES = ("deeper-persona", "openvino", "openvino-genai", "openai", "numpy", "pyarrow", "gguf", "myfm", "duckdb",
             "torch", "transformers", "peft", "trl")  # fmt: skip
@@ -22,6 +27,14 @@ def provenance() -> dict[str, Any]:
         "versions": {"python": platform.python_version(), **_versions()},
         "machine": _machine(),
     }
+
+
+def dump_recipes(**recipes: "DataclassInstance") -> dict[str, Any]:
+    """The fields of each recipe by its name, as JSON holds them (lists for tuples).
+
+    Recipes are the numbers that shape a result and are not settings.
+    """
+    return json.loads(json.dumps({name: asdict(recipe) for name, recipe in recipes.items()}))
 
 
 def _versions() -> dict[str, str]:

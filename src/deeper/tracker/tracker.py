@@ -52,8 +52,7 @@ class PersonaTracker:
             untuned: Leave out the package's adapters (CC BY-NC 4.0, for research use only). By default, a role takes
                 its own if you choose no engine, adapter or prompts for it (`with_shipped`).
             settings: `policy_adapter`, `predictor_adapter`, `policy_server`, `predictor_server`, `precision`,
-                `readout`, `max_persona_tokens`, `prompts` and `seed`, as for `deeper evaluate`; `updater`: the file of
-                an updater of your own, in place of refine.
+                `readout`, `max_persona_tokens`, `prompts` and `seed` of `deeper evaluate`; `updater`: your own's file.
 
         Raises:
             UserError: The domain, a setting, an engine or the calibration cannot be used.

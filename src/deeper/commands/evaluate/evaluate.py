@@ -33,8 +33,7 @@ from deeper.persona.history import History, fit_history, with_history
 from deeper.persona.predict import AUTO
 from deeper.persona.recipe import RECIPE as PERSONA_RECIPE
 from deeper.storage import layout
-from deeper.storage.provenance import provenance
-from deeper.storage.recipes import dump_recipes
+from deeper.storage.provenance import dump_recipes, provenance
 from deeper.storage.run_folder import RunFolder
 from deeper.storage.stage import COST
 

@@ -49,8 +49,7 @@ from deeper.measure.recipe import RECIPE as MEASURE_RECIPE
 from deeper.persona.schema import PERSONA
 from deeper.persona.updaters import MODULES
 from deeper.storage.layout import MANIFEST_FILE, RESULTS_FILE, REWARD_REPORT_FILE
-from deeper.storage.provenance import provenance
-from deeper.storage.recipes import dump_recipes
+from deeper.storage.provenance import dump_recipes, provenance
 from deeper.storage.run_folder import RunFolder
 
 if TYPE_CHECKING:

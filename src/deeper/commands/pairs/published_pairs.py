@@ -19,8 +19,7 @@ from deeper.commands.pairs.settings import PairSettings
 from deeper.errors import UserError
 from deeper.learning.preferences.choose_pairs import check_split, split_pairs
 from deeper.learning.preferences.schema import PAIR
-from deeper.storage.provenance import provenance
-from deeper.storage.recipes import dump_recipes
+from deeper.storage.provenance import dump_recipes, provenance
 from deeper.storage.run_folder import RunFolder
 
 PUBLISHED = "published"

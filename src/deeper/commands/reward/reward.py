@@ -51,8 +51,7 @@ from deeper.storage.layout import (
     REWARDS_FILE,
 )
 from deeper.storage.parquet import read_parquet
-from deeper.storage.provenance import provenance
-from deeper.storage.recipes import dump_recipes
+from deeper.storage.provenance import dump_recipes, provenance
 from deeper.storage.run_folder import RunFolder
 from deeper.storage.settings import resolve
 from deeper.storage.stage import COST

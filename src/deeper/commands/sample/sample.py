@@ -44,8 +44,7 @@ from deeper.storage.layout import (
     PERSONAS_FILE,
     PREDICTIONS_FILE,
 )
-from deeper.storage.provenance import provenance
-from deeper.storage.recipes import dump_recipes
+from deeper.storage.provenance import dump_recipes, provenance
 from deeper.storage.run_folder import RunFolder
 from deeper.storage.stage import COST, PlannedStage
 

@@ -30,8 +30,7 @@ from deeper.persona.prompts.templates import Prompts, load_prompts
 from deeper.persona.recipe import RECIPE as PERSONA_RECIPE
 from deeper.persona.updaters import UPDATERS
 from deeper.storage.code_hash import code_modules
-from deeper.storage.provenance import provenance
-from deeper.storage.recipes import dump_recipes
+from deeper.storage.provenance import dump_recipes, provenance
 from deeper.storage.run_folder import RunFolder
 
 if TYPE_CHECKING:

@@ -27,8 +27,7 @@ from deeper.learning.training.collapse import alarms
 from deeper.learning.training.recipe import ADAPTER, DPO_ALARMS
 from deeper.learning.training_record import TrainingRecord
 from deeper.storage.code_hash import code_modules
-from deeper.storage.provenance import provenance
-from deeper.storage.recipes import dump_recipes
+from deeper.storage.provenance import dump_recipes, provenance
 from deeper.storage.run_folder import RunFolder
 
 if TYPE_CHECKING:
