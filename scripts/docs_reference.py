@@ -15,6 +15,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
+
 from deeper.cli.main import COMMANDS
 from deeper.storage.settings import RunSettings
 
@@ -102,6 +104,8 @@ def _first_line(one: Any) -> str:
 
 
 def _default(value: Any) -> str:
+    if isinstance(value, BaseModel):
+        return "its fields' own"
     text = json.dumps(value, ensure_ascii=False)
     if value in ("", ()):
         return "empty"

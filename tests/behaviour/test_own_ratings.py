@@ -214,7 +214,7 @@ class TestUntrusted:
                 "two columns have the same name, 'user'",
             ),
             ("a.csv", b"user,title,rating\n", "no rating is a number"),
-            ("a.jsonl", b"[" + json_text(events()).encode(), "the file is one JSON array"),
+            ("a.jsonl", b"[" + json_text(events()).encode(), "the JSON array cannot be read"),
             ("a.jsonl", b"nothing\n", "line 1 is not valid JSON"),
             ("a.parquet", b"", "the file is empty"),
             ("a.parquet", b"PAR1 and more", "not a readable Parquet file"),

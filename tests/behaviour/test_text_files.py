@@ -187,3 +187,27 @@ class TestTheRealReason:
         error = refused(write(tmp_path, text, name="a.jsonl"))
         assert error.what.startswith("line 1 is not valid JSON (Expecting property name enclosed in double quotes")
         assert error.where.endswith("a.jsonl") and "double quotes" in error.do
+
+
+class TestJsonDocuments:
+    """A whole document in place of objects on lines of their own."""
+
+    ROWS = [{"user": "u", "title": f"Amélie {i}", "rating": 1 + i % 5, "time": 1_600_000_000 + i} for i in range(20)]
+
+    @pytest.mark.parametrize("indent", [None, 2])
+    def test_an_array_is_read_object_by_object(self, tmp_path: Path, indent: int | None) -> None:
+        text = json.dumps(self.ROWS, ensure_ascii=False, indent=indent)
+        assert titles(read_ratings(write(tmp_path, text, name="a.json"))) == [row["title"] for row in self.ROWS]
+
+    def test_an_object_that_holds_one_array_of_objects_is_read_as_this_array(self, tmp_path: Path) -> None:
+        text = json.dumps({"version": 1, "tags": ["a"], "ratings": self.ROWS}, indent=1)
+        assert len(titles(read_ratings(write(tmp_path, text, name="a.json")))) == 20
+
+    def test_places_of_geojson_are_their_properties(self, tmp_path: Path) -> None:
+        features = [{"type": "Feature", "geometry": {"type": "Point"}, "properties": row} for row in self.ROWS]
+        text = json.dumps({"type": "FeatureCollection", "features": features}, indent=1)
+        assert len(titles(read_ratings(write(tmp_path, text, name="a.json")))) == 20
+
+    def test_an_array_that_is_cut_off_is_refused_with_the_place(self, tmp_path: Path) -> None:
+        error = refused(write(tmp_path, json.dumps(self.ROWS, indent=1)[:-40], name="a.json"))
+        assert "the JSON array cannot be read" in error.what and "line" in error.what

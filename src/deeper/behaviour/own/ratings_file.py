@@ -119,7 +119,7 @@ def read_ratings(
     """Read ratings into windows; a hash of the user id decides the split.
 
     Args:
-        ratings: The path of a file: CSV with any common separator, JSON lines or Parquet; optionally gzipped. Or a data
+        ratings: The path of a file: CSV with any common separator, JSON or Parquet; optionally gzipped. Or a data
             frame (pandas, Polars) or an Arrow table.
         item: What an item is called.
         scale: "MIN:MAX:STEP"; empty to take that of the site that exported the file, or to infer it from the ratings.

@@ -1,4 +1,4 @@
-"""Read the rows of the user's ratings: CSV, JSON lines or Parquet, optionally gzipped, or a table in memory."""
+"""Read the rows of the user's ratings: CSV, JSON or Parquet, optionally gzipped, or a table in memory."""
 
 import re
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
@@ -13,13 +13,12 @@ import pyarrow.parquet as pq
 
 from deeper.behaviour.own.handed import as_table, plain_times
 from deeper.behaviour.own.text.delimited import SEPARATORS, csv_rows, find_dialect
+from deeper.behaviour.own.text.json_rows import json_header, json_rows
 from deeper.behaviour.own.text_rows import (
     MAX_BYTES,
     Row,
     Unreadable,
     decoded,
-    json_header,
-    json_rows,
     unpacked,
 )
 from deeper.errors import UserError
@@ -102,7 +101,7 @@ def open_table(path: Path, encoding: str = "") -> OwnTable:
             return _table(path, words, dialect.header, read, dialect.has_header, has_commas)
         case "json":
             read = _decoded(path, partial(json_rows, path, encoding))
-            return _table(path, f"JSON lines{packing}", json_header(path, encoding), read)
+            return _table(path, f"JSON{packing}", json_header(path, encoding), read)
         case "parquet":
             with unpacked(path) as source, _errors(path):
                 header = _parquet(path, source).schema_arrow.names

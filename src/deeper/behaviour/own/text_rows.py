@@ -1,30 +1,26 @@
-"""Read the lines of the user's ratings file, which may be gzipped, and the rows of JSON lines.
+"""Read the lines of the user's ratings file, which may be gzipped.
 
-`text.delimited` reads CSV.
+`text.delimited` reads CSV, and `text.json_rows` JSON.
 
 A bad row is returned as an `Unreadable` in its place; a bad file raises a `UserError`.
 """
 
 import gzip
 import io
-import json
 import zlib
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-from deeper.behaviour.own.text.encodings import find_encoding, is_undecoded, likely_encoding
+from deeper.behaviour.own.text.encodings import find_encoding, likely_encoding
 from deeper.behaviour.published.records import MAX_CELL_CHARACTERS
 from deeper.errors import UserError
 
 MAX_BYTES = 4 * 2**30
 """Largest size of a file, unpacked; a small file that unpacks to more may be a zip bomb."""
 MAX_LINE_CHARACTERS = 4 * MAX_CELL_CHARACTERS
-HEADER_LINES = 1000
-"""JSON lines whose keys are the columns."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +90,24 @@ class _LimitedReader(io.RawIOBase):
         return len(data)
 
 
+@contextmanager
+def opened_text(path: Path, encoding: str = "") -> Generator[io.TextIOWrapper]:
+    """Open a file for reading text; bytes that are not in the encoding become lone surrogates.
+
+    Args:
+        path: The file.
+        encoding: Its encoding; empty for UTF-8, or what its byte order mark says.
+
+    Raises:
+        UserError: The file cannot be read, is empty, is binary or in another encoding.
+    """
+    with unpacked(path) as source:
+        head = cast(io.BufferedReader, source).peek(4096)[:4096]
+        if not head:
+            raise UserError("the file is empty", where=str(path), do="export it again, or use another file")
+        yield io.TextIOWrapper(source, find_encoding(head, encoding, str(path)), errors="surrogateescape", newline=None)
+
+
 def text_lines(path: Path, encoding: str = "") -> Iterator[str]:
     r"""Yield the lines of a file, each with "\n"; bytes that are not in the encoding become lone surrogates.
 
@@ -104,12 +118,7 @@ def text_lines(path: Path, encoding: str = "") -> Iterator[str]:
     Raises:
         UserError: The file cannot be read, is empty, is binary or in another encoding, or a line is too long.
     """
-    with unpacked(path) as source:
-        head = cast(io.BufferedReader, source).peek(4096)[:4096]
-        if not head:
-            raise UserError("the file is empty", where=str(path), do="export it again, or use another file")
-        name = find_encoding(head, encoding, str(path))
-        text = io.TextIOWrapper(source, name, errors="surrogateescape", newline=None)
+    with opened_text(path, encoding) as text:
         number = 0
         try:
             while line := text.readline(MAX_LINE_CHARACTERS):
@@ -122,7 +131,7 @@ def text_lines(path: Path, encoding: str = "") -> Iterator[str]:
                     )
                 yield line if number > 1 else line.removeprefix("\ufeff")
         except UnicodeError as error:
-            what = f"the file is not in {name} ({error})"
+            what = f"the file is not in {text.encoding} ({error})"
             do = "give another --encoding, or save the file in UTF-8"
             raise UserError(what, where=f"{path}, line {number + 1}", do=do) from error
 
@@ -151,59 +160,3 @@ def decoded(rows: Iterable[Row], path: Path) -> Iterator[Row]:
     if first and not is_shown:
         where, bad = first
         raise UserError(f"{where} {bad.message}", where=str(path), do=bad.do)
-
-
-def json_header(path: Path, encoding: str = "") -> list[str]:
-    """Return the keys of the first objects of a file of JSON lines.
-
-    Raises:
-        UserError: The file cannot be read, or none of its first lines is a JSON object.
-    """
-    names: dict[str, None] = {}
-    first: tuple[str, Unreadable] | None = None
-    for where, row in islice(_objects(path, encoding), HEADER_LINES):
-        if isinstance(row, Unreadable):
-            first = first or (where, row)
-        else:
-            names.update(dict.fromkeys(row))
-    if first and not names:
-        where, bad = first
-        do = (
-            bad.do
-            or """write one object a line, its texts in "double quotes"; jq -c . does that for JSON of another shape"""
-        )
-        raise UserError(f"{where} {bad.message}", where=str(path), do=do)
-    return list(names)
-
-
-def json_rows(path: Path, encoding: str, columns: Sequence[str]) -> Iterator[Row]:
-    """Yield the rows of JSON lines, with the named columns; a missing value is None."""
-    for where, row in _objects(path, encoding):
-        yield where, row if isinstance(row, Unreadable) else {name: row.get(name) for name in columns}
-
-
-def _objects(path: Path, encoding: str) -> Iterator[Row]:
-    for number, line in enumerate(text_lines(path, encoding), 1):
-        if number == 1 and line.lstrip().startswith("["):
-            raise UserError(
-                "the file is one JSON array", where=str(path), do="write one object a line: jq -c '.[]' converts it"
-            )
-        if line.strip():
-            yield f"line {number}", wrong_encoding(line, encoding) if is_undecoded(line) else _object(line)
-
-
-def _object(line: str) -> Mapping[str, object] | Unreadable:
-    try:
-        value: object = json.loads(line, object_pairs_hook=_unique_keys)
-    except (ValueError, RecursionError) as error:
-        return Unreadable("is not valid JSON", f"is not valid JSON ({str(error)[:80]})")
-    if not isinstance(value, dict):
-        return Unreadable("is not a JSON object", "is not a JSON object")
-    return cast(Mapping[str, object], value)
-
-
-def _unique_keys(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise ValueError("a key occurs twice")
-    return found

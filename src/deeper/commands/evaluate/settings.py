@@ -47,7 +47,7 @@ class Settings(RunSettings):
     data: Data = "movielens_small"
     ratings: str = Field(
         default="",
-        description="Your own ratings in one file, in place of data: CSV, TSV, JSON lines or Parquet, optionally "
+        description="Your own ratings in one file, in place of data: CSV, TSV, JSON or Parquet, optionally "
         "gzipped. One rating per row: user, title, rating, and optionally time.",
     )
     item: str = Field(default="item", description="With ratings: what an item is called, such as movie.")
