@@ -36,7 +36,7 @@ def test_commands_and_flags_are_completed() -> None:
     assert completed("deeper --v", 1) == ["--version"]
     assert completed("deeper train ", 2) == ["coldstart", "dpo", "predictor"]
     assert "--updater" in completed("deeper evaluate --upd", 2)
-    assert completed("deeper evaluate --readout ", 3) == ["distribution", "structured"]
+    assert completed("deeper evaluate --readout ", 3) == ["auto", "distribution", "structured"]
 
 
 def test_python_m_deeper_is_the_same_command(deeper: CommandLine) -> None:

@@ -23,7 +23,6 @@ def room(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine on which only the smallest model fits."""
     here = Room(int(SMALLEST.memory_bytes) + 1, PLENTY)
     monkeypatch.setattr(models, "room_here", lambda: here)
-    monkeypatch.setattr(doctor, "room_here", lambda: here)
 
 
 @pytest.mark.parametrize("model", SUGGESTIONS, ids=lambda model: model.name)
@@ -72,7 +71,7 @@ def test_the_largest_that_fits(room: Room, found: models.Suggestion | None) -> N
 def test_doctor_names_the_largest_that_fits(room: None, monkeypatch: pytest.MonkeyPatch) -> None:
     check = doctor._larger_models()
     assert check.state == "ok" and check.finding.startswith(f"{SMALLEST.name} is the largest of deeper models")
-    monkeypatch.setattr(doctor, "room_here", lambda: Room(10**8, PLENTY))
+    monkeypatch.setattr(models, "room_here", lambda: Room(10**8, PLENTY))
     check = doctor._larger_models()
     assert (check.state, check.finding) == ("missing", "none that deeper models lists fits this machine")
 
