@@ -438,7 +438,7 @@ def test_an_adapter_that_was_half_saved_is_in_nobodys_way(tmp_path: Path) -> Non
             (folder / "adapter_model.safetensors").write_bytes(b"weights")
 
     folder = RunFolder(tmp_path / "run", PredictorSettings())
-    (folder.path / ".adapter").mkdir()
+    (folder.path / ".adapter").mkdir(parents=True)
     (folder.path / ".adapter" / "adapter_model.safetensors").write_bytes(b"half")
     with folder.held():
         save_adapter(Model(), folder.path)

@@ -27,5 +27,11 @@ def with_home(value: Any) -> Any:
 
 
 def is_no_utf_8(text: str) -> bool:
-    """Return whether a text holds bytes that are no UTF-8: lone surrogates stand for them."""
-    return any("\ud800" <= char <= "\udfff" for char in text)
+    """Return whether a text holds bytes that are no UTF-8. Lone surrogates stand for bytes, in some locales for all."""
+    if not any("\ud800" <= char <= "\udfff" for char in text):
+        return False
+    try:
+        os.fsencode(text).decode("utf-8")
+    except UnicodeError:
+        return True
+    return False
