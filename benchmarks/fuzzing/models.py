@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import struct
-import tomllib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from email.message import Message
@@ -37,6 +36,7 @@ from deeper.persona.stages import initialise
 from deeper.persona.update_input import UPDATE_INPUT
 from deeper.persona.write import Writer
 from deeper.prepare.settings import PrepareSettings
+from deeper.storage.run_folder import RunFolder
 from deeper.storage.settings import RunSettings, resolve
 from deeper.storage.stage import COST
 from fuzzing.data import window_table
@@ -198,8 +198,10 @@ def configuration(folder: Path) -> Read:
                 continue
             again.write_text(settings.to_toml(), "utf-8")
             same(settings, resolve(kind, again, {}), f"{kind.command}'s settings")
-            stored = tomllib.loads(again.read_text("utf-8"))
-            same(stored, json.loads(settings.model_dump_json()), "the settings of a run folder")
+            try:
+                RunFolder(folder, settings)
+            except UserError as error:
+                raise SilentChange(f"a run folder is not continued with its own settings: {error}") from error
         if len(refused) == len(KINDS):
             raise refused[0]
 
