@@ -55,6 +55,7 @@ class TasteEngine:
     """The engine `scripted:taste`. Words count as tokens."""
 
     fingerprint = "scripted:taste"
+    is_repeatable = True
 
     def __init__(self) -> None:
         """Make it; it keeps nothing but its usage."""
