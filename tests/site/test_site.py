@@ -5,7 +5,7 @@ import re
 import shutil
 from importlib import import_module
 from pathlib import Path
-from pkgutil import iter_modules
+from pkgutil import walk_packages
 
 from pydantic import BaseModel
 from site_cases import ROOT, Build, build, commands, kinds, page
@@ -96,9 +96,9 @@ def test_the_reference_tells_each_commands_help(site: Path) -> None:
 
 def test_every_key_of_every_configuration_is_in_the_reference(site: Path) -> None:
     for package in (deeper.commands, deeper.prepare):
-        for module in iter_modules(package.__path__):
+        for module in walk_packages(package.__path__, f"{package.__name__}."):
             if module.name.endswith("settings"):
-                import_module(f"{package.__name__}.{module.name}")
+                import_module(module.name)
     reference = page(site / "reference" / "settings.html")
     heads = {head.get_text().removesuffix("¶"): head.parent for head in reference.find_all("h2")}
     common = entries(heads["What all training commands have"])
