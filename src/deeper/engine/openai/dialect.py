@@ -68,7 +68,7 @@ class Change:
     Attributes:
         named: How texts of errors name what is refused.
         make: Returns the changed body, or an equal one where there is nothing to change; reads the error's text.
-        note: What the user is told; may name a field of the changed body in braces.
+        note: The message that the user sees. It may name a field of the changed body in braces.
     """
 
     named: re.Pattern[str]
