@@ -1,40 +1,36 @@
-"""Does bfloat16 change predictions? The same windows from the same personas in two precisions: `precision.json`.
+"""Does bfloat16 change predictions, and what `refine` makes of them? The engine `embedded` in `fast` against `exact`.
 
-    python benchmarks/precision.py --data movielens_small --data FOLDER --out docs/results/precision.json
+    python benchmarks/precision.py --data movielens_small --data FOLDER --runs FOLDER --out docs/results/precision.json
 
-The personas are the describer's, of validation users. Where the processor multiplies bfloat16, the engine `embedded` in
-`fast` is compared with itself in `exact`. Elsewhere bfloat16 is emulated: the engine `transformers` in 32-bit floats is
-compared with itself where the output of each operation of the body is rounded to bfloat16, and its weights too. That
-rounds a little more often than processors do. The head stays in 32-bit floats either way.
+Predictions: the same windows of validation users from the same personas, the describer's. `refine`: `deeper evaluate`
+on validation users, once in each precision; these two runs are kept in `--runs`, and continued. Needs a processor that
+multiplies bfloat16.
 """
 
 import argparse
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import torch
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_map
 
 from deeper.behaviour.load import load_windows
 from deeper.behaviour.users import Key, choose_users
 from deeper.domains import Domain
 from deeper.engine import Engine
 from deeper.engine.openvino.engine import EmbeddedEngine
-from deeper.engine.precision import number_type
-from deeper.engine.torch.engine import TransformersEngine
-from deeper.measure.bootstrap import domain_mean_interval
+from deeper.engine.protocol import Precision
+from deeper.measure.bootstrap import Interval, domain_mean_interval
 from deeper.measure.metrics import crps, mean_absolute_error
 from deeper.persona.predict import PREDICT_INPUT, predict
 from deeper.persona.prompts.templates import load_prompts
 from deeper.storage.atomic import write_atomically
 from deeper.storage.provenance import provenance
-from paired import by_domain
+from paired import by_domain, errors_of, mean_of_rounds, ratio
 from predictor_and_policy import SEED, described_row
 
 PREDICTOR = Path(__file__).resolve().parents[1] / "src" / "deeper" / "adapters" / "small-predictor"
@@ -42,70 +38,47 @@ MOST_DIFFERENCE = 0.003
 """Largest difference of an error that is accepted, as a share of the error in `exact`."""
 MOST_MEDIANS = 0.01
 """Largest share of predicted medians that may differ."""
+MOST_REFINED = 0.015
+"""Largest difference of the error of `refine` that is accepted, as a share of the error in `exact`."""
 
 
-class Rounding(TorchDispatchMode):
-    """Rounds what each operation returns to bfloat16."""
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        """Run an operation, and round its result."""
-        return tree_map(to_bfloat16, func(*args, **(kwargs or {})))
-
-
-def to_bfloat16(value: Any) -> Any:
-    """Round a tensor of 32-bit floats; return anything else unchanged."""
-    is_float = isinstance(value, torch.Tensor) and value.dtype == torch.float32
-    return value.bfloat16().float() if is_float else value
-
-
-@contextmanager
-def emulated(engine: TransformersEngine) -> Iterator[None]:
-    """Round the body's weights and what its operations return; the weights stay rounded."""
-    model = engine._model
-    decoder = (model.get_base_model() if hasattr(model, "get_base_model") else model).get_decoder()
-    embedding = decoder.get_input_embeddings().weight  # it is the head, too
-    with torch.no_grad():
-        for weights in decoder.parameters():
-            if weights is not embedding:
-                weights.copy_(to_bfloat16(weights))
-    forward = decoder.forward
-
-    def rounded(*args: Any, **kwargs: Any) -> Any:
-        with Rounding():
-            return forward(*args, **kwargs)
-
-    decoder.forward = rounded
-    yield
-    decoder.forward = forward
+PRECISIONS: tuple[Precision, Precision] = ("exact", "fast")
 
 
 def main() -> None:
-    """Predict twice, compare, and write the JSON."""
+    """Predict and refine twice, compare, and write the JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", required=True, action="append", help="as for deeper evaluate; repeatable")
-    parser.add_argument("--users", type=int, default=80, help="validation users of a domain")
+    parser.add_argument("--users", type=int, default=100, help="validation users of a domain to predict")
+    parser.add_argument("--refined", type=int, default=40, help="validation users of a domain to refine")
+    parser.add_argument("--runs", required=True, type=Path, help="folder for the two runs of deeper evaluate")
     parser.add_argument("--out", required=True, type=Path)
     given = parser.parse_args()
     origin = provenance()
     windows, domains = validation_users(given.data, given.users)
     rows = [
-        described_row(key, key, k, windows, domains, "own")
-        for key, own in windows.items()
-        for k in sorted({0, len(own) - 2})
+        described_row(key, key, k, windows, domains, "own") for key, own in windows.items() for k in range(len(own) - 1)
     ]
     table = pa.Table.from_pylist(rows, schema=PREDICT_INPUT)
-    if number_type("auto") == "bf16":
-        how = "measured: embedded"
-        exact, fast = (predicted(table, EmbeddedEngine(None, PREDICTOR, name), domains) for name in ("exact", "fast"))
-    else:
-        how = "emulated: transformers on a processor without bfloat16"
-        engine = TransformersEngine(None, PREDICTOR, "cpu", "exact")
-        exact = predicted(table, engine, domains)
-        with emulated(engine):
-            fast = predicted(table, engine, domains)
-    found = compared(exact, fast, windows, domains)
-    write_atomically(given.out, (json.dumps({**origin, "seed": SEED, "how": how, **found}, indent=1) + "\n").encode())
+    exact, fast = (predicted(table, EmbeddedEngine(None, PREDICTOR, name), domains) for name in PRECISIONS)
+    found = compared(exact, fast, windows, domains) | refined(given.data, given.refined, given.runs)
+    write_atomically(given.out, (json.dumps({**origin, "seed": SEED, **found}, indent=1) + "\n").encode())
     print(json.dumps(found, indent=1))
+
+
+def refined(data: Sequence[str], users: int, runs: Path) -> dict[str, Any]:
+    """Return how the error of `refine` on held-out windows differs, the mean of two rounds."""
+    errors: list[dict[Any, float]] = []
+    for precision in PRECISIONS:
+        what = ["--data", ",".join(data), "--split", "validation", "--users", str(users), "--calibration", "off"]
+        how = ["--methods", "refine", "--rounds", "2", "--roles", "future", "--precision", precision]
+        out = ["--seed", str(SEED), "--out", str(runs / precision)]
+        subprocess.run([sys.executable, "-m", "deeper", "evaluate", *what, *how, *out], check=True)
+        errors.append(mean_of_rounds(errors_of(runs / precision, "raw"))["refine"])
+    shares = ratio(errors[1], errors[0])
+    level = float(np.mean([values.mean() for values in by_domain(errors[0], errors[0])]))
+    change = Interval(shares.mean - 1, shares.low - 1, shares.high - 1)
+    return {"refined_users": len(errors[0]), "refine_difference": judged(level, change, MOST_REFINED)}
 
 
 def validation_users(data: Sequence[str], users: int) -> tuple[dict[Key, Any], dict[str, Domain]]:
@@ -160,15 +133,20 @@ def compared(
         difference = {key: after[key] - before[key] for key in before}
         interval = domain_mean_interval(by_domain(before, difference), SEED)
         level = float(np.mean([values.mean() for values in by_domain(before, before)]))
-        shares = [limit / level for limit in (interval.mean, interval.low, interval.high)]
-        report[f"{measure}_difference"] = {
-            "exact": round(level, 5),
-            "share": round(shares[0], 5),
-            "ci": [round(share, 5) for share in shares[1:]],
-            "wanted": MOST_DIFFERENCE,
-            "holds": max(map(abs, shares[1:])) <= MOST_DIFFERENCE,
-        }
+        shares = Interval(interval.mean / level, interval.low / level, interval.high / level)
+        report[f"{measure}_difference"] = judged(level, shares, MOST_DIFFERENCE)
     return report
+
+
+def judged(level: float, shares: Interval, most: float) -> dict[str, Any]:
+    """Return a difference as a share of the error in `exact`, and whether its interval lies within `most`."""
+    return {
+        "exact": round(level, 5),
+        "share": round(shares.mean, 5),
+        "ci": [round(shares.low, 5), round(shares.high, 5)],
+        "wanted": most,
+        "holds": max(abs(shares.low), abs(shares.high)) <= most,
+    }
 
 
 if __name__ == "__main__":

@@ -257,15 +257,18 @@ def servers(results: Results) -> str:
 def precision(results: Results) -> str:
     """How far bfloat16 moves predictions, with the largest difference that is accepted."""
     rows: list[tuple[object, ...]] = [
-        (f"{measure.upper()}, fast − exact, share of the error", f"{one['share']:+.2%}",
+        (f"{measure}, fast − exact, share of the error", f"{one['share']:+.2%}",
          f"{one['ci'][0]:+.2%}..{one['ci'][1]:+.2%}", f"within ±{one['wanted']:.1%}", _verdict(one))
-        for measure in ("mae", "crps")
-        for one in [results[f"{measure}_difference"]]
+        for name, measure in (("mae", "MAE"), ("crps", "CRPS"), ("refine", "MAE of `refine`"))
+        for one in [results[f"{name}_difference"]]
     ]  # fmt: skip
     medians = results["medians_that_differ"]
     rows.append(("medians that differ", f"{medians['value']:.2%}", "", f"≤ {medians['wanted']:.0%}", _verdict(medians)))
     head = ("", "value", "interval (95 %)", "wanted", "")
-    note = f"{results['ratings']:,} ratings of {results['users']} validation users; {results['how']}."
+    note = (
+        f"{results['ratings']:,} ratings of {results['users']} validation users from the same personas; "
+        f"`refine` on {results['refined_users']} of them, two rounds."
+    )
     return "\n\n".join((table(head, rows), f"{note} {origin(results)}"))
 
 

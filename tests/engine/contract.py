@@ -152,7 +152,7 @@ class EngineContract:
 
     def test_json_schema_is_obeyed(self, engine: Engine) -> None:
         prompt = Prompt(SYSTEM, "Rate three movies. Answer in JSON.")
-        sampling = Sampling(max_tokens=80, temperature=1.0, n=2, json_schema=SCHEMA)
+        sampling = Sampling(max_tokens=200, temperature=1.0, n=2, json_schema=SCHEMA)
         [completion] = engine.generate([prompt], sampling)
         assert len(completion.texts) == 2
         for text in completion.texts:

@@ -4,22 +4,23 @@ OpenVINO GenAI's pipeline returns the log-probability of the sampled token only.
 with paged attention. Continuations then reuse the cache blocks of their prefix; only its last, partly filled block is
 copied. Rows are packed instead of padded.
 
-The model is cut behind its last hidden state. The body may compute in bfloat16. The head and the log-softmax always
-compute in 32-bit floats, because bfloat16 would round logits to sixteenths, and labels differ by less than that. They
-run only at the positions that are wanted, and only the wanted tokens' log-probabilities leave them.
+The model is cut behind its last hidden state (`cut.py`). The head and the log-softmax always compute in 32-bit floats,
+because bfloat16 would round logits to sixteenths, and labels differ by less than that. They run only at the positions
+that are wanted, and only the wanted tokens' log-probabilities leave them. If the body computes in bfloat16, its upper
+layers do not: most of the error of the rest comes from them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import openvino as ov
 from numpy.typing import NDArray
-from openvino import opset13
-from openvino._offline_transformations import paged_attention_transformation
 
 from deeper.engine.openvino.compile import compile_model
+from deeper.engine.openvino.cut import cut_model
 from deeper.engine.precision import NumberType
 
 Floats32 = NDArray[np.float32]
@@ -30,6 +31,11 @@ POOL_TOKENS = 8192
 """Tokens whose keys and values a call can hold. Their memory is taken when a block is first used."""
 HEAD_ROWS = 128
 """Positions that the head reads at a time; each needs a float for every token of the vocabulary."""
+EXACT_LAYERS = 0.2
+"""Share of the layers, from the top, that compute in 32-bit floats whatever the others compute in.
+
+The last six of the small model's 30 layers make three quarters of the error of bfloat16 (docs/log.md).
+"""
 
 
 @dataclass(frozen=True)
@@ -54,6 +60,26 @@ def blocks_for(past: int, new: int) -> int:
     return -(-(past + new) // BLOCK_TOKENS) - past // BLOCK_TOKENS
 
 
+class _Part:
+    """Layers that follow one another, compiled, with their blocks of the cache."""
+
+    def __init__(self, model: ov.Model, numbers: NumberType, pool: int) -> None:
+        compiled = compile_model(model, numbers)
+        self._request = compiled.create_infer_request()
+        caches = [i for i in compiled.inputs if "cache" in i.any_name]
+        self._reads = {i.any_name for i in compiled.inputs} - {i.any_name for i in caches}
+        self.cache: list[ov.Tensor] = []
+        for cache in caches:
+            block = [cache.partial_shape[dimension].get_length() for dimension in (1, 2, 3)]
+            self.cache.append(ov.Tensor(cache.element_type, ov.Shape([pool, *block])))
+            self._request.set_tensor(cache.any_name, self.cache[-1])
+
+    def run(self, inputs: Mapping[str, Any]) -> ov.Tensor:
+        """Compute; what this part does not read is ignored."""
+        self._request.infer({name: value for name, value in inputs.items() if name in self._reads})
+        return self._request.get_output_tensor(0)
+
+
 class PagedModel:
     """A compiled model and its pool of cache blocks."""
 
@@ -62,27 +88,20 @@ class PagedModel:
 
         Args:
             path: The model's OpenVINO file.
-            numbers: What the body computes in.
+            numbers: What the layers compute in, but for the upper ones.
         """
-        body = ov.Core().read_model(path)
-        paged_attention_transformation(body)
-        head = _cut_head(body)
-        compiled = compile_model(body, numbers)
-        self._request = compiled.create_infer_request()
-        self._head = compile_model(head, "f32").create_infer_request()
         self.pool = POOL_TOKENS // BLOCK_TOKENS
         """Number of blocks."""
-        self._cache: dict[str, ov.Tensor] = {}
-        for cache in (i for i in compiled.inputs if "cache" in i.any_name):
-            block = [cache.partial_shape[dimension].get_length() for dimension in (1, 2, 3)]
-            self._cache[cache.any_name] = ov.Tensor(cache.element_type, ov.Shape([self.pool, *block]))
-            self._request.set_tensor(cache.any_name, self._cache[cache.any_name])
+        parts, head = cut_model(path, 0 if numbers == "f32" else EXACT_LAYERS)
+        precisions: list[NumberType] = [numbers, "f32"]
+        self._parts = [_Part(part, type_, self.pool) for part, type_ in zip(parts, precisions, strict=False)]
+        self._head = compile_model(head, "f32").create_infer_request()
 
     def copy_blocks(self, pairs: Sequence[tuple[int, int]]) -> None:
         """Copy blocks in all layers; `pairs` are (source, target). No target may be a source."""
         if pairs:
             sources, targets = np.array(pairs).T
-            for tensor in self._cache.values():
+            for tensor in (tensor for part in self._parts for tensor in part.cache):
                 tensor.data[targets] = tensor.data[sources]
 
     def run(self, rows: Sequence[Row]) -> Floats32:
@@ -97,21 +116,21 @@ class PagedModel:
             [start + np.asarray(row.wanted, np.int64) for start, row in zip(starts, rows, strict=False)]
         )
         positions = [np.arange(row.past, row.past + len(row.tokens)) for row in rows]
-        self._request.infer(
-            {
-                "input_ids": np.concatenate([np.asarray(row.tokens, np.int64) for row in rows]),
-                "position_ids": np.concatenate(positions).astype(np.int64),
-                "past_lens": np.array([row.past for row in rows], np.int32),
-                "subsequence_begins": starts.astype(np.int32),
-                "block_indices": np.concatenate([np.asarray(row.blocks, np.int32) for row in rows]),
-                "block_indices_begins": np.cumsum([0] + [len(row.blocks) for row in rows]).astype(np.int32),
-                "max_context_len": np.array(max(row.past + len(row.tokens) for row in rows), np.int32),
-                "wanted": wanted,
-            }
-        )
+        inputs: dict[str, Any] = {
+            "input_ids": np.concatenate([np.asarray(row.tokens, np.int64) for row in rows]),
+            "position_ids": np.concatenate(positions).astype(np.int64),
+            "past_lens": np.array([row.past for row in rows], np.int32),
+            "subsequence_begins": starts.astype(np.int32),
+            "block_indices": np.concatenate([np.asarray(row.blocks, np.int32) for row in rows]),
+            "block_indices_begins": np.cumsum([0] + [len(row.blocks) for row in rows]).astype(np.int32),
+            "max_context_len": np.array(max(row.past + len(row.tokens) for row in rows), np.int32),
+            "wanted": wanted,
+        }
+        for part in self._parts:
+            inputs["hidden"] = part.run(inputs)
         if not len(wanted):
             return np.empty((0, 0), np.float32)
-        return self._request.get_output_tensor(0).data.reshape(len(wanted), -1).copy()
+        return inputs["hidden"].data.reshape(len(wanted), -1).copy()
 
     def log_probs(self, hidden: Floats32, tokens: Sequence[int]) -> Floats32:
         """Return log-probabilities of tokens of the vocabulary as the next ones.
@@ -128,34 +147,3 @@ class PagedModel:
             self._head.infer({"hidden": hidden[start : start + HEAD_ROWS], "tokens": np.array(tokens, np.int64)})
             parts.append(self._head.get_output_tensor(0).data.copy())
         return np.concatenate(parts)
-
-
-def _cut_head(model: ov.Model) -> ov.Model:
-    """Let the model return its last hidden states at the positions of a new input, `wanted`; return its head."""
-    result = model.get_results()[0]
-    logits = result.input_value(0)
-    matrix = logits.get_node()
-    while matrix.get_type_name() != "MatMul":
-        matrix = matrix.input_value(0).get_node()
-    states = matrix.input_value(0)
-
-    wanted = _input("wanted", [-1], np.int64)
-    result.input(0).replace_source_output(opset13.gather(states, wanted, _axis(0)).output(0))
-    model.add_parameters([wanted])
-    model.validate_nodes_and_infer_types()
-
-    hidden = _input("hidden", [-1, states.get_partial_shape()[-1].get_length()], np.float32)
-    tokens = _input("tokens", [-1], np.int64)
-    matrix.input(0).replace_source_output(hidden.output(0))
-    log_probs = opset13.gather(opset13.log_softmax(logits, -1), tokens, _axis(1))
-    return ov.Model([log_probs], [hidden, tokens], "head")  # type: ignore[reportGeneralTypeIssues] (wrong stubs)
-
-
-def _input(name: str, shape: list[int], numbers: type) -> ov.Node:
-    parameter = opset13.parameter(shape, numbers, name=name)
-    parameter.output(0).set_names({name})
-    return parameter
-
-
-def _axis(number: int) -> ov.Node:
-    return opset13.constant(np.array(number, np.int64))
