@@ -72,12 +72,12 @@ class ScriptedEngine:
             reply: Returns the answer to (prompt, sample number) if there is no queue. At temperature 0 the number is 0.
             scorer: Returns log-probabilities (labels,) of (prompt, continuation, labels) if there is no queue.
         """
-        self._texts = None if texts is None else list(texts)
+        self._queue = None if texts is None else list(texts)
         self._scores = None if scores is None else [np.asarray(matrix, np.float64) for matrix in scores]
         self._reply, self._scorer = reply, scorer
         self._usage = Usage()
         self.asked: list[GenerateCall | ScoreRequest] = []
-        queues = [None if queue is None else [str(entry) for entry in queue] for queue in (self._texts, self._scores)]
+        queues = [None if queue is None else [str(entry) for entry in queue] for queue in (self._queue, self._scores)]
         self.fingerprint = f"scripted:{_digest(queues, _name(reply), _name(scorer)).hex()[:12]}"
 
     @property
@@ -98,16 +98,19 @@ class ScriptedEngine:
         self._usage.calls += 1
         self._usage.tokens_prompt += _words(prompt.system + " " + prompt.user)
         try:
-            texts = tuple(self._text(prompt, sampling, sample) for sample in range(sampling.n))
+            texts = self._texts(prompt, sampling)
         except ScriptedFailure as failure:
             return Completion((), failure=str(failure))
         tokens = tuple(map(_words, texts))
         self._usage.tokens_generated += sum(tokens)
         return Completion(texts, tokens)
 
+    def _texts(self, prompt: Prompt, sampling: Sampling) -> tuple[str, ...]:
+        return tuple(self._text(prompt, sampling, sample) for sample in range(sampling.n))
+
     def _text(self, prompt: Prompt, sampling: Sampling, sample: int) -> str:
-        if self._texts is not None:
-            text = _next(self._texts, "text", prompt)
+        if self._queue is not None:
+            text = _next(self._queue, "text", prompt)
             if isinstance(text, ScriptedFailure):
                 raise text
             return text
@@ -134,10 +137,13 @@ class ScriptedEngine:
         rows = np.full(shape, np.nan)
         for row, continuation in zip(rows, request.continuations, strict=True):
             try:
-                row[:] = (self._scorer or digest_scores)(request.prompt, continuation, request.labels)
+                row[:] = self._row(request.prompt, continuation, request.labels)
             except ScriptedFailure:
                 continue  # a failed row is NaN
         return rows
+
+    def _row(self, prompt: Prompt, continuation: str, labels: Sequence[str]) -> Sequence[float] | Floats:
+        return (self._scorer or digest_scores)(prompt, continuation, labels)
 
 
 def digest_scores(prompt: Prompt, continuation: str, labels: Sequence[str]) -> Floats:
