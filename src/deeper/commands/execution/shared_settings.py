@@ -23,8 +23,7 @@ PolicyEngine = Annotated[
     str,
     Field(
         description="Engine that writes personas: embedded, embedded:PATH.gguf, embedded:hf:OWNER/NAME/FILE.gguf, "
-        "openai:MODEL, transformers, "
-        "transformers:FOLDER_OR_NAME or scripted."
+        "openai:MODEL, transformers, transformers:FOLDER_OR_NAME, scripted or scripted:taste."
     ),
 ]
 PredictorEngine = Annotated[
