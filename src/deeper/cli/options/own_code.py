@@ -9,6 +9,22 @@ from deeper.storage.code_hash import is_library
 
 PACKAGE = Path(deeper.__file__).resolve().parent
 OURS = {
+    "persona": (
+        "calibration",
+        "cross_fit",
+        "history",
+        "leaks",
+        "predict",
+        "predictors",
+        "recipe",
+        "rounds",
+        "schema",
+        "search",
+        "stage_settings",
+        "stages",
+        "update_input",
+        "write",
+    ),
     "persona/updaters": (
         "full_regeneration",
         "hierarchical_merge",
