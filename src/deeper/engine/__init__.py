@@ -32,6 +32,7 @@ from deeper.engine.protocol import (
     ScoreRequest,
     Usage,
     may_answer_later,
+    unscored,
 )
 from deeper.engine.server_settings import ServerSettings
 
@@ -46,4 +47,5 @@ __all__ = [
     "ServerSettings",
     "Usage",
     "may_answer_later",
+    "unscored",
 ]

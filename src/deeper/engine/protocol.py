@@ -103,6 +103,9 @@ class Engine(Protocol):
     or a row of NaN, never an exception or a missing row. An engine that cannot work at all (no server, no weights)
     raises `UserError`.
 
+    An engine may have an attribute `unscored`: why rows of its last `score` are NaN, in one line each, by the index of
+    the request and of the row.
+
     An engine with an attribute `is_repeatable` that is true computes its answers itself: a call that failed would fail
     again. A run that is continued asks the failed calls of other engines once more.
     """
@@ -135,6 +138,11 @@ class Engine(Protocol):
             NoLogProbabilities: The engine can never score.
         """
         ...
+
+
+def unscored(engine: Engine) -> Mapping[tuple[int, int], str]:
+    """Why rows of the engine's last `score` are NaN, by request and row, as far as it says so."""
+    return getattr(engine, "unscored", {})
 
 
 def may_answer_later(engine: Engine) -> bool:

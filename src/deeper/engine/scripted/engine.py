@@ -52,6 +52,7 @@ class ScriptedEngine:
 
     Attributes:
         asked: All requests in order: a `GenerateCall` for each prompt, and each `ScoreRequest`.
+        unscored: Why rows of the last `score` are NaN; see `Engine`.
     """
 
     is_repeatable = True
@@ -77,6 +78,7 @@ class ScriptedEngine:
         self._reply, self._scorer = reply, scorer
         self._usage = Usage()
         self.asked: list[GenerateCall | ScoreRequest] = []
+        self.unscored: dict[tuple[int, int], str] = {}
         queues = [None if queue is None else [str(entry) for entry in queue] for queue in (self._queue, self._scores)]
         self.fingerprint = f"scripted:{_digest(queues, _name(reply), _name(scorer)).hex()[:12]}"
 
@@ -91,7 +93,8 @@ class ScriptedEngine:
 
     def score(self, requests: Sequence[ScoreRequest]) -> list[Floats]:
         """Return log-probabilities of labels as answers; see `Engine.score`."""
-        return [self._rows(request) for request in requests]
+        self.unscored = {}
+        return [self._rows(i, request) for i, request in enumerate(requests)]
 
     def _complete(self, prompt: Prompt, sampling: Sampling) -> Completion:
         self.asked.append(GenerateCall(prompt, sampling))
@@ -123,7 +126,7 @@ class ScriptedEngine:
             return json.dumps(_instance(sampling.json_schema, digest))
         return " ".join(_sentence(digest).split()[: sampling.max_tokens])
 
-    def _rows(self, request: ScoreRequest) -> Floats:
+    def _rows(self, index: int, request: ScoreRequest) -> Floats:
         self.asked.append(request)
         self._usage.calls += 1
         self._usage.tokens_prompt += _words(request.prompt.system + " " + request.prompt.user)
@@ -135,11 +138,11 @@ class ScriptedEngine:
                 raise LookupError(f"the next scripted score matrix has shape {matrix.shape}, asked for {shape}")
             return matrix
         rows = np.full(shape, np.nan)
-        for row, continuation in zip(rows, request.continuations, strict=True):
+        for i, continuation in enumerate(request.continuations):
             try:
-                row[:] = self._row(request.prompt, continuation, request.labels)
-            except ScriptedFailure:
-                continue  # a failed row is NaN
+                rows[i] = self._row(request.prompt, continuation, request.labels)
+            except ScriptedFailure as failure:
+                self.unscored[index, i] = str(failure)  # a failed row is NaN
         return rows
 
     def _row(self, prompt: Prompt, continuation: str, labels: Sequence[str]) -> Sequence[float] | Floats:
