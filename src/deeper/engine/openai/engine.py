@@ -102,6 +102,11 @@ class OpenAIEngine:
         return " ".join(f"openai:{self._name}@{self._server.address}{extra}".split())
 
     @property
+    def server_notes(self) -> Sequence[str]:
+        """What the server refused so far, and what it is asked for instead."""
+        return tuple(self.dialect.notes)
+
+    @property
     def usage(self) -> Usage:
         """A copy of the counts so far, as the server gives them. Each try is a call, and counts when it ends."""
         return replace(self._server.usage)
