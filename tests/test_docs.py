@@ -396,6 +396,16 @@ def test_the_readme_leads_to_every_document():
     assert set(DOCUMENTS) - {"README.md"} <= linked | {f"docs/{name}.md" for name in listed}
 
 
+def test_the_first_commands_of_the_readme_run_as_they_stand():
+    [commands] = re.findall(r"^```\n(.*?)^```", DOCUMENTS["README.md"].read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    for line in commands.splitlines():
+        command = line.partition("#")[0]
+        assert not re.search(r"\b[A-Z]{3,}\b(?!=)", command), f"a word to fill in: {line}"
+    made = re.findall(r"^make ([\w-]+)", commands, re.MULTILINE)
+    targets = re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
+    assert made and set(made) <= set(targets)
+
+
 def test_the_readme_is_read_in_a_few_minutes():
     assert len(DOCUMENTS["README.md"].read_text("utf-8").split()) <= 900
 
