@@ -74,7 +74,7 @@ def refined(data: Sequence[str], users: int, runs: Path) -> dict[str, Any]:
         how = ["--methods", "refine", "--rounds", "2", "--roles", "future", "--precision", precision]
         out = ["--seed", str(SEED), "--out", str(runs / precision)]
         subprocess.run([sys.executable, "-m", "deeper", "evaluate", *what, *how, *out], check=True)
-        errors.append(mean_of_rounds(errors_of(runs / precision, "raw"))["refine"])
+        errors.append(mean_of_rounds(errors_of(runs / precision, "persona"))["refine"])
     shares = ratio(errors[1], errors[0])
     level = float(np.mean([values.mean() for values in by_domain(errors[0], errors[0])]))
     change = Interval(shares.mean - 1, shares.low - 1, shares.high - 1)
