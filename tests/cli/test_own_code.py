@@ -50,7 +50,7 @@ def test_an_error_in_a_readout_of_one_s_own_names_its_file_and_line(
     deeper: CommandLine, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = PACKAGE / "persona" / "squared.py"
-    names: dict[str, Any] = {}
+    names: dict[str, Any] = {"__name__": "deeper.persona.squared"}
     exec(compile("def squared(table, engine, *more):\n    return table['stars']\n", str(file), "exec"), names)
     monkeypatch.setitem(cast(dict[str, Any], READOUTS), "distribution", names["squared"])
     result = deeper("evaluate", "--data", str(data), "--readout", "distribution", "--rounds", "1", *SCRIPTED)

@@ -96,7 +96,7 @@ def _installed(name: str) -> ModuleType:
         do = "uninstall all but one"
         raise UserError(f"several installed packages have an updater {name}", where=packages, do=do)
     [entry] = found
-    if entry.attr not in ("", "update"):
+    if (entry.attr or "update") != "update":
         do = f'name a module with a function update: {name} = "{entry.module}"'
         raise UserError(f"the entry point {name} names no module", where=entry.value, do=do)
     try:
