@@ -29,10 +29,11 @@ from deeper.report import print_results
 from deeper.report.figures import figures
 from deeper.storage.stage import COST
 from docs_cells import origin
+from docs_results import main as docs_results_main
+from in_process import run_main
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = {path.relative_to(ROOT).as_posix(): path for path in (ROOT / "README.md", *sorted(ROOT.glob("docs/*.md")))}
-SCRIPT = ROOT / "scripts" / "docs_results.py"
 README_WITH_MARKS = "# Head\n\n<!-- demo:begin -->\nstale\n<!-- demo:end -->\n\nTail\n"
 
 LINK = re.compile(r"\]\(([^)\s]+)\)")
@@ -66,7 +67,7 @@ def results():
 
 
 def docs_results(*options):
-    return subprocess.run([sys.executable, SCRIPT, *options], capture_output=True, text=True, check=False)
+    return run_main(docs_results_main, *options)
 
 
 def rendered(root, name, found):
