@@ -43,12 +43,11 @@ def check_kills(folder: Path, flags: Sequence[str], kills: int, stages: int) -> 
 
 @pytest.mark.embedded
 def test_a_real_run_survives_kill_9(tmp_path: Path) -> None:
-    methods = "refine,hierarchical_merge,frozen,user_median"
-    flags = ["--users", "3", "--rounds", "2", "--max-persona-tokens", "24", "--methods", methods]
-    check_kills(tmp_path, flags, kills=3, stages=3)
+    flags = ["--users", "2", "--rounds", "2", "--max-persona-tokens", "24", "--methods", "refine,frozen,user_median"]
+    check_kills(tmp_path, flags, kills=2, stages=2)
 
 
 def test_a_scripted_run_survives_kill_9(tmp_path: Path) -> None:
     engines = ["--policy-engine", "scripted", "--predictor-engine", "scripted"]
-    flags = ["--users", "30", "--methods", "refine,hierarchical_merge,frozen,user_median", *engines]
+    flags = ["--users", "12", "--methods", "refine,hierarchical_merge,frozen,user_median", *engines]
     check_kills(tmp_path, flags, kills=9, stages=6)

@@ -108,7 +108,7 @@ def serve_hub() -> Iterator[Hub]:
                 return None
             files, commit = found
             if rest[:1] == ["tree"] and hub.hides_hashes:
-                return self._send(503, b"{}")
+                return self._send(400, b"{}")
             if rest[:1] == ["tree"]:
                 told: Any = [entry(file, content, "path", "oid") for file, content in files.items()]
             else:
