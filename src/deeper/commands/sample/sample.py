@@ -158,6 +158,7 @@ def _sample(
         "updater": own_hash(module) if settings.updater else "",
         "recipes": dump_recipes(behaviour=BEHAVIOUR_RECIPE, persona=PERSONA_RECIPE, sample=SAMPLE_RECIPE),
         "reused_shards": executor.reused,
+        "server_notes": executor.server_notes,
         "counts": _counts(first.num_rows, personas, context_rows, directions),
         "failed_calls": [entry.model_dump(mode="json") for entry in failed],
     }
