@@ -1,5 +1,6 @@
 """docs/extend.md, followed to the letter: its files pass their contracts, and commands run with them."""
 
+import contextlib
 import os
 import re
 import shutil
@@ -13,7 +14,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from deeper.behaviour.planted.plant import plant_users, write_planted
+from deeper.cli.main import _run  # pyright: ignore[reportPrivateUsage]
 from deeper.domains import load_domain
+from in_process import run_main
 
 ROOT = Path(__file__).resolve().parents[1]
 TEXT = (ROOT / "docs" / "extend.md").read_text("utf-8")
@@ -151,9 +154,10 @@ def test_the_updater_s_file_runs_from_anywhere(tmp_path: Path) -> None:
     _, text = FILES["src/deeper/persona/updaters/two_windows.py"]
     (tmp_path / "two_windows.py").write_text(text, "utf-8")
     words = ["--users", "3", "--rounds", "2", "--policy-engine", "scripted", "--predictor-engine", "scripted"]
-    command = ["-m", "deeper", "evaluate", "--updater", "two_windows.py", "--methods", "refine,frozen,user_median"]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
-    subprocess.run([sys.executable, *command, *words, "--out", "run"], cwd=tmp_path, env=environment, check=True)
+    words += ["--updater", "two_windows.py", "--methods", "refine,frozen,user_median", "--out", "run"]
+    with contextlib.chdir(tmp_path):
+        done = run_main(_run, "evaluate", *words)
+    assert done.returncode == 0, done.stderr
     rows = pq.read_table(tmp_path / "run/personas.parquet").to_pylist()
     assert {row["k"] for row in rows if row["method"] == "two_windows"} == {1, 2}
     assert {path.name for path in tmp_path.iterdir()} == {"run", "two_windows.py"}

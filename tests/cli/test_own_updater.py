@@ -11,6 +11,7 @@ from command_line import SCRIPTED, CommandLine
 from rich.console import Console
 
 from deeper.behaviour.planted.plant import plant_users, write_planted
+from deeper.commands.execution import engines as engine_choice
 from deeper.commands.execution.own_updaters import load_updaters, only_updater, own_methods
 from deeper.commands.pairs.pairs import make_pairs
 from deeper.commands.pairs.settings import PairSettings
@@ -18,7 +19,8 @@ from deeper.commands.reward.reward import reward_directions
 from deeper.commands.reward.settings import RewardSettings
 from deeper.commands.sample.sample import sample_directions
 from deeper.commands.sample.settings import SampleSettings
-from deeper.engine.scripted.engine import ScriptedEngine
+from deeper.engine import Prompt
+from deeper.engine.scripted.engine import ScriptedEngine, ScriptedFailure
 from deeper.errors import UserError
 from deeper.tracker import PersonaTracker
 
@@ -175,6 +177,18 @@ def test_directions_and_pairs_come_from_its_prompts(mine: Path) -> None:
     mine.write_text(LAST.format(windows=1, short=True), "utf-8")
     with pytest.raises(UserError, match="mine.py: a context holds no persona of one window alone"):
         sampled(Path("planted"), "short", updater="mine.py")
+
+
+def test_directions_that_failed_are_counted_under_its_name(mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def reply(prompt: Prompt, sample: int) -> str:
+        if sample:
+            raise ScriptedFailure("no more")
+        return "Fond of coves."
+
+    monkeypatch.setattr(engine_choice, "make_engine", lambda *_: ScriptedEngine(reply=reply))
+    sampled(planted(Path("planted")), "sampled", updater="mine.py")
+    [failed] = json.loads(Path("sampled/manifest.json").read_text("utf-8"))["failed_calls"]
+    assert (failed["what"], failed["method"], failed["reason"]) == ("directions", "mine", "no more")
 
 
 def test_a_tracker_refines_with_it_and_keeps_it(mine: Path) -> None:
