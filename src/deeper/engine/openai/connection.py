@@ -5,12 +5,16 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
+import httpx2
 import openai
 
 from deeper.errors import UserError
 
 OFFICIAL_URL = "https://api.openai.com/v1"
 LONGEST_CONNECT_SECONDS = 10.0
+LIMITS = httpx2.Limits(max_connections=1000, max_keepalive_connections=100, keepalive_expiry=2.0)
+"""Connections to a server. An idle one is given up after two seconds: llama.cpp, uvicorn and others close theirs after
+five, and a request on a connection that is just being closed is lost."""
 PROXIES = ("ALL_PROXY", "HTTPS_PROXY", "HTTP_PROXY", "all_proxy", "https_proxy", "http_proxy")
 ENVIRONMENT = (
     *PROXIES,
@@ -101,5 +105,5 @@ class Connection:
         connect = min(timeout_seconds / 2, LONGEST_CONNECT_SECONDS)
         timeout = openai.Timeout(None, connect=connect)
         key = self.api_key or "none"  # the client requires a key; servers without keys ignore it
-        http = openai.DefaultAsyncHttpxClient(trust_env=False, timeout=timeout) if self.is_local else None
+        http = openai.DefaultAsyncHttpxClient(trust_env=not self.is_local, timeout=timeout, limits=LIMITS)
         return openai.AsyncOpenAI(base_url=self.base_url, api_key=key, max_retries=0, timeout=timeout, http_client=http)
