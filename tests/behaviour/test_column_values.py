@@ -4,7 +4,7 @@ import csv
 import io
 import json
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,74 @@ def refused(path: Path, **how: Any) -> UserError:
     with pytest.raises(UserError) as caught:
         read_ratings(path, **how)
     return caught.value
+
+
+def categories(own: OwnRatings) -> dict[str, list[str]]:
+    return {item["title"]: item["categories"] for window in own.windows["items"].to_pylist() for item in window}
+
+
+CUISINES = ("Thai", "Greek", "Ethiopian", "Diner")
+
+
+class TestCategories:
+    @pytest.mark.parametrize("name", ["cuisine", "Category", "genres", "tags", "place_cuisine"])
+    def test_a_column_is_found_by_its_name(self, tmp_path: Path, name: str) -> None:
+        rows = [(user, f"Place {i}", CUISINES[i % 4], rating(user, i)) for user, i in pairs()]
+        own = read_ratings(table(tmp_path / "a.csv", f"user,name,{name},stars", rows), "place")
+        assert own.summary.columns["categories"] == name
+        assert categories(own) == {f"Place {i}": [CUISINES[i % 4]] for i in range(30)}
+        assert own.summary.first[0][:3] == ("0", "Place 0", ["Thai"])
+
+    def test_one_persons_file_whose_ratings_follow_the_cuisine(self, tmp_path: Path) -> None:
+        rows = [(f"Place {i}", CUISINES[i % 4], 1 + i % 4 + (i == 7)) for i in range(40)]
+        own = read_ratings(table(tmp_path / "a.csv", "restaurant,cuisine,rating", rows), "restaurant")
+        assert categories(own)["Place 2"] == ["Ethiopian"]
+
+    @pytest.mark.parametrize("separator", ["|", ";", ", "])
+    def test_a_cell_holds_one_or_several(self, tmp_path: Path, separator: str) -> None:
+        cells = [separator.join(CUISINES[: 1 + i % 3]) for i in range(30)]
+        rows = [(user, f"Place {i}", cells[i], rating(user, i)) for user, i in pairs()]
+        own = read_ratings(table(tmp_path / "a.csv", "user,name,tags,stars", rows))
+        assert categories(own)["Place 5"] == ["Greek", "Ethiopian"]
+        assert own.notes[-1] == "categories left out because more than 90% of the items have them: Thai"
+
+    def test_a_cell_may_be_a_json_array(self, tmp_path: Path) -> None:
+        rows = [(user, f"Place {i}", json.dumps([CUISINES[i % 4], "Open, late"][: 1 + i % 2]), rating(user, i))
+                for user, i in pairs()]  # fmt: skip
+        own = read_ratings(table(tmp_path / "a.csv", "user,name,tags,stars", rows))
+        assert categories(own)["Place 3"] == ["Diner", "Open, late"]
+
+    def test_the_user_may_name_the_column_or_none(self, tmp_path: Path) -> None:
+        rows = [(user, f"Place {i}", CUISINES[i % 4], "Kind"[: i % 3], rating(user, i)) for user, i in pairs()]
+        path = table(tmp_path / "a.csv", "user,name,kitchen,tags,stars", rows)
+        assert categories(read_ratings(path, columns=["categories=kitchen"]))["Place 1"] == ["Greek"]
+        assert not any(categories(read_ratings(path, columns=["categories="])).values())
+
+    @pytest.mark.parametrize(
+        ("cell", "reason"),
+        [(lambda i: str(100 + i % 4), "names no category in most rows"), (lambda i: f"About {i}", "differs from item")],
+    )
+    def test_what_holds_no_categories_is_not_read_and_a_note_says_so(
+        self, tmp_path: Path, cell: Callable[[int], str], reason: str
+    ) -> None:
+        rows = [(user, f"Place {i}", cell(i), rating(user, i)) for user, i in pairs()]
+        own = read_ratings(table(tmp_path / "a.csv", "user,name,category,stars", rows))
+        assert "categories" not in own.summary.columns and not any(categories(own).values())
+        assert any(note.startswith(f"the categories cannot be in category, which {reason}") for note in own.notes)
+        assert any(categories(read_ratings(tmp_path / "a.csv", columns=["categories=category"])).values()) is (
+            cell(0) == "About 0"
+        )
+
+    def test_the_next_column_takes_its_place(self, tmp_path: Path) -> None:
+        rows = [(user, f"Place {i}", 7 + i % 3, CUISINES[i % 4], rating(user, i)) for user, i in pairs()]
+        own = read_ratings(table(tmp_path / "a.csv", "user,name,category,cuisine,stars", rows))
+        assert own.summary.columns["categories"] == "cuisine"
+
+    def test_an_empty_column_does_no_harm(self, tmp_path: Path) -> None:
+        rows = [(user, f"Place {i}", "", rating(user, i)) for user, i in pairs()]
+        own = read_ratings(table(tmp_path / "a.csv", "user,name,tags,stars", rows))
+        assert not any(categories(own).values())
+        assert not any("categories" in note for note in own.notes)
 
 
 class TestTitles:

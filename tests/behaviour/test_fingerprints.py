@@ -6,7 +6,7 @@ from deeper.behaviour.fingerprints import fingerprints
 
 
 def item(title: str, rating: float, **more: Any) -> dict[str, Any]:
-    return {"item": "i", "title": title, "rating": rating, "time": None} | more
+    return {"item": "i", "title": title, "categories": [], "rating": rating, "time": None} | more
 
 
 def test_the_same_ratings_of_the_same_titles_are_found_again() -> None:

@@ -56,6 +56,25 @@ def refused(folder: Path) -> UserError:
     return caught.value
 
 
+class TestCategories:
+    def test_a_column_of_that_name_holds_them(self, tmp_path: Path) -> None:
+        rows = [f'{text},"Green, Loose{", Rare" if i % 2 else ""}"' for i, text in enumerate(lines())]
+        own = read_own(write(tmp_path, rows, f"{HEADER},categories"))
+        found = [item["categories"] for window in own.windows["items"].to_pylist() for item in window]
+        assert found == [["Rare"] if i % 2 else [] for i in range(20)]
+        assert own.notes == ["categories left out because more than 90% of the items have them: Green, Loose"]
+
+    def test_a_parquet_file_holds_lists(self, tmp_path: Path) -> None:
+        lists = [["Green"], [], None, ["Black", "Rare"]] * 5
+        own = read_own(write_parquet(tmp_path, table(categories=lists)))
+        found = [item["categories"] for window in own.windows["items"].to_pylist() for item in window]
+        assert found == [one or [] for one in lists]
+
+    def test_without_the_column_there_are_none(self, tmp_path: Path) -> None:
+        own = read_own(write(tmp_path, lines()))
+        assert {len(item["categories"]) for window in own.windows["items"].to_pylist() for item in window} == {0}
+
+
 class TestCsv:
     def test_windows_in_time_order_whatever_the_order_of_rows(self, tmp_path: Path) -> None:
         own = read_own(write(tmp_path, [*reversed(lines("bob")), *lines("ann", 31)]))

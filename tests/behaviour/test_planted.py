@@ -1,4 +1,5 @@
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from deeper.behaviour.load import load_windows
+from deeper.behaviour.planted.check import kind_of
 from deeper.behaviour.planted.plant import (
     KINDS,
     PLANTED,
@@ -52,6 +54,18 @@ def test_tables(planted: Planted) -> None:
     assert all(planted.domain.accepts(rating) for rating in planted.behaviour["rating"].to_pylist())
     windows = to_windows(planted.behaviour, split=lambda user: "eval")
     assert windows.num_rows == USERS * WINDOWS
+
+
+def test_the_kind_in_the_title_is_the_category(planted: Planted) -> None:
+    kinds = [[kind_of(title)] for title in strings(planted.behaviour, "title")]
+    assert planted.behaviour["categories"].to_pylist() == kinds
+    assert {kind for [kind] in kinds} == set(KINDS)
+
+
+def test_the_users_of_a_seed_never_change() -> None:
+    names = ("user", "item", "title", "rating", "time", "position")
+    rows = [tuple(row[name] for name in names) for row in plant_users(5, 3, 7).behaviour.to_pylist()]
+    assert sha256(repr(rows).encode()).hexdigest() == "@PLANTED@"
 
 
 def test_no_user_meets_an_item_twice(planted: Planted) -> None:

@@ -112,7 +112,7 @@ class TestReading:
         assert users(table) == {"a": ("eval", [0, 1, 2, 3]), "b": ("eval", [0, 1, 2, 3])}
         assert set(table["domain"].to_pylist()) == {"amazon_books"}
         first = table.to_pylist()[0]["items"][0]
-        assert first == {"item": "Lantern a00", "title": "Lantern a00", "rating": 4.0, "time": None}
+        assert first == {"item": "Lantern a00", "title": "Lantern a00", "categories": [], "rating": 4.0, "time": None}
         assert quirks == Quirks(users_read=2, users_kept=2)
 
     def test_split_is_the_files_not_the_columns(self, folder: Path) -> None:
@@ -457,7 +457,13 @@ def window_tables(draw: st.DrawFn) -> pa.Table:
         for k in range(draw(st.integers(1, 5))):
             named = [clean_title(title) for title in draw(st.lists(SOME_TITLE, min_size=10, max_size=10))]
             items = [
-                {"item": title, "title": title, "rating": float(draw(st.integers(0, 5))), "time": None}
+                {
+                    "item": title,
+                    "title": title,
+                    "categories": [],
+                    "rating": float(draw(st.integers(0, 5))),
+                    "time": None,
+                }
                 for title in named
             ]
             rows.append({"user": user, "domain": "food_com", "split": split, "k": k, "items": items})
@@ -487,7 +493,9 @@ class TestWriting:
         assert [list(record) for record in written] == [list(context("a", 2))] * 2
 
     def test_own_domain_with_a_fine_scale(self, tmp_path: Path) -> None:
-        items = [{"item": "x", "title": "x", "rating": rating, "time": None} for rating in (9.7, 0.1 + 1)]
+        items = [
+            {"item": "x", "title": "x", "categories": [], "rating": rating, "time": None} for rating in (9.7, 0.1 + 1)
+        ]
         row = {"user": "u", "domain": "board_games", "split": "train", "k": 0, "items": items}
         table = pa.Table.from_pylist([row], schema=WINDOW)
         write_published(table, tmp_path / "out", BOARD_GAMES)

@@ -53,7 +53,16 @@ def test_another_rating_or_time_is_another_event(tmp_path: Path, change: str) ->
 
 
 def test_each_user_domain_and_item_stands_alone() -> None:
-    event = {"user": "a", "domain": "d", "item": "i", "title": "T", "rating": 1.0, "time": START, "position": 0}
+    event = {
+        "user": "a",
+        "domain": "d",
+        "item": "i",
+        "title": "T",
+        "categories": [],
+        "rating": 1.0,
+        "time": START,
+        "position": 0,
+    }
     others = [
         {"user": "b"},
         {"domain": "e"},
@@ -69,7 +78,7 @@ def test_each_user_domain_and_item_stands_alone() -> None:
 
 
 def test_a_tracker_asks_the_same_rule(monkeypatch: pytest.MonkeyPatch) -> None:
-    event = {"item": "i", "title": "T", "rating": 1.0, "time": START}
+    event = {"item": "i", "title": "T", "categories": [], "rating": 1.0, "time": START}
     assert add_events("a", [event], [event, {**event, "rating": 2.0}], 10).repeated == 1
     monkeypatch.setattr("deeper.tracker.events.is_repeat", lambda events: is_repeat(events.select(["item"])))
     assert add_events("a", [event], [event, {**event, "rating": 2.0}], 10).repeated == 2

@@ -24,6 +24,7 @@ def events(rows: list[tuple[str, str, float, int]], domain: str = "shelf") -> pa
                 "domain": domain,
                 "item": item,
                 "title": f"The {item}",
+                "categories": [f"Kind {item[-1]}"],
                 "rating": rating,
                 "time": START + timedelta(minutes=minute),
             }
@@ -100,6 +101,7 @@ class TestWindows:
         assert table["items"][1].as_py()[0] == {
             "item": "u3",
             "title": "The u3",
+            "categories": ["Kind 3"],
             "rating": 4.0,
             "time": START + timedelta(minutes=3),
         }

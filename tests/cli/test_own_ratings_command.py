@@ -108,6 +108,63 @@ def test_skipped_rows_are_shown_and_told_in_the_results(deeper: CommandLine) -> 
     assert results()["notes"][0] == "rows skipped: 2 of 92 (the rating is not a number: 2)"
 
 
+def cuisines(path: str, header: str = "restaurant,cuisine,rating") -> str:
+    rows = [f"Place {i},{('Thai', 'Greek|Cafe', 'Diner')[i % 3]},{1 + i * 7 % 5}" for i in range(40)]
+    Path(path).write_text("\n".join([header, *rows, ""]), "utf-8")
+    return path
+
+
+def test_the_first_look_shows_the_categories_as_they_were_understood(deeper: CommandLine) -> None:
+    result = deeper("demo", "--ratings", cuisines("a.csv"), "--item", "restaurant", *ONE_ROUND)
+    assert result.code == 0, result.err
+    assert "title = restaurant, rating = rating, categories = cuisine; none for the user" in result.err
+    assert "40 of 40 items in windows have some: Thai (14), Cafe (13), Diner (13), Greek (13)" in result.err
+    assert re.search(r"me\W+Place 1\W+Greek, Cafe\W+3\W", result.err)
+    found = {
+        item["title"]: item["categories"]
+        for row in pq.read_table("run/windows.parquet")["items"].to_pylist()
+        for item in row
+    }
+    assert (found["Place 0"], found["Place 1"]) == (["Thai"], ["Greek", "Cafe"])
+
+
+def test_another_column_may_hold_the_categories(deeper: CommandLine) -> None:
+    words = ("demo", "--ratings", cuisines("a.csv", "restaurant,kitchen,rating"), "--columns", "categories=kitchen")
+    result = deeper(*words, *ONE_ROUND)
+    assert result.code == 0, result.err
+    assert "categories = kitchen" in result.err and "Thai (14)" in result.err
+
+
+def test_a_table_of_items_is_joined_and_told(deeper: CommandLine) -> None:
+    ratings("a.csv", lambda i: 1 + i % 5)
+    lines = "".join(f"COVE {i},{('Bay', 'Rock;Sand')[i % 2]}\n" for i in range(20))
+    Path("items.csv").write_text(f"title,tags\n{lines}", "utf-8")
+    result = deeper("demo", "--ratings", "a.csv", "--item", "cove", "--items", "items.csv", *ONE_ROUND)
+    assert result.code == 0, result.err
+    assert "20 of 30 items in windows have some: Bay (10), Rock (10), Sand (10)" in result.err
+    assert "items of cove with categories of items.csv: 20 of 30" in results()["notes"]
+    assert tomllib.loads(Path("run/config.toml").read_text("utf-8"))["items"] == ["items.csv"]
+    Path("items.csv").write_text("title,tags\nElsewhere,Bay\n", "utf-8")
+    refused = deeper(
+        "demo", "--ratings", "a.csv", "--item", "cove", "--items", "items.csv", "--out", "other", *SCRIPTED
+    )
+    assert refused.code == 1
+    assert "the table of items names none of the rated items" in refused.err
+    assert "the ratings have 'Cove 0', the table 'Elsewhere'" in refused.err
+
+
+def test_prompts_do_not_depend_on_categories(deeper: CommandLine) -> None:
+    ratings("a.csv", lambda i: 1 + i % 5)
+    Path("items.csv").write_text("title,tags\n" + "".join(f"Cove {i},Kind {i % 3}\n" for i in range(30)), "utf-8")
+    plain, joined = (
+        deeper("demo", "--ratings", "a.csv", "--rounds", "1", "--out", out, *more, *SCRIPTED)
+        for out, more in (("plain", ()), ("joined", ("--items", "items.csv")))
+    )
+    assert (plain.code, joined.code) == (0, 0), joined.err
+    for name in ("personas", "predictions", "errors"):
+        assert pq.read_table(f"plain/{name}.parquet").equals(pq.read_table(f"joined/{name}.parquet"))
+
+
 def test_it_goes_on_where_it_was_without_a_first_look(deeper: CommandLine) -> None:
     words = ("demo", "--ratings", ratings("a.csv", lambda i: 1 + i % 5), *ONE_ROUND)
     first, again = deeper(*words), deeper(*words)

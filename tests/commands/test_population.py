@@ -11,7 +11,7 @@ from deeper.domains import Domain, Scale
 from deeper.errors import UserError
 
 STARS = Domain("stars", "Stars", "pebble", Scale(1, 5, 1))
-ITEM = {"item": "i", "title": "Grey pebble", "rating": 4.0, "time": None}
+ITEM = {"item": "i", "title": "Grey pebble", "categories": [], "rating": 4.0, "time": None}
 
 
 def data() -> Loaded:

@@ -69,7 +69,10 @@ class DomainContract:
     @pytest.mark.parametrize("name", UPDATERS)
     def test_prompts_call_things_by_their_names(self, domain: Domain, name: str) -> None:
         values = domain.scale.values
-        window = [{"item": f"i{i}", "title": f"Thing {i}", "rating": v, "time": None} for i, v in enumerate(values)]
+        window = [
+            {"item": f"i{i}", "title": f"Thing {i}", "categories": [], "rating": v, "time": None}
+            for i, v in enumerate(values)
+        ]
         seen = UpdateInput(domain, "Fond of things.", [window, window], values.tolist(), "Lately fond.", 120)
         prompt = UPDATERS[name](load_prompts(), seen)
         assert domain.item_noun in prompt.system + prompt.user

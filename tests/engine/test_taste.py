@@ -37,7 +37,13 @@ def engine() -> Engine:
 
 def items(rated: Sequence[tuple[str, float]]) -> list[dict[str, Any]]:
     return [
-        {"item": str(i), "title": f'The "{i}" Harbour: A {kind}', "rating": float(rating), "time": None}
+        {
+            "item": str(i),
+            "title": f'The "{i}" Harbour: A {kind}',
+            "categories": [],
+            "rating": float(rating),
+            "time": None,
+        }
         for i, (kind, rating) in enumerate(rated)
     ]
 

@@ -36,7 +36,13 @@ class Tables:
                     "split": split,
                     "k": k,
                     "items": [
-                        {"item": f"item-{(k + i) % 4}", "title": "Moss & {Stone}", "rating": rating, "time": None}
+                        {
+                            "item": f"item-{(k + i) % 4}",
+                            "title": "Moss & {Stone}",
+                            "categories": [],
+                            "rating": rating,
+                            "time": None,
+                        }
                         for i, rating in enumerate(ratings)
                     ],
                 }

@@ -24,7 +24,10 @@ OLD = "Sees the middle in everything."
 
 
 def window(**ratings: float) -> list[dict[str, Any]]:
-    return [{"item": t, "title": f"Cove {t.upper()}", "rating": r, "time": None} for t, r in ratings.items()]
+    return [
+        {"item": t, "title": f"Cove {t.upper()}", "categories": [], "rating": r, "time": None}
+        for t, r in ratings.items()
+    ]
 
 
 def context(user: str = "u", **changes: Any) -> dict[str, Any]:

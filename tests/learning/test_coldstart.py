@@ -219,7 +219,10 @@ def test_an_update_that_is_not_told_predictions_goes_half_the_way_from_the_old_v
 def test_an_update_tells_no_kind_that_neither_the_old_persona_nor_the_new_window_shows() -> None:
     liked = {"Amber Brook": 5.0, "Quiet Brook": 5.0, "Brook Hollow": 5.0, "Slate": 1.0, "Gneiss": 2.0, "Basalt": 1.0}
     windows = [
-        [{"item": title, "title": title, "rating": rating, "time": None} for title, rating in rated.items()]
+        [
+            {"item": title, "title": title, "categories": [], "rating": rating, "time": None}
+            for title, rating in rated.items()
+        ]
         for rated in (liked, dict.fromkeys(("Marl", "Chalk", "Flint", "Shale"), 3.0))
     ]
     lessons = training_lessons([UserWindows(REEFS, "u", windows)], OPTIONS, 300)[0]

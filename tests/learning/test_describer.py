@@ -58,7 +58,7 @@ def describe(windows: Sequence[Window], domain: Domain, **how: Any) -> str:
 def window(ratings: Sequence[float], titles: Sequence[str] = ()) -> Window:
     names = titles or [f"Thing {letter}" for letter in "abcdefghijklmnopqrstuvwxyz"]
     return [
-        {"item": name, "title": name, "rating": rating, "time": None}
+        {"item": name, "title": name, "categories": [], "rating": rating, "time": None}
         for name, rating in zip(names, ratings, strict=False)
     ]
 

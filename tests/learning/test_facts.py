@@ -14,11 +14,14 @@ HALVES = Domain("halves", "Halves", "film", Scale(0.5, 5, 0.5))
 
 
 def window(ratings: list[float], title: str = "A Thing") -> Window:
-    return [{"item": "x", "title": title, "rating": rating, "time": None} for rating in ratings]
+    return [{"item": "x", "title": title, "categories": [], "rating": rating, "time": None} for rating in ratings]
 
 
 def rated(titles: dict[str, float]) -> Window:
-    return [{"item": title, "title": title, "rating": rating, "time": None} for title, rating in titles.items()]
+    return [
+        {"item": title, "title": title, "categories": [], "rating": rating, "time": None}
+        for title, rating in titles.items()
+    ]
 
 
 def test_the_numbers_of_a_window() -> None:

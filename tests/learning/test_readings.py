@@ -104,7 +104,10 @@ def test_ratings_that_mean_none_are_left_out() -> None:
 def test_what_is_usual_knows_the_items_that_others_like() -> None:
     def fan(user: str, liked: float) -> UserWindows:
         rated = [[("Famous cove", liked), (f"Cove of {user}", 3.0)], [("Famous cove", liked), (f"Isle of {user}", 3.0)]]
-        windows = [[{"item": t, "title": t, "rating": r, "time": None} for t, r in window] for window in rated]
+        windows = [
+            [{"item": t, "title": t, "categories": [], "rating": r, "time": None} for t, r in window]
+            for window in rated
+        ]
         return UserWindows(COVES, user, windows)
 
     expected = {"liked": [], "other": []}

@@ -62,7 +62,10 @@ def test_it_starts_from_what_was_predicted_where_the_old_words_were_misread(
 
 def test_new_kinds_stand_before_old_ones_and_none_on_both_sides() -> None:
     rated = {"Amber Brook": 5.0, "Quiet Brook": 5.0, "Brook Hollow": 5.0, "Slate": 1.0, "Gneiss": 2.0, "Basalt": 1.0}
-    window = [{"item": title, "title": title, "rating": rating, "time": None} for title, rating in rated.items()]
+    window = [
+        {"item": title, "title": title, "categories": [], "rating": rating, "time": None}
+        for title, rating in rated.items()
+    ]
     old = replace(facts_of(windows_of(3.0), REEFS), pleasing=("dunes",), disappointing=("brook",))
     known = update_facts(old, [*windows_of(3.0), window], REEFS)
     assert known.pleasing == ("brook", "dunes")

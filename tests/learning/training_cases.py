@@ -16,7 +16,13 @@ REEFS = Domain("reefs", "Reefs", "reef", Scale(0.5, 5, 0.5))
 def user_in(domain: Domain, user: str, ratings: list[list[float]]) -> UserWindows:
     windows = [
         [
-            {"item": f"{k}-{i}", "title": f"Silent {domain.id} {k} {i}", "rating": rating, "time": None}
+            {
+                "item": f"{k}-{i}",
+                "title": f"Silent {domain.id} {k} {i}",
+                "categories": [],
+                "rating": rating,
+                "time": None,
+            }
             for i, rating in enumerate(window)
         ]
         for k, window in enumerate(ratings)

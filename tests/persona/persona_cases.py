@@ -44,6 +44,6 @@ ODD_TITLES = (
 def items(titles: Sequence[str], ratings: Sequence[float]) -> list[dict[str, Any]]:
     """One window."""
     return [
-        {"item": f"item-{i}", "title": title, "rating": rating, "time": None}
+        {"item": f"item-{i}", "title": title, "categories": [], "rating": rating, "time": None}
         for i, (title, rating) in enumerate(zip(titles, ratings, strict=True))
     ]

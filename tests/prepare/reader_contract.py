@@ -25,13 +25,16 @@ from deeper.domains import BUILTIN
 from deeper.errors import UserError
 from deeper.prepare.clean_titles import write_titles
 from deeper.prepare.database import database
+from deeper.prepare.item_categories import write_categories
 from deeper.prepare.raw.reader import Reader
 from deeper.prepare.raw.readers import READERS
 from deeper.prepare.raw.reasons import REASONS, UNREADABLE
 from deeper.prepare.raw.recognise import find_reader
 from deeper.prepare.raw_to_parquet import Staging, rejected_lines, stage_meta, stage_ratings
+from deeper.prepare.sample_users import SAMPLED_USERS
 from deeper.prepare.sources import SOURCES
 from deeper.prepare.synth.file_formats import FORMATS
+from deeper.prepare.synth.made_categories import ROOT
 from deeper.prepare.synth.raw_files import SyntheticFiles, write_raw
 
 ROWS = [Row(f"A{i % 3:013d}", f"B{i:09d}", str(1 + i % 5), i) for i in range(30)]
@@ -156,6 +159,27 @@ class ReaderContract:
         assert expected.items() <= found.items()
         assert not found.keys() & {item for item, title in _pairs(truth) if not title}
 
+    def test_categories_are_those_of_the_meta_file(
+        self, raw_format: str, reader: Reader, domain: str, synthetic: SyntheticFiles, tmp_path: Path
+    ) -> None:
+        path = synthetic.folder / FORMATS[raw_format].meta_file.format(SOURCES[domain].category)
+        truth = pq.read_table(synthetic.folder / "truth" / "titles.parquet")
+        expected = dict(zip(strings(truth, "item"), truth["categories"].to_pylist(), strict=True))
+        assert {"Mystery", "mystery"} & {category for categories in expected.values() for category in categories}
+        found, report = _categories(path, reader, domain, [*expected, "of no row"], tmp_path)
+        assert found == {item: categories for item, categories in expected.items() if categories}
+        assert report["items"] == len(found)
+        assert set(report["dropped"]) <= {ROOT}
+
+    def test_a_meta_file_without_categories_has_none(
+        self, raw_format: str, reader: Reader, domain: str, synthetic: SyntheticFiles, tmp_path: Path
+    ) -> None:
+        path = synthetic.folder / FORMATS[raw_format].meta_file.format(SOURCES[domain].category)
+        bare = tmp_path / path.name.removesuffix(".gz")
+        bare.write_text(_without(_text(path), reader), "utf-8", newline="")
+        truth = pq.read_table(synthetic.folder / "truth" / "titles.parquet")
+        assert _categories(bare, reader, domain, strings(truth, "item"), tmp_path)[0] == {}
+
     def test_columns_are_found_by_name_or_else_not_at_all(
         self, reader: Reader, domain: str, path: Path, tmp_path: Path
     ) -> None:
@@ -207,6 +231,38 @@ def _read(path: Path, reader: Reader, domain: str, work: Path) -> Read:
     assert staged.lines == len(good) + len(bad)
     assert staged.rejected == len(bad)
     return Read(good, [{**line, "file": path.name} for line in bad])
+
+
+def _categories(
+    path: Path, reader: Reader, domain: str, items: Sequence[str], work: Path
+) -> tuple[dict[str, list[str]], dict[str, Any]]:
+    """The categories of items that a user has rated, and the report."""
+    ratings = work / "kept.parquet"
+    pq.write_table(pa.table({"user": ["raw"] * len(items), "item": items}), ratings)
+    user = {"raw": "raw", "user": "new", "split": "train", "n": len(items)}
+    sampled = pa.Table.from_pylist([user], schema=SAMPLED_USERS)
+    with database(work / "spill", 1.0) as con:
+        staged = stage_meta(Staging(con, work, lambda records: None), str(path), reader)
+        out, separator = work / "categories.parquet", reader.category_separator
+        report = write_categories(con, [staged], [ratings], sampled, domain, separator, out)
+    found = {row["item"]: row["categories"] for row in pq.read_table(out).to_pylist() if row["categories"]}
+    return found, report
+
+
+def _without(text: str, reader: Reader) -> str:
+    """A meta file whose readable records hold nothing but item and title."""
+    kept = [name for names in reader.meta.names.values() for name in names]
+    if reader.meta_record_format == "json":
+        lines = [line for line in text.splitlines() if line.endswith("}")]
+        rows = [json.loads(line) for line in lines]
+        return "".join(json.dumps({name: row[name] for name in kept if name in row}) + "\n" for row in rows)
+    out = io.StringIO(newline="")
+    header, *rows = csv.reader(io.StringIO(text, newline=""))
+    places = [header.index(name) for name in kept]
+    csv.writer(out, lineterminator="\n").writerows(
+        [row[place] for place in places] for row in (header, *rows) if len(row) == len(header)
+    )
+    return out.getvalue()
 
 
 def _text(path: Path) -> str:

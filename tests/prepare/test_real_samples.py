@@ -44,8 +44,12 @@ def test_movielens_latest_small_whole(tmp_path: Path, run_prepare: Run) -> None:
     behaviour = pq.read_table(tmp_path / "out" / "behaviour.parquet")
     titles = dict(zip(strings(behaviour, "item"), strings(behaviour, "title"), strict=True))
     with (RAW / "ml-latest-small" / "movies.csv").open(newline="", encoding="utf-8") as file:
-        raw = {row["movieId"]: row["title"] for row in csv.DictReader(file)}
-    assert all(title == " ".join(raw[item].split()) for item, title in titles.items())
+        rows = {row["movieId"]: row for row in csv.DictReader(file)}
+    assert all(title == " ".join(rows[item]["title"].split()) for item, title in titles.items())
+    genres = dict(zip(strings(behaviour, "item"), behaviour["categories"].to_pylist(), strict=True))
+    assert all(rows[item]["genres"] == ("|".join(found) or "(no genres listed)") for item, found in genres.items())
+    assert {category for found in genres.values() for category in found} >= {"Drama", "Comedy", "Western"}
+    assert report["categories"]["dropped"] == []
     assert len(set(titles.values())) < len(titles)
 
 
@@ -82,6 +86,9 @@ def test_amazon_2018_to_windows_with_its_titles(tmp_path: Path, run_prepare: Run
     assert report["tables"]["windows"] == 2 * report["ratings"]["users_long"] > 0
     behaviour = pq.read_table(tmp_path / "out" / "behaviour.parquet")
     assert not any("&amp;" in title or "<" in title for title in strings(behaviour, "title"))
+    found = {category for categories in behaviour["categories"].to_pylist() for category in categories}
+    assert report["categories"]["dropped"] == ["Gift Cards"]
+    assert found and not any("<" in category or category.endswith(".") for category in found)
 
 
 def test_amazon_2023_lines_and_csv(tmp_path: Path) -> None:

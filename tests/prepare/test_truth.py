@@ -10,10 +10,11 @@ from prepare_cases import Prepared
 
 from deeper.behaviour.load import load_windows
 from deeper.behaviour.published.domain_folder import read_published
-from deeper.behaviour.schema import BEHAVIOUR, WINDOW
+from deeper.behaviour.schema import BEHAVIOUR, ITEM, WINDOW
 from deeper.behaviour.windows import strings
 from deeper.domains import BUILTIN
 from deeper.prepare.sample_users import anonymous
+from deeper.prepare.synth.made_categories import ROOT
 from deeper.prepare.tables import CONTEXTS
 
 READ_AS = {"movielens_kaggle": "movielens", "amazon_2023_early": "amazon_2023"}
@@ -52,6 +53,18 @@ def test_titles_are_clean(prepared: Prepared) -> None:
     assert got == {item: expected[item] for item in got}
     assert "" not in got.values()
     assert len(got) > 100
+
+
+def test_categories_are_clean_and_the_root_of_the_paths_is_dropped(prepared: Prepared) -> None:
+    behaviour = pq.read_table(prepared.out / "behaviour.parquet")
+    got = dict(zip(strings(behaviour, "item"), behaviour["categories"].to_pylist(), strict=True))
+    truth = pq.read_table(prepared.raw / "truth" / "titles.parquet")
+    expected = dict(zip(strings(truth, "item"), truth["categories"].to_pylist(), strict=True))
+    assert got == {item: expected[item] for item in got}
+    report = prepared.report["categories"]
+    assert report["items"] == sum(map(bool, got.values())) > 100
+    assert report["categories"] == len({category for categories in got.values() for category in categories})
+    assert report["dropped"] == ([ROOT] if prepared.truth["format"].startswith("amazon") else [])
 
 
 def test_users_are_the_long_ones_under_other_names(prepared: Prepared) -> None:
@@ -101,7 +114,7 @@ def test_windows_and_contexts_are_the_behaviours(prepared: Prepared) -> None:
         found[row["user"], row["k"]] = row
         for i, item in enumerate(row["items"]):
             event = by_place[row["user"], row["k"] * 10 + i]
-            assert item == {name: event[name] for name in ("item", "title", "rating", "time")}
+            assert item == {name: event[name] for name in ITEM.names}
     count = prepared.report["windows"]
     assert len(found) == count * sum(prepared.report["sampled"].values())
     keys = [(row["split"], row["user"], row["k"]) for row in found.values()]

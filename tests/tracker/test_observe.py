@@ -77,6 +77,27 @@ def test_an_event_that_comes_after_its_window_was_read_is_refused_and_nothing_of
     assert live.observe("ann", [{**late, "time": START + timedelta(hours=14)}]).waiting == 3
 
 
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        (["Bay", "bay", "Arts &amp; Rock"], ("Bay", "Arts & Rock")),
+        ("Bay|Rock, wet", ("Bay", "Rock, wet")),
+        ("Bay, Rock", ("Bay", "Rock")),
+        ((), ()),
+        (None, ()),
+        (7, ()),
+    ],
+)
+def test_an_event_may_bring_the_categories_of_its_item(given: Any, kept: tuple[str, ...]) -> None:
+    live = tracker()
+    [event] = events(1)
+    live.observe("ann", [{**event, "categories": given}])
+    assert [known.categories for known in live.behaviour("ann")] == [kept]
+    again = tracker()
+    again.observe("ann", live.behaviour("ann"))
+    assert again.behaviour("ann") == live.behaviour("ann")
+
+
 def test_repeats_are_left_out_and_counted_also_when_they_come_late() -> None:
     live = tracker()
     live.observe("ann", events(13))

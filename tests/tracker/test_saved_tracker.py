@@ -35,6 +35,32 @@ def tables(folder: Path) -> dict[str, list[dict[str, Any]]]:
     return {path.stem: pq.read_table(path).to_pylist() for path in folder.glob("*/*.parquet")}
 
 
+def test_categories_come_back(tmp_path: Path) -> None:
+    with tracker() as live:
+        live.observe("ann", [{**event, "categories": ["Bay", "Rock"][: n % 3]} for n, event in enumerate(events(12))])
+        before = live.behaviour("ann")
+        live.save(tmp_path / "kept")
+    with PersonaTracker.load(tmp_path / "kept", **ENGINES) as again:
+        assert again.behaviour("ann") == before
+        assert [event.categories for event in before[:3]] == [(), ("Bay",), ("Bay", "Rock")]
+
+
+def test_a_tracker_that_was_saved_before_there_were_categories_is_read(tmp_path: Path) -> None:
+    with filled() as live:
+        before = live.behaviour("ann")
+        live.save(tmp_path / "kept")
+    state_file = tmp_path / "kept" / "tracker.json"
+    state_file.write_text(json.dumps({**json.loads(state_file.read_text("utf-8")), "layout": 1}), "utf-8")
+    [path] = (tmp_path / "kept").glob("*/behaviour.parquet")
+    pq.write_table(pq.read_table(path).drop_columns(["categories"]), path)
+    with PersonaTracker.load(tmp_path / "kept") as again:
+        assert again.behaviour("ann") == before
+        again.save()
+    assert json.loads(state_file.read_text("utf-8"))["layout"] == 2
+    with PersonaTracker.load(tmp_path / "kept") as third:
+        assert third.behaviour("ann") == before
+
+
 def test_everything_comes_back(tmp_path: Path) -> None:
     live = filled(seed=5, max_persona_tokens=30)
     live.calibrate()

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from deeper.behaviour.bundled import MOVIELENS_SMALL, SHA256, movielens_small
+from deeper.behaviour.join_items import join_items
 from deeper.behaviour.own.folder import is_own, read_own
 from deeper.behaviour.prepared import find_prepared, read_prepared
 from deeper.behaviour.published.domain_folder import find_published, read_published
@@ -66,17 +67,18 @@ class Loaded:
     source: str
 
 
-def load_windows(data: str, domains: Sequence[str] | None = None) -> Loaded:
+def load_windows(data: str, domains: Sequence[str] | None = None, items: Sequence[str] = ()) -> Loaded:
     """Load windows.
 
     Args:
         data: `movielens_small`, a folder in one of the `LAYOUTS` ("./movielens_small" for a folder of that name), or a
             data set on the hub in one of them; or several of these, separated by commas.
         domains: The domains to keep, by id or name of the published folder; all by default.
+        items: Tables of items whose categories are joined to the windows (see `join_items`).
 
     Raises:
-        UserError: The folder does not exist, its layout is unknown, a file in it is bad, a domain is missing, or a user
-            occurs twice.
+        UserError: The folder does not exist, its layout is unknown, a file in it is bad, a domain is missing, a user
+            occurs twice, or a table names no item.
     """
     sources = [data] if Path(data).is_dir() else [part.strip() for part in data.split(",") if part.strip()]
     found = [_load(source, domains or ()) for source in sources or [data]]
@@ -92,10 +94,11 @@ def load_windows(data: str, domains: Sequence[str] | None = None) -> Loaded:
     _check_no_user_twice(loaded)
     windows = _sorted([part.windows for part in loaded])
     windows = windows.filter(pc.is_in(windows["domain"], pa.array(sorted(wanted), pa.string()))).combine_chunks()
+    windows, joined = join_items(windows, items)
     return Loaded(
         windows,
         {name: own[name] for name in sorted(own) if name in wanted},
-        [note for part in loaded for note in part.notes],
+        [*(note for part in loaded for note in part.notes), *joined],
         ", ".join(part.source for part in loaded),
     )
 

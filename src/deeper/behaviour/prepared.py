@@ -71,7 +71,7 @@ def _check(windows: pa.Table) -> None:
     if windows.num_rows and not size:
         raise ValueError("the windows are not all of one size")
     items = pc.list_flatten(windows["items"])
-    for name in ("item", "title", "rating"):
+    for name in ("item", "title", "categories", "rating"):
         if pc.struct_field(items, name).null_count:
             raise ValueError(f"a window has an item without {name}")
     domains = np.repeat(strings(windows, "domain"), size or 0)

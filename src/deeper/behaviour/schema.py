@@ -4,12 +4,16 @@ import pyarrow as pa
 
 TIME = pa.timestamp("us", tz="UTC")
 
+CATEGORIES = pa.list_(pa.field("element", pa.string(), nullable=False))
+"""The categories of an item, cleaned by `behaviour.categories`; an empty list if none is known, never null."""
+
 BEHAVIOUR = pa.schema(
     [
         pa.field("user", pa.string(), nullable=False),
         pa.field("domain", pa.string(), nullable=False),
         pa.field("item", pa.string(), nullable=False),
         pa.field("title", pa.string(), nullable=False),
+        pa.field("categories", CATEGORIES, nullable=False),
         pa.field("rating", pa.float32(), nullable=False),
         pa.field("time", TIME),
         pa.field("position", pa.int32(), nullable=False),
@@ -21,6 +25,7 @@ ITEM = pa.struct(
     [
         pa.field("item", pa.string(), nullable=False),
         pa.field("title", pa.string(), nullable=False),
+        pa.field("categories", CATEGORIES, nullable=False),
         pa.field("rating", pa.float32(), nullable=False),
         pa.field("time", TIME),
     ]

@@ -7,6 +7,7 @@ import click
 
 from deeper.cli.evaluate import CONFIG
 from deeper.cli.options.from_settings import given, settings_options
+from deeper.errors import printable
 from deeper.prepare.settings import PrepareSettings
 
 
@@ -105,7 +106,8 @@ def command(
 
 
 def _print_counts(report: dict[str, Any]) -> None:
-    ratings, sampled = report["ratings"], report["sampled"]
+    ratings, sampled, categories = report["ratings"], report["sampled"], report["categories"]
+    dropped = ", ".join(map(printable, categories["dropped"]))
     click.echo(
         f"{report['lines']:,} lines: {report['rejected']:,} bad, {ratings['repeats']:,} repeats merged "
         f"({ratings['exact_repeats']:,} exact), "
@@ -114,5 +116,7 @@ def _print_counts(report: dict[str, Any]) -> None:
         f"{sampled['train']:,} train, {sampled['eval']:,} eval (wanted {report['wanted']['train']:,} and "
         f"{report['wanted']['eval']:,}).\n"
         f"{report['tables']['behaviour']:,} ratings, {report['tables']['windows']:,} windows, "
-        f"{report['tables']['contexts']:,} contexts."
+        f"{report['tables']['contexts']:,} contexts.\n"
+        f"{categories['items']:,} items have categories, {categories['categories']:,} in all"
+        + (f"; left out, since nearly all items have them: {dropped}." if dropped else ".")
     )

@@ -60,7 +60,8 @@ def inspect(folder: Path, memory_gib: float = 2.0) -> dict[str, Any]:
                 raise UserError(f"there is no column {', '.join(missing)}", where=str(path), do="see docs/data.md")
             item = "coalesce(item, title)" if "item" in columns else "title"
             domain = "coalesce(domain, '')" if "domain" in columns else "''"
-            values = f"user, title, rating, time, {item} AS item, {domain} AS domain"
+            has = "coalesce(CAST(categories AS VARCHAR), '') NOT IN ('', '[]')" if "categories" in columns else "false"
+            values = f"user, title, rating, time, {item} AS item, {domain} AS domain, {has} AS has_categories"
             con.execute(f"CREATE VIEW rows AS SELECT {values} FROM everything")
             con.execute(f"CREATE VIEW items AS SELECT * FROM rows WHERE {COMPLETE_ROW_SQL}")
             names = [row[0] for row in con.execute("SELECT DISTINCT domain FROM items ORDER BY 1").fetchall()]
@@ -90,6 +91,9 @@ def _domain(con: duckdb.DuckDBPyConnection, name: str) -> dict[str, Any]:
     ).fetchall()[0]
     heads = ("ratings", "users", "items", "titles", "repeats", "ties in time", "users with one rating throughout")
     counts: dict[str, Any] = dict(zip(heads, map(int, row[:7]), strict=True))
+    with_categories = con.execute("SELECT count(DISTINCT item) FROM chosen WHERE has_categories").fetchall()
+    if with_categories[0][0]:
+        counts["items with categories"] = int(with_categories[0][0])
     lacking = con.execute(
         f"SELECT count(*) FROM rows WHERE domain = {quoted(name)} AND NOT ({COMPLETE_ROW_SQL})"
     ).fetchall()

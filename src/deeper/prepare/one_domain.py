@@ -32,6 +32,7 @@ from deeper.domains import BUILTIN
 from deeper.errors import UserError
 from deeper.prepare.clean_titles import write_titles
 from deeper.prepare.database import database, path_list
+from deeper.prepare.item_categories import write_categories
 from deeper.prepare.merge_buckets import MergeRule, merge_bucket
 from deeper.prepare.raw.blocks import file_fingerprint
 from deeper.prepare.raw.find import RawFiles, find_raw_files
@@ -159,7 +160,7 @@ class _Run:
         self._work.mkdir(parents=True, exist_ok=True)
         with self._bars, database(self._work / "spill", self._options.memory_gib) as con:
             staged, metas = self._stage(con)
-            titles, title_counts = self._work / "titles.parquet", Counter[str]()
+            titles, categories = self._work / "titles.parquet", self._work / "categories.parquet"
             title_counts = write_titles(con, metas, titles)
             counts, kept = self._merge(con, staged, titles)
             if counts["untitled"] and counts["untitled"] == counts["rows"] - counts["repeats"]:
@@ -170,7 +171,9 @@ class _Run:
                 )
             sampled = self._sample(con, kept, key)
             self._print(f"writing the tables of {sampled.num_rows} users")
-            tables = write_tables(con, kept, titles, sampled, self._domain.id, self._windows, self._folder.path)
+            name, separator = self._domain.id, self._raw.reader.category_separator
+            categorised = write_categories(con, metas, kept, sampled, name, separator, categories)
+            tables = write_tables(con, kept, titles, categories, sampled, name, self._windows, self._folder.path)
             bad = self._write_rejects(con, (*staged, *metas))
         splits = Counter(sampled["split"].to_pylist())
         return {
@@ -182,6 +185,7 @@ class _Run:
             "reasons": dict(Counter(line["reason"] for line in bad)),
             "ratings": dict(counts),
             "titles": dict(title_counts),
+            "categories": categorised,
             "sampled": {"train": splits["train"], "eval": splits["eval"]},
             "wanted": dict(zip(("train", "eval"), self._wanted(), strict=True)),
             "tables": tables,

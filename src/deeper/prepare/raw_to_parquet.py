@@ -2,7 +2,7 @@
 
     ratings-<hash>/bucket=<n>/*.parquet     user, item, rating, time, line
     ratings-<hash>/bucket=-1/*.parquet      line, reason
-    meta-<hash>/*.parquet                   item, title, line
+    meta-<hash>/*.parquet                   item, title, raw categories, line
 
 All ratings of a user are in one bucket, so later steps need memory for one bucket only. The hash covers everything that
 shapes the content: the file, the query, the reader, and the code that reads. A folder that exists is complete.
@@ -95,7 +95,7 @@ def stage_ratings(staging: Staging, path: str, reader: Reader, domain: Domain, b
 
 
 def stage_meta(staging: Staging, path: str, reader: Reader) -> StagedFile:
-    """Read the raw titles of items from a meta file.
+    """Read the raw titles and categories of items from a meta file.
 
     Args:
         staging: The database, the folder and the progress.
@@ -108,7 +108,7 @@ def stage_meta(staging: Staging, path: str, reader: Reader) -> StagedFile:
     values = _values_sql(reader.meta_record_format, reader.meta)
     query = f"""
         SELECT CASE WHEN coalesce(trim(item), '') = '' THEN {REJECTED_BUCKET} ELSE 0 END AS bucket,
-            trim(item) AS item, title, line,
+            trim(item) AS item, title, [{", ".join(reader.meta.optional)}]::VARCHAR[] AS categories, line,
             CASE WHEN item IS NULL AND title IS NULL THEN {quoted(reasons.UNREADABLE)}
                  WHEN coalesce(trim(item), '') = '' THEN {quoted(reasons.NO_ITEM)} END AS reason
         FROM ({values})"""
@@ -127,11 +127,11 @@ def rejected_lines(con: duckdb.DuckDBPyConnection, staged: StagedFile) -> list[d
 def _values_sql(record_format: RecordFormat, fields: Fields) -> str:
     """SQL for the line and the text of each wanted value of each record."""
     if record_format == "csv":
-        columns = ", ".join(f'"{name}" AS {_sql_name(name)}' for name in fields.names)
+        columns = ", ".join(f'"{name}" AS {_sql_name(name)}' for name in fields.all_names)
         return f"SELECT line, {columns} FROM records"
-    keys = [key for keys in fields.names.values() for key in keys]
+    keys = [key for keys in fields.all_names.values() for key in keys]
     columns = list[str]()
-    for name, choices in fields.names.items():
+    for name, choices in fields.all_names.items():
         # An empty text must stay distinct from a missing one: only a record without any value is unreadable.
         found = [f"nullif(v.{key}, '')" for key in choices]
         empty = [f"v.{key}" for key in choices]

@@ -18,7 +18,9 @@ class PrepareSettings(RunSettings):
     ratings: tuple[str, ...] = Field(
         default=(), description="Ratings files to read instead of searching the raw folder for them."
     )
-    meta: tuple[str, ...] = Field(default=(), description="Files with the titles, instead of searching for them.")
+    meta: tuple[str, ...] = Field(
+        default=(), description="Files with titles and categories, instead of searching for them."
+    )
     format: str = Field(
         default="",
         description=f"Raw format, if the first lines do not show it: {', '.join(READERS)}.",

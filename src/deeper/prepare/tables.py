@@ -31,8 +31,8 @@ CONTEXTS = pa.schema(
 
 
 def write_tables(
-    con: duckdb.DuckDBPyConnection, kept: list[Path], titles: Path, sampled: pa.Table, domain: str, count: int,
-    out: Path,
+    con: duckdb.DuckDBPyConnection, kept: list[Path], titles: Path, categories: Path, sampled: pa.Table, domain: str,
+    count: int, out: Path,
 ) -> dict[str, int]:  # fmt: skip
     """Write behaviour.parquet, windows.parquet and contexts.parquet.
 
@@ -42,6 +42,7 @@ def write_tables(
         con: The database.
         kept: The files that `merge_bucket` wrote.
         titles: The file of clean titles.
+        categories: The file of the items' categories.
         sampled: A `SAMPLED_USERS` table.
         domain: The domain's id.
         count: Windows of a user.
@@ -53,9 +54,10 @@ def write_tables(
     con.register("sampled", sampled)
     query = f"""
         SELECT c.user AS user, {quoted(domain)} AS domain, e.item, coalesce(t.title, {quoted(UNTITLED)}) AS title,
-               e.rating, e.time
+               coalesce(k.categories, []) AS categories, e.rating, e.time
         FROM read_parquet({path_list(kept)}) e JOIN sampled c ON e.user = c.raw
         LEFT JOIN read_parquet({quoted(str(titles))}) t ON e.item = t.item
+        LEFT JOIN read_parquet({quoted(str(categories))}) k ON e.item = k.item
         ORDER BY c.user, e.time, md5(e.user || chr(0) || e.item)"""
     split = dict(zip(strings(sampled, "user"), strings(sampled, "split"), strict=True))
     rows = {"behaviour": 0, "windows": 0, "contexts": 0}

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
+from deeper.behaviour.categories import find_separator, parse_categories
 from deeper.behaviour.own.handed import Frame, rows_of
 from deeper.behaviour.own.values import parse_item, parse_rating, parse_text, parse_time
 from deeper.behaviour.repeats import is_repeat
@@ -17,7 +18,7 @@ from deeper.domains import Domain
 from deeper.errors import UserError
 
 Row = dict[str, Any]
-"""A row of `behaviour.schema.ITEM`: item, title, rating, time."""
+"""A row of `behaviour.schema.ITEM`: item, title, categories, rating, time."""
 
 
 @dataclass(frozen=True)
@@ -29,12 +30,14 @@ class Event:
         rating: A value of the domain's scale, or one that means "no rating".
         time: A datetime, text, or a Unix time, as in a ratings file. Without a zone it is UTC.
         item: The item's id; the title if empty.
+        categories: The item's categories; or one text of them, separated by |, ; or a comma.
     """
 
     title: str
     rating: float
     time: datetime | str | float
     item: str = ""
+    categories: Sequence[str] | str = ()
 
 
 Events = Iterable[Event | Mapping[str, Any]] | Frame
@@ -164,4 +167,6 @@ def _parse(event: Event | Mapping[str, Any], domain: Domain, where: str) -> Row:
         item = parse_item(values.get(name), title)
     except ValueError as error:
         raise UserError(f"the {name} {error}", where=where, do="correct the event, or leave it out") from error
-    return {"item": item, "title": title, "rating": rating, "time": time}
+    categories = values.get("categories")
+    known = parse_categories(categories, find_separator([categories]))
+    return {"item": item, "title": title, "categories": known, "rating": rating, "time": time}

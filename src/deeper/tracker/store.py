@@ -14,6 +14,7 @@ from pathlib import Path
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from deeper.behaviour.schema import BEHAVIOUR, CATEGORIES
 from deeper.domains import Domain
 from deeper.engine import Engine
 from deeper.errors import UserError
@@ -25,8 +26,10 @@ from deeper.tracker.settings import GIVEN, TrackerSettings
 from deeper.tracker.tracked_user import SCHEMAS
 
 STATE_FILE = "tracker.json"
-LAYOUT = 1
+LAYOUT = 2
 """Raise it when a saved tracker cannot be read by older code; it is stored in `tracker.json`."""
+WITHOUT_CATEGORIES = 1
+"""The layout before behaviour had categories; it is still read."""
 Tables = dict[str, pa.Table]
 """Tables by the names in `tracked_user.SCHEMAS`."""
 
@@ -100,14 +103,21 @@ class Store:
         except (OSError, ValidationError) as error:
             do = "restore the folder from a backup"
             raise UserError(f"the file is damaged ({error})", where=str(path), do=do) from error
-        if state.layout != LAYOUT:
+        if state.layout not in (WITHOUT_CATEGORIES, LAYOUT):
             do = "use the version of deeper that saved it"
             raise UserError(f"the tracker was saved in layout {state.layout}", where=str(path), do=do)
         self._sweep(state.generation)
+        schemas = dict(SCHEMAS)
+        place = BEHAVIOUR.get_field_index("categories")
+        if state.layout == WITHOUT_CATEGORIES:
+            schemas["behaviour"] = BEHAVIOUR.remove(place)
         tables = {
             name: self._folder.read_table(f"{state.generation:06d}/{name}.parquet", schema)
-            for name, schema in SCHEMAS.items()
+            for name, schema in schemas.items()
         }
+        if state.layout == WITHOUT_CATEGORIES:
+            none = pa.array([[]] * tables["behaviour"].num_rows, CATEGORIES)
+            tables["behaviour"] = tables["behaviour"].add_column(place, BEHAVIOUR.field(place), none)
         return state, tables
 
     def close(self) -> None:

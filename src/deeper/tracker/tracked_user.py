@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 
 from deeper.behaviour.recipe import RECIPE
-from deeper.behaviour.schema import BEHAVIOUR, TIME
+from deeper.behaviour.schema import BEHAVIOUR, ITEM, TIME
 from deeper.persona.schema import PERSONA, PREDICTION
 
 Row = dict[str, Any]
@@ -108,7 +108,7 @@ def from_tables(tables: Mapping[str, pa.Table]) -> dict[str, TrackedUser]:
     users: dict[str, TrackedUser] = {}
     for row in tables["behaviour"].to_pylist():
         tracked = users.setdefault(row["user"], TrackedUser(row["user"]))
-        tracked.events.append({name: row[name] for name in ("item", "title", "rating", "time")})
+        tracked.events.append({name: row[name] for name in ITEM.names})
     for row in tables["versions"].to_pylist():
         users[row["user"]].versions.append(row)
     for row in tables["predictions"].to_pylist():

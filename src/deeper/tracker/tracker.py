@@ -124,8 +124,8 @@ class PersonaTracker:
 
         Args:
             user: The user's id.
-            events: `Event` objects, mappings with title, rating, time and optionally item, a data frame or an Arrow
-                table; in any order. None may be earlier than the last full window. Exact repeats are left out.
+            events: `Event` objects, mappings with their fields, a data frame or an Arrow table; in any order. None may
+                be earlier than the last full window. Exact repeats are left out.
 
         Raises:
             UserError: An event cannot be read or is too early; then nothing of the call is kept. Or an engine cannot
@@ -180,7 +180,7 @@ class PersonaTracker:
         Raises:
             UserError: The tracker does not know the user.
         """
-        return [Event(**event) for event in self._known(user).events]
+        return [Event(**{**event, "categories": tuple(event["categories"])}) for event in self._known(user).events]
 
     def predict(self, user: str, titles: Sequence[str]) -> Prediction:
         """Predict ratings from a user's current persona, or from an empty one if there is none yet.

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 
 from deeper.errors import UserError, choose_from
 
-FIELDS = ("user", "title", "rating", "time", "item")
+FIELDS = ("user", "title", "rating", "time", "item", "categories")
 """Fields of a rating. Without `user`, one person gave all ratings; without `item` (an id), the title identifies the
-item; without `time`, rows are in time order."""
+item; without `time`, rows are in time order; without `categories`, none are known."""
 REQUIRED = ("user", "title", "rating")
 """Fields that the file or the user has to settle. The user alone can settle that there is no column for `user`."""
 NO_NOUN = "item"
@@ -48,6 +48,12 @@ COLUMN_NAMES: Mapping[str, Sequence[Sequence[str]]] = {
         ("itemid", "movieid", "filmid", "bookid", "productid", "recipeid", "songid", "trackid", "gameid", "placeid"),
         ("parentasin", "asin", "isbn", "isbn13", "gmapid", "businessid", "iid"),
     ),
+    # One name a group: if a file has several of them, the first one is read.
+    "categories": tuple((name,) for name in (
+        "categories", "category", "genres", "genre", "cuisines", "cuisine", "tags", "tag", "itemcategories",
+        "itemcategory", "maincategory", "primarycategory", "productcategory", "styles", "style", "topics", "topic",
+        "subjects", "subject", "beertype", "winetype",
+    )),
 }  # fmt: skip
 """Common names of each field's column, without case and punctuation; names in earlier groups are preferred.
 
@@ -93,7 +99,9 @@ def find_columns(
         raise UserError(f"there is no field {', '.join(unknown)}", where="columns", do=choose_from(FIELDS, *unknown))
     if empty := [name for name in ("title", "rating") if given.get(name) == ""]:
         raise UserError(
-            f"the {empty[0]} needs a column", where="columns", do="only user=, time= and item= may be left empty"
+            f"the {empty[0]} needs a column",
+            where="columns",
+            do="only user=, time=, item= and categories= may be left empty",
         )
     if absent := [name for name in given.values() if name and name not in header]:
         raise UserError(
@@ -109,7 +117,7 @@ def find_columns(
     for name in FIELDS:
         if name not in given:
             taken = {*of.values(), *(rejected or {}).get(name, ())}
-            found = _candidates(name, [column for column in header if column and column not in taken], noun)
+            found = candidates(name, [column for column in header if column and column not in taken], noun)
             if len(found) == 1:
                 of[name] = found[0]
             elif found or name in REQUIRED:
@@ -156,12 +164,20 @@ def check_clear(columns: Columns, where: str, header: Sequence[str]) -> None:
     raise UserError("; ".join(problems), where=where, do=f"give --columns {flag} (found: {listed(header)}){one}")
 
 
-def _candidates(name: str, columns: Sequence[str], noun: str) -> list[str]:
-    """The columns with a name of the field's first group that has any."""
+def candidates(name: str, columns: Sequence[str], noun: str = NO_NOUN) -> list[str]:
+    """Return the columns that may hold a field: those with a name of the first group that has any.
+
+    Args:
+        name: The field.
+        columns: The names of columns.
+        noun: What an item is called.
+    """
     by_letters = [(column, letters(column)) for column in columns]
     groups = COLUMN_NAMES[name]
     if name == "title" and noun != NO_NOUN:
         groups = ([letters(f"{noun} {word}") for word in ("title", "name")], [letters(noun)], *groups)
+    if name == "categories" and noun != NO_NOUN:
+        groups = (*groups, *([letters(f"{noun} {word}")] for group in groups for word in group))
     for group in groups:
         if found := [column for column, word in by_letters if word and word in group]:
             return found

@@ -1,6 +1,6 @@
 """Read a folder of the user's behaviour: `behaviour.csv` or `behaviour.parquet`, and optionally `domain.toml`.
 
-    behaviour.csv       columns user, title, rating, time and optionally item, domain, position
+    behaviour.csv       columns user, title, rating, time and optionally item, categories, domain, position
     behaviour.parquet   the same columns
     domain.toml         the domain: id, name, item_noun, scale = [minimum, maximum, step]
 
@@ -36,7 +36,7 @@ from deeper.errors import UserError, choose_from
 FILES = ("behaviour.csv", "behaviour.parquet")
 DOMAIN_FILE = "domain.toml"
 REQUIRED = ("user", "title", "rating", "time")
-OPTIONAL = ("item", "position")
+OPTIONAL = ("item", "categories", "position")
 
 
 @dataclass(frozen=True)

@@ -58,7 +58,7 @@ class RatingsSummary:
         path: The file.
         format: Its format, in words.
         columns: The column of each field. Without `user`, one person gave all ratings.
-        first: The first ratings as they were understood: user, title, rating, and time if there is one.
+        first: The first ratings as they were understood: user, title, categories, rating, and time if there is one.
         scale_origin: Where the scale comes from, in words.
         rows: Rows read, including bad ones and those without a rating.
         unrated: Rows without a rating, by how the file says so ("blank", "0").
@@ -76,7 +76,7 @@ class RatingsSummary:
     path: Path
     format: str
     columns: Mapping[str, str]
-    first: Sequence[tuple[str, str, float, datetime | None]]
+    first: Sequence[tuple[str, str, Sequence[str], float, datetime | None]]
     scale_origin: str
     rows: int
     unrated: Mapping[str, int]
@@ -171,6 +171,9 @@ def read_ratings(
         long_enough=len(users),
     )
     notes = [*_one_person(found, given, export), *_notes(summary, short, source.columns, "time" in given)]
+    if "categories" not in found.of:
+        how = "set a column with --columns categories=COLUMN"
+        notes += [f"{reason} ({how})" for reason in found.rejected.get("categories", ())]
     return OwnRatings(windows, domain, [*notes, *events.notes()], summary)
 
 
@@ -201,7 +204,7 @@ def _summary(source: OwnTable, events: Events, domain: Domain) -> RatingsSummary
         path=source.path,
         format=source.format,
         columns={},
-        first=[(row["user"], row["title"], row["rating"], row["time"]) for row in head],
+        first=[tuple(row[name] for name in ("user", "title", "categories", "rating", "time")) for row in head],
         scale_origin="",
         rows=events.rows,
         unrated=events.unrated,

@@ -4,16 +4,20 @@ Rows without a rating are no bad rows: they are left out and counted apart.
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 import pyarrow as pa
 
+from deeper.behaviour.categories import find_separator, parse_categories, without_near_universal
+from deeper.behaviour.own.columns import listed
 from deeper.behaviour.own.moments.times import time_parser
 from deeper.behaviour.own.table import OwnTable
 from deeper.behaviour.own.text_rows import Unreadable
 from deeper.behaviour.own.values import BadValue, parse_item, parse_position, parse_rating, parse_text
+from deeper.behaviour.recipe import RECIPE
 from deeper.behaviour.repeats import is_repeat
 from deeper.behaviour.schema import BEHAVIOUR
 from deeper.behaviour.titles import clean_title, has_title
@@ -21,6 +25,8 @@ from deeper.domains import Domain
 from deeper.errors import UserError
 
 CHUNK_EVENTS = 1 << 16
+SEPARATOR_ROWS = 20_000
+"""Rows in which the separator of categories is looked for."""
 
 ONE_PERSON = "me"
 """The user of a file without a column for the user."""
@@ -65,6 +71,7 @@ class Events:
         untitled: Titles that are only "Unknown".
         between: Ratings between the scale's values.
         repeated: Exact repeats of an earlier row, merged into it.
+        universal: Categories that were dropped because nearly all items have them.
     """
 
     table: pa.Table
@@ -74,6 +81,7 @@ class Events:
     untitled: int
     between: int
     repeated: int
+    universal: Sequence[str]
 
     def notes(self) -> list[str]:
         """Return what was left out or mended, or is odd, in words with counts."""
@@ -85,7 +93,15 @@ class Events:
             'titles that are only "Unknown"': self.untitled,
             "ratings between the scale's values, kept as they are": self.between,
         }
-        return [f"{words}: {count}" for words, count in counts.items() if count]
+        notes = [f"{words}: {count}" for words, count in counts.items() if count]
+        return [*notes, universal_note(self.universal)] if self.universal else notes
+
+
+def universal_note(dropped: Sequence[str]) -> str:
+    """Return the note on categories that `without_near_universal` dropped."""
+    return f"categories left out because more than {RECIPE.max_category_share:.0%} of the items have them: " + listed(
+        dropped
+    )
 
 
 @dataclass
@@ -126,8 +142,8 @@ def read_events(
 
     Args:
         source: The file.
-        columns: The column of each field: title, rating, and perhaps user, time, item, position. Without `user`, one
-            person gave all ratings. Without `time`, the rows are in time order.
+        columns: The column of each field: title, rating, and perhaps user, time, item, categories, position. Without
+            `user`, one person gave all ratings. Without `time`, the rows are in time order.
         domain_of: Returns the domain of a row.
         on_bad_row: Called with each bad row. It may raise to stop the reading; otherwise the row is left out.
         unrated_mark: Called with each rating. Returns how it says that the item is not rated; empty if it is rated.
@@ -140,6 +156,7 @@ def read_events(
     has_position = is_ordered or "position" in columns
     events = _EventTable([name for name in BEHAVIOUR.names if name != "position" or has_position])
     parse_time = None if is_ordered else time_parser(source, columns["time"])
+    categories_of = category_parser(source, columns["categories"]) if "categories" in columns else None
     rows = cleaned = untitled = between = 0
     unrated = Counter[str]()
     used = list(dict.fromkeys(name for name in (*columns.values(), "domain") if name in source.columns))
@@ -172,7 +189,8 @@ def read_events(
         cleaned += title != text
         untitled += not has_title(title)
         between += domain.between and not (rating in domain.unrated or domain.scale.contains(rating))
-        event = (user, domain.id, item, title, rating, time)
+        categories = categories_of(row) if categories_of else []
+        event = (user, domain.id, item, title, categories, rating, time)
         events.add((*event, position) if has_position else event)
     table = events.table()
     if not table.num_rows:
@@ -182,4 +200,13 @@ def read_events(
     repeats = is_repeat(table)
     if repeats.any():
         table = table.filter(pa.array(~repeats)).combine_chunks()
-    return Events(table, rows, dict(unrated.most_common()), cleaned, untitled, between, int(repeats.sum()))
+    table, universal = without_near_universal(table)
+    marks = dict(unrated.most_common())
+    return Events(table, rows, marks, cleaned, untitled, between, int(repeats.sum()), universal)
+
+
+def category_parser(source: OwnTable, column: str) -> Callable[[Mapping[str, Any]], list[str]]:
+    """Return a function that reads the categories of a row; the column's first rows show their separator."""
+    first = islice(source.rows([column]), SEPARATOR_ROWS)
+    separator = find_separator(row[column] for _, row in first if not isinstance(row, Unreadable))
+    return lambda row: parse_categories(row[column], separator)

@@ -6,7 +6,8 @@ They test the evaluation itself. In window k, a rating is the value of the scale
 
 where taste is +spread for liked kinds, −spread for disliked kinds and 0 for others, and the noise is Gaussian. A user's
 taste may also turn: from window `turn` on, one of the liked kinds is no longer liked. The title names the kind ("The
-Silent Harbour: A Mystery"), so a predictor can use it. The planted taste is stored beside the behaviour.
+Silent Harbour: A Mystery") and is the item's category, so a predictor can use it. The planted taste is stored beside
+the behaviour.
 """
 
 from collections.abc import Mapping
@@ -128,6 +129,7 @@ def plant_users(
                 "domain": domain.id,
                 "item": f"item-{item:05d}",
                 "title": _title(item),
+                "categories": [KINDS[item % len(KINDS)]],
                 "rating": rating,
                 "time": time.replace(microsecond=0),
                 "position": position,

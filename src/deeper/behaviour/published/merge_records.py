@@ -265,5 +265,5 @@ def _rows(
             counts["repeated_titles"] += is_known and title in seen
             counts["unrated"] += rating in domain.unrated
             seen.add(title)
-            items.append({"item": title, "title": title, "rating": float(rating), "time": None})
+            items.append({"item": title, "title": title, "categories": [], "rating": float(rating), "time": None})
         yield {"user": key[1], "domain": key[0], "split": split, "k": k, "items": items}

@@ -11,6 +11,7 @@ from deeper.storage.settings import RunSettings
 
 METAVARS = {
     "columns": "FIELD=COLUMN,…",
+    "items": "FILE,…",
     "meta": "FILE,…",
     "parts": "PART,…",
     "personas": "FILE,…",

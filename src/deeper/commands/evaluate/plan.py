@@ -7,6 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from deeper.behaviour.join_items import join_items
 from deeper.behaviour.load import Loaded, load_windows
 from deeper.behaviour.own.handed import as_table, table_digest
 from deeper.behaviour.own.ratings_file import RatingsSummary, read_ratings
@@ -112,7 +113,7 @@ def make_plan(settings: Settings, ratings: Any = None) -> RunPlan:
 
 def _load(settings: Settings, ratings: pa.Table | None) -> tuple[Loaded, RatingsSummary | None]:
     if not settings.ratings:
-        return load_windows(settings.data, settings.domains or None), None
+        return load_windows(settings.data, settings.domains or None, settings.items), None
     given = Path(settings.ratings) if ratings is None else ratings
     own = read_ratings(given, settings.item, settings.scale, settings.columns, settings.encoding, settings.unrated)
     if unknown := [name for name in settings.domains if name != own.domain.id]:
@@ -121,7 +122,8 @@ def _load(settings: Settings, ratings: pa.Table | None) -> tuple[Loaded, Ratings
             where="domains",
             do=f"use {own.domain.id} or leave it out",
         )
-    return Loaded(own.windows, {own.domain.id: own.domain}, own.notes, settings.ratings), own.summary
+    windows, joined = join_items(own.windows, settings.items)
+    return Loaded(windows, {own.domain.id: own.domain}, [*own.notes, *joined], settings.ratings), own.summary
 
 
 def _trained_on(engine: str, adapter: str) -> frozenset[str]:

@@ -10,6 +10,7 @@ from deeper.commands.execution.shared_settings import (
     SHIPPED_TOKENS,
     Data,
     Domains,
+    Items,
     MaxPersonaTokens,
     ModelPrecision,
     OwnUpdaters,
@@ -48,7 +49,7 @@ class Settings(RunSettings):
     ratings: str = Field(
         default="",
         description="Your own ratings in one file, in place of data: CSV, TSV, JSON or Parquet, optionally "
-        "gzipped. One rating per row: user, title, rating, and optionally time.",
+        "gzipped. One rating per row: user, title, rating, and optionally time, item and categories.",
     )
     item: str = Field(default="item", description="With ratings: what an item is called, such as movie.")
     scale: str = Field(
@@ -58,9 +59,10 @@ class Settings(RunSettings):
     )
     columns: tuple[str, ...] = Field(
         default=(),
-        description="With ratings: which columns hold user, title, rating, time and item, where their names do not "
-        "tell: user=reviewerID,title=name. user= (empty) means that one person gave all ratings; time= (empty) uses "
-        "the order of the rows, oldest first. Without a header, columns have numbers: user=1,title=2.",
+        description="With ratings: which columns hold user, title, rating, time, item and categories, where their "
+        "names do not tell: user=reviewerID,title=name,categories=cuisine. user= (empty) means that one person gave "
+        "all ratings; time= (empty) uses the order of the rows, oldest first. Without a header, columns have numbers: "
+        "user=1,title=2.",
     )
     unrated: tuple[FiniteFloat, ...] = Field(
         default=(),
@@ -72,6 +74,7 @@ class Settings(RunSettings):
         description="With ratings: the encoding of a text file, such as cp1252 or utf-16-le. Without it, UTF-8 or what "
         "the file's byte order mark says.",
     )
+    items: Items = ()
     domains: Domains = ()
     split: Literal["eval", "validation", "all"] = Field(
         default="eval",

@@ -18,6 +18,13 @@ Data = Annotated[
     ),
 ]
 Domains = Annotated[tuple[str, ...], Field(description="Domains, by id. All that the data has by default.")]
+Items = Annotated[
+    tuple[str, ...],
+    Field(
+        description="Tables of items to join to the data: in each row an id or a title, and the item's categories, as "
+        "in MovieLens's movies.csv (movieId,title,genres). CSV, JSON or Parquet."
+    ),
+]
 TrainUsers = Annotated[int, Field(ge=1, description="Maximum number of train users per domain.")]
 PolicyEngine = Annotated[
     str,

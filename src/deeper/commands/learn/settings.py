@@ -48,6 +48,7 @@ class LearnSettings(RunSettings):
     command: ClassVar[str] = "learn"
 
     data: str = _same(SampleSettings, "data")
+    items: tuple[str, ...] = _same(SampleSettings, "items")
     domains: tuple[str, ...] = _same(SampleSettings, "domains")
     parts: tuple[str, ...] = _same(SampleSettings, "parts")
     users: int = _same(SampleSettings, "users", "At most this many train users of each domain to learn from.")

@@ -71,7 +71,7 @@ def sample_directions(
     if any(map(needs_short_term, updater.values())):
         do = "sample with an updater that needs no short-term persona"
         raise UserError("a context holds no persona of one window alone", where=settings.updater, do=do)
-    loaded = load_windows(settings.data, settings.domains or None)
+    loaded = load_windows(settings.data, settings.domains or None, settings.items)
     windows = choose_users(loaded.windows, settings.parts, settings.users)
     if not windows:
         raise UserError(

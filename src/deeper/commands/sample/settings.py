@@ -8,6 +8,7 @@ from deeper.commands.evaluate.settings import is_calibrated
 from deeper.commands.execution.shared_settings import (
     Data,
     Domains,
+    Items,
     MaxPersonaTokens,
     ModelPrecision,
     OwnUpdater,
@@ -33,6 +34,7 @@ class SampleSettings(RunSettings):
     command: ClassVar[str] = "sample"
 
     data: Data = "movielens_small"
+    items: Items = ()
     domains: Domains = ()
     parts: tuple[str, ...] = Field(
         default=("b", "validation"),

@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 
 from deeper.commands.execution.shared_settings import (
     Domains,
+    Items,
     MaxPersonaTokens,
     PromptFolder,
     Seed,
@@ -104,6 +105,7 @@ class BehaviourTrainingSettings(TrainingSettings):
         default=("movielens_small",),
         description="Behaviour to learn from: movielens_small (bundled), or folders as for deeper evaluate.",
     )
+    items: Items = ()
     domains: Domains = ()
     users: TrainUsers = 100_000
     validation_users: int = Field(default=16, ge=1, description="Maximum number of validation users per domain.")

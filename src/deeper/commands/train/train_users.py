@@ -41,7 +41,7 @@ def users_of(settings: BehaviourTrainingSettings) -> Users:
     Raises:
         UserError: The data cannot be read, holds no train users or no validation users, or a user is in two splits.
     """
-    loaded = load_windows(",".join(settings.data), settings.domains)
+    loaded = load_windows(",".join(settings.data), settings.domains, settings.items)
     windows: dict[tuple[str, str], list[Any]] = {}
     for row in loaded.windows.to_pylist():
         if row["split"] == "train":

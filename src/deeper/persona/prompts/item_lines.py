@@ -15,7 +15,7 @@ MEDIAN_HEAD = "in the middle"
 
 
 Item = Mapping[str, Any]
-"""One row of `behaviour.schema.ITEM`: item, title, rating, time."""
+"""One row of `behaviour.schema.ITEM`: item, title, categories, rating, time."""
 
 
 def quote(title: str) -> str:

@@ -1,4 +1,4 @@
-"""The reader of a raw format: where a rating and a title stand in the records of its files."""
+"""The reader of a raw format: where ratings, titles and categories stand in the records of its files."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,11 +18,18 @@ class Fields:
 
     Attributes:
         names: For each value, the keys (JSON) or columns (CSV) that may hold it; the first one present is used.
+        optional: The same for values that a file may lack.
         columns: All columns of a CSV file without a header; empty if the first record names the columns.
     """
 
     names: Mapping[str, tuple[str, ...]]
     columns: tuple[str, ...] = ()
+    optional: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+
+    @property
+    def all_names(self) -> Mapping[str, tuple[str, ...]]:
+        """All values, the optional ones last."""
+        return {**self.names, **self.optional}
 
 
 @dataclass(frozen=True)
@@ -34,7 +41,8 @@ class Reader:
         record_format: How the records of the ratings file are written.
         ratings: Where `user`, `item`, `rating` and `time` stand.
         meta_record_format: How the records of the meta file are written.
-        meta: Where `item` and `title` stand in the meta file.
+        meta: Where `item` and `title` stand in the meta file; all its optional values are categories.
+        category_separator: What stands between the categories of one text; empty if lists hold them.
         time_sql: SQL that turns the text {time} into a UTC timestamp, or NULL if the text is not a time.
         rating_files: Patterns of the ratings files' names; {} stands for the domain's category.
         meta_files: Patterns of the meta files' names.
@@ -52,3 +60,4 @@ class Reader:
     identifying_keys: tuple[str, ...] = ()
     id_patterns: Mapping[str, str] = field(default_factory=dict[str, str])
     meta_record_format: RecordFormat = "json"
+    category_separator: str = ""

@@ -45,7 +45,7 @@ def read_records(
     """
     if record_format == "json":
         return pa.RecordBatchReader.from_batches(JSON_LINE_SCHEMA, _reported(_json(path), failures, on_records))
-    schema = pa.schema([pa.field("line", pa.int64()), *(pa.field(name, pa.string()) for name in fields.names)])
+    schema = pa.schema([pa.field("line", pa.int64()), *(pa.field(name, pa.string()) for name in fields.all_names)])
     return pa.RecordBatchReader.from_batches(schema, _reported(_csv(path, fields, schema), failures, on_records))
 
 
@@ -90,9 +90,18 @@ def _csv(path: str, fields: Fields, schema: pa.Schema) -> Iterator[pa.RecordBatc
         skipped = 0
         if not columns:
             columns, skipped = _header(block, path)
-        wanted = [_first_present(names, columns, path) for names in fields.names.values()]
-        table = _parse_block(block, columns, wanted, skipped) or _parse_records(block, columns, wanted, skipped)
-        yield from table.rename_columns(schema.names).cast(schema).combine_chunks().to_batches()
+        wanted = {name: _first_present(names, columns, path) for name, names in fields.names.items()}
+        wanted |= {
+            name: next(known for known in names if known in columns)
+            for name, names in fields.optional.items()
+            if set(names) & set(columns)
+        }
+        places = list(wanted.values())
+        table = _parse_block(block, columns, places, skipped) or _parse_records(block, columns, places, skipped)
+        table = table.rename_columns(["line", *wanted])
+        for name in fields.optional.keys() - wanted.keys():
+            table = table.append_column(name, pa.nulls(table.num_rows, pa.string()))
+        yield from table.select(schema.names).cast(schema).combine_chunks().to_batches()
 
 
 def _header(block: Block, path: str) -> tuple[list[str], int]:

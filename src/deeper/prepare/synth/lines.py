@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc_typed
 
+from deeper.prepare.synth.made_categories import GROUP, NO_GENRES, brand_of, kinds_of, path_of
 from deeper.prepare.synth.rating_events import Ints
 
 pc: Any = pc_typed
@@ -154,29 +155,33 @@ def csv_line(*cells: str) -> str:
 
 def movie(item: str, title: str, number: int) -> str:
     """Return a row of movies.csv."""
-    return csv_line(item, title, "Drama|Comedy" if number % 3 else "(no genres listed)")
+    return csv_line(item, title, "|".join(kinds_of(number)) or NO_GENRES)
 
 
 def product_2018(item: str, title: str, number: int) -> str:
     """Return a line of Amazon 2018's meta file; the rank is a text or a list."""
     rank = ["1 in Books"] if number % 3 else "2 in Books"
-    return json.dumps({"category": ["A", "B"], "title": title, "rank": rank, "price": "$1", "asin": item}) + "\n"
+    row = {"category": path_of(number), "title": title, "brand": brand_of(number), "rank": rank, "asin": item}
+    return json.dumps(row) + "\n"
 
 
 def product_2023(item: str, title: str, number: int) -> str:
     """Return a line of Amazon 2023's meta file; the price may be null."""
     price = None if number % 3 else 9.5
-    return json.dumps({"main_category": "A", "title": title, "price": price, "parent_asin": item}) + "\n"
+    root, *path = path_of(number) or [None]
+    row = {"main_category": root, "title": title, "price": price, "store": brand_of(number) or None}
+    return json.dumps({**row, "categories": path, "parent_asin": item}) + "\n"
 
 
 def recipe(item: str, title: str, number: int) -> str:
     """Return a row of RAW_recipes.csv, of one or two lines."""
     text = "two lines\nof it" if number % 3 == 0 else "one line"
-    return csv_line(title, item, "55", "1", "2005-09-16", "['easy']", "[1.0]", "1", "['bake']", text, "['flour']", "1")
+    tags = str([GROUP, *map(str.lower, kinds_of(number))])
+    return csv_line(title, item, "55", "1", "2005-09-16", tags, "[1.0]", "1", "['bake']", text, "['flour']", "1")
 
 
 def place(item: str, title: str, number: int) -> str:
     """Return a line of Google Local's meta file; every tenth place has no address."""
-    name, category = title.partition(",")[0], ["Park"] if number % 3 else None
-    row = {"name": name, "address": title if number % 10 else None, "gmap_id": item, "category": category}
+    name, address = title.partition(",")[0], title if number % 10 else None
+    row = {"name": name, "address": address, "gmap_id": item, "category": kinds_of(number) or None}
     return json.dumps(row) + "\n"

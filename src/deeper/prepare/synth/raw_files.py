@@ -4,7 +4,7 @@
     OUT/truth/truth.json                counts of rows to find, reject, merge or mask, and of rows with a quirk; every
                                         bad line
     OUT/truth/users.parquet             each user's rows, and distinct items with and without a title
-    OUT/truth/titles.parquet            each rated item's clean title; empty if it has none
+    OUT/truth/titles.parquet            each rated item's clean title, empty if it has none, and its categories
 
 Files are written chunk by chunk: memory does not grow with the file, except for one byte an item.
 """
@@ -22,13 +22,15 @@ import pyarrow.compute as pc_typed
 import pyarrow.parquet as pq
 
 from deeper.behaviour.recipe import RECIPE
+from deeper.behaviour.schema import CATEGORIES
 from deeper.domains import BUILTIN, Domain
 from deeper.errors import UserError, choose_from
 from deeper.prepare.raw import reasons
 from deeper.prepare.sources import Source, find_source
 from deeper.prepare.synth.file_formats import FORMATS, FileFormat
 from deeper.prepare.synth.lines import Columns
-from deeper.prepare.synth.made_titles import QUIRKS, draw_quirks, make_title
+from deeper.prepare.synth.made_categories import clean_categories
+from deeper.prepare.synth.made_titles import ABSENT, QUIRKS, draw_quirks, make_title
 from deeper.prepare.synth.meta_file import bad_places, open_raw, write_meta
 from deeper.prepare.synth.rating_events import Events, Shape, chunks, count_items, in_row_order
 from deeper.storage.new_folder import new_folder
@@ -57,7 +59,11 @@ BAD_LINE_REASONS = (
 BAD_LINES_PER_BAD_META_LINE = 3
 FAR_FUTURE_SECONDS, LONG_AGO_SECONDS = 4_000_000_000, 100_000_000
 """Unix seconds of 2096 and 1973."""
-TITLES = pa.schema([pa.field("item", pa.string(), nullable=False), pa.field("title", pa.string(), nullable=False)])
+TITLES = pa.schema([
+    pa.field("item", pa.string(), nullable=False),
+    pa.field("title", pa.string(), nullable=False),
+    pa.field("categories", CATEGORIES, nullable=False),
+])  # fmt: skip
 USERS = pa.schema([pa.field("user", pa.string(), nullable=False)] + [
     pa.field(name, pa.int64(), nullable=False) for name in ("rows", "items", "titled")
 ])  # fmt: skip
@@ -230,7 +236,13 @@ class _RatingsWriter:
                 part = rated[low : low + 100_000]
                 clean = [make_title(self._format.family, item, self._quirks[item]).clean for item in part.tolist()]
                 ids = self._format.item_id(part)
-                out.write_table(pa.Table.from_pydict({"item": ids, "title": clean}, schema=TITLES))
+                family, is_absent = self._format.family, self._quirks[part] == ABSENT
+                categories = [
+                    [] if absent else clean_categories(family, item)
+                    for item, absent in zip(part.tolist(), is_absent, strict=True)
+                ]
+                columns = {"item": ids, "title": clean, "categories": categories}
+                out.write_table(pa.Table.from_pydict(columns, schema=TITLES))
         counts = Counter(self._quirks[rated].tolist())
         return {
             **{name: int(count) for name, count in self._counts.items()},

@@ -3,6 +3,8 @@
 Plain ASCII, like the tables after the run.
 """
 
+from collections import Counter
+
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -21,6 +23,8 @@ from deeper.report.terminal.tables import BOX
 BAR = 40
 """Characters of the longest bar."""
 NAMES_SHOWN = 60
+CATEGORIES_SHOWN = 8
+"""Commonest categories that a first look names."""
 
 
 def print_first_look(look: RatingsSummary, plan: RunPlan, estimate: RunEstimate, console: Console) -> None:
@@ -76,11 +80,29 @@ def _facts(look: RatingsSummary, plan: RunPlan, domain: Domain) -> list[tuple[st
         ("scale", f"{values} ({look.scale_origin})"),
         ("times", f"{look.span[0]:%Y-%m-%d} to {look.span[1]:%Y-%m-%d}" if look.span else _NO_TIMES),
     ]
+    if categories := _categories(plan):
+        facts.append(("categories", categories))
     if look.between:
         facts.append(("between", f"{look.between:,} ratings lie between the scale's values and are kept as they are"))
     if len(scale.values) > COMFORTABLE_LABELS:
         facts.append(("", f"{len(scale.values)} values are many: a larger STEP is faster and easier to predict"))
     return facts
+
+
+def _categories(plan: RunPlan) -> str:
+    """How many items have categories, and which are the commonest; empty if none has."""
+    of_items = {item["item"]: item["categories"] for row in plan.loaded.windows["items"].to_pylist() for item in row}
+    counts = Counter(category for categories in of_items.values() for category in categories)
+    if not counts:
+        return ""
+    most = sorted(counts.items(), key=lambda one: (-one[1], one[0]))[:CATEGORIES_SHOWN]
+    more = f" and {len(counts) - len(most):,} more" if len(counts) > len(most) else ""
+    having = sum(map(bool, of_items.values()))
+    return (
+        f"{having:,} of {len(of_items):,} items in windows have some: "
+        + ", ".join(f"{one} ({n:,})" for one, n in most)
+        + more
+    )
 
 
 def _rows(look: RatingsSummary) -> str:
@@ -100,11 +122,15 @@ def _first_rows(look: RatingsSummary) -> Table:
     table = Table(box=BOX, padding=0, show_edge=False)
     table.add_column("user", overflow="fold")
     table.add_column("title", overflow="fold")
+    has_categories = any(categories for _, _, categories, _, _ in look.first)
+    if has_categories:
+        table.add_column("categories", overflow="fold")
     table.add_column("rating", justify="right")
     table.add_column("time")
-    for user, title, rating, time in look.first:
-        names = (_text(name if len(name) <= most else f"{name[:most]}...") for name, most in ((user, 16), (title, 36)))
-        table.add_row(*names, f"{rating:g}", f"{time:%Y-%m-%d %H:%M}" if time else "none")
+    for user, title, categories, rating, time in look.first:
+        names = [(user, 16), (title, 36), *([(", ".join(categories), 36)] if has_categories else [])]
+        cells = (_text(name if len(name) <= most else f"{name[:most]}...") for name, most in names)
+        table.add_row(*cells, f"{rating:g}", f"{time:%Y-%m-%d %H:%M}" if time else "none")
     return table
 
 

@@ -7,8 +7,9 @@ A title names the item. So these are no titles, whatever their column is called:
 - a text that gives the rating away ("Five Stars"),
 - a number, if another column may hold the title.
 
-An id that a user gives to many titles is no id (a category). Without a column for the user, the ratings are one
-person's if hardly any item occurs twice. A column that the user names is not judged.
+An id that a user gives to many titles is no id (a category). Categories are none if most values name no category, or
+if nearly every item has some of its own. Without a column for the user, the ratings are one person's if hardly any item
+occurs twice. A column that the user names is not judged.
 """
 
 from collections import Counter, defaultdict
@@ -16,6 +17,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import NamedTuple
 
+from deeper.behaviour.categories import find_separator, parse_categories
 from deeper.behaviour.own.bad_values import BadValue, shown
 from deeper.behaviour.own.columns import COLUMN_NAMES, Columns, find_columns, letters
 from deeper.behaviour.own.meaning.personal_exports import export_columns, recognise
@@ -38,6 +40,8 @@ MIN_ROWS_OF_TITLE = 5
 """Rows of a title that can give its rating away."""
 NUMBERS_SHARE = 0.9
 """Titles are numbers if this share of rows is."""
+NO_CATEGORY_SHARE = 0.9
+"""A column holds no categories if this share of its values names none, or of its categories belongs to one item."""
 ID_SHARE = 0.5
 """A column is no id if a user has fewer of its values than this share of the user's titles."""
 ONE_PERSON_SHARE = 0.9
@@ -50,6 +54,7 @@ class _Row(NamedTuple):
     user: str
     title: str
     item: str
+    categories: str
     rating: str
 
 
@@ -112,6 +117,22 @@ def _wrong(found: Columns, rows: Sequence[_Row]) -> Iterator[tuple[str, str]]:
         yield "item", "a user gives to many titles"
     if "title" in found.of and (reason := _no_title([row for row in rows if row.title])):
         yield "title", reason
+    if "categories" in found.of and (reason := _no_categories([row for row in rows if row.categories])):
+        yield "categories", reason
+
+
+def _no_categories(rows: Sequence[_Row]) -> str:
+    """Why these texts are no categories of items; empty if they may be, or if there are none."""
+    separator = find_separator(row.categories for row in rows)
+    of_items = {row.item or row.title: parse_categories(row.categories, separator) for row in rows}
+    without = sum(not categories for categories in of_items.values())
+    if without and without >= NO_CATEGORY_SHARE * len(of_items):
+        return "names no category in most rows"
+    items = Counter(category for categories in of_items.values() for category in categories)
+    alone = sum(count == 1 for count in items.values())
+    if len(of_items) >= MIN_ROWS and alone >= NO_CATEGORY_SHARE * items.total():
+        return "differs from item to item"
+    return ""
 
 
 def _no_title(rows: Sequence[_Row]) -> str:

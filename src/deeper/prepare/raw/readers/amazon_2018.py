@@ -1,7 +1,7 @@
 """Amazon Reviews 2018: 5-core reviews and products as JSON lines.
 
     Books_5.json.gz         reviewerID, asin, overall, unixReviewTime (seconds, always midnight UTC), …
-    meta_Books.json.gz      asin, title, …
+    meta_Books.json.gz      asin, title, category (a list: a path, and sentences about the product), brand, …
 
 Other keys are optional, and keys come in any order. A review may occur several times, once for each variant of a
 product. Source: Ni, Li and McAuley, Justifying recommendations using distantly-labeled reviews, EMNLP 2019.
@@ -9,7 +9,9 @@ product. Source: Ni, Li and McAuley, Justifying recommendations using distantly-
 
 from deeper.prepare.raw.reader import UNIX_SECONDS, Fields, Reader
 
-META = Fields({"item": ("asin",), "title": ("title",)})
+META = Fields(
+    {"item": ("asin",), "title": ("title",)}, optional={"category": ("category", "categories"), "brand": ("brand",)}
+)
 
 READERS = (
     Reader(

@@ -2,7 +2,7 @@
 
     Books.jsonl.gz          user_id, parent_asin, rating, timestamp (milliseconds; early files: sortTimestamp), …
     Books.csv               user_id,parent_asin,rating,timestamp
-    meta_Books.jsonl.gz     parent_asin, title, …
+    meta_Books.jsonl.gz     parent_asin, title, main_category, categories (a list: a path), store (the brand), …
 
 `title` in a review is the title of the review, not of the product. Products are joined by `parent_asin`, not `asin`.
 Some items have no row in the meta file. Source: Hou et al., Bridging language and items for retrieval and
@@ -24,7 +24,10 @@ _REVIEWS = Reader(
             "time": ("timestamp", "sortTimestamp"),
         }
     ),
-    meta=Fields({"item": ("parent_asin",), "title": ("title",)}),
+    meta=Fields(
+        {"item": ("parent_asin",), "title": ("title",)},
+        optional={"main_category": ("main_category",), "category": ("categories",), "brand": ("store",)},
+    ),
     time_sql=UNIX_MILLISECONDS,
     rating_files=("{}.jsonl",),
     meta_files=("meta_{}.jsonl",),
