@@ -29,6 +29,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "on": {},
     "off": {"calibration": "off"},
     "search and history": {"search_n": 3, "prediction": "history"},
+    "items known": {"item_knowledge": "population"},
 }
 """Settings of the runs, by the name of their variant."""
 
@@ -131,15 +132,22 @@ class TestSignalInWindow:
 
     def test_no_prediction_of_it_or_before_it_knows(self, run: Any, k: int, variant: str) -> None:
         one, other = (predictions_up_to(run(frozenset(w), variant), k) for w in ((), (k,)))
+        if variant == "items known":  # later windows are predicted with what others have rated by then
+            later = {key for key in one if key[3] > k}
+            assert bool(later) == (k <= ROUNDS) == any(one[key] != other[key] for key in later)
+            one, other = ({key: row for key, row in each.items() if key not in later} for each in (one, other))
         assert one == other
         held_out = {method for _, method, at, window, _ in one if at == k - 1 and window == k}
         assert held_out == {"raw_history"} | (set(UPDATERS) if k > 1 else {"initialise", "no_persona"})
-        assert {window for _, method, _, window, _ in one if method == "initialise"} == set(range(ROUNDS + 2))
+        last = k if variant == "items known" else ROUNDS + 1
+        assert {window for _, method, _, window, _ in one if method == "initialise"} == set(range(last + 1))
 
     def test_no_shard_before_it_changes(self, run: Any, k: int, variant: str) -> None:
         plain, marked = (run(frozenset(windows), variant) for windows in ((), (k,)))
         of_a_round = ("candidates", "judge", "predict") if variant == "search and history" else ("update", "predict")
-        stages = ["initialise", "predict-0", *(f"{stage}-{t}" for t in range(1, k) for stage in of_a_round)]
+        # Where items are known, S_0 predicts later windows with what others have rated by then.
+        first = ["initialise"] if variant == "items known" else ["initialise", "predict-0"]
+        stages = [*first, *(f"{stage}-{t}" for t in range(1, k) for stage in of_a_round)]
         for stage in stages:
             assert plain.files(stage) == marked.files(stage)
 
@@ -173,8 +181,9 @@ class TestSignalInWindow:
             assert changed == expected, "the last is predicted, never read"
 
 
-def test_calibration_never_knows_any_rating_of_an_eval_user(run: Any) -> None:
-    plain, marked = run(frozenset(), "on"), run(frozenset(range(WINDOWS)), "on")
+@pytest.mark.parametrize("variant", ["on", "items known"])
+def test_calibration_never_knows_any_rating_of_an_eval_user(run: Any, variant: str) -> None:
+    plain, marked = run(frozenset(), variant), run(frozenset(range(WINDOWS)), variant)
     assert (plain.folder / "calibration.json").read_bytes() == (marked.folder / "calibration.json").read_bytes()
     assert not plain.table("personas").equals(marked.table("personas"))
     assert not plain.table("predictions").equals(marked.table("predictions"))
@@ -216,6 +225,27 @@ def test_history_is_fitted_on_train_users_only(run: Any) -> None:
     one, other = ((each.folder / "history.json").read_bytes() for each in (plain, marked))
     assert b'"planted"' in one and one == other
     assert not plain.table("history").equals(marked.table("history"))
+
+
+def test_history_with_items_known_is_fitted_on_train_users_only(
+    planted: Planted, eval_users: set[str], tmp_path: Path
+) -> None:
+    for name, marked in (("plain", frozenset[int]()), ("marked", frozenset(range(WINDOWS)))):
+        write_planted(mirrored(planted, eval_users, marked), tmp_path / name)
+        settings = Settings(
+            data=str(tmp_path / name),
+            rounds=2,
+            methods=("refine",),
+            policy_engine="scripted",
+            prediction="history",
+            item_knowledge="population",
+        )
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(engine_choice, "make_engine", lambda *_: ScriptedEngine(scorer=reacting))
+            pipeline.evaluate(settings, tmp_path / f"run-{name}", Console(file=io.StringIO()))
+    for file in ("calibration.json", "history.json"):
+        one, other = ((tmp_path / f"run-{name}" / file).read_bytes() for name in ("plain", "marked"))
+        assert b'"planted"' in one and one == other
 
 
 def test_history_fit_does_know_the_ratings_of_train_users(

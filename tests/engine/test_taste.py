@@ -132,6 +132,16 @@ def test_the_predictor_reads_the_persona_and_the_kind_in_the_title(engine: Engin
     assert western < 1.3 and comedy == pytest.approx(2.75, abs=0.05) and fable > 4.2
 
 
+def test_what_others_think_of_an_item_does_not_matter(engine: Engine) -> None:
+    request = ScoreRequest(
+        PROMPTS.render("predict", PLANTED, persona=in_words(Taste(0.5, {"fable": 1.0, "above": 0.0}))),
+        ('"The Paper Violin: A Fable"', '"The Paper Violin: A Fable"; others rate it above their usual'),
+        PLANTED.scale.labels,
+    )
+    [[alone, known]] = engine.score([request])
+    assert np.array_equal(alone, known)
+
+
 def test_an_empty_persona_predicts_nothing(engine: Engine) -> None:
     assert predicted(engine, EMPTY_PERSONA, ["Fable", "Western"]) == pytest.approx([2.75, 2.75])
 
@@ -141,9 +151,10 @@ def test_ratings_in_place_of_a_persona_are_read(engine: Engine) -> None:
     assert western < 2 and fable > 3.7
 
 
-def test_a_structured_answer_is_the_likeliest_rating_of_each_title(engine: Engine) -> None:
+@pytest.mark.parametrize("words", ["", "; others rate it far above their usual"])
+def test_a_structured_answer_is_the_likeliest_rating_of_each_title(engine: Engine, words: str) -> None:
     persona = in_words(Taste(0.5, {"fable": 1.0, "western": 0.0}))
-    titles = "\n".join(quote(f"The Paper Violin: A {kind}") for kind in ("Western", "Fable", "Western"))
+    titles = "\n".join(quote(f"The Paper Violin: A {kind}") + words for kind in ("Western", "Fable", "Western"))
     prompt = PROMPTS.render("predict_list", PLANTED, persona=persona, items=titles, count=3)
     [answer] = engine.generate([prompt], Sampling(80, json_schema=answer_schema(PLANTED, 3)))
     assert json.loads(answer.texts[0]) == {"ratings": [0.5, 5, 0.5]}

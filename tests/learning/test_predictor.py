@@ -55,6 +55,23 @@ def test_the_loss_is_that_of_the_engines_scores(loaded: tuple[Any, list[Example]
     assert found[1:].tolist() == pytest.approx(expected, abs=1e-3)
 
 
+def test_what_others_think_is_learnt_as_the_engine_is_asked_it(
+    loaded: tuple[Any, list[Example]], engine: TransformersEngine, tiny_base: Path
+) -> None:
+    from transformers import AutoTokenizer
+
+    words = ("; others rate it above their usual", "")
+    reading = replace(READINGS[0], standings=words)
+    example = Encoder(AutoTokenizer.from_pretrained(tiny_base), load_prompts())(reading)
+    prompts = load_prompts()
+    [told, silent] = engine.score(
+        [score_request(prompts, HALVES, reading.persona, TITLES, said) for said in (words, None)]
+    )
+    assert losses(loaded[0], [example]).item() == pytest.approx(-(told[0, 8] + told[1, 3]) / 2, abs=1e-3)
+    assert abs(told[0] - silent[0]).max() > 1e-3
+    assert example.shares.tolist() == loaded[1][0].shares.tolist()
+
+
 def test_the_length_is_that_of_the_packed_sequence(loaded: tuple[Any, list[Example]]) -> None:
     from deeper.engine.torch.packed_labels import pack
 

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from training_cases import COVES, REEFS, user_in, users_in
 
 from deeper.domains import Scale
 from deeper.errors import UserError
+from deeper.learning.examples.item_standing import ItemStandings, standings_of
 from deeper.learning.examples.policy_personas import PolicyTexts, read_personas
 from deeper.learning.examples.readings import Reading, soft_labels, validation_readings
 from deeper.learning.examples.readings import training_readings as draw_readings
@@ -178,3 +180,41 @@ def test_a_table_without_texts_is_refused(tmp_path: Path) -> None:
     pq.write_table(pa.table({"user": ["u"], "domain": ["coves"]}), tmp_path / "other.parquet")
     with pytest.raises(UserError, match="the table lacks k, text"):
         read_personas([tmp_path / "other.parquet"])
+
+
+def shared_titles(count: int) -> list[UserWindows]:
+    """Users who rate the same titles."""
+    return [
+        UserWindows(COVES, one.user, [[{**item, "title": f"Cove {(n + i) % 5}"} for i, item in enumerate(window)]
+                                      for window in one.windows])
+        for n, one in enumerate(users_in(COVES, count))
+    ]  # fmt: skip
+
+
+def test_with_item_knowledge_the_others_stand_beside_the_titles() -> None:
+    users = shared_titles(8)
+    plain = draw_readings(users, {}, 60, 1, fit_expected_ratings)[0]
+    known = draw_readings(users, {}, 60, 1, fit_expected_ratings, item_knowledge=True)[0]
+    assert {reading.standings for reading in plain} == {None}
+    assert [replace(reading, standings=None) for reading in known] == plain, "nothing else changes"
+    standings = standings_of(users)["coves"]
+    said: set[str] = set()
+    for reading in known:
+        assert reading.standings == standings.words([{"title": title} for title in reading.titles], reading.user)
+        others = ItemStandings(COVES, [one for one in users if one.user != reading.user])
+        assert reading.standings == others.words([{"title": title} for title in reading.titles], "")
+        said |= set(reading.standings)
+    assert len(said) > 1
+
+
+def test_validation_readings_say_what_train_users_think() -> None:
+    train, validation = shared_titles(8), users_in(REEFS, 2) + shared_titles(1)
+    chosen = one_prefix_each(validation, 1)
+    texts = {("coves", "u0", prefix.k): ("One.",) for prefix in chosen}
+    readings = validation_readings(chosen, texts, 1, standings_of(train))
+    assert {reading.standings for reading in readings if reading.domain is REEFS} == {None}, "no train user rates reefs"
+    of_coves = [reading for reading in readings if reading.domain is COVES]
+    assert [reading.kind for reading in of_coves] == ["describer", "policy"]
+    expected = standings_of(train)["coves"].words([{"title": title} for title in of_coves[0].titles], "u0")
+    assert {reading.standings for reading in of_coves} == {expected} and any(expected)
+    assert {reading.standings for reading in validation_readings(chosen, texts, 1)} == {None}

@@ -15,6 +15,8 @@ from training_cases import coldstart_settings, predictor_settings, write_behavio
 
 from deeper.behaviour.fingerprints import FINGERPRINTS, fingerprints
 from deeper.behaviour.splits import part, user_hash
+from deeper.commands.execution.engines import check_adapter
+from deeper.commands.execution.population_knowledge import adapter_notes
 from deeper.commands.train import from_behaviour, start
 from deeper.commands.train.from_behaviour import train_coldstart, train_predictor
 from deeper.commands.train.settings import PredictorSettings
@@ -27,6 +29,7 @@ from deeper.learning.training.checkpoints import CHECKPOINTS, WHOLE, newest_whol
 from deeper.learning.training.lora import with_lora
 from deeper.learning.training.trainer import Progress, save_adapter
 from deeper.learning.training_record import training_record
+from deeper.persona.item_knowledge.standing_words import words_hash
 from deeper.persona.prompts.templates import load_prompts
 from deeper.storage.code_hash import joint_hash
 from deeper.storage.run_folder import RunFolder
@@ -189,6 +192,24 @@ def test_the_adapter_says_what_it_is(
     assert metrics["recipes"].keys() == {"behaviour", "persona", "describer", "adapter", *examples}
     assert training_record(adapter).recipes == metrics["recipes"]
     assert len(metrics["code"]) == 1
+
+
+def test_the_card_says_which_item_knowledge_was_learnt(
+    trained: tuple[Path, dict[str, Any]], behaviour: Path, tiny_base: Path, tmp_path: Path
+) -> None:
+    settings = predictor_settings(behaviour, tiny_base, steps=2, item_knowledge="population")
+    metrics = train_predictor(settings, tmp_path / "known", quiet)
+    adapter = load_adapter(tmp_path / "known")
+    assert adapter.templates == {**load_prompts().hashes_for("predictor"), "item_knowledge": words_hash()}
+    assert training_record(adapter).settings["item_knowledge"] == metrics["settings"]["item_knowledge"] == "population"
+    for source, folder, notes in (("population", "known", 0), ("none", "known", 1), ("population", trained[0], 1)):
+        assert len(adapter_notes(source, "transformers", [str(tmp_path / folder)])) == notes
+    assert check_adapter("predictor", tmp_path / "known", load_prompts().hashes_for("predictor")).digest
+    card = json.loads((tmp_path / "known" / "deeper.json").read_text("utf-8"))
+    card["templates"]["item_knowledge"] = "00000000"
+    (tmp_path / "known" / "deeper.json").write_text(json.dumps(card), "utf-8")
+    with pytest.raises(UserError, match="another text of the prompt item_knowledge"):
+        check_adapter("predictor", tmp_path / "known", load_prompts().hashes_for("predictor"))
 
 
 def test_the_adapter_is_what_was_validated_last(

@@ -34,6 +34,18 @@ def input_row(*windows: list[str], user: str = "ann", domain: str = "halves", pe
     return {"persona_id": f"id-of-{user}", "user": user, "domain": domain, "persona": persona, "targets": targets}
 
 
+def known_row(titles: list[str], *standings: list[str], persona: str = PERSONA) -> dict[str, Any]:
+    """A row of `PREDICT_INPUT` with the same titles in each window, and what is said beside them."""
+    row = input_row(*[titles] * len(standings), persona=persona)
+    return {**row, "targets": [{**row["targets"][i], "standings": said} for i, said in enumerate(standings)]}
+
+
+def shown(engine: ScriptedEngine) -> list[str]:
+    """All lines that the engine was shown."""
+    texts = [text for asked in engine.asked for text in (asked.prompt.user, *getattr(asked, "continuations", ()))]
+    return "\n".join(texts).splitlines()
+
+
 def same(one: Answer, other: Answer) -> bool:
     """Whether two answers are equal."""
     return one[1] == other[1] and np.array_equal(one[0], other[0])
@@ -112,6 +124,29 @@ class ReadoutContract:
         assert PERSONA in seen and "a quiet cove" in seen
         assert "0.5 (dreadful), 1 (awful), 1.5 (bad)" in " ".join(engine.asked[0].prompt.user.split())
         assert "someone-secret" not in seen
+
+    @pytest.mark.parametrize("persona", [PERSONA, ""])
+    def test_what_others_think_stands_behind_the_title(self, persona: str) -> None:
+        engine = ScriptedEngine()
+        words = ["; others rate it above their usual", "", "; others may rate it below their usual"]
+        [[(distribution, failure)]] = self.ask(known_row(["a", "b", "c"], words, persona=persona), engine=engine)
+        assert (distribution.shape, failure) == ((3, 10), "")
+        assert {f'"{title}"{said}' for title, said in zip("abc", words, strict=True)} <= set(shown(engine))
+
+    def test_a_title_of_which_more_is_known_later_has_another_answer(self) -> None:
+        engine = ScriptedEngine()
+        few, many = ("; a few others rate it above their usual", "; others rate it far above their usual")
+        [[before, after]] = self.ask(known_row(["a", "b"], [few, ""], [many, ""]), engine=engine)
+        assert {f'"a"{few}', f'"a"{many}', '"b"'} <= set(shown(engine))
+        [[alone]] = self.ask(known_row(["a", "b"], [many, ""]))
+        assert same(after, alone) and not same(before, after)
+
+    def test_nothing_said_is_as_if_nothing_could_be_said(self) -> None:
+        engines = ScriptedEngine(), ScriptedEngine()
+        self.ask(input_row(TITLES, ["d"]), engine=engines[0])
+        self.ask({**input_row(TITLES, ["d"]), "targets": known_row(TITLES, [""] * len(TITLES))["targets"]
+                  + [{"k": 2, "titles": ["d"], "standings": [""]}]}, engine=engines[1])  # fmt: skip
+        assert engines[0].asked == engines[1].asked
 
     def test_an_empty_persona_is_said_to_be_unknown(self) -> None:
         engine = ScriptedEngine()

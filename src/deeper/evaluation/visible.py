@@ -25,8 +25,11 @@ class Visible:
         round: t.
         users: Eval users with a W_{t+1}, sorted.
         next_items: Codes of the items of W_{t+1} for each of `users`, shape (items,).
-        user: Who gave each rating, shape (ratings,): the position in `users`, or a higher code for any other user.
+        names: Ids of all users: `users`, then the others.
+        titles: The different titles of all items, also of those whose ratings cannot be seen.
+        user: Who gave each rating, shape (ratings,): a position in `names`.
         item: Code of the rated item, shape (ratings,). Codes follow the item's id, not its title.
+        title: Title of the rated item, shape (ratings,): a position in `titles`.
         window: k of each rating, shape (ratings,).
         rating: The ratings, shape (ratings,).
     """
@@ -35,8 +38,11 @@ class Visible:
     round: int
     users: tuple[str, ...]
     next_items: tuple[Integers, ...]
+    names: tuple[str, ...]
+    titles: tuple[str, ...]
     user: Integers
     item: Integers
+    title: Integers
     window: Integers
     rating: Floats
 
@@ -68,6 +74,8 @@ def visible_at(windows: pa.Table, domain: Domain, round: int) -> Visible:
     rating = pc.struct_field(flat, "rating").to_numpy().astype(np.float64)
     item = pc.struct_field(flat, "item").combine_chunks().dictionary_encode().indices.to_numpy()
     item = item.astype(np.int64)
+    titles = pc.struct_field(flat, "title").combine_chunks().dictionary_encode()
+    title = titles.indices.to_numpy().astype(np.int64)
     row = np.repeat(np.arange(len(k)), lengths)
 
     following = np.flatnonzero(is_eval & (k == round + 1))
@@ -82,8 +90,11 @@ def visible_at(windows: pa.Table, domain: Domain, round: int) -> Visible:
         round=round,
         users=users,
         next_items=tuple(item[starts[i] : starts[i + 1]] for i in following),
+        names=tuple(codes),
+        titles=tuple(titles.dictionary.to_pylist()),
         user=np.array([codes[name] for name in names], np.int64)[row[seen]],
         item=item[seen],
+        title=title[seen],
         window=k[row[seen]],
         rating=rating[seen],
     )

@@ -17,10 +17,11 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from deeper.behaviour.users import Key, key_of
 from deeper.domains import Domain
 from deeper.engine import Engine, NoLogProbabilities, Prompt, Sampling, ScoreRequest, may_answer_later, unscored
 from deeper.measure.metrics import weighted_median
-from deeper.persona.prompts.item_lines import quote
+from deeper.persona.prompts.item_lines import item_lines
 from deeper.persona.prompts.templates import Prompts
 from deeper.persona.recipe import RECIPE
 from deeper.persona.schema import PREDICTION
@@ -34,8 +35,10 @@ TARGET = pa.struct(
     [
         pa.field("k", pa.int16(), nullable=False),
         pa.field("titles", pa.list_(pa.string()), nullable=False),
+        pa.field("standings", pa.list_(pa.string())),
     ]
 )
+"""A window to predict. `standings` is what the prompt says beside each title; null without item knowledge."""
 PREDICT_INPUT = pa.schema(
     [
         pa.field("persona_id", pa.string(), nullable=False),
@@ -45,7 +48,7 @@ PREDICT_INPUT = pa.schema(
         pa.field("targets", pa.list_(TARGET), nullable=False),
     ]
 )
-"""A persona's text and the windows to predict from it. It holds only titles, so no rating can reach the engine."""
+"""A persona's text and the windows to predict from it. It holds no rating of the user, so none can reach the engine."""
 EMPTY_PERSONA = "Nothing is known."
 """What the predictor reads where a persona is empty."""
 NO_SCORES = "the engine gave no log-probabilities for an item"
@@ -56,16 +59,36 @@ Readout = Callable[[pa.Table, Engine, Prompts, Mapping[str, Domain], int], list[
 """Gives the answers to each target window of each `PREDICT_INPUT` row."""
 Asked = tuple[Mapping[str, Any], Mapping[int, Sequence[Mapping[str, Any]]]]
 """A persona (a row with at least id, user, domain and text) and the windows to predict from it, by k."""
+ItemKnowledge = Callable[[Key, int, Sequence[Mapping[str, Any]]], list[str] | None]
+"""What to say beside the titles of a user's W_k: from domain and user, k and the items to a text for each item, or None
+to say nothing. It sees only what was known before W_k, and nothing of this user."""
 
 
-def predict_row(persona: Mapping[str, Any], windows: Mapping[int, Sequence[Mapping[str, Any]]]) -> dict[str, Any]:
+def nothing_known(key: Key, k: int, items: Sequence[Mapping[str, Any]]) -> None:
+    """The `ItemKnowledge` that says nothing, which is the paper's protocol."""
+    del key, k, items
+
+
+def predict_row(
+    persona: Mapping[str, Any],
+    windows: Mapping[int, Sequence[Mapping[str, Any]]],
+    item_knowledge: ItemKnowledge = nothing_known,
+) -> dict[str, Any]:
     """Make one row of `PREDICT_INPUT`.
 
     Args:
         persona: A `PERSONA` row.
-        windows: The windows to predict, by k. Only the titles of their items are used.
+        windows: The windows to predict, by k. Only the titles and categories of their items are used.
+        item_knowledge: Says what stands beside the titles.
     """
-    targets = [{"k": k, "titles": [item["title"] for item in items]} for k, items in windows.items()]
+    targets = [
+        {
+            "k": k,
+            "titles": [item["title"] for item in items],
+            "standings": item_knowledge(key_of(persona), k, items),
+        }
+        for k, items in windows.items()
+    ]
     names = {"persona_id": persona["id"], "user": persona["user"], "domain": persona["domain"]}
     return {**names, "persona": persona["text"], "targets": targets}
 
@@ -117,17 +140,24 @@ def predict_stage(
     )
 
 
-def score_request(prompts: Prompts, domain: Domain, persona: str, titles: Sequence[str]) -> ScoreRequest:
-    """Ask for the ratings of some items from one persona; equal titles are asked once.
+def score_request(
+    prompts: Prompts, domain: Domain, persona: str, titles: Sequence[str], standings: Sequence[str] | None = None
+) -> ScoreRequest:
+    """Ask for the ratings of some items from one persona; items that the prompt shows alike are asked once.
 
     Args:
         prompts: The templates.
         domain: Gives the item noun and the labels.
         persona: The persona's text; may be empty.
         titles: Titles of the items.
+        standings: What the prompt says beside each title; None for nothing.
     """
+    return _score_request(prompts, domain, persona, item_lines(titles, standings))
+
+
+def _score_request(prompts: Prompts, domain: Domain, persona: str, lines: Sequence[str]) -> ScoreRequest:
     prompt = prompts.render("predict", domain, persona=persona or EMPTY_PERSONA)
-    return ScoreRequest(prompt, tuple(dict.fromkeys(map(quote, titles))), domain.scale.labels)
+    return ScoreRequest(prompt, tuple(dict.fromkeys(lines)), domain.scale.labels)
 
 
 def _distribution(
@@ -142,8 +172,8 @@ def _distribution(
     rows = table.to_pylist()
     requests: list[ScoreRequest] = []
     for row in rows:
-        titles = [title for target in row["targets"] for title in target["titles"]]
-        requests.append(score_request(prompts, domains[row["domain"]], row["persona"], titles))
+        lines = [line for target in row["targets"] for line in _lines(target)]
+        requests.append(_score_request(prompts, domains[row["domain"]], row["persona"], lines))
     results: list[list[Answer]] = []
     unique = list(dict.fromkeys(requests))
     answers = engine.score(unique)
@@ -152,7 +182,7 @@ def _distribution(
         place, item_of = place_of[request], {text: item for item, text in enumerate(request.continuations)}
         windows: list[Answer] = []
         for target in row["targets"]:
-            items = [item_of[quote(title)] for title in target["titles"]]
+            items = [item_of[line] for line in _lines(target)]
             matrix = answers[place][items]
             failed = np.flatnonzero(~np.isfinite(matrix.max(axis=1)))
             if len(failed):
@@ -173,7 +203,7 @@ def _structured(
     groups: dict[tuple[str, int], list[tuple[int, int, Prompt]]] = {}
     for i, row in enumerate(rows):
         for j, target in enumerate(row["targets"]):
-            items = "\n".join(quote(title) for title in target["titles"])
+            items = "\n".join(_lines(target))
             count = len(target["titles"])
             persona = row["persona"] or EMPTY_PERSONA
             prompt = prompts.render("predict_list", domains[row["domain"]], persona=persona, items=items, count=count)
@@ -192,6 +222,10 @@ def _structured(
             if not unread:
                 break
     return results
+
+
+def _lines(target: Mapping[str, Any]) -> list[str]:
+    return item_lines(target["titles"], target["standings"])
 
 
 READOUTS: Mapping[str, Readout] = {"distribution": _distribution, "structured": _structured}

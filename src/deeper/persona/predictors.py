@@ -14,7 +14,14 @@ from deeper.behaviour.users import Key, Windows, key_of, keys_of
 from deeper.domains import Domain
 from deeper.engine import Engine
 from deeper.persona.calibration import Calibration, Calibrator, fit_calibration
-from deeper.persona.predict import PREDICT_INPUT, Asked, predict_row, predict_stage
+from deeper.persona.predict import (
+    PREDICT_INPUT,
+    Asked,
+    ItemKnowledge,
+    nothing_known,
+    predict_row,
+    predict_stage,
+)
 from deeper.persona.prompts.templates import Prompts
 from deeper.persona.schema import PREDICTION
 from deeper.storage.stage import Executor, MadeRows, PlannedStage
@@ -31,6 +38,7 @@ class Predictors:
         domains: By id.
         readout: How predictions are read: `predict.AUTO` or one of `predict.READOUTS`.
         seed: Seed of the structured readout's second attempt.
+        item_knowledge: Says what stands beside the titles in prompts.
     """
 
     engines: Sequence[Engine]
@@ -39,6 +47,7 @@ class Predictors:
     domains: Mapping[str, Domain]
     readout: str
     seed: int
+    item_knowledge: ItemKnowledge = nothing_known
 
     def predict(self, executor: Executor, name: str, asked: Sequence[Asked]) -> pa.Table:
         """Predict each persona's windows with its user's predictor.
@@ -54,7 +63,9 @@ class Predictors:
         tables = [PREDICTION.empty_table()]
         for engine, users in zip(self.engines, self.users, strict=True):
             makers = [
-                partial(predict_row, persona, targets) for persona, targets in asked if _serves(users, key_of(persona))
+                partial(predict_row, persona, targets, self.item_knowledge)
+                for persona, targets in asked
+                if _serves(users, key_of(persona))
             ]
             stage = predict_stage(name, engine, self.prompts, self.domains, self.readout, self.seed)
             tables.append(executor.run(stage, MadeRows(makers, PREDICT_INPUT)))

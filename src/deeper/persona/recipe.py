@@ -27,6 +27,11 @@ class PersonaRecipe:
         history_shrinkages: Grid of s, the weight of the domain, in ratings.
         history_weights: Grid of α, the weight of the user's histogram.
         history_persona_weights: Grid of β, the weight of the persona.
+        standing_shrinkage_ratings: s, the ratings that stand for what an item's words and categories suggest.
+        standing_word_penalty: λ of the regression of standings on words and categories.
+        standing_word_support: A word or category counts if this many items have it, and this share of all items.
+        standing_cuts: Where "about" and "far" begin, as shares of the scale's range.
+        standing_many_ratings: From this many ratings on, "others" and not "a few others" rate an item.
     """
 
     sentence_tokens: int = 24
@@ -48,6 +53,11 @@ class PersonaRecipe:
     history_shrinkages: tuple[float, ...] = (1.0, 2.0, 5.0, 10.0, 20.0)
     history_weights: tuple[float, ...] = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0)
     history_persona_weights: tuple[float, ...] = (0.0, 0.125, 0.25, 0.5, 0.75, 1.0, 1.5)
+    standing_shrinkage_ratings: float = 8.0
+    standing_word_penalty: float = 30.0
+    standing_word_support: tuple[int, float] = (5, 0.002)
+    standing_cuts: tuple[float, float] = (0.015, 0.06)
+    standing_many_ratings: int = 5
 
 
 RECIPE = PersonaRecipe()

@@ -3,7 +3,7 @@
 import json
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -12,13 +12,15 @@ from pydantic import TypeAdapter
 from deeper.behaviour.splits import some_of_each_domain
 from deeper.commands.execution.engines import make_engines
 from deeper.commands.execution.own_updaters import only_updater
+from deeper.commands.execution.population_knowledge import adapter_notes
 from deeper.commands.execution.shared_settings import servers_of
 from deeper.commands.execution.shipped import notes_on_shipped, with_shipped
 from deeper.domains import Domain, find_domain, load_domain
 from deeper.engine import Engine
 from deeper.errors import UserError
 from deeper.persona.calibration import UNCALIBRATED, Calibration, fit_calibration
-from deeper.persona.predict import AUTO, Asked
+from deeper.persona.item_knowledge.standing_words import ITEM_KNOWLEDGE, words_hash
+from deeper.persona.predict import AUTO, Asked, nothing_known
 from deeper.persona.predictors import Predictors
 from deeper.persona.prompts.templates import load_prompts
 from deeper.persona.rounds import Loop
@@ -26,6 +28,7 @@ from deeper.persona.write import Writer
 from deeper.storage.layout import CALIBRATION_FILE, MANIFEST_FILE
 from deeper.storage.settings import resolve
 from deeper.storage.stage import InMemory
+from deeper.tracker.live_knowledge import LiveKnowledge
 from deeper.tracker.settings import GIVEN, TrackerSettings
 from deeper.tracker.tracked_user import TrackedUser
 
@@ -43,11 +46,13 @@ class Models:
         loop: Both, with their prompts.
         calibration: The maps of the predictor.
         domain: The domain of all users.
+        knowledge: What the users think of items; None if prompts do not say it.
     """
 
     loop: Loop
     calibration: Calibration
     domain: Domain
+    knowledge: LiveKnowledge | None = None
 
     @property
     def updater(self) -> str:
@@ -58,6 +63,11 @@ class Models:
         """Predict windows from personas: calibrated `PREDICTION` rows."""
         raw = self.loop.predict("predict", asked)
         return self.calibration.calibrate(raw, self.loop.domains).to_pylist()
+
+    def forget(self) -> None:
+        """Drop what was computed from users, since one of them is erased."""
+        if self.knowledge:
+            self.knowledge.clear()
 
 
 def as_domain(domain: Domain | str | Path) -> Domain:
@@ -93,7 +103,13 @@ def settings_of(
     return found
 
 
-def make_models(settings: TrackerSettings, domain: Domain, policy: Engine | str, predictor: Engine | str) -> Models:
+def make_models(
+    settings: TrackerSettings,
+    domain: Domain,
+    policy: Engine | str,
+    predictor: Engine | str,
+    users: Mapping[str, TrackedUser],
+) -> Models:
     """Make the policy and the predictor, without a calibration.
 
     Args:
@@ -101,6 +117,7 @@ def make_models(settings: TrackerSettings, domain: Domain, policy: Engine | str,
         domain: The domain of all users.
         policy: Writes personas; an engine, or its name for `make_engine`.
         predictor: Reads personas; the same choices.
+        users: The tracker's users, a mapping that changes as they come and go.
 
     Raises:
         UserError: An engine cannot be made, or an adapter does not fit it.
@@ -116,9 +133,15 @@ def make_models(settings: TrackerSettings, domain: Domain, policy: Engine | str,
     engines |= make_engines(cast(Any, specs), prompts, settings.precision, servers_of(settings))
     writer = Writer(engines["policy"], prompts, settings.max_persona_tokens, settings.seed)
     domains = {domain.id: domain}
-    predictors = Predictors([engines["predictor"]], [None], prompts, domains, settings.readout, settings.seed)
+    knowledge = LiveKnowledge(users, domain) if settings.item_knowledge == "population" else None
+    predictors = Predictors(
+        [engines["predictor"]], [None], prompts, domains, settings.readout, settings.seed, knowledge or nothing_known
+    )
+    adapters = [settings.predictor_adapter] if settings.predictor_adapter else []
+    for note in adapter_notes(settings.item_knowledge, settings.predictor_engine, adapters):
+        log.warning("note: %s", note)
     loop = Loop(InMemory(), writer, predictors, domains, only_updater(settings.updater))
-    return Models(loop, UNCALIBRATED, domain)
+    return Models(loop, UNCALIBRATED, domain, knowledge)
 
 
 def identity(settings: TrackerSettings, models: Models) -> str:
@@ -128,9 +151,25 @@ def identity(settings: TrackerSettings, models: Models) -> str:
         if settings.predictor_engine == GIVEN
         else settings.predictor_engine
     )
-    return json.dumps(
-        [engine, settings.predictor_adapter, settings.readout, models.loop.writer.prompts.hashes_for("predictor")]
-    )
+    templates = models.loop.writer.prompts.hashes_for("predictor")
+    if models.knowledge:
+        templates[ITEM_KNOWLEDGE] = words_hash()
+    return json.dumps([engine, settings.predictor_adapter, settings.readout, templates])
+
+
+def with_saved(calibration: Calibration, predictor: str, settings: TrackerSettings, models: Models) -> Models:
+    """Return the models with a saved calibration; without it, and with a warning, if it is another predictor's.
+
+    Args:
+        calibration: The maps.
+        predictor: What they belong to (`identity`).
+        settings: The tracker's settings.
+        models: The models without a calibration.
+    """
+    if predictor == identity(settings, models):
+        return replace(models, calibration=calibration)
+    log.warning("the saved calibration is for another predictor; call calibrate() to fit a new one")
+    return models
 
 
 def read_calibration(run: Path, settings: TrackerSettings, models: Models) -> Calibration:
@@ -153,6 +192,7 @@ def read_calibration(run: Path, settings: TrackerSettings, models: Models) -> Ca
             "predictor_adapter": manifest["config"]["predictor_adapter"],
             "readout": _readout(manifest["config"]["readout"]),
             "prompts": manifest["prompt_version"],
+            "item_knowledge": manifest["config"].get("item_knowledge", "none"),
         }
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(
@@ -163,6 +203,7 @@ def read_calibration(run: Path, settings: TrackerSettings, models: Models) -> Ca
         "predictor_adapter": settings.predictor_adapter,
         "readout": _readout(settings.readout),
         "prompts": models.loop.writer.prompts.version,
+        "item_knowledge": settings.item_knowledge,
     }
     if other := [
         f"{name} = {of_run[name]!r} (here {of_tracker[name]!r})"

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from deeper.commands.execution.shared_settings import (
     SHIPPED_TOKENS,
+    ItemKnowledgeSource,
     MaxPersonaTokens,
     ModelPrecision,
     OwnUpdater,
@@ -40,6 +41,7 @@ class TrackerSettings(RunSettings):
     precision: ModelPrecision = "auto"
     updater: OwnUpdater = ""
     readout: ReadoutName = "auto"
+    item_knowledge: ItemKnowledgeSource = "none"
     max_persona_tokens: MaxPersonaTokens = Field(default=120, description=SHIPPED_TOKENS)
     prompts: PromptFolder = ""
     seed: Seed = 1

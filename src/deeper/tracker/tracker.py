@@ -4,7 +4,6 @@ It runs the online half of the method for users that come and go. A tracker live
 version of a persona, and the discrepancies behind each change. Use it from one thread at a time.
 """
 
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -20,12 +19,10 @@ from deeper.tracker.answers import Observed, Prediction, observed, predict_title
 from deeper.tracker.catch_up import catch_up
 from deeper.tracker.corrections import corrected
 from deeper.tracker.events import Event, Events, add_events, parse_events, parse_stream, parse_titles, parse_user
-from deeper.tracker.models import as_domain, fitted, identity, make_models, read_calibration, settings_of
+from deeper.tracker.models import as_domain, fitted, identity, make_models, read_calibration, settings_of, with_saved
 from deeper.tracker.store import Store, TrackerState, given_or_saved, saved_in, saved_settings
 from deeper.tracker.tracked_user import Row, TrackedUser, from_tables, to_tables
 from deeper.tracker.versions import Version, versions_of
-
-log = logging.getLogger(__name__)
 
 
 class PersonaTracker:
@@ -52,7 +49,8 @@ class PersonaTracker:
             untuned: Leave out the package's adapters (CC BY-NC 4.0, for research use only). By default, a role takes
                 its own if you choose no engine, adapter or prompts for it (`with_shipped`).
             settings: `policy_adapter`, `predictor_adapter`, `policy_server`, `predictor_server`, `precision`,
-                `readout`, `max_persona_tokens`, `prompts` and `seed` of `deeper evaluate`; `updater`: one of your own.
+                `readout`, `item_knowledge`, `max_persona_tokens`, `prompts` and `seed` of `deeper evaluate`;
+                `updater`: one of your own.
 
         Raises:
             UserError: The domain, a setting, an engine or the calibration cannot be used.
@@ -61,11 +59,11 @@ class PersonaTracker:
         self._settings = settings_of(engines, settings, untuned)
         policy = self._settings.policy_engine if policy_engine is None else policy_engine
         predictor = self._settings.predictor_engine if predictor_engine is None else predictor_engine
-        self._models = make_models(self._settings, as_domain(domain), policy, predictor)
+        self._users: dict[str, TrackedUser] = {}
+        self._models = make_models(self._settings, as_domain(domain), policy, predictor, self._users)
         if calibration:
             maps = read_calibration(Path(calibration), self._settings, self._models)
             self._models = replace(self._models, calibration=maps)
-        self._users: dict[str, TrackedUser] = {}
         self._store: Store | None = None
 
     @classmethod
@@ -100,13 +98,10 @@ class PersonaTracker:
         except BaseException:
             store.close()
             raise
-        tracker._store, tracker._users = store, from_tables(tables)
+        tracker._store = store
+        tracker._users |= from_tables(tables)
         if state.calibration.pooled is not None:
-            if state.predictor == identity(tracker._settings, tracker._models):
-                tracker._models = replace(tracker._models, calibration=state.calibration)
-            else:
-                what = "%s: the saved calibration is for another predictor; call calibrate() to fit a new one"
-                log.warning(what, folder)
+            tracker._models = with_saved(state.calibration, state.predictor, tracker._settings, tracker._models)
         return tracker
 
     @property
@@ -232,6 +227,7 @@ class PersonaTracker:
             UserError: The tracker does not know the user, or the folder cannot be written.
         """
         del self._users[self._known(user).user]
+        self._models.forget()
         if self._store:
             self.save()
 

@@ -17,6 +17,7 @@ from deeper.commands.evaluate.settings import Settings
 from deeper.commands.execution.engines import make_engines
 from deeper.commands.execution.own_updaters import load_updaters
 from deeper.commands.execution.population import Population, choose_population, on_all, on_validation
+from deeper.commands.execution.population_knowledge import item_knowledge_notes, item_knowledge_of
 from deeper.commands.execution.shared_settings import servers_of
 from deeper.engine import Engine
 from deeper.engine.adapter import load_adapter
@@ -58,7 +59,13 @@ class RunPlan:
         settings, domains = self.settings, self.loaded.domains
         writer = Writer(self.engines["policy"], self.prompts, settings.max_persona_tokens, settings.seed)
         predictors = Predictors(
-            [self.engines["predictor"]], [None], self.prompts, domains, settings.readout, settings.seed
+            [self.engines["predictor"]],
+            [None],
+            self.prompts,
+            domains,
+            settings.readout,
+            settings.seed,
+            item_knowledge_of(settings.item_knowledge, self.population.table, domains),
         )
         return Loop(executor, writer, predictors, domains, self.updaters)
 
@@ -99,6 +106,11 @@ def make_plan(settings: Settings, ratings: Any = None) -> RunPlan:
     if possible < settings.rounds:
         notes.append(f"rounds: {possible}, since no user has windows for more")
         settings = settings.model_copy(update={"rounds": possible})
+    domains = dict.fromkeys(domain for domain, _ in population.eval)
+    adapters = [settings.predictor_adapter] if settings.predictor_adapter else []
+    notes += item_knowledge_notes(
+        settings.item_knowledge, population.table, domains, settings.predictor_engine, adapters
+    )
     engines = make_engines(
         {
             "policy": (settings.policy_engine, settings.policy_adapter),

@@ -10,6 +10,7 @@ from deeper.commands.execution.shared_settings import (
     SHIPPED_TOKENS,
     Data,
     Domains,
+    ItemKnowledgeSource,
     Items,
     MaxPersonaTokens,
     ModelPrecision,
@@ -118,6 +119,7 @@ class Settings(RunSettings):
         description="What predictions use: the persona alone, or also the user's own past ratings (history), weighted "
         "by a fit on train users.",
     )
+    item_knowledge: ItemKnowledgeSource = "none"
     search_n: int = Field(
         default=0,
         ge=0,

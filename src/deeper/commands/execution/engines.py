@@ -11,6 +11,7 @@ from deeper.engine import Engine, Precision, ServerSettings
 from deeper.engine.adapter import Adapter, AdapterKind, load_adapter
 from deeper.engine.registry import make_engine
 from deeper.errors import UserError
+from deeper.persona.item_knowledge.standing_words import ITEM_KNOWLEDGE, words_hash
 from deeper.persona.predictors import Predictors
 from deeper.persona.prompts.templates import Prompts
 
@@ -78,7 +79,8 @@ def check_adapter(role: AdapterKind, folder: Path, templates: Mapping[str, str])
             where=str(folder),
             do=f"pass it as {adapter.kind}_adapter, or train a {role}",
         )
-    if changed := [name for name, digest in adapter.templates.items() if templates.get(name) != digest]:
+    today = {**templates, ITEM_KNOWLEDGE: words_hash()}
+    if changed := [name for name, digest in adapter.templates.items() if today.get(name) != digest]:
         raise UserError(
             f"the adapter was trained with another text of the prompt{'s' * (len(changed) > 1)} {', '.join(changed)}",
             where=str(folder),

@@ -66,6 +66,13 @@ ReadoutName = Annotated[
         "(distribution, and structured with a server that gives no log-probabilities)."
     ),
 ]
+ItemKnowledgeSource = Annotated[
+    Literal["none", "population"],
+    Field(
+        description="What the predictor's prompt says about an item beside its title: none (the paper's protocol), or "
+        "how other users rate it and items like it (population). The judged user's own ratings never count."
+    ),
+]
 ModelPrecision = Annotated[
     Precision,
     Field(

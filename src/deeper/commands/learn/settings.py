@@ -11,6 +11,7 @@ from pydantic import Field
 
 from deeper.commands.evaluate.settings import Settings
 from deeper.commands.execution.shared_settings import (
+    ItemKnowledgeSource,
     ModelPrecision,
     PolicyServer,
     PredictorServer,
@@ -74,6 +75,7 @@ class LearnSettings(RunSettings):
     precision: ModelPrecision = _same(SampleSettings, "precision")
     readout: ReadoutName = _same(SampleSettings, "readout")
     calibration: Literal["auto", "on", "off"] = _same(SampleSettings, "calibration")
+    item_knowledge: ItemKnowledgeSource = _same(SampleSettings, "item_knowledge")
     max_persona_tokens: int = _same(SampleSettings, "max_persona_tokens")
     prompts: str = _same(SampleSettings, "prompts")
     reward: Measure = _same(RewardSettings, "reward")

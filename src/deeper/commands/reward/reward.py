@@ -7,6 +7,7 @@ The old personas are predicted from once more among the directions. Their reward
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from deeper.commands.evaluate.settings import is_calibrated
 from deeper.commands.execution.engines import make_predictors
 from deeper.commands.execution.joined_warnings import joined_warnings
 from deeper.commands.execution.local_executor import LocalExecutor
+from deeper.commands.execution.population_knowledge import item_knowledge_of
 from deeper.commands.execution.progress import RunProgress
 from deeper.commands.execution.shared_settings import servers_of
 from deeper.commands.reward.settings import RewardSettings
@@ -89,7 +91,7 @@ def reward_directions(
     contexts, directions = folder.read_table(CONTEXTS_FILE, CONTEXT), folder.read_table(DIRECTIONS_FILE, DIRECTION)
     if not contexts.num_rows:
         raise UserError("the run has no context", where=str(run), do="sample again with an engine that answers")
-    domains = load_windows(sampled.data, sampled.domains or None).domains
+    loaded = load_windows(sampled.data, sampled.domains or None)
     keys = sorted(set(keys_of(contexts)))
     spec = settings.predictor_engine or sampled.predictor_engine
     adapters = settings.predictor_adapter or (() if settings.predictor_engine else sampled.predictor_adapter)
@@ -102,10 +104,12 @@ def reward_directions(
         keys,
         sampled.precision,
         server,
-        domains=domains,
+        domains=loaded.domains,
         readout=sampled.readout,
         seed=sampled.seed,
     )
+    item_knowledge = item_knowledge_of(sampled.item_knowledge, loaded.windows, loaded.domains)
+    predictors = replace(predictors, item_knowledge=item_knowledge)
     with folder.held(), joined_warnings():
         engines = {str(i): engine for i, engine in enumerate(predictors.engines)}
         executor = LocalExecutor(folder, RunProgress(console), engines, reuse_shards=reuse_shards)

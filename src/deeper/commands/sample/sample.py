@@ -5,10 +5,12 @@ S_1, written greedily ─▶ P_2 from S_1 ─▶ contexts with k = 2 ─▶ N di
 """
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from rich.console import Console
 
 from deeper.behaviour.fingerprints import FINGERPRINTS, fingerprints
@@ -19,6 +21,7 @@ from deeper.commands.execution.engines import make_engines, make_predictors
 from deeper.commands.execution.joined_warnings import joined_warnings
 from deeper.commands.execution.local_executor import LocalExecutor
 from deeper.commands.execution.own_updaters import only_updater
+from deeper.commands.execution.population_knowledge import item_knowledge_notes, item_knowledge_of
 from deeper.commands.execution.progress import RunProgress
 from deeper.commands.execution.shared_settings import servers_of
 from deeper.commands.sample.settings import SampleSettings
@@ -79,7 +82,15 @@ def sample_directions(
             where=settings.data,
             do="choose other parts, or data with train users",
         )
-    for note in loaded.notes:
+    train = loaded.windows.filter(pc.field("split") == "train")
+    known = item_knowledge_notes(
+        settings.item_knowledge,
+        train,
+        dict.fromkeys(domain for domain, _ in windows),
+        settings.predictor_engine,
+        settings.predictor_adapter,
+    )
+    for note in [*loaded.notes, *known]:
         console.print(printable(f"note: {note}"), markup=False, highlight=False)
     servers = servers_of(settings)
     of_policy = (settings.policy_engine, settings.policy_adapter)
@@ -95,6 +106,8 @@ def sample_directions(
         readout=settings.readout,
         seed=settings.seed,
     )
+    item_knowledge = item_knowledge_of(settings.item_knowledge, train, loaded.domains)
+    predictors = replace(predictors, item_knowledge=item_knowledge)
     folder = RunFolder(out, settings)
     with folder.held(), joined_warnings():
         engines = {"policy": policy, **{f"predictor {i}": engine for i, engine in enumerate(predictors.engines)}}

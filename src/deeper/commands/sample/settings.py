@@ -8,6 +8,7 @@ from deeper.commands.evaluate.settings import is_calibrated
 from deeper.commands.execution.shared_settings import (
     Data,
     Domains,
+    ItemKnowledgeSource,
     Items,
     MaxPersonaTokens,
     ModelPrecision,
@@ -69,6 +70,7 @@ class SampleSettings(RunSettings):
         description="Calibrate each predictor with the real ratings of the users it reads. auto: only without trained "
         "adapters.",
     )
+    item_knowledge: ItemKnowledgeSource = "none"
     max_persona_tokens: MaxPersonaTokens = 120
     prompts: PromptFolder = ""
     seed: Seed = 1

@@ -26,6 +26,7 @@ from deeper.learning.examples.recipe import LESSONS, READINGS
 from deeper.learning.examples.user_windows import one_prefix_each, prefixes_by_domain
 from deeper.learning.training.recipe import ADAPTER, COLDSTART, PREDICTOR
 from deeper.learning.training_record import TrainingRecord
+from deeper.persona.item_knowledge.standing_words import ITEM_KNOWLEDGE, words_hash
 from deeper.persona.prompts.templates import Prompts, load_prompts
 from deeper.persona.recipe import RECIPE as PERSONA_RECIPE
 from deeper.persona.updaters import UPDATERS
@@ -103,6 +104,8 @@ def _train(
         users = users_of(settings)
         prompts = load_prompts(Path(settings.prompts) if settings.prompts else None)
         templates = prompts.hashes_for(kind)
+        if isinstance(settings, PredictorSettings) and settings.item_knowledge == "population":
+            templates[ITEM_KNOWLEDGE] = words_hash()
         from deeper.learning.training.lora import with_adapter, with_lora
         from deeper.learning.training.trainer import save_adapter
 
@@ -154,6 +157,7 @@ def _train(
 
 
 def _predictor(settings: PredictorSettings, job: _Job) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    from deeper.learning.examples.item_standing import standings_of
     from deeper.learning.examples.policy_personas import read_personas
     from deeper.learning.examples.readings import training_readings, validation_readings
     from deeper.learning.training.fit_expected_ratings import fit_expected_ratings
@@ -163,10 +167,14 @@ def _predictor(settings: PredictorSettings, job: _Job) -> tuple[list[dict[str, A
     texts = read_personas([Path(path) for path in settings.personas])
     wanted = job.plan.steps * job.plan.batch
     encode = Encoder(job.tokenizer, job.prompts)
-    readings, kinds = training_readings(job.users.train, texts, wanted, settings.seed, fit_expected_ratings)
+    with_words = settings.item_knowledge == "population"
+    readings, kinds = training_readings(
+        job.users.train, texts, wanted, settings.seed, fit_expected_ratings, item_knowledge=with_words
+    )
     kept, dropped = fitting([encode(reading) for reading in readings], settings)
     training = _repeated(kept, wanted)
-    held_out = validation_readings(one_prefix_each(job.users.validation, settings.seed), texts, settings.seed)
+    known = standings_of(job.users.train) if with_words else {}
+    held_out = validation_readings(one_prefix_each(job.users.validation, settings.seed), texts, settings.seed, known)
     if not held_out:
         raise UserError("no validation user has a rated window after another", do="give data with longer histories")
     validation = [encode(reading) for reading in held_out]

@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 
 from deeper.commands.execution.shared_settings import (
     Domains,
+    ItemKnowledgeSource,
     Items,
     MaxPersonaTokens,
     PromptFolder,
@@ -133,6 +134,7 @@ class PredictorSettings(BehaviourTrainingSettings):
         default=(),
         description="Parquet files of personas that policies wrote of train users, to learn to read as well.",
     )
+    item_knowledge: ItemKnowledgeSource = "none"
 
 
 class ColdstartSettings(BehaviourTrainingSettings):

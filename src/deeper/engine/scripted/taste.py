@@ -39,6 +39,8 @@ SAMPLED_SHARE = 1 / (2 * len(LADDER) - 2)
 _ENDS = re.compile(r"from (-?[\d.]+) \(best\) to (-?[\d.]+) \(worst\)")
 _LINE = re.compile(r'^(?:actual )?(-?[\d.]+)(?:, predicted (?:(-?[\d.]+)|unknown)[^:"]*)?: (".*")$', re.MULTILINE)
 _TITLE = re.compile(r'"(?:[^"\\]|\\.)*"')
+_ITEM = re.compile(_TITLE.pattern + r"(?:; [^\"]*)?")
+"""An item to predict: its title, and perhaps its standing."""
 _KIND = re.compile(r': An? (\w+)"$')
 
 
@@ -85,7 +87,8 @@ def taste_scores(prompt: Prompt, continuation: str, labels: Sequence[str]) -> Fl
     taste = _described(prompt.user, low, high)
     distance = np.zeros(len(values))
     if taste is not None:
-        words = re.findall(r"\w+", continuation.lower())
+        title = _TITLE.match(continuation)
+        words = re.findall(r"\w+", (title[0] if title else continuation).lower())
         expected = low + (high - low) * taste.verdict(words) + DRIFTS.get(taste.mood, 0.0) * np.diff(np.sort(values))[0]
         distance = (values - expected) / (SPREAD_SHARE * (high - low))
     scores = -0.5 * np.square(distance)
@@ -152,7 +155,7 @@ def _sampled(taste: Taste, prompt: Prompt, sampling: Sampling, number: int) -> T
 def _ratings(prompt: Prompt, sampling: Sampling) -> tuple[str, ...] | None:
     """The structured answer to a list of titles; None if the prompt is none, or tells no taste."""
     schema: Any = (sampling.json_schema or {}).get("properties", {}).get("ratings")
-    titles = [line for line in prompt.user.splitlines() if _TITLE.fullmatch(line)]
+    titles = [line for line in prompt.user.splitlines() if _ITEM.fullmatch(line)]
     if schema is None or len(titles) != schema.get("minItems") or not _asks_for_a_score(prompt):
         return None
     values = schema["items"]["enum"]

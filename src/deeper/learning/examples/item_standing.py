@@ -1,7 +1,6 @@
-"""What is known of an item: how other users rate it, and whether a persona names its kind."""
+"""What is known of an item: how other train users rate it, and whether a persona names its kind."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,64 +8,55 @@ from numpy.typing import NDArray
 from deeper.domains import Domain
 from deeper.learning.describer.facts import Facts
 from deeper.learning.describer.kinds import title_kinds
-from deeper.learning.examples.recipe import READINGS
 from deeper.learning.examples.user_windows import UserWindows
+from deeper.persona.item_knowledge.standings import Standings, given_by
+from deeper.persona.prompts.item_lines import Item
 
 Floats = NDArray[np.float64]
 
 
 class ItemStandings:
-    """The standing of each title of a domain among users: how they rate it relative to what they usually give."""
+    """The standings of a domain's items among train users (`persona.item_knowledge`)."""
 
     def __init__(self, domain: Domain, users: Iterable[UserWindows]) -> None:
-        """Collect how each rating deviates from its user's mean, as a share of the scale's range."""
+        """Compute them from all windows of the users."""
         self._domain = domain
-        self._by_title: defaultdict[str, list[float]] = defaultdict(list)
-        self._by_user: defaultdict[tuple[str, str], list[float]] = defaultdict(list)
-        span = domain.scale.maximum - domain.scale.minimum
-        for user in users:
-            items = [item for window in user.windows for item in window]
-            ratings = np.array([item["rating"] for item in items], np.float64)
-            real = domain.is_rated(ratings)
-            mean = float(ratings[real].mean()) if real.any() else 0.0
-            for item, rating, is_real in zip(items, ratings.tolist(), real, strict=True):
-                if is_real:
-                    self._by_title[item["title"]].append((rating - mean) / span)
-                    self._by_user[user.user, item["title"]].append((rating - mean) / span)
+        self._standings = Standings(given_by({user.user: user.windows for user in users}, domain), domain)
 
-    def standing(self, title: str, user: str = "") -> float:
-        """The shrunk mean deviation of other users' ratings, as a share of the scale's range; 0 if too few rated it.
+    def words(self, items: Sequence[Item], user: str) -> tuple[str, ...]:
+        """What a prompt says beside the title of each item, without the ratings of this user."""
+        return tuple(self._standings.words(items, user))
 
-        Args:
-            title: The item's title.
-            user: The user whose own ratings are left out.
-        """
-        everyone, own = self._by_title.get(title, []), self._by_user.get((user, title), [])
-        count = len(everyone) - len(own)
-        if count < READINGS.standing_min_ratings:
-            return 0.0
-        return (sum(everyone) - sum(own)) / (count + READINGS.standing_shrinkage_ratings)
-
-    def features(self, known: Facts, titles: Sequence[str], user: str = "") -> Floats:
+    def features(self, known: Facts, items: Sequence[Item], user: str = "") -> Floats:
         """Features of items for a user.
 
         Args:
             known: What the user's persona says.
-            titles: The items' titles.
+            items: The items.
             user: The user whose own ratings are left out.
 
         Returns:
-            The standing of each item, and 1 for a kind that pleases, −1 for one that disappoints, 0 for both or
-            neither; shape (titles, 2).
+            The standing of each item as a share of the scale's range, and 1 for a kind that pleases, −1 for one that
+            disappoints, 0 for both or neither; shape (items, 2).
         """
 
         def liking(title: str) -> int:
             kinds = self._kinds_of(title)
             return int(not kinds.isdisjoint(known.pleasing)) - int(not kinds.isdisjoint(known.disappointing))
 
-        return np.array([[self.standing(title, user), liking(title)] for title in titles], np.float64).reshape(-1, 2)
+        found = zip(items, self._standings.of(items, user), strict=True)
+        rows = [[one.value if one else 0.0, liking(item["title"])] for item, one in found]
+        return np.array(rows, np.float64).reshape(-1, 2)
 
     def _kinds_of(self, title: str) -> frozenset[str]:
         """Keys and forms of a title's kinds; a persona names one form of each."""
         kinds = title_kinds(title, self._domain)
         return frozenset([*kinds, *kinds.values()])
+
+
+def standings_of(users: Iterable[UserWindows]) -> Mapping[str, ItemStandings]:
+    """The standings among users, by the domain's id."""
+    by_domain: dict[str, list[UserWindows]] = {}
+    for user in users:
+        by_domain.setdefault(user.domain.id, []).append(user)
+    return {name: ItemStandings(found[0].domain, found) for name, found in by_domain.items()}

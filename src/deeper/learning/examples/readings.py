@@ -15,12 +15,12 @@ from deeper.learning.describer.describe import describe, level_only
 from deeper.learning.describer.facts import Facts
 from deeper.learning.describer.updated_facts import facts_after_updates
 from deeper.learning.examples.expected_ratings import FactSet, Fit, RatedItems
-from deeper.learning.examples.item_standing import ItemStandings
+from deeper.learning.examples.item_standing import ItemStandings, standings_of
 from deeper.learning.examples.policy_personas import PolicyTexts
 from deeper.learning.examples.recipe import READINGS
 from deeper.learning.examples.tasks import PersonaKind
 from deeper.learning.examples.user_windows import UserWindows, WindowPrefix, draw_balanced, prefixes_by_domain
-from deeper.persona.prompts.item_lines import quote
+from deeper.persona.prompts.item_lines import Item, quote
 
 Floats = NDArray[np.float64]
 
@@ -39,6 +39,7 @@ class Reading:
         persona: Its text; empty if nothing is known.
         titles: Titles of the rated items of the target window.
         ratings: Their ratings.
+        standings: What the prompt says beside each title; None without item knowledge.
         median: Median of the user's ratings up to W_k, the prediction of a baseline without language.
         expected: How users with the same facts rate such items (`expected_ratings`); shape (items, labels). None in
             readings for validation.
@@ -51,6 +52,7 @@ class Reading:
     titles: tuple[str, ...]
     ratings: tuple[float, ...]
     median: float
+    standings: tuple[str, ...] | None = None
     expected: Floats | None = field(default=None, compare=False)
 
 
@@ -75,7 +77,13 @@ def soft_labels(ratings: Sequence[float], scale: Scale) -> Floats:
 
 
 def training_readings(
-    users: Sequence[UserWindows], texts: PolicyTexts, count: int, seed: int, fit: Fit
+    users: Sequence[UserWindows],
+    texts: PolicyTexts,
+    count: int,
+    seed: int,
+    fit: Fit,
+    *,
+    item_knowledge: bool = False,
 ) -> tuple[list[Reading], Counter[str]]:
     """Draw readings to train on.
 
@@ -85,6 +93,7 @@ def training_readings(
         count: Number of readings.
         seed: Seed of all choices and phrasings.
         fit: Fits the expected ratings (`deeper.learning.training.fit_expected_ratings`).
+        item_knowledge: Say beside each title how the other users rate the item.
 
     Returns:
         The readings, and the number of readings of each kind of persona and of each domain.
@@ -92,36 +101,48 @@ def training_readings(
     Raises:
         UserError: No window that follows another has a rating.
     """
-    prefixes = {
-        domain: [one for one in found if _rated(one, 1)[0]] for domain, found in prefixes_by_domain(users).items()
-    }
+    prefixes = {domain: [one for one in found if _rated(one, 1)] for domain, found in prefixes_by_domain(users).items()}
     prefixes = {domain: found for domain, found in prefixes.items() if found}
     if not prefixes:
         raise UserError("no train user has a rated window after another", do="give data with longer histories")
-    readings = list(islice(_readings(prefixes, texts, seed, fit), count))
+    readings = list(islice(_readings(prefixes, texts, seed, fit, item_knowledge), count))
     return readings, Counter(name for reading in readings for name in (reading.kind, reading.domain.id))
 
 
-def validation_readings(prefixes: Sequence[WindowPrefix], texts: PolicyTexts, seed: int) -> list[Reading]:
-    """Make a reading of the describer's persona of each prefix, and one of each persona that a policy wrote of it."""
+def validation_readings(
+    prefixes: Sequence[WindowPrefix],
+    texts: PolicyTexts,
+    seed: int,
+    standings: Mapping[str, ItemStandings] | None = None,
+) -> list[Reading]:
+    """Make a reading of the describer's persona of each prefix, and one of each persona that a policy wrote of it.
+
+    Args:
+        prefixes: Windows of validation users.
+        texts: Personas that policies wrote of them; may be empty.
+        seed: Seed of all phrasings.
+        standings: How train users rate the items, by the domain's id; empty to say nothing of it.
+    """
     readings: list[Reading] = []
     for prefix in prefixes:
-        if not _rated(prefix, 1)[0]:
+        items = _rated(prefix, 1)
+        if not items:
             continue
-        known = facts_after_updates(prefix.known, prefix.owner.domain)
-        readings.append(_reading(prefix, "describer", _described(prefix, known, seed), 1))
-        key = (prefix.owner.domain.id, prefix.owner.user, prefix.k)
-        readings += [_reading(prefix, "policy", text, 1) for text in texts.get(key, ())]
+        owner = prefix.owner
+        known = facts_after_updates(prefix.known, owner.domain)
+        others = (standings or {}).get(owner.domain.id)
+        words = others.words(items, owner.user) if others else None
+        readings.append(_reading(prefix, "describer", _described(prefix, known, seed), items, words))
+        key = (owner.domain.id, owner.user, prefix.k)
+        readings += [_reading(prefix, "policy", text, items, words) for text in texts.get(key, ())]
     return readings
 
 
 def _readings(
-    prefixes: Mapping[str, Sequence[WindowPrefix]], texts: PolicyTexts, seed: int, fit: Fit
+    prefixes: Mapping[str, Sequence[WindowPrefix]], texts: PolicyTexts, seed: int, fit: Fit, item_knowledge: bool
 ) -> Iterator[Reading]:
-    standings = {
-        domain: ItemStandings(found[0].owner.domain, {one.owner.user: one.owner for one in found}.values())
-        for domain, found in prefixes.items()
-    }
+    owners = {(one.owner.domain.id, one.owner.user): one.owner for found in prefixes.values() for one in found}
+    standings = standings_of(owners.values())
     known = {
         (domain, one.owner.user, one.k): facts_after_updates(one.known, one.owner.domain)
         for domain, found in prefixes.items()
@@ -145,25 +166,24 @@ def _readings(
         is_later = (
             prefix.k + 2 < len(prefix.owner.windows)
             and rng.random() < READINGS.later_window_share
-            and bool(_rated(prefix, 2)[0])
+            and bool(_rated(prefix, 2))
         )
-        reading = _reading(prefix, kind, _persona(prefix, facts, kind, written, rng), 2 if is_later else 1)
-        chosen = sorted(rng.sample(range(len(reading.titles)), min(READINGS.items, len(reading.titles))))
-        titles = tuple(reading.titles[i] for i in chosen)
-        features = standings[domain.id].features(facts, titles, user)
+        persona = _persona(prefix, facts, kind, written, rng)
+        items = _rated(prefix, 2 if is_later else 1)
+        chosen = [items[i] for i in sorted(rng.sample(range(len(items)), min(READINGS.items, len(items))))]
+        features = standings[domain.id].features(facts, chosen, user)
+        words = standings[domain.id].words(chosen, user) if item_knowledge else None
         yield replace(
-            reading,
-            titles=titles,
-            ratings=tuple(reading.ratings[i] for i in chosen),
+            _reading(prefix, kind, persona, chosen, words),
             expected=expected[domain.id].predict(facts, features, FACTS_STATED.get(kind, "all")),
         )
 
 
 def _rated_items(prefix: WindowPrefix, known: Facts, standings: ItemStandings) -> RatedItems:
     """The items of the next window, with what was known before."""
-    titles, ratings = _rated(prefix, 1)
-    shares = soft_labels(ratings, prefix.owner.domain.scale)
-    return RatedItems(known, standings.features(known, titles, prefix.owner.user), shares)
+    items = _rated(prefix, 1)
+    shares = soft_labels([item["rating"] for item in items], prefix.owner.domain.scale)
+    return RatedItems(known, standings.features(known, items, prefix.owner.user), shares)
 
 
 def _persona(prefix: WindowPrefix, known: Facts, kind: PersonaKind, written: Sequence[str], rng: Random) -> str:
@@ -180,19 +200,21 @@ def _described(prefix: WindowPrefix, known: Facts, seed: int) -> str:
     return describe(known, prefix.known, prefix.owner.domain, seed=seed)
 
 
-def _reading(prefix: WindowPrefix, kind: PersonaKind, persona: str, windows_ahead: int) -> Reading:
-    titles, ratings = _rated(prefix, windows_ahead)
+def _reading(
+    prefix: WindowPrefix, kind: PersonaKind, persona: str, items: Sequence[Item], standings: tuple[str, ...] | None
+) -> Reading:
     domain = prefix.owner.domain
     past = np.array([item["rating"] for window in prefix.known for item in window], np.float64)
     past = past[domain.is_rated(past)]
     middle = (domain.scale.minimum + domain.scale.maximum) / 2
     median = float(np.median(past)) if len(past) else middle
-    return Reading(domain, prefix.owner.user, kind, persona, titles, ratings, median)
+    titles, ratings = (tuple(item[name] for item in items) for name in ("title", "rating"))
+    return Reading(domain, prefix.owner.user, kind, persona, titles, ratings, median, standings)
 
 
-def _rated(prefix: WindowPrefix, windows_ahead: int) -> tuple[tuple[str, ...], tuple[float, ...]]:
-    """Titles and ratings of the rated items of W_{k+windows_ahead}; of a repeated title, the last rating."""
+def _rated(prefix: WindowPrefix, windows_ahead: int) -> tuple[Item, ...]:
+    """The rated items of W_{k+windows_ahead}; of a repeated title, the last one."""
     window = prefix.owner.windows[prefix.k + windows_ahead]
     real = prefix.owner.domain.is_rated(np.array([item["rating"] for item in window]))
     items = {quote(item["title"]): item for item, is_real in zip(window, real, strict=True) if is_real}
-    return tuple(item["title"] for item in items.values()), tuple(item["rating"] for item in items.values())
+    return tuple(items.values())

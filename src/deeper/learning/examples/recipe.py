@@ -65,17 +65,11 @@ class ReadingRecipe:
             titles are liked takes many.
         later_window_share: Share of readings whose target is one window later: a persona must hold for longer than ten
             items.
-        standing_min_ratings: Ratings by other users that a title needs to have a standing. Without this limit, titles
-            with one rating made predictions worse where hardly any title comes again.
-        standing_shrinkage_ratings: Average ratings that are added to each title. Of 2, 4 and 8 the best on validation
-            users of MovieLens.
     """
 
     persona_kind_shares: dict[PersonaKind, float] = field(default_factory=_persona_kind_shares)
     items: int = 8
     later_window_share: float = 0.2
-    standing_min_ratings: int = 3
-    standing_shrinkage_ratings: float = 8.0
 
 
 LESSONS = LessonRecipe()

@@ -23,7 +23,7 @@ from deeper.learning.examples.readings import Reading, soft_labels
 from deeper.learning.training.recipe import PREDICTOR
 from deeper.measure.metrics import crps, mean_absolute_error, rank_accuracy, weighted_median
 from deeper.persona.predict import score_request
-from deeper.persona.prompts.item_lines import quote
+from deeper.persona.prompts.item_lines import item_lines
 from deeper.persona.prompts.templates import Prompts
 
 
@@ -62,8 +62,8 @@ class Encoder:
 
     def __call__(self, reading: Reading) -> Example:
         """Encode one reading."""
-        request = score_request(self._prompts, reading.domain, reading.persona, reading.titles)
-        ratings = dict(zip(map(quote, reading.titles), reading.ratings, strict=True))
+        request = score_request(self._prompts, reading.domain, reading.persona, reading.titles, reading.standings)
+        ratings = dict(zip(item_lines(reading.titles, reading.standings), reading.ratings, strict=True))
         system, user = request.prompt.system, request.prompt.user
         asked = [Prompt(system, user + continuation) for continuation in request.continuations]
         prefix, tails = split_prefix(encode_chats(self._tokenizer, asked, self._control_tokens))

@@ -26,6 +26,16 @@ def quote(title: str) -> str:
     return json.dumps(line if len(line) <= most else line[: most - 1] + "…", ensure_ascii=False)
 
 
+def item_lines(titles: Sequence[str], standings: Sequence[str] | None = None) -> list[str]:
+    """Show items to predict, a line each: the quoted title, and what is said beside it.
+
+    Args:
+        titles: The items' titles.
+        standings: What to say of each item (`item_knowledge.standing_words`); None for nothing.
+    """
+    return [quote(title) + words for title, words in zip(titles, standings or [""] * len(titles), strict=True)]
+
+
 def rating_lines(items: Sequence[Item], domain: Domain) -> str:
     """List ratings: one line for each rating, the best first, with its titles in time order; then the median.
 
