@@ -25,7 +25,7 @@ The JSON it prints holds for each domain and for the mean of all domains:
 - `refining`: all windows divided by the first one alone (`all_vs_first`: what refining can be worth), and the last
   window alone divided by all windows (`last_vs_all`), over all rounds from 1 on and in each domain's last round.
 
-It takes about 10 minutes on two cores for the bundled data and three published domains. LightGBM needs the system's
+It takes about 5 minutes on two cores for the bundled data and three published domains. LightGBM needs the system's
 OpenMP library (Debian: libgomp1).
 """
 

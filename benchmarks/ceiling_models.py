@@ -14,6 +14,8 @@ from sklearn.preprocessing import StandardScaler
 Floats = NDArray[np.float64]
 
 TREES = 150
+ENSEMBLE = 4
+"""Boosted models with different samples, to average the chance of the samples out."""
 BOOSTING = {
     "objective": "multiclass",
     "learning_rate": 0.04,
@@ -39,15 +41,18 @@ def predicted(known: Floats, rated: NDArray[np.int64], asked: Floats, labels: in
         rated: Their labels, from 0; shape (rows,).
         asked: Features of the ratings to predict; shape (others, features).
         labels: Number of labels.
-        seed: Seed of the boosting's samples.
+        seed: Seed of the samples.
 
     Returns:
         Shape (others, labels); each row sums to 1.
     """
-    settings = BOOSTING | {"num_class": labels, "seed": seed}
-    boosted = lightgbm.train(settings, lightgbm.Dataset(known, rated), TREES).predict(asked)
+    settings = BOOSTING | {"num_class": labels}
+    boosted = [
+        np.asarray(lightgbm.train(settings | {"seed": seed + n}, lightgbm.Dataset(known, rated), TREES).predict(asked))
+        for n in range(ENSEMBLE)
+    ]
     regression = make_pipeline(StandardScaler(), LogisticRegression(C=INVERSE_PENALTY, max_iter=ITERATIONS))
     regression.fit(np.nan_to_num(known), rated)
     linear = np.zeros((len(asked), labels))
     linear[:, regression[-1].classes_] = regression.predict_proba(np.nan_to_num(asked))
-    return (np.asarray(boosted) + linear) / 2
+    return (np.mean(boosted, axis=0) + linear) / 2
