@@ -150,8 +150,11 @@ def report(errors: Mapping[str, ErrorsOf], rounds: int) -> dict[str, Any]:
             if some
         ]
 
-    def refining(domains: Sequence[str]) -> dict[str, Any]:
+    def refining(some: Sequence[str]) -> dict[str, Any]:
         found: dict[str, Any] = {}
+        domains = domains_with(rows("all", [USER_MEDIAN], some)[USER_MEDIAN], later_rounds)
+        if not domains:
+            return found
         for label, mine, theirs in (("all_vs_first", "all", "first"), ("last_vs_all", "last", "all")):
             found[label] = {
                 row: {

@@ -241,3 +241,12 @@ def test_ratios_are_over_the_rounds_that_both_have() -> None:
     [found] = compared(rows, "theirs", over_rounds).values()
     assert found["mae_ratio"]["value"] == found["crps_ratio"]["value"] == 0.5 and found["mae"] == 1.0
     assert last_round(np.array([[1.0, 2.0, np.nan]])).tolist() == [2.0]
+
+
+def test_without_a_second_round_nothing_is_said_of_refining() -> None:
+    once = Errors(*(np.array([[1.0, np.nan], [2.0, np.nan]]) for _ in range(3)))
+    names = ("user_median", "level", "own_taste", "items", "all")
+    found = ceiling.report({"stars": {(seen, name): once for seen in ceiling.HISTORIES for name in names}}, 1)
+    assert found["refining"] == {"stars": {}, "mean": {}}
+    assert [one["round"] for one in found["by_round"]["stars"]] == [0]
+    assert found["pooled"]["mean"]["all"]["mae_ratio"] == {"value": 1.0, "ci": [1.0, 1.0]}
