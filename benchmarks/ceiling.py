@@ -36,7 +36,7 @@ from deeper.learning.examples.item_standing import ItemStandings
 from deeper.learning.examples.readings import soft_labels
 from deeper.learning.examples.user_windows import UserWindows
 from deeper.learning.training.fit_expected_ratings import fit_expected_ratings
-from deeper.measure.bootstrap import domain_ratio_interval
+from deeper.measure.intervals import domain_ratio_interval
 from deeper.measure.metrics import mean_absolute_error, weighted_median
 from deeper.storage.provenance import provenance
 
@@ -168,7 +168,7 @@ def compared(errors: Mapping[str, Mapping[str, Floats]], with_: str) -> dict[str
     """Return ratios of domain means to those of one prediction."""
     below = [of[with_] for of in errors.values()]
     kinds = [kind for kind in next(iter(errors.values())) if kind != with_]
-    found = {kind: domain_ratio_interval([of[kind] for of in errors.values()], below, SEED) for kind in kinds}
+    found = {kind: domain_ratio_interval([of[kind] for of in errors.values()], below) for kind in kinds}
     return {
         kind: {"value": round(one.mean, 4), "ci": [round(one.low, 4), round(one.high, 4)]}
         for kind, one in found.items()

@@ -6,7 +6,7 @@
     python benchmarks/search_curve.py runs/search-*
 
 Each line is one updater of one run: its error in the last round, on the held-out next window, from the persona alone.
-Differences are to the run with the fewest directions, paired by user, with 95 % bootstrap intervals over users. Tokens
+Differences are to the run with the fewest directions, paired by user, with 95 % intervals over users. Tokens
 are those of writing the personas of round 1 and later and scoring their candidates. They count all updaters of a run
 together: to see those of one updater, give each run only one.
 """
@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 
 from deeper.evaluation.methods import UPDATERS
 from deeper.evaluation.results_schema import read_results
-from deeper.measure.bootstrap import domain_mean_interval
+from deeper.measure.intervals import domain_mean_interval
 from deeper.storage import layout
 
 STAGES = ("update-", "candidates-", "judge-")
@@ -50,7 +50,7 @@ def curve(folders: list[Path]) -> list[tuple[str, ...]]:
                 for domain, users in errors.items()
                 if domain in first
             ]
-            change = domain_mean_interval(shared, seed=1)
+            change = domain_mean_interval(shared)
             interval = f"{change.low:+.3f}..{change.high:+.3f}" if run is not own[0] else ""
             kept = "" if run["kept"].get(method) is None else f"{run['kept'][method]:.0%}"
             tokens = (f"{run[name]:,}" for name in ("tokens_prompt", "tokens_generated"))

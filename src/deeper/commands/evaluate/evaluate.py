@@ -159,7 +159,6 @@ def _results(
         plan.population.table,
         domains,
         settings.rounds,
-        settings.seed,
         errors.not_available,
         settings.methods,
         settings.roles,
