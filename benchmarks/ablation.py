@@ -7,7 +7,7 @@
 Errors are those of the next window, means over all rounds. `ratio` is the error of `refine` divided by that of the user
 median. `difference` is the error of `refine` minus that of the first run, on the users that both runs evaluate. A name
 given twice stands for its runs together; they must evaluate different users. Figures are means of domains, with 95 %
-intervals from bootstraps over users within their domain.
+t intervals over users.
 """
 
 import argparse

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deeper.domains import Scale
-from deeper.measure.bootstrap import domain_mean_interval, domain_ratio_interval
+from deeper.measure.intervals import domain_mean_interval, domain_ratio_interval
 from deeper.measure.metrics import crps, rank_accuracy, weighted_median
-from paired import SEED, with_interval
+from paired import with_interval
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -136,10 +136,10 @@ def _compared(mine: ByDomain, theirs: ByDomain, summary: Summary) -> dict[str, A
         pairs = [_paired(getattr(mine[one], measure), getattr(theirs[one], measure), summary) for one in domains]
         above, below = zip(*pairs, strict=True)
         found[measure] = round(float(np.mean([values.mean() for values in above])), 4)
-        found[f"{measure}_ratio"] = with_interval(domain_ratio_interval(above, below, SEED))
+        found[f"{measure}_ratio"] = with_interval(domain_ratio_interval(above, below))
     ranks = [summary(mine[domain].rank) for domain in domains]
     told = [values[~np.isnan(values)] for values in ranks]
-    return found | {"rank_accuracy": with_interval(domain_mean_interval([some for some in told if len(some)], SEED))}
+    return found | {"rank_accuracy": with_interval(domain_mean_interval([some for some in told if len(some)]))}
 
 
 def _paired(above: Floats, below: Floats, summary: Summary) -> tuple[Floats, Floats]:

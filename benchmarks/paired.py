@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
-from deeper.measure.bootstrap import Interval, domain_mean_interval, domain_ratio_interval
+from deeper.measure.intervals import Interval, domain_mean_interval, domain_ratio_interval
 from deeper.storage import layout
 
 SEED = 1
@@ -39,13 +39,13 @@ def mean_of_rounds(errors: Errors) -> dict[str, dict[Key, float]]:
 def ratio(mine: Mapping[Key, float], theirs: Mapping[Key, float]) -> Interval:
     """Ratio of domain means over the users that both have."""
     both = mine.keys() & theirs.keys()
-    return domain_ratio_interval(by_domain(both, mine), by_domain(both, theirs), SEED)
+    return domain_ratio_interval(by_domain(both, mine), by_domain(both, theirs))
 
 
 def difference(mine: Mapping[Key, float], theirs: Mapping[Key, float]) -> Interval:
     """Difference of domain means over the users that both have."""
     both = mine.keys() & theirs.keys()
-    return domain_mean_interval(by_domain(both, {key: mine[key] - theirs[key] for key in both}), SEED)
+    return domain_mean_interval(by_domain(both, {key: mine[key] - theirs[key] for key in both}))
 
 
 def by_domain(keys: Collection[Key], values: Mapping[Key, float]) -> list[np.ndarray]:

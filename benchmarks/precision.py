@@ -24,7 +24,7 @@ from deeper.domains import Domain
 from deeper.engine import Engine
 from deeper.engine.openvino.engine import EmbeddedEngine
 from deeper.engine.protocol import Precision
-from deeper.measure.bootstrap import Interval, domain_mean_interval
+from deeper.measure.intervals import Interval, domain_mean_interval
 from deeper.measure.metrics import crps, mean_absolute_error
 from deeper.persona.predict import PREDICT_INPUT, predict
 from deeper.persona.prompts.templates import load_prompts
@@ -132,7 +132,7 @@ def compared(
     for measure in ("mae", "crps"):
         before, after = means[f"{measure} exact"], means[f"{measure} fast"]
         difference = {key: after[key] - before[key] for key in before}
-        interval = domain_mean_interval(by_domain(before, difference), SEED)
+        interval = domain_mean_interval(by_domain(before, difference))
         level = float(np.mean([values.mean() for values in by_domain(before, before)]))
         shares = Interval(interval.mean / level, interval.low / level, interval.high / level)
         report[f"{measure}_difference"] = judged(level, shares, MOST_DIFFERENCE)

@@ -32,7 +32,7 @@ from deeper.evaluation.results_schema import read_results
 from deeper.learning.describer.describe import describe
 from deeper.learning.describer.updated_facts import facts_after_updates
 from deeper.learning.export.hub_cards import without_places
-from deeper.measure.bootstrap import domain_mean_interval, domain_ratio_interval
+from deeper.measure.intervals import domain_mean_interval, domain_ratio_interval
 from deeper.measure.metrics import mean_absolute_error, rank_accuracy
 from deeper.persona.calibration import fit_calibration
 from deeper.persona.predict import PREDICT_INPUT, predict
@@ -143,14 +143,13 @@ def evaluate_predictor(adapter: str, data: Sequence[str], chosen: Sequence[str],
     ranked = [key for key, values in by_user.items() if "rank" in values]
     difference = {key: by_user[key]["swapped"] - by_user[key]["own_last"] for key in swapped}
     spread = float(np.std(list(difference.values()), ddof=1))
-    swap = domain_mean_interval(by_domain(swapped, difference), SEED)
+    swap = domain_mean_interval(by_domain(swapped, difference))
     return {
         "predictor_vs_user_median": {
             **with_interval(
                 domain_ratio_interval(
                     by_domain(both, {key: by_user[key]["own"] for key in both}),
                     by_domain(both, {key: by_user[key]["median"] for key in both}),
-                    SEED,
                 )
             ),
             "users": len(both),
@@ -168,9 +167,7 @@ def evaluate_predictor(adapter: str, data: Sequence[str], chosen: Sequence[str],
             "users": len(swapped),
         },
         "rank_accuracy": {
-            **with_interval(
-                domain_mean_interval(by_domain(ranked, {key: by_user[key]["rank"] for key in ranked}), SEED)
-            ),
+            **with_interval(domain_mean_interval(by_domain(ranked, {key: by_user[key]["rank"] for key in ranked}))),
             "chance": 0.5,
             "users": len(ranked),
         },
@@ -207,9 +204,7 @@ def evaluate_policy(runs: Sequence[Path]) -> Row:
     written = [row for row in personas if row["method"] in ("initialise", "refine") and not row["failure"]]
     ratios = {
         name: with_interval(
-            domain_ratio_interval(
-                by_domain(both, means("refine", first)), by_domain(both, means("user_median", first)), SEED
-            )
+            domain_ratio_interval(by_domain(both, means("refine", first)), by_domain(both, means("user_median", first)))
         )
         for name, first in (("all_rounds", False), ("round_0", True))
     }

@@ -6,7 +6,7 @@
 
 RUNS/results is a run of `deeper evaluate --prediction history` with trained adapters on eval users. RUNS/untuned is the
 same without adapters. Targets are checked in the last round; domains with shorter histories have none. Intervals are
-95 % bootstraps over users, resampled within their domain. Each target says whether its value or its interval must meet
+95 % t intervals over users. Each target says whether its value or its interval must meet
 it. A target "reported" holds if all of its figures are there.
 """
 
@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 from deeper.evaluation.methods import HISTORY_ONLY, UPDATERS
 from deeper.evaluation.results_schema import read_results
 from deeper.learning.export.hub_cards import without_places
-from deeper.measure.bootstrap import Interval
+from deeper.measure.intervals import Interval
 from deeper.storage import layout
 from paired import Errors, Key, Row, difference, errors_of, mean_of_rounds, ratio, with_interval
 

@@ -17,7 +17,8 @@ from deeper.behaviour.planted.plant import plant_users, write_planted
 from deeper.cli.main import _run  # pyright: ignore[reportPrivateUsage]
 from deeper.errors import UserError
 from deeper.evaluation.runs.compared import ComparedEntry, Comparison
-from deeper.measure.bootstrap import mean_interval
+from deeper.measure.holm import holm
+from deeper.measure.intervals import mean_interval
 from deeper.report.compared_figure import comparison_figure
 
 MakeRun = Callable[..., Path]
@@ -48,13 +49,13 @@ def short(made_run: MakeRun) -> Path:
 
 
 def test_each_method_is_paired_with_the_same_of_the_first_run(long: Path, short: Path) -> None:
-    comparison = compare_runs([long, short], seed=4)
+    comparison = compare_runs([long, short])
     assert comparison.reference == "the same method of long" and comparison.notes == []
     for method in ("refine", "frozen"):
         there, here = users_mae(long, method, 2), users_mae(short, method, 2)
         found = entry(comparison, "short", method)
         differences = np.array([here[user] - there[user] for user in sorted(here)])
-        interval = mean_interval(differences, 4)
+        interval = mean_interval(differences)
         assert found.difference and found.difference.value == pytest.approx(interval.mean, abs=1e-6)
         assert found.difference.ci == pytest.approx((interval.low, interval.high), abs=1e-6)
         assert found.difference.improved == pytest.approx((differences < 0).mean(), abs=1e-6)
@@ -89,6 +90,17 @@ def test_one_run_is_compared_with_a_method_of_its_own(long: Path) -> None:
         if (one.method, one.against, one.round) == ("refine", "user_median", 2)
     ]
     assert found and (found.value, found.ci, found.improved) == (told.difference, told.ci, told.improved)
+    assert (found.p_value, found.crps and found.crps.difference) == (told.p_value, told.crps and told.crps.difference)
+
+
+def test_p_values_allow_for_every_difference_of_the_round(long: Path, short: Path) -> None:
+    comparison = compare_runs([long, short], "long:user_median")
+    table = [one.difference for one in comparison.entries if one.round == 2 and one.difference]
+    baselines = [one for one in comparison.entries if (one.round, one.prediction) == (2, "none") and one.difference]
+    assert [one.setting for one in baselines] == ["short"], "the reference itself is no difference"
+    counted = [one for one in table if one is not baselines[0].difference]
+    assert [one.p_adjusted for one in counted] == pytest.approx(holm([one.p_value or 0.0 for one in counted]), abs=1e-5)
+    assert baselines[0].difference and baselines[0].difference.p_adjusted is None, "the same for every setting"
 
 
 def test_runs_that_differ_only_in_their_seed_are_pooled_by_user(made_run: MakeRun, long: Path) -> None:
@@ -102,7 +114,7 @@ def test_runs_that_differ_only_in_their_seed_are_pooled_by_user(made_run: MakeRu
     assert found.mae_by_seed == pytest.approx(means, abs=1e-6)
     there = users_mae(long, "refine", 2)
     differences = np.array([np.mean([own[user] for own in maes]) - there[user] for user in sorted(there)])
-    interval = mean_interval(differences, 1)
+    interval = mean_interval(differences)
     assert found.difference and found.difference.value == pytest.approx(interval.mean, abs=1e-6)
     assert found.difference.ci == pytest.approx((interval.low, interval.high), abs=1e-6)
     assert found.difference.by_seed == pytest.approx(np.array(means) - np.mean(list(there.values())), abs=1e-6)

@@ -40,7 +40,6 @@ def missing(tables: Any) -> Any:
             windows,
             {"stars": tables.stars, "halves": tables.halves},
             1,
-            seed=1,
             methods=methods,
             roles=("future",),
             **more,

@@ -9,6 +9,7 @@ from deeper.evaluation.methods import METHODS
 from deeper.evaluation.results import summarise
 from deeper.evaluation.results_schema import NotAvailableBaseline
 from deeper.evaluation.schema import ERROR
+from deeper.measure.holm import holm
 from deeper.persona.schema import PERSONA, PREDICTION
 
 
@@ -29,7 +30,6 @@ def summary(tables):
             windows if windows is not None else tables.windows([]),
             {"stars": tables.stars, "halves": tables.halves},
             rounds,
-            seed=3,
             not_available=not_available,
         ).as_json()
         json.dumps(result, allow_nan=False)
@@ -49,7 +49,10 @@ def test_errors_are_means_over_users_not_over_ratings(summary):
     assert found["mae"] == 0.5 and found["rmse"] == 1.0 and found["crps"] == 0.25
     assert found["rank_accuracy"] == 0.5
     assert (found["users"], found["ratings"]) == (2, 10)
-    assert found["ci"] == [0.0, 1.0]
+    # With one degree of freedom t is 12.7: the interval is (−5.9, 6.9), and an error is not below 0.
+    assert found["ci"] == [0.0, pytest.approx(0.5 + 12.706 * 0.5, abs=1e-3)]
+    assert found["crps_ci"] == [0.0, pytest.approx(0.25 + 12.706 * 0.25, abs=1e-3)]
+    assert found["rank_accuracy_ci"] == [None, None], "a single user has a rank accuracy"
     assert result["users"] == {"stars": 2}
 
 
@@ -86,9 +89,45 @@ def test_paired_differences_are_of_the_users_that_both_have(summary):
     assert found["difference"] == pytest.approx(0.1)
     assert found["improved"] == pytest.approx(1 / 3, abs=1e-6)
     assert found["users"] == 3
-    assert found["ci"][0] <= 0.1 <= found["ci"][1]
+    half = 4.303 * np.std([-0.1, 0.0, 0.4], ddof=1) / np.sqrt(3)  # two degrees of freedom
+    assert found["ci"] == pytest.approx([0.1 - half, 0.1 + half], abs=1e-3)
+    assert found["crps"]["difference"] == pytest.approx(0.05) and found["rank_accuracy"]["difference"] == 0
     mirrored = entry(result, method="user_median", against="frozen") if len(result) > 1 else None
     assert mirrored is None  # no user has both
+
+
+def test_p_values_are_corrected_for_the_differences_of_a_table(summary):
+    """Three methods against two others make five differences, since two of them mirror each other."""
+    rng = np.random.default_rng(2)
+    rows = [
+        error(f"u{u}", method, t, rng.uniform(0.4, 0.8) - shift * rng.uniform(0.5, 1))
+        for method, shift in (("user_median", 0.0), ("frozen", 0.2), ("refine", 0.3), ("no_persona", 0.0))
+        for t in (0, 1)
+        for u in range(10)
+    ]
+    table = [one for one in summary(rows)["paired"] if one["round"] == 1]
+    tests = {frozenset((one["method"], one["against"])): one["p_value"] for one in table}
+    assert (len(table), len(tests)) == (6, 5)
+    expected = dict(zip(tests, holm(list(tests.values())), strict=True))
+    for one in table:
+        assert one["p_adjusted"] == pytest.approx(expected[frozenset((one["method"], one["against"]))], abs=1e-5)
+        assert one["p_adjusted"] >= one["p_value"]
+        assert one["crps"]["p_adjusted"] >= one["crps"]["p_value"]
+    least = min(table, key=lambda one: one["p_value"])
+    assert least["p_adjusted"] == pytest.approx(5 * least["p_value"], abs=1e-5)
+
+
+def test_a_single_user_has_no_p_value(summary):
+    found = summary([error("ann", method, 0, 0.5) for method in ("refine", "user_median")])["paired"]
+    assert [(one["p_value"], one["p_adjusted"]) for one in found] == [(None, None)]
+
+
+def test_a_user_whose_ratings_are_all_equal_enters_no_difference_in_rank(summary):
+    rows = [error(u, "user_median", 0, 0.5, rank=r) for u, r in (("a", 0.4), ("b", None), ("c", 0.5))]
+    rows += [error(u, "refine", 0, 0.4, rank=r) for u, r in (("a", 0.6), ("b", None), ("c", 0.6))]
+    [found] = summary(rows)["paired"]
+    assert (found["users"], found["rank_accuracy"]["users"]) == (3, 2)
+    assert found["rank_accuracy"]["difference"] == pytest.approx(0.15)
 
 
 def test_a_method_is_not_compared_with_itself(summary):

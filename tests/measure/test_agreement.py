@@ -37,16 +37,30 @@ def test_what_does_not_differ_has_no_correlation() -> None:
 
 
 def test_one_user_has_no_interval() -> None:
-    found = ratio_of_sums(np.array([1.0, 2.0]), np.array([2.0, 2.0]), ["u", "u"], 1)
+    found = ratio_of_sums(np.array([1.0, 2.0]), np.array([2.0, 2.0]), ["u", "u"])
     assert found.value == pytest.approx(0.75)
     assert np.isnan([found.low, found.high]).all()
 
 
 def test_a_ratio_is_of_sums_and_its_interval_holds_it() -> None:
     top, bottom = np.arange(1.0, 21.0), np.full(20, 10.0)
-    found = ratio_of_sums(top, bottom, [str(i) for i in range(20)], 1)
+    found = ratio_of_sums(top, bottom, [str(i) for i in range(20)])
     assert found.value == pytest.approx(1.05)
     assert 0.7 < found.low < 1.05 < found.high < 1.4
+
+
+def test_all_groups_of_a_user_count_as_one() -> None:
+    rng = np.random.default_rng(5)
+    users, groups = [f"u{i}" for i in range(12)], 3
+    per_user = rng.uniform(0.5, 1.5, (12, groups))
+    by_group = ratio_of_sums(per_user.ravel(), np.ones(12 * groups), np.repeat(users, groups).tolist())
+    by_user = ratio_of_sums(per_user.mean(axis=1), np.ones(12), users)
+    assert (by_group.value, by_group.low, by_group.high) == pytest.approx((by_user.value, by_user.low, by_user.high))
+
+
+def test_a_ratio_without_a_denominator_is_unknown() -> None:
+    for found in (ratio_of_sums(np.ones(2), np.zeros(2), ["u", "v"]), ratio_of_sums(np.ones(0), np.ones(0), [])):
+        assert np.isnan([found.value, found.low, found.high]).all()
 
 
 def test_a_whole_is_more_reliable_than_its_halves() -> None:

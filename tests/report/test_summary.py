@@ -127,7 +127,7 @@ def test_methods_that_were_not_chosen_are_left_out(left_out: str) -> None:
 
 
 def test_baselines_alone_have_a_summary_too() -> None:
-    assert "--full prints all methods." in " ".join(printed(results({"item_mean": [0.8, 0.7]})).split())
+    assert "--full prints all methods." in " ".join(printed(results({"item_standing": [0.8, 0.7]})).split())
     assert "could be compared" in printed({**results(THREE), "errors": []})
 
 

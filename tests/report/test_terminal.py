@@ -67,7 +67,6 @@ def results(
         WINDOW.empty_table(),
         DOMAINS,
         rounds,
-        seed=0,
         not_available=[NotAvailableBaseline(method="matrix_factorisation", domain=domains[0], reason=reason)],
     ).as_json()
 
@@ -108,12 +107,12 @@ def test_predictions_with_history_have_tables_of_their_own(width):
 
 
 def test_a_method_without_an_error_has_a_row_in_every_table():
-    result = results(list(DOMAINS), has_row=lambda domain, method, t, user: method not in ("refine", "item_mean"))
+    result = results(list(DOMAINS), has_row=lambda domain, method, t, user: method not in ("refine", "item_standing"))
     places = [(domain, role) for domain in (*DOMAINS, "mean") for role in ("future", "current", "previous")]
     result["missing"] = [
         {"domain": domain, "method": method, "round": t, "role": role, "mae": None, "prediction": "persona",
          "reason": "HTTP 500"}
-        for domain, role in places for t in range(5) for method in ("refine", "item_mean")
+        for domain, role in places for t in range(5) for method in ("refine", "item_standing")
         if method == "refine" or role == "future"
     ]  # fmt: skip
     for width in (80, 120):
@@ -123,7 +122,7 @@ def test_a_method_without_an_error_has_a_row_in_every_table():
         by_domain = 2 if width == 80 else 1
         assert len(rows) == 4 + by_domain, "by round, differences, measures, by domain, in-sample"
         assert all(row[1] == "failed" for row in rows)
-        rows = [line.split() for line in text.splitlines() if line.startswith(" item_mean ")]
+        rows = [line.split() for line in text.splitlines() if line.startswith(" item_standing ")]
         assert len(rows) == 3 + by_domain and all(row[1] == "n/a" for row in rows)
         assert "(0)" not in text
 

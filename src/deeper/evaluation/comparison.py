@@ -1,18 +1,23 @@
-"""Comparisons of methods on the same users: paired differences and reductions."""
+"""Comparisons of methods on the same users: paired differences, corrected for their number, and reductions."""
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from deeper.evaluation.json_parts import DIGITS, Difference
 from deeper.evaluation.methods import FROZEN, in_order, updaters_in
 from deeper.evaluation.results_schema import PairedEntry, Reductions
-from deeper.measure.bootstrap import domain_mean_interval
+from deeper.measure.holm import holm
+from deeper.measure.intervals import Interval, domain_mean_interval, domain_mean_test
 
 Floats = NDArray[np.float64]
 MEASURES = ("mae", "rmse", "crps", "rank_accuracy")
+COMPARED = ("mae", "crps", "rank_accuracy")
+"""The measures that are compared between methods, each corrected for the number of differences by itself."""
 ORIGIN = ("readout", "calibrated", "predictor", "prediction")
 
 
@@ -99,59 +104,123 @@ def _encoded(column: Any) -> tuple[NDArray[np.int64], NDArray[np.object_]]:
     return encoded.indices.to_numpy().astype(np.int64), np.array(encoded.dictionary.to_pylist(), object)
 
 
-def paired(
-    cells: Cells, against: Mapping[str, Cells], groups: Sequence[DomainGroup], rounds: int, seed: int
-) -> list[PairedEntry]:
-    """Differences in held-out MAE between each method and some others, paired by user.
+def mean_over_domains(cells: Sequence[Cell], measure: str) -> Interval:
+    """The mean over domains of the mean over the users who have a value; NaN where a domain has none.
 
-    Only users with a row of both methods count; `users` is their number.
+    Measures are at least 0, so the interval is, too.
+    """
+    columns = [cell.measures[measure] for cell in cells]
+    known = [column[~np.isnan(column)] for column in columns]
+    return domain_mean_interval(known, least=0) if all(map(len, known)) else Interval(*[float("nan")] * 3)
+
+
+def paired(cells: Cells, against: Mapping[str, Cells], groups: Sequence[DomainGroup], rounds: int) -> list[PairedEntry]:
+    """Held-out differences between each method and some others, paired by user and corrected by table.
+
+    Only users with a row of both methods count; `users` is their number. A table is the differences of one domain (or
+    mean) in one round.
 
     Args:
         cells: Errors of the methods.
         against: The methods to compare with, and the errors of each.
         groups: Domains and means over domains.
         rounds: The last round.
-        seed: Seed of the bootstrap.
     """
     entries: list[PairedEntry] = []
     methods = in_order({key.method for key in cells})
     for group in groups:
-        for other, cells_of_other in against.items():
-            for method in methods:
-                for t in range(rounds + 1) if method != other else ():
-                    sides = HeldOut(method, t), HeldOut(other, t)
-                    if entry := difference((cells, cells_of_other), group, *sides, seed):
-                        entries.append(entry)
+        for t in range(rounds + 1):
+            table = [
+                entry
+                for other, cells_of_other in against.items()
+                for method in methods
+                if method != other
+                and (entry := difference((cells, cells_of_other), group, HeldOut(method, t), HeldOut(other, t)))
+            ]
+            entries += corrected(table)
     return entries
 
 
-def difference(
-    tables: tuple[Cells, Cells], group: DomainGroup, first: HeldOut, second: HeldOut, seed: int
-) -> PairedEntry | None:
-    """The difference in held-out MAE between two methods, paired by user; None if a domain has no user with both.
+def difference(tables: tuple[Cells, Cells], group: DomainGroup, first: HeldOut, second: HeldOut) -> PairedEntry | None:
+    """The held-out differences between two methods, paired by user; None if a domain has no user with both.
 
     Args:
         tables: Errors of the first and of the second method.
         group: A domain, or a mean over domains.
         first: The method.
         second: The method to compare with.
-        seed: Seed of the bootstrap.
     """
-    pairs = paired_errors(tables, group, first, second)
-    if pairs is None:
+    found = {measure: _differences(paired_errors(tables, group, first, second, measure)) for measure in COMPARED}
+    by_user = found["mae"]
+    if by_user is None:
         return None
-    differences = [mae - mae_of_other for mae, mae_of_other in pairs]
-    interval = domain_mean_interval(differences, seed)
+    crps, rank_accuracy = (_tested(values) if values else None for values in (found["crps"], found["rank_accuracy"]))
     return PairedEntry(
+        **dict(_tested(by_user)),
         domain=group.name,
         method=first.method,
         against=second.method,
         round=first.round,
+        improved=float(np.mean([(values < 0).mean() for values in by_user])),
+        prediction=_prediction(tables[0][first.of(group.domains[0])]),
+        crps=crps,
+        rank_accuracy=rank_accuracy,
+    )
+
+
+def corrected(table: Sequence[PairedEntry]) -> list[PairedEntry]:
+    """The differences of one table with p-values that are adjusted for their number, measure by measure.
+
+    A difference that stands twice, as A against B and as B against A, is one test.
+    """
+    tests = [frozenset((entry.method, entry.against)) for entry in table]
+    mae = adjusted([entry.p_value for entry in table], tests)
+    crps, rank_accuracy = (
+        adjusted([one and one.p_value for one in column], tests)
+        for column in ([entry.crps for entry in table], [entry.rank_accuracy for entry in table])
+    )
+    return [
+        entry.model_copy(
+            update={
+                "p_adjusted": of_mae,
+                "crps": with_adjusted(entry.crps, of_crps),
+                "rank_accuracy": with_adjusted(entry.rank_accuracy, of_rank),
+            }
+        )
+        for entry, of_mae, of_crps, of_rank in zip(table, mae, crps, rank_accuracy, strict=True)
+    ]
+
+
+def adjusted(p_values: Sequence[float | None], tests: Sequence[Hashable]) -> list[float | None]:
+    """P-values after Holm's correction for the number of tests in a table; None stays None.
+
+    Args:
+        p_values: Of each difference.
+        tests: What each difference tests; differences with equal ones are one test.
+    """
+    p_value_of = {test: math.nan if p is None else p for test, p in zip(tests, p_values, strict=True)}
+    found = dict(zip(p_value_of, holm(list(p_value_of.values())), strict=True))
+    return [None if math.isnan(found[test]) else round(found[test], DIGITS) for test in tests]
+
+
+def with_adjusted(one: Difference | None, p_adjusted: float | None) -> Difference | None:
+    """A difference with its adjusted p-value."""
+    return one and one.model_copy(update={"p_adjusted": p_adjusted})
+
+
+def _differences(pairs: Sequence[tuple[Floats, Floats]] | None) -> list[Floats] | None:
+    return None if pairs is None else [first - second for first, second in pairs]
+
+
+def _tested(by_user: Sequence[Floats]) -> Difference:
+    """The mean over domains of the mean over users, with its interval and p-value."""
+    found = domain_mean_test(by_user)
+    interval = found.interval
+    return Difference(
         difference=interval.mean,
         ci=(interval.low, interval.high),
-        improved=float(np.mean([(values < 0).mean() for values in differences])),
-        users=sum(map(len, differences)),
-        prediction=_prediction(tables[0][first.of(group.domains[0])]),
+        p_value=found.p_value,
+        users=sum(map(len, by_user)),
     )
 
 
@@ -184,18 +253,20 @@ def _reduced(cells: Cells, groups: Sequence[DomainGroup], before: HeldOut, after
 
 
 def paired_errors(
-    tables: tuple[Cells, Cells], group: DomainGroup, first: HeldOut, second: HeldOut
+    tables: tuple[Cells, Cells], group: DomainGroup, first: HeldOut, second: HeldOut, measure: str = "mae"
 ) -> list[tuple[Floats, Floats]] | None:
-    """Both MAEs of the users who have both, for each domain; None if a domain has no such user."""
+    """Both values of a measure of the users who have both, for each domain; None if a domain has no such user."""
     pairs: list[tuple[Floats, Floats]] = []
     for domain in group.domains:
         left, right = tables[0].get(first.of(domain)), tables[1].get(second.of(domain))
         if left is None or right is None:
             return None
         _, in_left, in_right = np.intersect1d(left.users, right.users, assume_unique=True, return_indices=True)
-        if not len(in_left):
+        values = left.measures[measure][in_left], right.measures[measure][in_right]
+        known = ~np.isnan(values[0] + values[1])
+        if not known.any():
             return None
-        pairs.append((left.measures["mae"][in_left], right.measures["mae"][in_right]))
+        pairs.append((values[0][known], values[1][known]))
     return pairs
 
 

@@ -131,8 +131,8 @@ def baseline_errors(
                             method=method, domain=domain.id, reason=str(reason)
                         )
                         continue
-                    for user, points in zip(visible.users, predicted, strict=True):
-                        measures = _measures(domain, points, None, actual[domain.id, user, t + 1])
+                    for user, own in zip(visible.users, predicted, strict=True):
+                        measures = _measures(domain, *own, actual[domain.id, user, t + 1])
                         if measures:
                             yield from _rows(domain.id, user, [Place(method, t, "future")], measures, origin)
 

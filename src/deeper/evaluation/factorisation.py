@@ -1,10 +1,12 @@
 """Matrix factorisation as a Bayesian factorisation machine, by the library myfm (extra `baselines`).
 
-A rating is the sum of a level, a weight of the user, a weight of the item and the product of their factors. The
-prediction is the mean over Gibbs samples, so there is no learning rate and no regularisation to choose. With users and
-items alone this is Bayesian probabilistic matrix factorisation (Salakhutdinov and Mnih, 2008). Sources: Rendle (2010),
-Factorization machines; Freudenthaler, Schmidt-Thieme and Rendle (2011), Bayesian factorization machines. Myfm samples
-on one thread; its wheels cover the Pythons that we support and need neither a system library nor torch.
+A score is the sum of a level, a weight of the user, a weight of the item and the product of their factors; normal noise
+and ordered cut points turn it into a rating (ordered probit), so the prediction is a distribution over the scale. It is
+the mean over Gibbs samples, so there is no learning rate and no regularisation to choose. Users and items have their
+own variances. With users and items alone this is Bayesian probabilistic matrix factorisation (Salakhutdinov and Mnih,
+2008). Sources: Rendle (2010), Factorization machines; Freudenthaler, Schmidt-Thieme and Rendle (2011), Bayesian
+factorization machines; Albert and Chib (1993), Bayesian analysis of binary and polychotomous response data. Myfm
+samples on one thread; its wheels cover the Pythons that we support and need neither a system library nor torch.
 """
 
 import importlib
@@ -38,7 +40,8 @@ def matrix_factorisation(visible: Visible, seed: int) -> list[Floats]:
         seed: Seed of the Gibbs sampler.
 
     Returns:
-        The points for each of `visible.users`, shape (items,), clipped to the scale.
+        For each of `visible.users`, shares of the scale's values, shape (items, labels); a value that nobody gave has
+        the share 0.
 
     Raises:
         NotAvailable: The library is not installed, or there is no rating to fit on.
@@ -58,16 +61,25 @@ def matrix_factorisation(visible: Visible, seed: int) -> list[Floats]:
         shape = len(user), len(users) + len(items)
         return sparse.csr_matrix((np.ones(known.sum()), (rows[known], columns[known])), shape=shape)
 
-    model = myfm.MyFMRegressor(rank=RECIPE.factorisation_rank, random_seed=seed)
-    # The library cannot turn its progress bar off.
-    with redirect_stderr(io.StringIO()):
-        model.fit(one_hot(visible.user, visible.item), visible.rating, n_iter=RECIPE.factorisation_iterations)
     lengths = [len(codes) for codes in visible.next_items]
     next_users = np.repeat(np.arange(len(visible.users)), lengths)
-    predicted = model.predict(one_hot(next_users, np.concatenate([*visible.next_items, np.empty(0, np.int64)])))
-    scale = visible.domain.scale
-    points = np.clip(np.asarray(predicted, np.float64), scale.minimum, scale.maximum)
-    return np.split(points, np.cumsum(lengths)[:-1]) if lengths else []
+    next_items = np.concatenate([*visible.next_items, np.empty(0, np.int64)])
+    given, ranks = np.unique(visible.domain.scale.index(visible.rating), return_inverse=True)
+    shares = np.zeros((len(next_items), len(visible.domain.scale.values)))
+    if len(given) == 1:
+        shares[:, given] = 1
+    elif len(next_items):
+        model = myfm.MyFMOrderedProbit(rank=RECIPE.factorisation_rank, random_seed=seed)
+        # The library cannot turn its progress bar off.
+        with redirect_stderr(io.StringIO()):
+            model.fit(
+                one_hot(visible.user, visible.item),
+                ranks,
+                n_iter=RECIPE.factorisation_iterations,
+                group_shapes=[len(users), len(items)],
+            )
+        shares[:, given] = model.predict_proba(one_hot(next_users, next_items))
+    return np.split(shares, np.cumsum(lengths)[:-1]) if lengths else []
 
 
 def _columns(codes: NDArray[np.int64]) -> Mapping[int, int]:

@@ -30,11 +30,13 @@ class Method(NamedTuple):
         name: In settings, tables and results.
         group: What kind of method it is.
         sees: What its prediction is made from. For an updater: what it reads to write the persona of round t.
+        former: Whether only earlier versions ran it: their results can still be shown.
     """
 
     name: str
     group: Group
     sees: str
+    former: bool = False
 
 
 FROZEN = "frozen"
@@ -62,8 +64,9 @@ TABLE = (
     Method("domain_median", Group.NUMBERS_ONLY, "all ratings so far: their median"),
     Method("user_mean", Group.NUMBERS_ONLY, "the user's ratings so far: their mean"),
     Method("last_window_median", Group.NUMBERS_ONLY, "the user's last window with a rating: its median"),
-    Method("user_histogram", Group.NUMBERS_ONLY, "the user's rating counts, shrunk to the domain's: their median"),
-    Method("item_mean", Group.NUMBERS_ONLY, "the item's ratings so far, shrunk to the domain's mean"),
+    Method("user_histogram", Group.NUMBERS_ONLY, "the user's rating counts, shrunk to the domain's"),
+    Method("item_mean", Group.NUMBERS_ONLY, "the item's ratings so far, shrunk to the domain's mean", former=True),
+    Method("item_standing", Group.NUMBERS_ONLY, "the user's rating counts, shifted by how others rate the item"),
     Method("matrix_factorisation", Group.NUMBERS_ONLY, "all ratings so far, by user and item"),
     # Controls: what the personas' predictions are worth without a persona.
     *(Method(name, Group.CONTROLS, _CONTROL_SEES[name]) for name in CONTROL_METHODS),
@@ -74,10 +77,13 @@ TABLE = (
 """In the order in which tables show the methods."""
 
 
-GROUPS = {group: tuple(method.name for method in TABLE if method.group is group) for group in Group}
+_GROUP = {method.name: method.group for method in TABLE}
+GROUPS = {
+    group: tuple(method.name for method in TABLE if method.group is group and not method.former) for group in Group
+}
 SEES = {method.name: method.sees for method in TABLE}
 
-METHODS = tuple(SEES)
+METHODS = tuple(method.name for method in TABLE if not method.former)
 BASELINES = (*GROUPS[Group.USER_MEDIAN], *GROUPS[Group.NUMBERS_ONLY])
 CONTROLS = tuple(name for name in GROUPS[Group.CONTROLS] if name != HISTORY_ONLY)
 """The controls that a run can choose. Predictions with history always bring `history_only` along."""
@@ -89,12 +95,12 @@ ROLES = tuple(ROLE_OFFSETS)
 def in_order(names: Iterable[str]) -> list[str]:
     """Names of methods in the order of tables; updaters of the user's own come last, by name."""
     found = set(names)
-    return [*(name for name in METHODS if name in found), *sorted(found - SEES.keys())]
+    return [*(name for name in SEES if name in found), *sorted(found - SEES.keys())]
 
 
 def group_of(name: str) -> Group:
     """The group of a method."""
-    return next((group for group, members in GROUPS.items() if name in members), Group.PERSONAS)
+    return _GROUP.get(name, Group.PERSONAS)
 
 
 def by_group(names: Iterable[str]) -> dict[Group, list[str]]:

@@ -2,12 +2,21 @@
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from deeper.domains import Domain
-from deeper.evaluation.comparison import Cell, CellKey, Cells, DomainGroup, cells_of, paired, reduction
+from deeper.evaluation.comparison import (
+    COMPARED,
+    Cell,
+    CellKey,
+    Cells,
+    DomainGroup,
+    cells_of,
+    mean_over_domains,
+    paired,
+    reduction,
+)
 from deeper.evaluation.error_table import count_unrated, rated_windows
 from deeper.evaluation.failures import (
     expected_places,
@@ -19,7 +28,6 @@ from deeper.evaluation.failures import (
 from deeper.evaluation.methods import BASELINES, FROZEN, HISTORY_ONLY, ROLES, in_order
 from deeper.evaluation.results_schema import ErrorEntry, NotAvailableBaseline, Summary
 from deeper.evaluation.text_summary import leak_rates, text_statistics
-from deeper.measure.bootstrap import domain_mean_interval
 
 
 def summarise(
@@ -29,7 +37,6 @@ def summarise(
     windows: pa.Table,
     domains: Mapping[str, Domain],
     rounds: int,
-    seed: int,
     not_available: Sequence[NotAvailableBaseline] = (),
     methods: Sequence[str] = (),
     roles: Sequence[str] = ROLES,
@@ -37,8 +44,8 @@ def summarise(
     """Summarise the errors of a run.
 
     An error is the mean over users of the user's mean over ratings. With several domains there are also `mean`,
-    `mean_seen` and `mean_unseen`, each given only where all of its domains have a value. Intervals are 95 % percentile
-    bootstraps over users. Differences are against the user median and `frozen`; those of predictions with history are
+    `mean_seen` and `mean_unseen`, each given only where all of its domains have a value. Intervals are 95 %
+    t intervals over users. Differences are against the user median and `frozen`; those of predictions with history are
     against the user median and `history_only`. Reductions are of predictions from the persona alone.
 
     Args:
@@ -48,7 +55,6 @@ def summarise(
         windows: WINDOW rows.
         domains: By id.
         rounds: The last round.
-        seed: Seed of the bootstrap.
         not_available: Baselines that could not be computed.
         methods: The methods that were chosen. One without an error is `missing`, with the reason.
         roles: The roles that were chosen.
@@ -68,10 +74,10 @@ def summarise(
     cells = {"persona": alone, "history": combined}
     return Summary(
         users={name: pc.count_distinct(errors.filter(pc.field("domain") == name)["user"]).as_py() for name in used},
-        errors=[*_errors(alone, groups, rounds, seed), *_errors(combined, groups, rounds, seed)],
+        errors=[*_errors(alone, groups, rounds), *_errors(combined, groups, rounds)],
         paired=[
-            *paired(alone, {"user_median": alone, FROZEN: alone}, groups, rounds, seed),
-            *paired(combined, {"user_median": alone, HISTORY_ONLY: combined}, groups, rounds, seed),
+            *paired(alone, {"user_median": alone, FROZEN: alone}, groups, rounds),
+            *paired(combined, {"user_median": alone, HISTORY_ONLY: combined}, groups, rounds),
         ],
         reduction=reduction(alone, groups, rounds),
         failures=failed_predictions(predictions, personas),
@@ -99,7 +105,7 @@ def domain_groups(domains: Sequence[Domain]) -> list[DomainGroup]:
     return groups
 
 
-def _errors(table: Cells, groups: Sequence[DomainGroup], rounds: int, seed: int) -> list[ErrorEntry]:
+def _errors(table: Cells, groups: Sequence[DomainGroup], rounds: int) -> list[ErrorEntry]:
     entries: list[ErrorEntry] = []
     methods = in_order({key.method for key in table})
     for group in groups:
@@ -109,23 +115,25 @@ def _errors(table: Cells, groups: Sequence[DomainGroup], rounds: int, seed: int)
                     keys = [CellKey(domain, method, t, role) for domain in group.domains]
                     if all(key in table for key in keys):
                         place = CellKey(group.name, method, t, role)
-                        entries.append(_entry(place, [table[key] for key in keys], seed))
+                        entries.append(_entry(place, [table[key] for key in keys]))
     return entries
 
 
-def _entry(place: CellKey, cells: Sequence[Cell], seed: int) -> ErrorEntry:
+def _entry(place: CellKey, cells: Sequence[Cell]) -> ErrorEntry:
     """The entry of a group of domains, from the cell of each domain."""
-    interval = domain_mean_interval([cell.measures["mae"] for cell in cells], seed)
+    mae, crps, rank = (mean_over_domains(cells, name) for name in COMPARED)
     return ErrorEntry(
         domain=place.domain,
         method=place.method,
         round=place.round,
         role=place.role,
-        mae=interval.mean,
-        ci=(interval.low, interval.high),
-        rmse=_mean(cells, "rmse"),
-        crps=_mean(cells, "crps"),
-        rank_accuracy=_mean(cells, "rank_accuracy"),
+        mae=mae.mean,
+        ci=(mae.low, mae.high),
+        rmse=mean_over_domains(cells, "rmse").mean,
+        crps=crps.mean,
+        crps_ci=(crps.low, crps.high),
+        rank_accuracy=rank.mean,
+        rank_accuracy_ci=(rank.low, rank.high),
         users=sum(len(cell.users) for cell in cells),
         ratings=sum(cell.ratings for cell in cells),
         readout=_joined(cells, "readout"),
@@ -134,13 +142,6 @@ def _entry(place: CellKey, cells: Sequence[Cell], seed: int) -> ErrorEntry:
         prediction=_joined(cells, "prediction"),
         search_n=max(cell.search_n for cell in cells),
     )
-
-
-def _mean(cells: Sequence[Cell], name: str) -> float:
-    """The mean over domains of the mean over the users who have a value; NaN where a domain has no value."""
-    columns = [cell.measures[name] for cell in cells]
-    known = [column[~np.isnan(column)] for column in columns]
-    return float(np.mean([column.mean() if len(column) else np.nan for column in known]))
 
 
 def _joined(cells: Sequence[Cell], name: str) -> str:

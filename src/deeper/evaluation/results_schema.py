@@ -4,43 +4,21 @@ The models' field order is the order of the keys in the file. Unknown keys are i
 """
 
 import json
-import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 
 from deeper.errors import UserError
-from deeper.evaluation.methods import NAME
-
-DIGITS = 6
-
-
-def _rounded(value: Any) -> Any:
-    """A float rounded to `DIGITS` digits, None if it is not finite; other values as they are."""
-    if isinstance(value, float):
-        return round(value, DIGITS) if math.isfinite(value) else None
-    return value
-
-
-Number = Annotated[float, BeforeValidator(_rounded)]
-NumberOrNone = Annotated[float | None, BeforeValidator(_rounded)]
-MethodName = Annotated[str, Field(pattern=f"^{NAME}$")]
-Ends = tuple[NumberOrNone, NumberOrNone]
-"""The low and the high end of a 95 % interval; both None where there is none."""
-
-
-class Part(BaseModel):
-    """What parts of a JSON file of ours have in common."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
+from deeper.evaluation.json_parts import Difference, Ends, MethodName, Number, NumberOrNone, Part
 
 
 class ErrorEntry(Part):
     """The error of one method in one round and role of one domain, or of a mean over domains.
 
-    `readout`, `calibrated`, `predictor` and `prediction` hold all values that occur, joined by "+".
+    `ci` is the interval of `mae`; results of earlier versions lack the other intervals. `readout`, `calibrated`,
+    `predictor` and `prediction` hold all values that occur, joined by "+".
     """
 
     domain: str
@@ -51,7 +29,9 @@ class ErrorEntry(Part):
     ci: Ends
     rmse: NumberOrNone
     crps: NumberOrNone
+    crps_ci: Ends = (None, None)
     rank_accuracy: NumberOrNone
+    rank_accuracy_ci: Ends = (None, None)
     users: int
     ratings: int
     readout: str
@@ -61,21 +41,27 @@ class ErrorEntry(Part):
     search_n: int
 
 
-class PairedEntry(Part):
-    """The mean difference, by user, between the held-out MAE of a method and that of `against`.
+class PairedEntry(Difference):
+    """The mean difference, by user, between the held-out MAE of a method and that of `against`, and of other measures.
 
-    `improved` is the share of users with a lower error, averaged over domains.
+    A table is all differences of one domain, one round and one kind of prediction. Results of earlier versions lack the
+    p-values, and differences of the other measures.
+
+    Attributes:
+        improved: Share of users with a lower MAE, averaged over domains.
+        crps: The difference in CRPS.
+        rank_accuracy: The difference in rank accuracy, where above 0 is better; None if a domain has no user whose
+            ratings differ.
     """
 
     domain: str
     method: MethodName
     against: str
     round: int
-    difference: Number
-    ci: Ends
     improved: Number
-    users: int
     prediction: str
+    crps: Difference | None = None
+    rank_accuracy: Difference | None = None
 
 
 ByMethodAndDomain = Mapping[str, Mapping[str, NumberOrNone]]

@@ -1,1 +1,1 @@
-"""Statistics on plain numbers and texts: prediction errors, bootstrap intervals, correlations, text statistics."""
+"""Statistics on plain numbers and texts: prediction errors, intervals, correlations, text statistics."""

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class MeasureRecipe:
-    """How bootstrap intervals are computed.
+    """How intervals are computed.
 
     Attributes:
         confidence: Confidence level of an interval, 0 to 1.
-        bootstrap_samples: Number of bootstrap samples.
+        bootstrap_samples: Bootstrap samples of the interval of a correlation; other intervals need none.
     """
 
     confidence: float = 0.95

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from html import escape
 
 from deeper.errors import printable
-from deeper.evaluation.methods import FROZEN, HISTORY_ONLY, ROLES, by_group, updaters_in
+from deeper.evaluation.json_parts import Difference, Ends
+from deeper.evaluation.methods import FROZEN, HISTORY_ONLY, by_group, updaters_in
 from deeper.evaluation.results_schema import ErrorEntry, MissingError, PairedEntry, Results
+from deeper.measure.holm import is_shown
 from deeper.report.failed import missing_word
 from deeper.report.palette import label
 
@@ -63,28 +65,28 @@ class Overview:
 
     def future(self, domain: str) -> dict[str, list[ErrorEntry]]:
         """Held-out errors of baselines and of predictions from the persona alone, by method, sorted by round."""
-        return self._held_out(domain, with_history=False)
+        return self._errors(domain, "future", with_history=False)
 
     def history(self, domain: str) -> dict[str, list[ErrorEntry]]:
         """Held-out errors of predictions with history, and the user median for comparison; empty without history."""
-        found = self._held_out(domain, with_history=True)
+        found = self._errors(domain, "future", with_history=True)
         median = self.future(domain).get("user_median")
         return {**found, **({"user_median": median} if median else {})} if found else {}
 
-    def rows(self, domain: str, *, with_history: bool = False) -> dict[str, list[Entry]]:
-        """What a table of held-out errors shows: as `future` or `history`, and errors that are missing."""
+    def rows(self, domain: str, *, with_history: bool = False, role: str = "future") -> dict[str, list[Entry]]:
+        """What a table of the errors of a role shows, missing ones among them; with history only `future`."""
         found: dict[str, list[Entry]] = {}
-        drawn = self.history(domain) if with_history else self.future(domain)
+        drawn = self.history(domain) if with_history else self._errors(domain, role, with_history=False)
         for entry in (
             *(entry for entries in drawn.values() for entry in entries),
-            *self._missing(domain, with_history),
+            *self._missing(domain, with_history, role),
         ):
             found.setdefault(entry.method, []).append(entry)
         return {name: sorted(entries, key=lambda e: e.round) for name, entries in found.items()}
 
     def not_drawn(self, domain: str, drawn: Collection[str], *, with_history: bool = False) -> str:
         """A note under a chart that names the methods without a result; empty if all are drawn."""
-        names = dict.fromkeys(entry.method for entry in self._missing(domain, with_history))
+        names = dict.fromkeys(entry.method for entry in self._missing(domain, with_history, "future"))
         lost = ", ".join(f"{label(name)} ({missing_word(name)})" for name in names if name not in drawn)
         return f"Not drawn: {lost}." if lost else ""
 
@@ -98,38 +100,56 @@ class Overview:
         }
         return [found[name] for name in self.methods if name in found and name != against]
 
-    def in_sample(self) -> list[tuple[str, list[Entry | None]]]:
-        """Each method's errors of the last round on windows already seen: current, then previous."""
-        if self.domain is None:
-            return []
-        found = {
-            (entry.method, entry.role): entry
-            for entry in self.entries
-            if entry.domain == self.domain and entry.round == self.last and entry.role != "future"
-        }
-        names = dict.fromkeys([*self.methods, *(entry.method for entry in self.results.missing)])
-        pairs = [(name, [found.get((name, role)) for role in ROLES if role != "future"]) for name in names]
-        return [(name, pair) for name, pair in pairs if any(pair)]
+    def tests(self, domain: str, *, with_history: bool = False) -> int:
+        """The number of differences at a domain's last round, which their p-values allow for; 0 without p-values.
+
+        A difference that stands twice, as A against B and as B against A, is one.
+        """
+        last = self.last_of(domain)
+        return len(
+            {
+                frozenset((entry.method, entry.against))
+                for entry in self.results.paired
+                if (entry.domain, entry.round) == (domain, last)
+                and (entry.prediction == "history") is with_history
+                and entry.p_adjusted is not None
+            }
+        )
 
     def label(self, domain: str) -> str:
         """The name of a domain or mean as reports show it."""
         return MEANS.get(domain, label(domain))
 
-    def _missing(self, domain: str, with_history: bool) -> list[MissingError]:
+    def _missing(self, domain: str, with_history: bool, role: str) -> list[MissingError]:
         prediction = "history" if with_history else "persona"
         return [
             entry
             for entry in self.results.missing
-            if (entry.domain, entry.role, entry.prediction) == (domain, "future", prediction)
+            if (entry.domain, entry.role, entry.prediction) == (domain, role, prediction)
         ]
 
-    def _held_out(self, domain: str, with_history: bool) -> dict[str, list[ErrorEntry]]:
+    def _errors(self, domain: str, role: str, with_history: bool) -> dict[str, list[ErrorEntry]]:
+        """Errors by method, sorted by round."""
         found: dict[str, list[ErrorEntry]] = {}
         for entry in self.results.errors:
             has_history = entry.prediction == "history"
-            if entry.domain == domain and entry.role == "future" and has_history is with_history:
+            if entry.domain == domain and entry.role == role and has_history is with_history:
                 found.setdefault(entry.method, []).append(entry)
         return {name: sorted(found[name], key=lambda e: e.round) for name in self.methods if name in found}
+
+
+def is_clear(entry: Difference) -> bool:
+    """Whether a difference is shown: below 5 % after the correction for the number of differences.
+
+    Results of earlier versions have no p-values; there the interval must exclude 0.
+    """
+    return excludes_zero(entry.ci) if entry.p_adjusted is None else is_shown(entry.p_adjusted)
+
+
+def excludes_zero(ci: Ends) -> bool:
+    """Whether an interval excludes 0."""
+    low, high = ci
+    return low is not None and high is not None and not low <= 0 <= high
 
 
 def lead(view: Overview) -> str:
@@ -159,10 +179,12 @@ def _main_result(view: Overview, method: str) -> str:
     if method not in found or paired is None:
         return ""
     low, high = paired.ci
-    if low is None or high is None or low <= 0 <= high:
-        verdict = "the data cannot tell them apart"
+    if is_clear(paired):
+        verdict = "the persona predicts better" if paired.difference < 0 else "the persona predicts worse"
+    elif excludes_zero(paired.ci):
+        verdict = f"that may be luck, since the run makes {view.tests(view.domain)} such comparisons"
     else:
-        verdict = "the persona predicts better" if high < 0 else "the persona predicts worse"
+        verdict = "the data cannot tell them apart"
     interval = "" if low is None else f" (95 % interval {low:+.3f} to {high:+.3f})"
     return (
         f"After {_counted(last, 'round')} of {label(method)}, the error on ratings that no persona has seen is "

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from deeper.evaluation.methods import BASELINES, CONTROLS, HISTORY_ONLY
+from deeper.evaluation.methods import CONTROLS, HISTORY_ONLY, TABLE, Group
 
 
 class Ink(NamedTuple):
@@ -24,7 +24,7 @@ INKS = {
     "slide_regeneration": Ink("#b83a00", "#ff9a66"),
     "frozen": Ink("#5c5c5c", "#b4b4b4", "2 3"),
     "user_median": Ink("#111111", "#f2f2f2", "6 3"),
-    **{name: Ink("#6f6f6f", "#9d9d9d", "1 3") for name in BASELINES[1:]},
+    **{method.name: Ink("#6f6f6f", "#9d9d9d", "1 3") for method in TABLE if method.group is Group.NUMBERS_ONLY},
     **{name: Ink("#4d6a7d", "#93b3c7", "4 2 1 2") for name in (*CONTROLS, HISTORY_ONLY)},
 }
 """By method. The hues stay apart for colour-blind readers, and every line has its name beside it."""

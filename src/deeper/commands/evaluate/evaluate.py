@@ -160,7 +160,6 @@ def _results(
         plan.population.table,
         domains,
         settings.rounds,
-        settings.seed,
         errors.not_available,
         settings.methods,
         settings.roles,

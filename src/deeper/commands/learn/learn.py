@@ -218,7 +218,7 @@ class _LearningRun:
         if stage == layout.BEFORE:
             self.errors_before = errors
         else:
-            difference = paired_difference(self.errors_before, errors, self.settings.seed)
+            difference = paired_difference(self.errors_before, errors)
             found = found.model_copy(update={"against_before": difference})
             self.alarm(int(stage), length_alarms(self.report.validation[layout.BEFORE].text, found.text))
         self.report.validation[stage] = found

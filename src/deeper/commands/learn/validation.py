@@ -1,7 +1,7 @@
 """Summarises validations of `deeper learn`: errors, differences to before, and alarms about the texts.
 
 The error of a user is the mean over rounds 1, 2, … of that user's held-out error. It is averaged over users, then over
-domains. Intervals are 95 % percentile bootstraps over users. Differences are taken by user, over the rounds that both
+domains. Intervals are 95 % t intervals over users. Differences are taken by user, over the rounds that both
 sides have.
 """
 
@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from deeper.commands.learn.report import ErrorOfRound, MeanError, PairedDifference, Validation
 from deeper.evaluation.results_schema import Results
-from deeper.measure.bootstrap import Interval, domain_mean_interval
+from deeper.measure.intervals import Interval, domain_mean_interval
 
 METHODS = ("refine", "frozen", "user_median")
 """Methods of a validation: the one that learns, the same policy's first personas, and a baseline without a model."""
@@ -54,24 +54,24 @@ def held_out_errors(table: pa.Table, method: str) -> dict[tuple[str, str, int], 
     return {(row["domain"], row["user"], row["round"]): row["mae"] for row in rows}
 
 
-def mean_error(errors: Errors, seed: int) -> MeanError:
+def mean_error(errors: Errors) -> MeanError:
     """Mean over domains of the mean over users of the user's mean over rounds.
 
     Raises:
         ValueError: There is no error.
     """
-    interval, users = _over_users(errors, seed)
+    interval, users = _over_users(errors, least=0)
     return MeanError(mae=round(interval.mean, DIGITS), ci=_bounds(interval), users=users)
 
 
-def paired_difference(before: Errors, after: Errors, seed: int) -> PairedDifference:
+def paired_difference(before: Errors, after: Errors) -> PairedDifference:
     """Difference of the errors after and before, by user.
 
     Raises:
         ValueError: No user has a round in both.
     """
     changes = {key: after[key] - before[key] for key in before if key in after}
-    interval, users = _over_users(changes, seed)
+    interval, users = _over_users(changes)
     improved = [float((np.array(values) < 0).mean()) for values in _by_domain(changes)]
     return PairedDifference(
         difference=round(interval.mean, DIGITS),
@@ -96,10 +96,7 @@ def summarise_validation(results: Results, errors: pa.Table, personas: pa.Table,
     shown = {"mean"} | (domains if len(domains) == 1 else set[str]())
     cut_off = round(float((lengths >= max_tokens).mean()), DIGITS) if len(lengths) else None
     return Validation(
-        methods={
-            method: mean_error(own, results.seed) if (own := held_out_errors(errors, method)) else None
-            for method in METHODS
-        },
+        methods={method: mean_error(own) if (own := held_out_errors(errors, method)) else None for method in METHODS},
         rounds=[
             ErrorOfRound(**entry.model_dump(include=set(ErrorOfRound.model_fields)))
             for entry in results.errors
@@ -139,9 +136,9 @@ def length_alarms(before: Mapping[str, float | None], after: Mapping[str, float 
     return alarms
 
 
-def _over_users(values: Errors, seed: int) -> tuple[Interval, int]:
+def _over_users(values: Errors, least: float = -math.inf) -> tuple[Interval, int]:
     domains = _by_domain(values)
-    return domain_mean_interval([np.array(users) for users in domains], seed), sum(map(len, domains))
+    return domain_mean_interval([np.array(users) for users in domains], least=least), sum(map(len, domains))
 
 
 def _by_domain(values: Errors) -> Sequence[Sequence[float]]:

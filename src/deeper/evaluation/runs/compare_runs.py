@@ -11,8 +11,19 @@ import pyarrow.compute as pc
 
 from deeper.domains import Domain
 from deeper.errors import UserError
-from deeper.evaluation.comparison import Cell, Cells, DomainGroup, HeldOut, difference, paired_errors
-from deeper.evaluation.methods import METHODS
+from deeper.evaluation.comparison import (
+    COMPARED,
+    Cell,
+    Cells,
+    DomainGroup,
+    HeldOut,
+    adjusted,
+    difference,
+    mean_over_domains,
+    paired_errors,
+    with_adjusted,
+)
+from deeper.evaluation.methods import in_order
 from deeper.evaluation.results import domain_groups
 from deeper.evaluation.runs.common_windows import common_errors
 from deeper.evaluation.runs.compared import ComparedDifference, ComparedEntry, Comparison
@@ -26,7 +37,6 @@ from deeper.evaluation.runs.pooled_settings import (
     names_of,
     pooled_settings,
 )
-from deeper.measure.bootstrap import domain_mean_interval
 
 
 class _Reference(NamedTuple):
@@ -36,7 +46,7 @@ class _Reference(NamedTuple):
     method: str | None
 
 
-def compare_runs(runs: Sequence[str | Path | Run], reference: str = "", seed: int = 1) -> Comparison:
+def compare_runs(runs: Sequence[str | Path | Run], reference: str = "") -> Comparison:
     """Compare finished runs by their held-out errors, paired by user.
 
     Runs that differ only in their seed count as one setting: a user's error is the mean over them, and `by_seed` shows
@@ -46,7 +56,6 @@ def compare_runs(runs: Sequence[str | Path | Run], reference: str = "", seed: in
         runs: Run folders, or what `load_run` returned.
         reference: A run, by its folder or the folder's name: each method is compared with the same one of that run. Or
             `RUN:METHOD`: everything is compared with that method. The first run by default.
-        seed: Seed of the bootstrap.
 
     Raises:
         UserError: A folder holds no finished run, a run is given twice, the runs judge no window in common, or there is
@@ -69,7 +78,7 @@ def compare_runs(runs: Sequence[str | Path | Run], reference: str = "", seed: in
         for kind in KINDS
         for method in _methods([setting.cells[kind]])
         for t in range(rounds + 1)
-        if (entry := _entry(setting, chosen, group, kind, HeldOut(method, t), seed)) is not None
+        if (entry := _entry(setting, chosen, group, kind, HeldOut(method, t))) is not None
     ]
     if not any(entry.difference for entry in entries):
         raise UserError(
@@ -82,7 +91,7 @@ def compare_runs(runs: Sequence[str | Path | Run], reference: str = "", seed: in
         rounds=rounds,
         users={domain.id: _users(errors[0], domain.id) for domain in domains},
         settings=[described(setting, settings) for setting in settings],
-        entries=entries,
+        entries=_corrected(entries, settings[0].name),
         notes=[*notes, *more, *_without_result(settings)],
     )
 
@@ -120,18 +129,15 @@ def _spellings(setting: Setting) -> list[str]:
 
 def _methods(tables: Iterable[Cells]) -> list[str]:
     """The methods with a held-out error, in the order of tables."""
-    found = {key.method for cells in tables for key in cells}
-    return [*(name for name in METHODS if name in found), *sorted(found.difference(METHODS))]
+    return in_order({key.method for cells in tables for key in cells})
 
 
-def _entry(
-    setting: Setting, reference: _Reference, group: DomainGroup, kind: str, at: HeldOut, seed: int
-) -> ComparedEntry | None:
+def _entry(setting: Setting, reference: _Reference, group: DomainGroup, kind: str, at: HeldOut) -> ComparedEntry | None:
     """The entry of a method in a round; None if a domain has no error of it."""
     found = _errors_of(setting.cells[kind], group, at)
     if found is None:
         return None
-    interval = domain_mean_interval([cell.measures["mae"] for cell in found], seed)
+    mae, crps, rank = (mean_over_domains(found, measure) for measure in COMPARED)
     [prediction] = found[0].origin["prediction"]
     by_seed = [_errors_of(one.cells[kind], group, at) or [] for one in setting.runs]
     return ComparedEntry(
@@ -140,11 +146,13 @@ def _entry(
         method=at.method,
         prediction=prediction,
         round=at.round,
-        mae=interval.mean,
-        ci=(interval.low, interval.high),
+        mae=mae.mean,
+        ci=(mae.low, mae.high),
+        crps=crps.mean,
+        rank_accuracy=rank.mean,
         users=sum(len(cell.users) for cell in found),
         mae_by_seed=[float(np.mean([cell.measures["mae"].mean() for cell in cells])) for cells in by_seed],
-        difference=_difference(setting, reference, group, kind, at, seed),
+        difference=_difference(setting, reference, group, kind, at),
     )
 
 
@@ -157,7 +165,7 @@ def _errors_of(cells: Cells, group: DomainGroup, at: HeldOut) -> list[Cell] | No
 
 
 def _difference(
-    setting: Setting, reference: _Reference, group: DomainGroup, kind: str, at: HeldOut, seed: int
+    setting: Setting, reference: _Reference, group: DomainGroup, kind: str, at: HeldOut
 ) -> ComparedDifference | None:
     """The difference to the reference; None for the reference itself, and where one of both has no error."""
     other = HeldOut(reference.method or at.method, at.round)
@@ -167,7 +175,7 @@ def _difference(
     if setting is reference.setting and (reference.method is None or (other, kind_of_other) == (at, kind)):
         return None
     there = reference.setting.cells[kind_of_other]
-    entry = difference((setting.cells[kind], there), group, at, other, seed)
+    entry = difference((setting.cells[kind], there), group, at, other)
     if entry is None:
         return None
     of_seed = {one.run.results.seed: one.cells[kind_of_other] for one in reference.setting.runs}
@@ -178,10 +186,39 @@ def _difference(
         method=other.method,
         value=entry.difference,
         ci=entry.ci,
+        p_value=entry.p_value,
+        p_adjusted=None,
         improved=entry.improved,
         users=entry.users,
         by_seed=[float(np.mean([(mae - of_other).mean() for mae, of_other in one])) for one in paired if one],
+        crps=entry.crps,
+        rank_accuracy=entry.rank_accuracy,
     )
+
+
+def _corrected(entries: Sequence[ComparedEntry], first: str) -> list[ComparedEntry]:
+    """The entries with p-values that are adjusted for the number of differences in their round and domain.
+
+    Baselines need no model, so tables show those of the first setting alone, and only they count.
+    """
+    tables: dict[tuple[str, int], list[int]] = {}
+    for place, entry in enumerate(entries):
+        if entry.difference is not None and (entry.prediction != "none" or entry.setting == first):
+            tables.setdefault((entry.domain, entry.round), []).append(place)
+    found = list(entries)
+    for places in tables.values():
+        table = [one for place in places if (one := entries[place].difference) is not None]
+        mae = adjusted([one.p_value for one in table], places)
+        crps = adjusted([one.crps and one.crps.p_value for one in table], places)
+        rank = adjusted([one.rank_accuracy and one.rank_accuracy.p_value for one in table], places)
+        for place, one, of_mae, of_crps, of_rank in zip(places, table, mae, crps, rank, strict=True):
+            update = {
+                "p_adjusted": of_mae,
+                "crps": with_adjusted(one.crps, of_crps),
+                "rank_accuracy": with_adjusted(one.rank_accuracy, of_rank),
+            }
+            found[place] = entries[place].model_copy(update={"difference": one.model_copy(update=update)})
+    return found
 
 
 def _without_result(settings: Sequence[Setting]) -> list[str]:

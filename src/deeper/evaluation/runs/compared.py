@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from deeper.evaluation.results_schema import Ends, Number, Part
+from deeper.evaluation.json_parts import Difference, Ends, Number, NumberOrNone, Part
 
 
 class ComparedSetting(Part):
@@ -31,18 +31,26 @@ class ComparedDifference(Part):
         method: Its method.
         value: Below 0 is better than the reference.
         ci: 95 % interval over users.
+        p_value: Two-sided, of no difference.
+        p_adjusted: The same after Holm's correction for all differences to the reference in this round and domain.
         improved: Share of users with a lower error, averaged over domains.
         users: The users that both have.
         by_seed: The difference with each seed alone. The reference is of the same seed where it has that.
+        crps: The difference in CRPS, corrected in the same way.
+        rank_accuracy: The difference in rank accuracy, where above 0 is better.
     """
 
     setting: str
     method: str
     value: Number
     ci: Ends
+    p_value: NumberOrNone
+    p_adjusted: NumberOrNone
     improved: Number
     users: int
     by_seed: list[Number]
+    crps: Difference | None
+    rank_accuracy: Difference | None
 
 
 class ComparedEntry(Part):
@@ -58,6 +66,8 @@ class ComparedEntry(Part):
         round: The round.
         mae: Mean over users, in units of the rating scale.
         ci: 95 % interval over users.
+        crps: Mean over users.
+        rank_accuracy: Mean over users; None if a domain has no user whose ratings differ.
         users: Number of users.
         mae_by_seed: With each seed alone.
         difference: To the reference; None for the reference itself, and where there is none.
@@ -70,6 +80,8 @@ class ComparedEntry(Part):
     round: int
     mae: Number
     ci: Ends
+    crps: Number
+    rank_accuracy: NumberOrNone
     users: int
     mae_by_seed: list[Number]
     difference: ComparedDifference | None

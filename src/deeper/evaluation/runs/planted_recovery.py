@@ -13,9 +13,8 @@ from deeper.behaviour.recipe import RECIPE
 from deeper.errors import UserError
 from deeper.evaluation.methods import FROZEN
 from deeper.evaluation.runs.load_run import Run
-from deeper.measure.bootstrap import Interval, mean_interval
+from deeper.measure.intervals import Interval, mean_interval
 
-SEED = 1
 Groups = Mapping[str, float]
 """The mean of some values over a window's neutral, liked and disliked items; a group without an item is left out."""
 
@@ -133,4 +132,4 @@ def _recovered(
 def _effect(groups: Sequence[Groups], name: str) -> Interval:
     """The mean over users of a group's mean above that of neutral items."""
     found = [own[name] - own["neutral"] for own in groups if name in own and "neutral" in own]
-    return mean_interval(np.array(found), SEED) if found else Interval(*[float("nan")] * 3)
+    return mean_interval(np.array(found)) if found else Interval(*[float("nan")] * 3)

@@ -69,7 +69,7 @@ def measure_reality(
         true: The same against the noise-free ratings of planted users, in the same order; None if unknown.
         domains: The domains, by id.
         weights: w_prev, w_curr, w_fut; their sum is above 0.
-        seed: Seed of the intervals, which resample users.
+        seed: Seed of the correlations' intervals, which resample users.
     """
 
     def of(domain: str, members: Sequence[str]) -> RealityOfDomain:
@@ -130,10 +130,10 @@ def _reality(
         return Figure.of(within_group_correlation(one, other, owners, seed))
 
     def mean(values: Sequence[float]) -> Figure:
-        return Figure.of(ratio_of_sums(np.array(values), np.ones(len(values)), owners, seed))
+        return Figure.of(ratio_of_sums(np.array(values), np.ones(len(values)), owners))
 
     r_prev, r_curr, r_fut = (mean([float(one.parts[:, part].mean()) for one in found]) for part in range(3))
-    against_old, against_mean, against_old_future = _head_room(found, weights, owners, seed)
+    against_old, against_mean, against_old_future = _head_room(found, weights, owners)
     true = [one.true for one in found if one.true is not None]
     crossed = [half[1] @ weights for half in true] + [half[0] @ weights for half in true]
     known = {"true": Figure.of(within_group_correlation([*even, *odd], crossed, owners * 2, seed))} if true else {}
@@ -164,7 +164,7 @@ def _reality(
 
 
 def _head_room(
-    found: Sequence[_HalvedContext], weights: Floats, owners: Sequence[str], seed: int
+    found: Sequence[_HalvedContext], weights: Floats, owners: Sequence[str]
 ) -> tuple[HeadRoom, HeadRoom, Figure]:
     """Gains of the best direction of one half, measured on the other half and averaged over both ways."""
     old_error, against_old, against_mean, future = (np.zeros(len(found)) for _ in range(4))
@@ -179,9 +179,9 @@ def _head_room(
 
     def room(gains: Floats) -> HeadRoom:
         return HeadRoom(
-            r=Figure.of(ratio_of_sums(gains, np.ones(len(gains)), owners, seed)),
-            per_rating=Figure.of(ratio_of_sums(gains, np.full(len(gains), weights.sum()), owners, seed)),
-            percent=Figure.of(ratio_of_sums(100 * gains, old_error, owners, seed)),
+            r=Figure.of(ratio_of_sums(gains, np.ones(len(gains)), owners)),
+            per_rating=Figure.of(ratio_of_sums(gains, np.full(len(gains), weights.sum()), owners)),
+            percent=Figure.of(ratio_of_sums(100 * gains, old_error, owners)),
         )
 
-    return room(against_old), room(against_mean), Figure.of(ratio_of_sums(future, np.ones(len(found)), owners, seed))
+    return room(against_old), room(against_mean), Figure.of(ratio_of_sums(future, np.ones(len(found)), owners))

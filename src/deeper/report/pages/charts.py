@@ -73,7 +73,8 @@ def intervals(
 
     Args:
         title: The text above.
-        rows: `name`, `value`, and `ci`, whose ends may be None; optionally `ink`, a method whose colour to use.
+        rows: `name`, `value`, and `ci`, whose ends may be None; optionally `ink`, a method whose colour to use, or
+            `clear`, false for a value to draw in grey whatever its interval.
         marks: Places of the vertical lines; values are compared with the first.
         note: The text below.
         digits: Decimals of the values; intervals have one less.

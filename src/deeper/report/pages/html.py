@@ -67,6 +67,11 @@ def table(rows: Sequence[Sequence[str]], head: Sequence[str] = (), label: str = 
     return f"{scrolls}<table>{heads}<tbody>{body}</tbody></table></div>"
 
 
+def details(title: str, *content: str) -> str:
+    """A part that opens when its title is clicked."""
+    return f"<details><summary>{escape(title)}</summary>{''.join(content)}</details>"
+
+
 def failed(lines: Sequence[str]) -> str:
     """A box that says what failed; empty without a line."""
     return f"<p class=alarm>{'<br>'.join(escape(printable(line)) for line in lines)}</p>" if lines else ""

@@ -11,6 +11,7 @@ from rich.text import Text
 from deeper.errors import printable
 from deeper.evaluation.runs.compared import ComparedEntry, ComparedSetting, Comparison
 from deeper.report.overview import MEANS
+from deeper.report.terminal.stars import star, what_a_star_means
 from deeper.report.terminal.summary import scripted_notes
 
 HEADS = ("error", "interval", "difference", "its interval", "users\nlower", "by seed")
@@ -85,7 +86,13 @@ def _cells(entry: ComparedEntry) -> list[str]:
     found = entry.difference
     low, high = found.ci
     interval = "" if low is None else f"{low:+.3f}..{high:+.3f}"
-    return [*error, f"{found.value:+.3f}", interval, f"{found.improved:.0%}", _spread(found.by_seed, "+.3f")]
+    return [
+        *error,
+        f"{star(found.p_adjusted)}{found.value:+.3f}",
+        interval,
+        f"{found.improved:.0%}",
+        _spread(found.by_seed, "+.3f"),
+    ]
 
 
 def _spread(values: Sequence[float], form: str) -> str:
@@ -95,6 +102,9 @@ def _spread(values: Sequence[float], form: str) -> str:
 
 def _caption(comparison: Comparison) -> list[str]:
     lines = ["Intervals: 95 % over users. Users lower: share of users with a lower error than the reference."]
+    found = [entry.difference for entry in comparison.shown() if entry.difference is not None]
+    if meaning := what_a_star_means(sum(one.p_adjusted is not None for one in found)):
+        lines.append(meaning)
     if _has_seeds(comparison):
         lines.append(
             "By seed: the lowest and the highest difference (of the reference: error) with one seed; the other figures "

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from deeper.behaviour.planted.check import Contrast
 from deeper.evaluation.runs.planted_recovery import Recovery
-from deeper.measure.bootstrap import Interval
+from deeper.measure.intervals import Interval
 
 
 def print_contrasts(contrasts: Sequence[Contrast], console: Console) -> None:

@@ -13,13 +13,13 @@ from deeper.errors import printable
 from deeper.evaluation.methods import FROZEN, is_updater, updaters_in
 from deeper.evaluation.results_schema import ErrorEntry, PairedEntry, Results
 from deeper.report.failed import failed_lines, missing_word
-from deeper.report.overview import Entry, Overview
+from deeper.report.overview import Entry, Overview, is_clear
 
 WIDTH = 79
 MAX_ROUNDS = 5
 MAX_NAMES = 3
 """Methods that one sentence lists, those with the largest differences first."""
-ROWS = {"user_median": "user median", "frozen": "first persona (frozen)", "refine": "refine"}
+ROWS = {"user_median": "user median", "frozen": "first persona", "refine": "refine"}
 SCRIPTED = {
     "scripted": "The scripted engine stands in for a model: these numbers mean nothing.",
     "scripted:taste": "Rules stand in for a model (scripted:taste): these numbers tell updaters apart, and say nothing "
@@ -70,15 +70,28 @@ def _table(view: Overview, domain: str) -> list[str]:
         return ["The summary shows the user median, frozen and refine, and none was chosen. --full prints all methods."]
     where = "mean over domains" if domain == "mean" else domain
     lines = [f"Error on the next ratings (MAE, lower is better): {where}, {count:,} user{'s' * (count != 1)}"]
-    heads = "".join(f"{t:8}" for t in rounds)
-    lines.append(f" {'round':22}{heads}  95 % interval")
+    heads = "".join(f"{t:7}" for t in rounds)
+    lines.append(f" {'round':14}{heads}{'95 %':>13}{'CRPS':>8}{'rank':>7}")
     for name, label in shown.items():
         of_round = {entry.round: entry for entry in errors[name]}
-        cells = "".join(f"{_cell(of_round.get(t)):>8}" for t in rounds)
-        entry = of_round.get(last)
-        low, high = entry.ci if isinstance(entry, ErrorEntry) else (None, None)
-        lines.append(f" {label:22}{cells}" + (f"  {low:.3f}-{high:.3f}" if low is not None else ""))
-    return [*lines, " "]
+        cells = "".join(f"{_cell(of_round.get(t)):>7}" for t in rounds)
+        lines.append(f" {label:14}{cells}{_measures(of_round.get(last))}".rstrip())
+    return [
+        *lines,
+        " ",
+        f"Interval, CRPS and rank: round {last}. CRPS is the error of the whole predicted distribution, lower is "
+        "better; rank is the share of a user's pairs in the right order, 0.5 is chance.",
+    ]
+
+
+def _measures(entry: Entry | None) -> str:
+    """The interval, CRPS and rank accuracy of an error, in the columns of the table."""
+    if not isinstance(entry, ErrorEntry):
+        return ""
+    low, high = entry.ci
+    interval = "" if low is None else f"{low:.3f}-{high:.3f}"
+    crps, rank = ("-" if value is None else f"{value:.3f}" for value in (entry.crps, entry.rank_accuracy))
+    return f"{interval:>13}{crps:>8}{rank:>7}"
 
 
 def _cell(entry: Entry | None) -> str:
@@ -102,13 +115,13 @@ def _best(view: Overview, domain: str) -> list[str]:
 
 
 def _differences(view: Overview, domain: str) -> list[str]:
-    """The differences at the last round whose interval excludes zero."""
+    """The differences at the last round that are shown, and what they allow for."""
     lines: list[str] = []
     is_compared = False
     for other, label in AGAINST.items():
         entries = [one for one in view.paired(domain, other) if one.method == FROZEN or is_updater(one.method)]
         is_compared |= bool(entries)
-        clear = [entry for entry in entries if _is_clear(entry)]
+        clear = [entry for entry in entries if is_clear(entry)]
         for sign, word in ((-1, "Better"), (1, "Worse")):
             found = [entry for entry in clear if entry.difference * sign > 0]
             if found:
@@ -118,13 +131,17 @@ def _differences(view: Overview, domain: str) -> list[str]:
     if is_compared and not any(line.startswith(("Better", "Worse")) for line in lines):
         count = _users(view, domain)
         return [f"{count:,} user{'s are' if count != 1 else ' is'} too few to tell the methods apart."]
-    return lines
+    return [*lines, *_correction(view.tests(domain))] if lines else []
 
 
-def _is_clear(entry: PairedEntry) -> bool:
-    """Whether the interval of a difference excludes zero."""
-    low, high = entry.ci
-    return low is not None and high is not None and not low <= 0 <= high
+def _correction(tests: int) -> list[str]:
+    """What "better" and "worse" allow for; nothing for a single difference."""
+    if tests < 2:
+        return []
+    return [
+        f'"Better" and "worse" allow for all {tests} differences of the round (Holm): the chance that luck made any of '
+        "them is at most 5 %."
+    ]
 
 
 def _named(entries: Sequence[PairedEntry]) -> str:

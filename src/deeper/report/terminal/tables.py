@@ -13,14 +13,18 @@ from rich.text import Text
 
 from deeper.errors import printable
 from deeper.evaluation.methods import HISTORY_ONLY, group_of, in_order
+from deeper.persona.rounds import ROLE_OFFSETS
 from deeper.report.failed import failed_lines, missing_word
 from deeper.report.terminal.cells import Cells, Results, cells_of, prediction_of, shorter, shown
 from deeper.report.terminal.footer import footer
+from deeper.report.terminal.stars import star, what_a_star_means
 
-WIDE = 110
+WIDE = 123
+"""Columns from which five rounds fit with their ranges beside them."""
 BOX = Box("    \n    \n -  \n    \n -  \n    \n    \n    \n", ascii=True)
 """Rules under the head and between sections."""
 WITH_HISTORY = "HELD OUT, WITH HISTORY"
+NEXT = "error on the next window (MAE, lower is better)"
 OTHERS = {
     "user_median": "the user median",
     "frozen": "the first persona (frozen)",
@@ -31,10 +35,11 @@ OTHERS = {
 def print_results(results: Results, console: Console | None = None) -> None:
     """Print the tables of a run.
 
-    The first table has the error on the held-out next window by round, with the user median on top. Tables of the last
-    round follow: paired differences, other measures, domains, and in-sample errors. Then come failures, leaks, and what
-    was not available. Predictions with history have two tables of their own. With several domains, tables show the mean
-    over domains, up to the last round that all domains have.
+    The first table has the error on the held-out next window by round, with the user median on top, and CRPS and rank
+    accuracy at the end. Tables of the last round follow: paired differences, RMSE and reductions, domains. Then come
+    the in-sample errors by round, failures, leaks, and what was not available. Predictions with history have two
+    tables of their own. With several domains, tables show the mean over domains, up to the last round that all domains
+    have.
 
     Args:
         results: What `evaluation.results.summarise` returns.
@@ -75,39 +80,51 @@ def _parts(results: Results, width: int) -> list[Part]:
         for is_combined in (False, True)
     ]
     parts = [
-        _by_round(cells, domain, last, width, users, "HELD OUT"),
+        _by_round(cells, domain, last, width, f"HELD OUT: {NEXT}, {_named(domain)}, users: {users}"),
         _differences(differences[0], cells, domain, last, "HELD OUT", ("user_median", "frozen")),
-        _by_round({**median, **combined}, domain, last, width, users, WITH_HISTORY),
+        _by_round(
+            {**median, **combined}, domain, last, width, f"{WITH_HISTORY}: {NEXT}, {_named(domain)}, users: {users}"
+        ),
         _differences(differences[1], combined, domain, last, WITH_HISTORY, ("user_median", HISTORY_ONLY)),
         _measures(cells, results["reduction"], domain, last),
         *(_by_domain(cells, last, width) if domain == "mean" else ()),
-        _in_sample(cells, domain, last),
+        *(_in_sample(cells, domain, last, width, role) for role in ROLE_OFFSETS if role != "future"),
     ]
     return [part for part in parts if part.table.row_count]
 
 
-def _by_round(cells: Cells, domain: str, last: int, width: int, users: int, title: str) -> Part:
+def _by_round(cells: Cells, domain: str, last: int, width: int, title: str, role: str = "future") -> Part:
     wide = width >= WIDE
-    fitting = max(2, (width - 21) // (18 if wide else 10))
-    rounds = list(range(last + 1))
+    fitting = max(2, (width - 34) // 18 if wide else (width - 29) // 10)
+    own = [(key, e) for key, e in cells.items() if (key[0], key[3]) == (domain, role) and e["mae"] is not None]
+    rounds = [t for t in range(last + 1) if t + ROLE_OFFSETS[role] >= 0]
     if len(rounds) > fitting:
-        rounds = [0, *rounds[-(fitting - 1) :]]
+        rounds = [rounds[0], *rounds[-(fitting - 1) :]]
     table = _table()
-    own = [(key, e) for key, e in cells.items() if (key[0], key[3]) == (domain, "future") and e["mae"] is not None]
     users_of = {(method, t): e["users"] for (_, method, t, _), e in own}
     most = {t: max((count for key, count in users_of.items() if key[1] == t), default=0) for t in rounds}
     for t, count in most.items():
-        table.add_column(_text(f"round {t}\non W{t + 1}\n{count} user{'s' * (count != 1)}"), justify="right")
+        head = f"round {t}\non W{t + ROLE_OFFSETS[role]}\n{count} user{'s' * (count != 1)}"
+        table.add_column(_text(head), justify="right")
+    for head in ("CRPS\nround\n", "rank\nround\n") if wide else ("CRPS,\nrank,\nround ",):
+        table.add_column(_text(f"{head}{last}"), justify="right")
     fewer = {(m, t): f"\n({count})" for (m, t), count in users_of.items() if count < most.get(t, 0)}
 
     def row(method: str) -> list[str] | None:
-        entries = [cells.get((domain, method, t, "future")) for t in rounds]
+        entries = [cells.get((domain, method, t, role)) for t in rounds]
+        if not any(entries):
+            return None
         values = [_with_range(e, wide) + fewer.get((method, t), "") for t, e in zip(rounds, entries, strict=True)]
-        return values if any(entries) else None
+        more = [_number(entries[-1] and entries[-1][name]) for name in ("crps", "rank_accuracy")]
+        return [*values, *(more if wide else ["\n".join(more)])]
 
-    caption = "The persona of round t has seen W0..Wt and is judged on W(t+1). Ranges: 95 % over users."
+    caption = (
+        "The persona of round t has seen W0..Wt and is judged on W(t+1). Ranges: 95 % over users. CRPS: error of the "
+        "whole distribution, lower is better. Rank accuracy: share of a user's pairs in the right order; higher is "
+        "better, .5 is chance."
+    )
     return Part(
-        f"{title}: error on the next window (MAE, lower is better), {_named(domain)}, users: {users}",
+        title,
         _fill(table, {key[1] for key in cells}, row),
         caption + (" (n): over n users only, fewer than the column has." if fewer else ""),
     )
@@ -124,6 +141,7 @@ def _differences(
     chosen = {(e["method"], e["against"]): e for e in entries if e["domain"] == domain and e["round"] == last}
     counts = sorted({e["users"] for e in chosen.values()})
     users = " to ".join(str(count) for count in dict.fromkeys((counts[0], counts[-1]))) if counts else "no"
+    tests = {frozenset(pair) for pair, entry in chosen.items() if entry.get("p_adjusted") is not None}
     table = _table()
     againsts = [name for name in against_names if any(key[1] == name for key in chosen)]
     for against in againsts:
@@ -142,32 +160,29 @@ def _differences(
         f"{title}, round {last}: difference to {' and to '.join(map(OTHERS.__getitem__, againsts))}, {_named(domain)}",
         _fill(table, {key[1] for key in cells}, row),
         f"MAE of the method minus the other's, paired by user ({users} users); below 0 is better. "
-        "Interval: 95 %. Users lower: share of users with a lower error.",
+        "Interval: 95 %. Users lower: share of users with a lower error. " + what_a_star_means(len(tests)),
     )
 
 
 def _measures(cells: Cells, reduction: Results, domain: str, last: int) -> Part:
     table = _table()
-    headers = ("RMSE", "CRPS", "rank\naccuracy", "across\nwindows", f"on W{last + 1}", "users", "ratings")
-    for header in headers:
+    for header in ("RMSE", "across\nwindows", f"on W{last + 1}", "users", "ratings"):
         table.add_column(_text(header), justify="right")
 
     def row(method: str) -> list[str] | None:
         entry = cells.get((domain, method, last, "future"))
         if entry is None:
             return None
-        numbers = [_number(entry[name]) for name in ("rmse", "crps", "rank_accuracy")]
-        numbers = numbers if entry["mae"] is not None else [missing_word(method), "-", "-"]
+        rmse = missing_word(method) if entry["mae"] is None else _number(entry["rmse"])
         reduced = [reduction[kind].get(method, {}).get(domain) for kind in ("across_windows", "same_window")]
         percent = ["-" if share is None else f"{share:.1f}%" for share in reduced]
-        return [*numbers, *percent, str(entry["users"]), str(entry["ratings"])]
+        return [rmse, *percent, str(entry["users"]), str(entry["ratings"])]
 
     return Part(
-        f"HELD OUT, round {last}: other measures, and the reduction of the error, {_named(domain)}",
+        f"HELD OUT, round {last}: RMSE, and the reduction of the error, {_named(domain)}",
         _fill(table, {key[1] for key in cells}, row),
-        "RMSE, CRPS: lower is better. Rank accuracy: share of a user's pairs in the right order; higher is "
-        f"better, .5 is chance. Reduction across windows: from round 0 on W1 to round {last} on W{last + 1} "
-        f"(partly free: more is known); on W{last + 1}: against S0 on the same window. Higher is better.",
+        f"RMSE: lower is better. Reduction across windows: from round 0 on W1 to round {last} on W{last + 1} (partly "
+        f"free: more is known); on W{last + 1}: against S0 on the same window. Higher is better.",
     )
 
 
@@ -194,20 +209,11 @@ def _of_domains(cells: Cells, domains: Sequence[str], last: int) -> Part:
     )
 
 
-def _in_sample(cells: Cells, domain: str, last: int) -> Part:
-    table = _table()
-    for header in (f"current W{last}", f"previous W{last - 1}"):
-        table.add_column(_text(header), justify="right")
-
-    def row(method: str) -> list[str] | None:
-        entries = [cells.get((domain, method, last, role)) for role in ("current", "previous")]
-        return [_with_range(entry, True) for entry in entries] if any(entries) else None
-
-    return Part(
-        f"IN-SAMPLE, round {last}: error on windows already seen (MAE), {_named(domain)}",
-        _fill(table, {key[1] for key in cells}, row),
-        "Not a test: these ratings were known when the personas of this round were written (all but "
-        "`frozen`, which has seen W0 only).",
+def _in_sample(cells: Cells, domain: str, last: int, width: int, role: str) -> Part:
+    title = f"IN-SAMPLE: error on the {role} window, already seen (MAE), {_named(domain)}"
+    return _by_round(cells, domain, last, width, title, role)._replace(
+        caption="Not a test: these ratings were known when the persona of the round was written (`frozen` has seen W0 "
+        "only)."
     )
 
 
@@ -256,7 +262,7 @@ def _difference(entry: Mapping[str, Any] | None) -> list[str]:
         return ["-", "", ""]
     low, high = entry["ci"]
     interval = "" if low is None else f"{low:+.3f}..{high:+.3f}"
-    return [f"{entry['difference']:+.3f}", interval, f"{entry['improved']:.0%}"]
+    return [f"{star(entry.get('p_adjusted'))}{entry['difference']:+.3f}", interval, f"{entry['improved']:.0%}"]
 
 
 def _mae(entry: Mapping[str, Any]) -> str:

@@ -82,7 +82,7 @@ const intervals = ({ rows, marks, digits, label }, width) => {
   const narrow = width < 420;
   const ends = rows.flatMap((row) => [row.value, ...row.ci]).filter((value) => value !== null);
   const colour = (row) =>
-    row.ink ? `var(--${row.ink})` : row.ci[0] > marks[0] ? "var(--worse)" : row.ci[1] !== null && row.ci[1] < marks[0] ? "var(--better)" : "var(--unsure)";
+    row.ink ? `var(--${row.ink})` : row.clear === false ? "var(--unsure)" : row.ci[0] > marks[0] ? "var(--worse)" : row.ci[1] !== null && row.ci[1] < marks[0] ? "var(--better)" : "var(--unsure)";
   const text = (row) => signed(row.value, digits) + (narrow || row.ci[0] === null ? "" : `  ${signed(row.ci[0], digits - 1)}..${signed(row.ci[1], digits - 1)}`);
   const longest = d3.max(rows, (row) => row.name.length);
   const known = rows.filter((row) => row.ci[0] !== null);
