@@ -273,10 +273,10 @@ class TestUnrated:
 def test_the_first_rows_are_shown_as_they_were_understood(tmp_path: Path) -> None:
     rows = [(2023, "Ada", "" if not i else rating(0, i), f"Film {i}", f"2023-01-{1 + i:02}") for i in range(28)]
     own = read_ratings(table(tmp_path / "a.csv", "year,user,stars,movie,date", rows))
-    shown = [(user, title, rating, time and time.isoformat()) for user, title, rating, time in own.summary.first]
+    shown = [(*others, time and time.isoformat()) for *others, time in own.summary.first]
     assert shown == [
-        ("Ada", "Film 1", 2.0, "2023-01-02T00:00:00+00:00"),
-        ("Ada", "Film 2", 3.0, "2023-01-03T00:00:00+00:00"),
+        ("Ada", "Film 1", [], 2.0, "2023-01-02T00:00:00+00:00"),
+        ("Ada", "Film 2", [], 3.0, "2023-01-03T00:00:00+00:00"),
     ]
 
 

@@ -87,6 +87,7 @@ class TestCsv:
         assert ks["bob", 1]["items"][0] == {
             "item": "t10",
             "title": "Tea No. 10",
+            "categories": [],
             "rating": 1.0,
             "time": START + timedelta(hours=10),
         }

@@ -326,7 +326,7 @@ class TestColumns:
     def test_usual_names(self, header: str, noun: str, expected: tuple[str | None, ...]) -> None:
         columns = find_columns(header.replace(";", ",").split(","), {}, noun)
         assert not columns.unclear
-        assert columns.of == {field: name for field, name in zip(FIELDS, expected, strict=True) if name}
+        assert columns.of == {field: name for field, name in zip(FIELDS, (*expected, None), strict=True) if name}
 
     def test_what_is_not_clear_is_said_with_the_flag(self, tmp_path: Path) -> None:
         path = write(tmp_path, "a.csv", "reviewer,member,what,stars\n" + "a,b,c,3\n")

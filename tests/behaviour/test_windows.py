@@ -131,7 +131,7 @@ class TestWindows:
 
     def test_positions_against_time_are_refused(self) -> None:
         table = behaviour(history("u", 4))
-        backwards = table.set_column(6, BEHAVIOUR.field("position"), pa.array([3, 2, 1, 0], pa.int32()))
+        backwards = table.set_column(7, BEHAVIOUR.field("position"), pa.array([3, 2, 1, 0], pa.int32()))
         with pytest.raises(ValueError, match="user 'u' are not in time order"):
             to_windows(backwards, 2, split=everyone_trains)
 
@@ -155,6 +155,7 @@ class TestWindows:
                 "domain": ["shelf"] * count,
                 "item": [f"item {i}" for i in rng.integers(0, 9000, count)],
                 "title": ["The Thing"] * count,
+                "categories": [["Things", "Shelf"]] * count,
                 "rating": pa.array(rng.integers(1, 6, count), pa.float32()),
                 "time": pa.array(rng.integers(0, 10**6, count), BEHAVIOUR.field("time").type),
             }

@@ -88,7 +88,8 @@ def understand(source: OwnTable, given: Mapping[str, str], noun: str) -> Columns
             break
         name, reason = next(iter(wrong.items()))
         rejected[name].append(found.of[name])
-        reasons[name].append(f"the {name} cannot be in {found.of[name]}, which {reason}")
+        if reason:
+            reasons[name].append(f"the {name} cannot be in {found.of[name]}, which {reason}")
     unclear = dict(found.unclear)
     if unclear.get("user") == [] and _is_one_person(found, rows):
         del unclear["user"]
@@ -109,7 +110,7 @@ _ONLY_NUMBERS = "has only numbers"
 
 
 def _wrong(found: Columns, rows: Sequence[_Row]) -> Iterator[tuple[str, str]]:
-    """The fields whose column does not hold them, each with the reason; an id comes first."""
+    """The fields whose column does not hold them, each with the reason; an id comes first. An empty one has none."""
     with_id = [row for row in rows if row.item and row.title]
     titles = {(row.user, row.title) for row in with_id}
     ids = {(row.user, row.item) for row in with_id}
@@ -117,16 +118,18 @@ def _wrong(found: Columns, rows: Sequence[_Row]) -> Iterator[tuple[str, str]]:
         yield "item", "a user gives to many titles"
     if "title" in found.of and (reason := _no_title([row for row in rows if row.title])):
         yield "title", reason
-    if "categories" in found.of and (reason := _no_categories([row for row in rows if row.categories])):
-        yield "categories", reason
+    if "categories" in found.of:
+        having = [row for row in rows if row.categories]
+        if not having or (reason := _no_categories(having)):
+            yield "categories", reason if having else ""
 
 
 def _no_categories(rows: Sequence[_Row]) -> str:
-    """Why these texts are no categories of items; empty if they may be, or if there are none."""
+    """Why these texts are no categories of items; empty if they may be."""
     separator = find_separator(row.categories for row in rows)
     of_items = {row.item or row.title: parse_categories(row.categories, separator) for row in rows}
     without = sum(not categories for categories in of_items.values())
-    if without and without >= NO_CATEGORY_SHARE * len(of_items):
+    if without >= NO_CATEGORY_SHARE * len(of_items):
         return "names no category in most rows"
     items = Counter(category for categories in of_items.values() for category in categories)
     alone = sum(count == 1 for count in items.values())
