@@ -35,7 +35,7 @@ class Hub:
         cut_after: Bytes after which the next download's connection breaks; None for no cut.
         spoilt: Whether downloads arrive with a changed byte.
         status: What every request is answered with, if not 0.
-        hides_hashes: Whether requests for the hashes of a repository's files fail.
+        hides_hashes: Whether requests for the hashes of a repository's files fail once a file was fetched.
     """
 
     url: str = ""
@@ -107,7 +107,7 @@ def serve_hub() -> Iterator[Hub]:
             if found is None:
                 return None
             files, commit = found
-            if rest[:1] == ["tree"] and hub.hides_hashes:
+            if rest[:1] == ["tree"] and hub.hides_hashes and hub.downloads():
                 return self._send(400, b"{}")
             if rest[:1] == ["tree"]:
                 told: Any = [entry(file, content, "path", "oid") for file, content in files.items()]

@@ -64,7 +64,7 @@ def test_figures_name_the_methods_that_have_no_result(run: Path) -> None:
         text = without[name].decode()
         assert ElementTree.fromstring(text).tag.endswith("svg")
         assert note in text, name
-    domains = {one.domain for one in missing if not one.domain.startswith("mean")}
+    domains = {one.domain for one in missing}
     named = set(re.findall(rf"(\w[^\n]*): {re.escape(note)}", without["error_by_domain.svg"].decode()))
     assert len(named) == len(domains) > 1
 
