@@ -172,8 +172,8 @@ def ship(run: Reproduction) -> None:
 # 10. results. RUNS/chosen, RUNS/predictor, eval users -> RUNS/results. 1.7 hours.
 # Without `raw_history`, which takes as long as two rounds of an updater.
 FINAL_METHODS = (
-    "refine,incremental_update,hierarchical_merge,full_regeneration,slide_regeneration,frozen,no_persona,"
-    "user_median,user_mean,last_window_median,user_histogram,always_top,domain_median,item_mean,matrix_factorisation"
+    "refine,incremental_update,hierarchical_merge,full_regeneration,slide_regeneration,frozen,no_persona,user_median,"
+    "user_mean,last_window_median,user_histogram,always_top,domain_median,item_standing,matrix_factorisation"
 )
 
 

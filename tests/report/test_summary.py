@@ -22,7 +22,7 @@ def results(
     place = {"domain": domain, "role": "future", "users": 16, "prediction": "persona"}
     return {
         "errors": [
-            {**place, "method": method, "round": t, "mae": mae, "ci": [mae - 0.1, mae + 0.1]}
+            {**place, "method": method, "round": t, "mae": mae, "ci": [mae - 0.1, mae + 0.1], "crps": mae / 2}
             for method, values in errors.items()
             for t, mae in enumerate(values)
         ],
@@ -42,7 +42,7 @@ THREE = {"user_median": [0.7, 0.6], "frozen": [0.65, 0.64], "refine": [0.65, 0.5
 
 def typed(found: dict[str, Any]) -> Results:
     """The same as results.json holds it; what the summary does not show is empty."""
-    measures = {**dict.fromkeys(("rmse", "crps", "rank_accuracy")), "ratings": 160, "search_n": 0}
+    measures = {"rmse": None, "rank_accuracy": 0.51, "ratings": 160, "search_n": 0}
     origin = dict.fromkeys(("readout", "calibrated", "predictor"), "")
     cost = {"calls": 0, "tokens_prompt": 0, "tokens_cached": 0, "tokens_generated": 0, "seconds": 0.0}
     empty = ("versions", "machine", "config", "calibration", "history", "users", "leaks", "text", "unrated")
@@ -71,9 +71,13 @@ def printed(found: dict[str, Any], width: int = 80) -> str:
 def test_three_rows_have_each_round_and_the_interval_of_the_last() -> None:
     text = printed(results({**THREE, "slide_regeneration": [0.65, 0.5]}))
     assert text.splitlines()[0] == "Error on the next ratings (MAE, lower is better): coves, 16 users"
-    assert " user median              0.700   0.600  0.500-0.700\n" in text
-    assert " first persona (frozen)   0.650   0.640  0.540-0.740\n" in text
-    assert " refine                   0.650   0.550  0.450-0.650\n" in text
+    assert text.splitlines()[1:5] == [
+        " round               0      1         95 %    CRPS   rank",
+        " user median     0.700  0.600  0.500-0.700   0.300  0.510",
+        " first persona   0.650  0.640  0.540-0.740   0.320  0.510",
+        " refine          0.650  0.550  0.450-0.650   0.275  0.510",
+    ]
+    assert "Interval, CRPS and rank: round 1." in text
     assert "Lowest error of the 2 updaters after round 1: slide_regeneration (0.500).\n" in text
     assert "slide_regeneration  " not in text
 
@@ -105,6 +109,18 @@ def test_only_differences_whose_interval_excludes_zero_are_told() -> None:
     assert "Worse than the user median: frozen (+0.040)." in lines
     assert "Not measurably different from the first persona (frozen): refine (-0.090)." in lines
     assert not any("too few" in line for line in lines)
+
+
+def test_what_may_be_luck_among_many_differences_is_not_told() -> None:
+    """Both intervals exclude 0; only one difference holds after the correction."""
+    pairs = {("refine", "user_median"): (-0.05, -0.09, -0.01), ("frozen", "user_median"): (0.04, 0.01, 0.08)}
+    found = results(THREE, pairs)
+    for entry, p_adjusted in zip(found["paired"], (0.049, 0.051), strict=True):
+        entry.update({"p_value": 0.03, "p_adjusted": p_adjusted})
+    lines = lines_of(found)
+    assert "Better than the user median: refine (-0.050)." in lines
+    assert not any(line.startswith("Worse") for line in lines)
+    assert lines[-1].startswith('"Better" and "worse" allow for all 2 differences of the round (Holm)')
 
 
 def test_without_such_a_difference_one_sentence_says_so() -> None:
@@ -166,8 +182,8 @@ def test_a_method_without_an_error_keeps_its_row() -> None:
     errors = {"user_median": [0.7, 0.6], "frozen": [0.65]}
     missing = [{**place, "method": "refine", "round": t} for t in (0, 1)] + [{**place, "method": "frozen", "round": 1}]
     text = printed(results(errors, missing=missing, failed_calls=[failed("refine", "personas", 2)]))
-    assert " refine                  failed  failed\n" in text
-    assert " first persona (frozen)   0.650  failed\n" in text
+    assert " refine         failed failed\n" in text
+    assert " first persona   0.650 failed\n" in text
     assert "INCOMPLETE: no result, or not in each round: refine, frozen.\n" in text
 
 
@@ -189,13 +205,15 @@ def test_the_longest_summary_has_20_lines_of_80_columns(width: int) -> None:
         if method != other
     }
     found = results(errors, pairs, config={"policy_engine": "scripted"})
+    for entry in found["paired"]:
+        entry.update({"p_value": 0.0001, "p_adjusted": 0.001})
     lines = printed(found, width).splitlines()
     assert len(lines) <= 20
     reason = "the server said something that goes on and on; " * 2
     calls = [failed(method, what, 1234, reason) for method in UPDATERS for what in ("personas", "predictions")]
     assert len(printed({**found, "failed_calls": calls}, width).splitlines()) <= len(lines) + 8
     assert max(map(len, lines)) <= 80
-    assert lines[2].split() == ["round", "0", "97", "98", "99", "100", "95", "%", "interval"]
+    assert lines[2].split() == ["round", "0", "97", "98", "99", "100", "95", "%", "CRPS", "rank"]
 
 
 def test_control_characters_in_names_do_not_reach_the_terminal() -> None:

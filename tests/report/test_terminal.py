@@ -96,8 +96,8 @@ def test_predictions_with_history_have_tables_of_their_own(width):
     assert max(map(len, both.splitlines())) <= width
     assert "..." not in both
     before, by_round, after = both.split("HELD OUT, WITH HISTORY")
-    differences, rest = after.split("HELD OUT, round 4: other measures")
-    assert (before + "HELD OUT, round 4: other measures" + rest) == plain, "the other tables stay as they are"
+    differences, rest = after.split("HELD OUT, round 4: RMSE")
+    assert (before + "HELD OUT, round 4: RMSE" + rest) == plain, "the other tables stay as they are"
     for part in (by_round, differences):
         lines = [line.split()[0] for line in part.splitlines() if line.startswith(" ") and line[1:2].strip()]
         expected = [HISTORY_ONLY, *CONTROLS, "frozen", *UPDATERS]
@@ -120,7 +120,7 @@ def test_a_method_without_an_error_has_a_row_in_every_table():
         assert max(map(len, text.splitlines())) <= width
         rows = [line.split() for line in text.splitlines() if line.startswith(" refine ")]
         by_domain = 2 if width == 80 else 1
-        assert len(rows) == 4 + by_domain, "by round, differences, measures, by domain, in-sample"
+        assert len(rows) == 5 + by_domain, "by round, differences, measures, by domain, in-sample twice"
         assert all(row[1] == "failed" for row in rows)
         rows = [line.split() for line in text.splitlines() if line.startswith(" item_standing ")]
         assert len(rows) == 3 + by_domain and all(row[1] == "n/a" for row in rows)
@@ -131,9 +131,9 @@ def test_history_numbers_are_those_of_the_results():
     result = results(["sea_glass"], with_history=True)
     key = {"method": "refine", "round": 4, "role": "future", "prediction": "history"}
     [entry] = [e for e in result["errors"] if all(e[name] == value for name, value in key.items())]
-    part = printed(result, 120).split("HELD OUT, WITH HISTORY")[1]
-    [line] = [line for line in part.splitlines() if line.startswith(" refine ")]
-    assert f"{entry['mae']:.3f} (" in line.rsplit("  ", 1)[-1]
+    part = printed(result, 130).split("HELD OUT, WITH HISTORY")[1].split("HELD OUT")[0]
+    line = next(line for line in part.splitlines() if line.startswith(" refine "))
+    assert line.endswith(f"{entry['mae']:.3f} ({entry['ci'][0]:.2f}-{entry['ci'][1]:.2f}) {entry['crps']:.3f} 0.500")
 
 
 def test_the_footer_says_what_history_was_combined_by():
@@ -154,19 +154,43 @@ def test_the_user_median_is_first_and_baselines_come_before_controls_before_pers
 
 def test_in_sample_errors_are_marked_and_of_personas_only():
     text = printed(results(["sea_glass"]), 120)
-    in_sample = text.split("IN-SAMPLE")[1].split("Error: mean over users")[0]
-    assert "Not a test" in in_sample and "current W4" in in_sample and "previous W3" in in_sample
-    assert "refine" in in_sample
-    assert "user_median" not in in_sample and "no_persona" not in in_sample
+    current, previous = text.split("IN-SAMPLE: error on the ")[1:]
+    for part, window, rounds in ((current, "current", range(5)), (previous, "previous", range(1, 5))):
+        assert part.startswith(f"{window} window, already seen (MAE), sea_glass") and "Not a test" in part
+        heads = [line.split() for line in part.splitlines() if " round " in line or "on W" in line]
+        assert heads[0][:-1] == [word for t in rounds for word in ("round", str(t))]
+        assert heads[1][: 2 * len(rounds)] == [
+            word for t in rounds for word in ("on", f"W{t if window == 'current' else t - 1}")
+        ]
+        own = part.split("Error: mean over users")[0]
+        assert " refine " in own and " frozen " in own
+        assert "user_median" not in own and "no_persona" not in own
 
 
 def test_numbers_are_those_of_the_results():
     result = results(["sea_glass"])
-    text = printed(result, 120)
     [entry] = [e for e in result["errors"] if (e["method"], e["round"], e["role"]) == ("refine", 4, "future")]
     low, high = entry["ci"]
-    row = next(line for line in text.splitlines() if line.startswith(" refine "))
-    assert row.endswith(f"{entry['mae']:.3f} ({low:.2f}-{high:.2f})")
+    row = next(line for line in printed(result, 130).splitlines() if line.startswith(" refine "))
+    assert row.endswith(f"{entry['mae']:.3f} ({low:.2f}-{high:.2f}) {entry['crps']:.3f} {entry['rank_accuracy']:.3f}")
+    lines = printed(result, 80).splitlines()
+    [first, *_] = [i for i, line in enumerate(lines) if line.startswith(" refine ")]
+    assert lines[first].endswith(f"{entry['mae']:.3f}   {entry['crps']:.3f}")
+    assert lines[first + 1].endswith(f"{low:.2f}-{high:.2f}   {entry['rank_accuracy']:.3f}")
+
+
+def test_a_star_stands_before_differences_that_hold_after_the_correction():
+    result = results(["sea_glass"], methods=("user_median", "frozen", "refine"))
+    for entry in result["paired"]:
+        entry["p_adjusted"] = 0.01 if (entry["method"], entry["against"]) == ("refine", "user_median") else 0.2
+    [entry] = [e for e in result["paired"] if (e["method"], e["against"], e["round"]) == ("refine", "user_median", 4)]
+    text = printed(result, 80)
+    table = text.split("difference to the user median")[1].split("HELD OUT")[0]
+    assert table.count("*") == 2, "a star, and what it means"
+    assert f"*{entry['difference']:+.3f}" in table
+    assert "Holm's correction for the 3 differences of this table" in " ".join(table.split())
+    older = [{**e, "p_adjusted": None} for e in result["paired"]]
+    assert "*" not in printed({**result, "paired": older}, 80)
 
 
 def test_several_domains_have_a_mean_and_a_table_of_all():
@@ -219,8 +243,8 @@ def test_a_domain_with_fewer_windows_ends_the_means_and_is_named():
         return t <= (1 if domain == "sea_glass" else 3)
 
     text = " ".join(printed(results(list(DOMAINS), rounds=3, has_row=has_row), 80).split())
-    assert "HELD OUT, round 1: difference" in text and "HELD OUT, round 1: other measures" in text
-    assert "HELD OUT, round 1: error by domain" in text and "IN-SAMPLE, round 1" in text
+    assert "HELD OUT, round 1: difference" in text and "HELD OUT, round 1: RMSE" in text
+    assert "HELD OUT, round 1: error by domain" in text
     assert "round 2 on" not in text
     assert "Rounds 2 to 3 are not shown: no error after round 1 in sea_glass." in text
 
