@@ -6,6 +6,7 @@
 from hashlib import sha256
 from importlib.resources import files
 from io import BytesIO
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -61,7 +62,7 @@ def bundled_behaviour() -> pa.Table:
     return in_time_order(pa.Table.from_pydict(events))
 
 
-def _genres(texts: pa.ChunkedArray) -> pa.Array:
+def _genres(texts: Any) -> Any:
     """The categories in texts such as "Comedy|Drama", of which there are few."""
     encoded = texts.combine_chunks().dictionary_encode()
     genres = [parse_categories(text, "|") for text in encoded.dictionary.to_pylist()]

@@ -1,6 +1,7 @@
 """Join the categories of tables of items to windows, whatever the windows come from."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -39,7 +40,8 @@ def join_items(windows: pa.Table, files: Sequence[str]) -> tuple[pa.Table, list[
     """
     if not (files and windows.num_rows):
         return windows, []
-    items = pc.list_flatten(windows["items"]).combine_chunks()
+    items: Any = pc.list_flatten(windows["items"])
+    items = items.combine_chunks()
     lengths = pc.list_value_length(windows["items"]).to_numpy()
     columns = {name: items.field(name) for name in ITEM.names}
     domains = np.repeat(np.array(windows["domain"].to_pylist(), object), lengths)

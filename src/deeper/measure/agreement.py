@@ -68,7 +68,7 @@ def ratio_of_sums(numerators: Floats, denominators: Floats, owners: Sequence[str
         return Estimate(*[float("nan")] * 3)
     users = {owner: i for i, owner in enumerate(dict.fromkeys(owners))}
     places = [users[owner] for owner in owners]
-    above, below = (np.bincount(places, weights=values) for values in (numerators, denominators))
+    above, below = (np.bincount(places, weights=values).astype(np.float64) for values in (numerators, denominators))
     found = domain_ratio_interval([above], [below])
     return Estimate(found.mean, found.low, found.high)
 

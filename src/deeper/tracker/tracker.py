@@ -175,7 +175,8 @@ class PersonaTracker:
         Raises:
             UserError: The tracker does not know the user.
         """
-        return [Event(**{**event, "categories": tuple(event["categories"])}) for event in self._known(user).events]
+        events: list[dict[str, Any]] = self._known(user).events
+        return [Event(**(event | {"categories": tuple(event["categories"])})) for event in events]
 
     def predict(self, user: str, titles: Sequence[str]) -> Prediction:
         """Predict ratings from a user's current persona, or from an empty one if there is none yet.

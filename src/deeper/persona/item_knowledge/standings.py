@@ -64,7 +64,7 @@ class Standings:
         described = zip(given.titles, given.categories, strict=True)
         self._features = [item_features(title, tuple(categories)) for title, categories in described]
         self._counts = np.bincount(given.title, minlength=size)
-        self._sums = np.bincount(given.title, weights=deviation, minlength=size)
+        self._sums = np.bincount(given.title, weights=deviation, minlength=size).astype(np.float64)
         order = np.argsort(given.user, kind="stable")
         bounds = np.searchsorted(given.user[order], np.arange(len(given.users) + 1))
         self._own = {
@@ -96,15 +96,17 @@ class Standings:
         return ["" if standing is None else beside_title(standing) for standing in self.of(items, user)]
 
     def _standing(self, item: Item, own: Mapping[int, tuple[int, float]], effects: Effects) -> Standing:
-        code = self._title_of.get(item["title"])
+        code: int | None = self._title_of.get(item["title"])
         count, total = 0, 0.0
         if code is not None:
             own_count, own_total = own.get(code, (0, 0.0))
             count = int(self._counts[code]) - own_count
             total = float(self._sums[code]) - own_total if count else 0.0
         categories = item.get("categories")
-        is_known = categories is None and code is not None
-        features = self._features[code] if is_known else item_features(item["title"], tuple(categories or ()))
+        if categories is None and code is not None:
+            features = self._features[code]
+        else:
+            features = item_features(item["title"], tuple(categories or ()))
         suggested = effects.suggest(features)
         strength = RECIPE.standing_shrinkage_ratings
         # Sums that leave a user out differ in their last digits from sums that never had that user.
@@ -114,7 +116,8 @@ class Standings:
         """A user's own ratings by title (count and sum of deviations), and the regression without them."""
         titles, deviation = self._own.get(user, (np.empty(0, np.int64), np.empty(0)))
         items, place = np.unique(titles, return_inverse=True)
-        counts, sums = np.bincount(place, minlength=len(items)), np.bincount(place, deviation, minlength=len(items))
+        counts = np.bincount(place, minlength=len(items))
+        sums = np.bincount(place, deviation, minlength=len(items)).astype(np.float64)
         own = dict(zip(items.tolist(), zip(counts.tolist(), sums.tolist(), strict=True), strict=True))
         is_alone = len(titles) == self._counts.sum()
         return own, None if is_alone else self._effects.without(items, counts, sums)
@@ -159,8 +162,8 @@ def given_by(users: Mapping[str, Sequence[Sequence[Item]]], domain: Domain) -> G
                 rows.append((code, place, k, item["rating"]))
     user, title, window_of, rating = (np.array(column) for column in zip(*rows, strict=True)) if rows else _NO_ROWS
     rated = domain.is_rated(rating.astype(np.float64))
-    whole = (column[rated].astype(np.int64) for column in (user, title, window_of))
-    return GivenRatings(list(users), list(titles), categories, *whole, rating[rated].astype(np.float64))
+    user, title, window_of = (column[rated].astype(np.int64) for column in (user, title, window_of))
+    return GivenRatings(list(users), list(titles), categories, user, title, window_of, rating[rated].astype(np.float64))
 
 
 _NO_ROWS = tuple(np.empty(0) for _ in range(4))

@@ -115,7 +115,7 @@ def _by_round(cells: Cells, domain: str, last: int, width: int, title: str, role
         if not any(entries):
             return None
         values = [_with_range(e, wide) + fewer.get((method, t), "") for t, e in zip(rounds, entries, strict=True)]
-        more = [_number(entries[-1] and entries[-1][name]) for name in ("crps", "rank_accuracy")]
+        more = [_number(entries[-1][name] if entries[-1] else None) for name in ("crps", "rank_accuracy")]
         return [*values, *(more if wide else ["\n".join(more)])]
 
     caption = (
