@@ -33,7 +33,7 @@ class NotAvailable(Exception):
 def matrix_factorisation(visible: Visible, seed: int) -> list[Floats]:
     """Predict W_{t+1} from a factorisation of all ratings so far.
 
-    An unseen item gets the user's level, an unseen user the item's level.
+    The weight of an unseen user or item is drawn from what the others' weights show, so its mean is theirs.
 
     Args:
         visible: The ratings that may be seen.
@@ -49,17 +49,15 @@ def matrix_factorisation(visible: Visible, seed: int) -> list[Floats]:
     if len(visible.rating) == 0:
         raise NotAvailable("no rating to fit on")
     myfm, sparse = _libraries()
-    users = _columns(visible.user)
-    items = _columns(visible.item)
+    users, items = _columns(visible.user), _columns(visible.item)
+    sizes = [len(users) + 1, len(items) + 1]
 
     def one_hot(user: NDArray[np.int64], item: NDArray[np.int64]) -> Any:
-        """The matrix (ratings, users + items); an unseen user or item is all zeros."""
-        column = [users.get(code, -1) for code in user.tolist()]
-        column += [len(users) + items[code] if code in items else -1 for code in item.tolist()]
-        columns, rows = np.array(column), np.tile(np.arange(len(user)), 2)
-        known = columns >= 0
-        shape = len(user), len(users) + len(items)
-        return sparse.csr_matrix((np.ones(known.sum()), (rows[known], columns[known])), shape=shape)
+        """The matrix (ratings, users + items); all unseen users share the last column of users, and so do items."""
+        columns = [users.get(code, len(users)) for code in user.tolist()]
+        columns += [sizes[0] + items.get(code, len(items)) for code in item.tolist()]
+        rows = np.tile(np.arange(len(user)), 2)
+        return sparse.csr_matrix((np.ones(len(columns)), (rows, columns)), shape=(len(user), sum(sizes)))
 
     lengths = [len(codes) for codes in visible.next_items]
     next_users = np.repeat(np.arange(len(visible.users)), lengths)
@@ -76,14 +74,14 @@ def matrix_factorisation(visible: Visible, seed: int) -> list[Floats]:
                 one_hot(visible.user, visible.item),
                 ranks,
                 n_iter=RECIPE.factorisation_iterations,
-                group_shapes=[len(users), len(items)],
+                group_shapes=sizes,
             )
         shares[:, given] = model.predict_proba(one_hot(next_users, next_items))
     return np.split(shares, np.cumsum(lengths)[:-1]) if lengths else []
 
 
 def _columns(codes: NDArray[np.int64]) -> Mapping[int, int]:
-    """The column of each code, in the order of the ratings. Unseen users and items have codes but no column."""
+    """The column of each code, in the order of the ratings; unseen users and items have codes, but no own column."""
     return {code: column for column, code in enumerate(dict.fromkeys(codes.tolist()))}
 
 

@@ -175,8 +175,7 @@ class PersonaTracker:
         Raises:
             UserError: The tracker does not know the user.
         """
-        events: list[dict[str, Any]] = self._known(user).events
-        return [Event(**(event | {"categories": tuple(event["categories"])})) for event in events]
+        return [Event(**_with_tuple(event)) for event in self._known(user).events]
 
     def predict(self, user: str, titles: Sequence[str]) -> Prediction:
         """Predict ratings from a user's current persona, or from an empty one if there is none yet.
@@ -295,3 +294,7 @@ class PersonaTracker:
             tracked.user: observed(tracked, known, repeated[tracked.user], self._models.domain)
             for tracked, known in zip(users, before, strict=True)
         }
+
+
+def _with_tuple(event: Mapping[str, Any]) -> dict[str, Any]:
+    return {**event, "categories": tuple(event["categories"])}
