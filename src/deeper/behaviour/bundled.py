@@ -6,6 +6,7 @@
 from hashlib import sha256
 from importlib.resources import files
 from io import BytesIO
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -61,8 +62,8 @@ def bundled_behaviour() -> pa.Table:
     return in_time_order(pa.Table.from_pydict(events))
 
 
-def _genres(texts: pa.ChunkedArray) -> pa.Array:
-    """The categories in texts such as "Comedy|Drama", of which there are few."""
+def _genres(texts: Any) -> Any:
+    """The column of categories from a column of texts such as "Comedy|Drama", of which few differ."""
     encoded = texts.combine_chunks().dictionary_encode()
     genres = [parse_categories(text, "|") for text in encoded.dictionary.to_pylist()]
     return pa.array(genres, CATEGORIES).take(encoded.indices)

@@ -180,7 +180,7 @@ class PersonaTracker:
         Raises:
             UserError: The tracker does not know the user.
         """
-        return [Event(**{**event, "categories": tuple(event["categories"])}) for event in self._known(user).events]
+        return self._known(user).observed
 
     def predict(self, user: str, titles: Sequence[str]) -> Prediction:
         """Predict ratings from a user's current persona, or from an empty one if there is none yet.

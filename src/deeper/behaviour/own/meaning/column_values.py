@@ -120,8 +120,9 @@ def _wrong(found: Columns, rows: Sequence[_Row]) -> Iterator[tuple[str, str]]:
         yield "title", reason
     if "categories" in found.of:
         having = [row for row in rows if row.categories]
-        if not having or (reason := _no_categories(having)):
-            yield "categories", reason if having else ""
+        reason = _no_categories(having) if having else ""
+        if reason or not having:
+            yield "categories", reason
 
 
 def _no_categories(rows: Sequence[_Row]) -> str:
