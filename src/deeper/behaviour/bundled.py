@@ -63,7 +63,7 @@ def bundled_behaviour() -> pa.Table:
 
 
 def _genres(texts: Any) -> Any:
-    """The categories in texts such as "Comedy|Drama", of which there are few."""
+    """The column of categories from a column of texts such as "Comedy|Drama", of which few differ."""
     encoded = texts.combine_chunks().dictionary_encode()
     genres = [parse_categories(text, "|") for text in encoded.dictionary.to_pylist()]
     return pa.array(genres, CATEGORIES).take(encoded.indices)

@@ -106,7 +106,7 @@ def without_near_universal(events: pa.Table) -> tuple[pa.Table, list[str]]:
     of_row = {name: events[name].take(rows) for name in ("domain", "item")}
     distinct = _counts(pa.Table.from_pydict({**of_row, "category": categories}), "domain", "item", "category")
     with_any = _counts(_counts(distinct, "domain", "item"), "domain")
-    items: dict[str, int] = {row["domain"]: row["count_all"] for row in with_any.to_pylist()}
+    items = {row["domain"]: row["count_all"] for row in with_any.to_pylist()}
     counts = _counts(distinct, "domain", "category").to_pylist()
     most = RECIPE.max_category_share
     dropped = {(row["domain"], row["category"]) for row in counts if row["count_all"] > most * items[row["domain"]]}

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
+import pyarrow.compute as pc_typed
 
 from deeper.behaviour.categories import without_near_universal
 from deeper.behaviour.own.bad_values import shown
@@ -14,6 +14,9 @@ from deeper.behaviour.own.rows import universal_note
 from deeper.behaviour.schema import CATEGORIES, ITEM, WINDOW
 from deeper.behaviour.titles import has_title
 from deeper.errors import UserError
+
+pc: Any = pc_typed
+"""pyarrow.compute, whose stubs take columns for arrays."""
 
 SAME_TITLE_SHARE = 0.5
 """Ids of a domain and a table are the same if at least this share of the items with a common id has a common title."""

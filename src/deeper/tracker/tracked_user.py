@@ -9,6 +9,7 @@ import pyarrow as pa
 from deeper.behaviour.recipe import RECIPE
 from deeper.behaviour.schema import BEHAVIOUR, ITEM, TIME
 from deeper.persona.schema import PERSONA, PREDICTION
+from deeper.tracker.events import Event
 
 Row = dict[str, Any]
 
@@ -53,6 +54,14 @@ class TrackedUser:
     predictions: dict[tuple[str, int], Row] = field(default_factory=dict[tuple[str, int], Row])
     attempts: int = 0
     failure: str = ""
+
+    @property
+    def observed(self) -> list[Event]:
+        """The events as they were observed, with clean texts."""
+        return [
+            Event(row["title"], row["rating"], row["time"], row["item"], tuple(row["categories"]))
+            for row in self.events
+        ]
 
     @property
     def windows(self) -> list[list[Row]]:

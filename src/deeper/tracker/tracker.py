@@ -175,7 +175,7 @@ class PersonaTracker:
         Raises:
             UserError: The tracker does not know the user.
         """
-        return [Event(**_with_tuple(event)) for event in self._known(user).events]
+        return self._known(user).observed
 
     def predict(self, user: str, titles: Sequence[str]) -> Prediction:
         """Predict ratings from a user's current persona, or from an empty one if there is none yet.
@@ -295,6 +295,3 @@ class PersonaTracker:
             for tracked, known in zip(users, before, strict=True)
         }
 
-
-def _with_tuple(event: Mapping[str, Any]) -> dict[str, Any]:
-    return {**event, "categories": tuple(event["categories"])}

@@ -28,8 +28,9 @@ COLUMN_NAMES: Mapping[str, Sequence[Sequence[str]]] = {
         ("title",),
         ("name", "itemtitle", "itemname", "producttitle", "productname", "movietitle", "moviename", "booktitle",
          "bookname", "recipename", "songtitle", "songname", "trackname", "gametitle", "gamename", "placename",
-         "objectname", "beername", "winename", "showtitle", "locationname"),
-        ("item", "movie", "film", "book", "product", "recipe", "song", "track", "game", "place", "show", "album"),
+         "objectname", "beername", "winename", "showtitle", "locationname", "restaurantname"),
+        ("item", "movie", "film", "book", "product", "recipe", "song", "track", "game", "place", "show", "album",
+         "restaurant"),
     ),
     "rating": (
         ("myrating", "yourrating"),

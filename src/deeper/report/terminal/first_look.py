@@ -91,8 +91,8 @@ def _facts(look: RatingsSummary, plan: RunPlan, domain: Domain) -> list[tuple[st
 
 def _categories(plan: RunPlan) -> str:
     """How many items have categories, and which are the commonest; empty if none has."""
-    rows = plan.loaded.windows.to_pylist()
-    of_items = {item["item"]: item["categories"] for row in rows for item in row["items"]}
+    rows = plan.loaded.windows.select(["items"]).to_pylist()
+    of_items: dict[str, list[str]] = {item["item"]: item["categories"] for row in rows for item in row["items"]}
     counts = Counter(category for categories in of_items.values() for category in categories)
     if not counts:
         return ""
