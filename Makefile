@@ -16,10 +16,10 @@ demo: $(VENV)/.demo ## a persona within a minute, then a comparison of 16 users 
 
 test: $(VENV)/.dev
 	@command -v chromium >/dev/null || echo "No Chromium here: the tests that click through the pages are skipped. Install it: apt-get install chromium"
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 fast: $(VENV)/.dev ## only the tests that need no model
-	$(BIN)/python -m pytest -m "not embedded and not server and not reference"
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile -m "not embedded and not server and not reference"
 
 screenshots: $(VENV)/.dev ## the README's pictures of a report, from a planted run
 	$(BIN)/python scripts/screenshots.py docs/pictures

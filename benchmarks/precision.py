@@ -55,13 +55,14 @@ def main() -> None:
     parser.add_argument("--out", required=True, type=Path)
     given = parser.parse_args()
     origin = provenance()
+    differs = refined(given.data, given.refined, given.runs)
     windows, domains = validation_users(given.data, given.users)
     rows = [
         described_row(key, key, k, windows, domains, "own") for key, own in windows.items() for k in range(len(own) - 1)
     ]
     table = pa.Table.from_pylist(rows, schema=PREDICT_INPUT)
     exact, fast = (predicted(table, EmbeddedEngine(None, PREDICTOR, name), domains) for name in PRECISIONS)
-    found = compared(exact, fast, windows, domains) | refined(given.data, given.refined, given.runs)
+    found = compared(exact, fast, windows, domains) | differs
     write_atomically(given.out, (json.dumps({**origin, "seed": SEED, **found}, indent=1) + "\n").encode())
     print(json.dumps(found, indent=1))
 
@@ -74,7 +75,7 @@ def refined(data: Sequence[str], users: int, runs: Path) -> dict[str, Any]:
         how = ["--methods", "refine", "--rounds", "2", "--roles", "future", "--precision", precision]
         out = ["--seed", str(SEED), "--out", str(runs / precision)]
         subprocess.run([sys.executable, "-m", "deeper", "evaluate", *what, *how, *out], check=True)
-        errors.append(mean_of_rounds(errors_of(runs / precision, "raw"))["refine"])
+        errors.append(mean_of_rounds(errors_of(runs / precision, "persona"))["refine"])
     shares = ratio(errors[1], errors[0])
     level = float(np.mean([values.mean() for values in by_domain(errors[0], errors[0])]))
     change = Interval(shares.mean - 1, shares.low - 1, shares.high - 1)

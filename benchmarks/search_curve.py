@@ -12,74 +12,54 @@ together: to see those of one updater, give each run only one.
 """
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
-from deeper.evaluation.methods import UPDATERS
-from deeper.evaluation.results_schema import read_results
-from deeper.measure.bootstrap import domain_mean_interval
-from deeper.storage import layout
+from deeper.evaluation.methods import updaters_in
+from deeper.evaluation.runs.compare_runs import compare_runs
+from deeper.evaluation.runs.load_run import Run, load_run
 
 STAGES = ("update-", "candidates-", "judge-")
 HEADS = ("updater", "N", "MAE", "difference", "interval", "old kept", "prompt tokens", "generated tokens")
 
-Errors = dict[str, dict[str, float]]
-"""MAE by user, by domain."""
 
-
-def curve(folders: list[Path]) -> list[tuple[str, ...]]:
+def curve(folders: Sequence[Path]) -> list[tuple[str, ...]]:
     """Return the lines of the curve, sorted by updater and number of directions.
 
     Args:
         folders: Finished run folders, equal in all but `search_n`.
     """
-    runs = sorted((_read(folder) for folder in folders), key=lambda run: run["search_n"])
+    runs = sorted(map(load_run, folders), key=lambda run: run.settings["search_n"])
+    compared = compare_runs(runs, str(runs[0].folder))
+    run_of = {one.name: next(run for run in runs if str(run.folder) in one.runs) for one in compared.settings}
+    shown = [entry for entry in compared.shown() if entry.prediction == "persona"]
     lines: list[tuple[str, ...]] = []
-    for method in (name for name in UPDATERS if any(name in run["errors"] for run in runs)):
-        own = [run for run in runs if method in run["errors"]]
-        first: Errors = own[0]["errors"][method]
-        for run in own:
-            errors: Errors = run["errors"][method]
-            mae = np.mean([np.mean(list(users.values())) for users in errors.values()])
-            shared = [
-                np.array([users[user] - first[domain][user] for user in users if user in first[domain]])
-                for domain, users in errors.items()
-                if domain in first
-            ]
-            change = domain_mean_interval(shared, seed=1)
-            interval = f"{change.low:+.3f}..{change.high:+.3f}" if run is not own[0] else ""
-            kept = "" if run["kept"].get(method) is None else f"{run['kept'][method]:.0%}"
-            tokens = (f"{run[name]:,}" for name in ("tokens_prompt", "tokens_generated"))
-            lines.append((method, str(run["search_n"]), f"{mae:.3f}", f"{change.mean:+.3f}", interval, kept, *tokens))
+    for method in updaters_in({entry.method for entry in shown}):
+        for entry in (one for one in shown if one.method == method):
+            run, change = run_of[entry.setting], entry.difference
+            value, (low, high) = (change.value, change.ci) if change else (0.0, (None, None))
+            interval = "" if low is None or high is None else f"{low:+.3f}..{high:+.3f}"
+            told = (str(run.settings["search_n"]), f"{entry.mae:.3f}", f"{value:+.3f}", interval)
+            lines.append((method, *told, _kept(run, method), *_tokens(run)))
     return lines
 
 
-def _read(folder: Path) -> dict[str, Any]:
-    """Read what the curve needs of a run."""
-    settings = read_results(folder / layout.RESULTS_FILE).config
-    table = pq.read_table(folder / layout.ERRORS_FILE)
-    last = (pc.field("role") == "future") & (pc.field("prediction") == "persona")
-    rows = table.filter(last & (pc.field("round") == settings["rounds"])).to_pylist()
-    errors: dict[str, Errors] = {}
-    for row in rows:
-        errors.setdefault(row["method"], {}).setdefault(row["domain"], {})[row["user"]] = row["mae"]
-    cost = [row for row in pq.read_table(folder / layout.COST_FILE).to_pylist() if row["stage"].startswith(STAGES)]
-    tokens = {name: sum(row[name] for row in cost) for name in ("tokens_prompt", "tokens_generated")}
-    return {"search_n": settings["search_n"], "errors": errors, "kept": _kept(folder / layout.SEARCH_FILE), **tokens}
+def _tokens(run: Run) -> list[str]:
+    """Return the tokens of prompts and of answers that updates have taken, searches included."""
+    rows = [row for row in run.cost.to_pylist() if row["stage"].startswith(STAGES)]
+    return [f"{sum(row[name] for row in rows):,}" for name in ("tokens_prompt", "tokens_generated")]
 
 
-def _kept(path: Path) -> dict[str, float]:
-    """Return the share of updates that kept the old persona, by updater; empty without a search."""
-    chosen: dict[str, dict[tuple[str, ...], bool]] = {}
-    for row in pq.read_table(path).to_pylist() if path.exists() else ():
-        updates = chosen.setdefault(row["method"], {})
-        key = (row["domain"], row["user"], str(row["k"]))
-        updates[key] = updates.get(key, False) or row["chosen"]
-    return {method: 1 - float(np.mean(list(updates.values()))) for method, updates in chosen.items()}
+def _kept(run: Run, method: str) -> str:
+    """Return the share of updates that kept the old persona; empty without a search."""
+    chosen: dict[tuple[str, str, int], bool] = {}
+    for row in run.search.to_pylist() if run.search else ():
+        if row["method"] == method:
+            key = (row["domain"], row["user"], row["k"])
+            chosen[key] = chosen.get(key, False) or row["chosen"]
+    return f"{1 - float(np.mean(list(chosen.values()))):.0%}" if chosen else ""
 
 
 def main() -> None:

@@ -43,6 +43,7 @@ RENDERERS: Mapping[str, Callable[[Results], str]] = {
     "tracker": docs_figures.tracker,
     "robustness": docs_figures.robustness,
     "speed": docs_figures.speed,
+    "exactspeed": docs_figures.speed,
     "servers": docs_figures.servers,
     "precision": docs_figures.precision,
     "conversion": docs_figures.conversion,

@@ -29,10 +29,11 @@ from deeper.report import print_results
 from deeper.report.figures import figures
 from deeper.storage.stage import COST
 from docs_cells import origin
+from docs_results import main as docs_results_main
+from in_process import run_main
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = {path.relative_to(ROOT).as_posix(): path for path in (ROOT / "README.md", *sorted(ROOT.glob("docs/*.md")))}
-SCRIPT = ROOT / "scripts" / "docs_results.py"
 README_WITH_MARKS = "# Head\n\n<!-- demo:begin -->\nstale\n<!-- demo:end -->\n\nTail\n"
 
 LINK = re.compile(r"\]\(([^)\s]+)\)")
@@ -66,7 +67,7 @@ def results():
 
 
 def docs_results(*options):
-    return subprocess.run([sys.executable, SCRIPT, *options], capture_output=True, text=True, check=False)
+    return run_main(docs_results_main, *options)
 
 
 def rendered(root, name, found):
@@ -394,6 +395,16 @@ def test_the_readme_leads_to_every_document():
     assert "docs/index.md" in linked
     listed = re.findall(r"^[a-z]+$", DOCUMENTS["docs/index.md"].read_text("utf-8"), re.MULTILINE)
     assert set(DOCUMENTS) - {"README.md"} <= linked | {f"docs/{name}.md" for name in listed}
+
+
+def test_the_first_commands_of_the_readme_run_as_they_stand():
+    [commands] = re.findall(r"^```\n(.*?)^```", DOCUMENTS["README.md"].read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    for line in commands.splitlines():
+        command = line.partition("#")[0]
+        assert not re.search(r"\b[A-Z]{3,}\b(?!=)", command), f"a word to fill in: {line}"
+    made = re.findall(r"^make ([\w-]+)", commands, re.MULTILINE)
+    targets = re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
+    assert made and set(made) <= set(targets)
 
 
 def test_the_readme_is_read_in_a_few_minutes():

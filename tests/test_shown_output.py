@@ -1,12 +1,13 @@
 """Output of commands on planted users, in the documents: it is what the commands print."""
 
-import os
+import contextlib
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from deeper.cli.main import _run  # pyright: ignore[reportPrivateUsage]
+from in_process import run_main
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 BLOCK = re.compile(r"^```\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -14,9 +15,8 @@ MODEL_FREE = re.compile(r"deeper (?:synth|compare) |--policy-engine scripted:tas
 
 
 def deeper(folder: Path, command: str) -> list[str]:
-    words = [sys.executable, "-m", "deeper.cli.main", *command.split()[1:]]
-    environment = {**os.environ, "PYTHONPATH": str(DOCS.parent / "src")}
-    done = subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    with contextlib.chdir(folder):
+        done = run_main(_run, *command.split()[1:])
     assert done.returncode == 0, done.stdout + done.stderr
     return [line.rstrip() for line in done.stdout.splitlines()]
 

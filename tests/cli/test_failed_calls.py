@@ -48,7 +48,7 @@ def no_text(*_: object) -> str:
 
 
 def no_scores(*_: object) -> Any:
-    raise ScriptedFailure("HTTP 500")
+    raise ScriptedFailure("HTTP 503: the model is loading")
 
 
 def refused(*_: object) -> Any:
@@ -106,6 +106,18 @@ def test_a_method_without_a_result_ends_the_command_with_3_and_is_in_every_table
     mended = deeper(*flags(EVALUATE, planted))
     assert mended.code == 0 and "failed" not in mended.out
     assert "3 that had failed asked again" in mended.err
+
+
+def test_predictions_that_a_server_did_not_score_have_its_reason(
+    deeper: CommandLine, planted: Path, serve: Callable[..., Server]
+) -> None:
+    serve(Server(), Server(scorer=no_scores))
+    result = deeper(*flags(EVALUATE, planted))
+    assert result.code == INCOMPLETE, result.err
+    assert "Most often: HTTP 503: the model is loading." in " ".join(result.out.split())
+    found = json.loads(Path("run/results.json").read_text("utf-8"))
+    assert {entry["what"] for entry in found["failed_calls"]} == {"predictions"}
+    assert {entry["reason"] for entry in found["failed_calls"]} == {"HTTP 503: the model is loading"}
 
 
 def test_a_run_in_which_no_method_has_a_result_has_its_reports(
@@ -206,7 +218,7 @@ def test_rewards_that_are_all_missing_end_with_3_and_are_asked_again(
     serve(Server(), Server(scorer=no_scores))
     result = deeper("reward", "run")
     assert result.code == INCOMPLETE, result.err
-    assert "calls failed: directions" in result.out and "HTTP 500" not in result.err
+    assert "calls failed: directions" in result.out and "HTTP 503" not in result.err
     assert "calls failed" in Path("run/reward.html").read_text("utf-8")
     serve()
     mended = deeper("reward", "run")

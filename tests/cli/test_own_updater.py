@@ -1,6 +1,7 @@
-"""An updater from the user's own file: run, shown, sampled with, edited, and blamed for its own errors."""
+"""An updater from the user's own file or package: run, shown, sampled with, edited, blamed for its own errors."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from command_line import SCRIPTED, CommandLine
 from rich.console import Console
 
 from deeper.behaviour.planted.plant import plant_users, write_planted
+from deeper.commands.execution import engines as engine_choice
 from deeper.commands.execution.own_updaters import load_updaters, only_updater, own_methods
 from deeper.commands.pairs.pairs import make_pairs
 from deeper.commands.pairs.settings import PairSettings
@@ -17,7 +19,8 @@ from deeper.commands.reward.reward import reward_directions
 from deeper.commands.reward.settings import RewardSettings
 from deeper.commands.sample.sample import sample_directions
 from deeper.commands.sample.settings import SampleSettings
-from deeper.engine.scripted.engine import ScriptedEngine
+from deeper.engine import Prompt
+from deeper.engine.scripted.engine import ScriptedEngine, ScriptedFailure
 from deeper.errors import UserError
 from deeper.tracker import PersonaTracker
 
@@ -176,6 +179,18 @@ def test_directions_and_pairs_come_from_its_prompts(mine: Path) -> None:
         sampled(Path("planted"), "short", updater="mine.py")
 
 
+def test_directions_that_failed_are_counted_under_its_name(mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def reply(prompt: Prompt, sample: int) -> str:
+        if sample:
+            raise ScriptedFailure("no more")
+        return "Fond of coves."
+
+    monkeypatch.setattr(engine_choice, "make_engine", lambda *_: ScriptedEngine(reply=reply))
+    sampled(planted(Path("planted")), "sampled", updater="mine.py")
+    [failed] = json.loads(Path("sampled/manifest.json").read_text("utf-8"))["failed_calls"]
+    assert (failed["what"], failed["method"], failed["reason"]) == ("directions", "mine", "no more")
+
+
 def test_a_tracker_refines_with_it_and_keeps_it(mine: Path) -> None:
     engine = ScriptedEngine()
     engines = {"policy_engine": engine, "predictor_engine": engine}
@@ -191,3 +206,111 @@ def test_a_tracker_refines_with_it_and_keeps_it(mine: Path) -> None:
 
 def test_without_a_file_the_only_updater_is_refine() -> None:
     assert list(only_updater("")) == ["refine"]
+
+
+PACKAGED = """from deeper.persona.update_input import initial_prompt
+from taste_tools.lengths import windows
+
+
+def update(prompts, seen):
+    return initial_prompt(prompts, seen.domain, seen.windows[-windows():], seen.max_tokens)
+"""
+LENGTHS = "def windows():\n    return {}\n"
+OFFERED = """[deeper.updaters]
+last_ones = taste_tools.last_ones
+last_ones_again = taste_tools.last_ones:update
+nowhere = taste_tools.nowhere
+no_module = taste_tools.last_ones:initial_prompt
+"""
+
+
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A package `taste_tools` that pip has installed, with an updater."""
+    site = tmp_path / "site-packages"
+    written(site, "taste-tools", OFFERED)
+    inside = site / "taste_tools"
+    inside.mkdir()
+    for name, text in (("__init__", ""), ("last_ones", PACKAGED), ("lengths", LENGTHS.format(1))):
+        (inside / f"{name}.py").write_text(text, "utf-8")
+    monkeypatch.syspath_prepend(site)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    forget()
+    return inside
+
+
+def written(site: Path, name: str, offered: str) -> None:
+    """What pip writes of a package beside its modules."""
+    info = site / f"{name.replace('-', '_')}-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n", "utf-8")
+    (info / "entry_points.txt").write_text(offered, "utf-8")
+
+
+def forget() -> None:
+    """Let the package be imported again, as a new process does."""
+    for name in [name for name in sys.modules if name.partition(".")[0] == "taste_tools"]:
+        del sys.modules[name]
+
+
+def test_an_installed_package_offers_an_updater(deeper: CommandLine, data: Path, package: Path) -> None:
+    words = ("evaluate", "--data", str(data), "--updater", "last_ones", "--full", *ROUNDS, *METHODS)
+    result = deeper(*words)
+    assert result.code == 0, result.err
+    found = json.loads(Path("run/results.json").read_text("utf-8"))
+    assert found["config"]["methods"] == ["refine", "frozen", "user_median", "last_ones"]
+    assert {entry["method"] for entry in found["errors"]} >= {"refine", "last_ones"}
+    assert any(line.startswith(" last_ones") for line in result.out.splitlines())
+
+    forget()
+    (package / "lengths.py").write_text("# the same\n" + LENGTHS.format(1), "utf-8")
+    again = deeper(*words)
+    assert again.code == 0 and "the code has changed" not in again.err
+    forget()
+    (package / "lengths.py").write_text(LENGTHS.format(2), "utf-8")
+    edited = deeper(*words)
+    assert edited.code == 0
+    assert "update-1: the code has changed since (taste_tools.lengths)" in edited.err
+    assert "initialise: the code" not in edited.err
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "line", "said"),
+    [
+        ("last_ones", "def update(prompts, seen):\n    return seen.nothing\n", 2, "AttributeError: 'UpdateInput'"),
+        ("lengths", "\n\ndef windows():\n    return 1 / 0\n", 4, "ZeroDivisionError: division by zero"),
+        ("last_ones", "import nowhere_at_all\n", 1, "ModuleNotFoundError: No module named 'nowhere_at_all'"),
+    ],
+)
+def test_an_error_in_an_installed_updater_has_its_place(
+    deeper: CommandLine, data: Path, package: Path, name: str, text: str, line: int, said: str
+) -> None:
+    (package / f"{name}.py").write_text(text, "utf-8")
+    result = deeper("evaluate", "--data", str(data), "--updater", "last_ones", *ROUNDS, *METHODS)
+    assert result.code == 2
+    assert f"deeper: {package / name}.py, line {line}: {said}" in result.err
+    assert "bug in deeper" not in result.err
+
+
+@pytest.mark.parametrize(
+    ("name", "said", "do"),
+    [
+        ("last_one", "no installed package has an updater last_one", "did you mean last_ones?"),
+        ("nowhere", "the updater nowhere is not there: No module named 'taste_tools.nowhere'", "correct its entry"),
+        ("no_module", "the entry point no_module names no module", 'no_module = "taste_tools.last_ones"'),
+        ("twice", "several installed packages have an updater twice", "uninstall all but one"),
+    ],
+)
+def test_an_updater_that_no_package_offers_is_refused(
+    package: Path, deeper: CommandLine, name: str, said: str, do: str
+) -> None:
+    for other in ("other-tools", "more-tools"):
+        written(package.parent, other, "[deeper.updaters]\ntwice = taste_tools.last_ones\n")
+    result = deeper("evaluate", "--updater", name)
+    assert result.code == 2
+    assert said in result.err and do in result.err
+
+
+def test_the_only_updater_may_be_an_installed_one(package: Path) -> None:
+    [(name, module)] = only_updater("last_ones_again").items()
+    assert name == "last_ones_again" and module.__name__ == "taste_tools.last_ones"

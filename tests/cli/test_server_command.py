@@ -1,5 +1,6 @@
 """Runs with a model server: its settings as flags and in a file, its progress, and starts that are refused."""
 
+import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -61,3 +62,26 @@ def test_a_bad_proxy_is_the_users_error(deeper: CommandLine, data: Path, monkeyp
     assert "deeper: ALL_PROXY: no connection to 192.0.2.1 can be made" in result.err
     assert "→ correct or unset them" in result.err
     assert not Path("run").exists()
+
+
+def test_what_a_server_refused_stands_in_the_manifest_and_in_the_notes(deeper: CommandLine, data: Path) -> None:
+    def particular(body: dict[str, Any], number: int) -> Reply:
+        refused = [name for name in ("seed", "temperature") if name in body]
+        error = {"error": {"message": f"Unsupported parameter: {refused[0]}"}} if refused else None
+        return Reply(error, 400) if refused else answer(body, number)
+
+    noted = [
+        "openai:tiny takes no seed, so its answers cannot be repeated",
+        "openai:tiny takes no temperature, so it samples with its own",
+    ]
+    with serve(particular) as server:
+        words = ("evaluate", "--data", str(data), *SERVED, "--policy-server", f"url={server.url}")
+        assert deeper(*words).code == 0
+        asked = len(server.bodies)
+        for _ in range(2):  # the second run finds everything there, and asks nothing
+            manifest = json.loads(Path("run/manifest.json").read_text("utf-8"))
+            assert manifest["server_notes"] == noted
+            assert json.loads(Path("run/results.json").read_text("utf-8"))["notes"][-2:] == noted
+            assert noted[0] in Path("run/report.html").read_text("utf-8")
+            assert deeper(*words).code == 0
+        assert len(server.bodies) == asked

@@ -2,8 +2,6 @@
 
 import json
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,11 +11,12 @@ import pyarrow.parquet as pq
 import pytest
 from rich.console import Console
 
+import compare_results
 from compare_results import SHOWN_DIFFERENCES
 from deeper.commands.evaluate.evaluate import evaluate
 from deeper.commands.evaluate.settings import Settings
+from in_process import run_main
 
-ROOT = Path(__file__).resolve().parents[2]
 Results = dict[str, Any]
 
 
@@ -37,8 +36,7 @@ def fixture_copy(run: Path, tmp_path: Path) -> Path:
 
 
 def compare(before: Path, after: Path) -> tuple[int, str]:
-    command = [sys.executable, ROOT / "scripts" / "compare_results.py", before, after]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = run_main(compare_results.main, before, after)
     return done.returncode, (done.stdout + done.stderr).strip()
 
 

@@ -1,32 +1,19 @@
-"""A run that is killed at random moments and started again ends with the tables of an undisturbed one."""
+"""A run that is killed again and again, and started again, ends with the tables of an undisturbed one."""
 
 import json
-import os
-import random
-import signal
+import re
 import subprocess
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+KILLED_RUNS = Path(__file__).with_name("killed_runs.py")
 # Whatever a killed run has written by then, or where: these are not results.
 NOT_RESULTS = ("cost", "manifest.json", "report.html")
-
-
-def start(out: Path, flags: Sequence[str]) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "deeper.cli.main", "evaluate", *flags, "--out", str(out)]
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-
-
-def finish(out: Path, flags: Sequence[str]) -> float:
-    began = time.monotonic()
-    run = start(out, flags)
-    _, messages = run.communicate(timeout=500)
-    assert run.returncode == 0, messages.decode()
-    return time.monotonic() - began
+PLACE_IN_STAGE = re.compile(r"^cost/|[/-]\d{5}-.*$|/_code.json$")
+"""All but the stage's name in the name of a file that a stage writes."""
 
 
 def tables(out: Path) -> dict[str, bytes]:
@@ -41,30 +28,26 @@ def tables(out: Path) -> dict[str, bytes]:
     return files
 
 
-def check_kills(tmp_path: Path, flags: Sequence[str], kills: int, start_up_seconds: float) -> None:
-    seconds = finish(tmp_path / "undisturbed", flags)
-    clock = random.Random(7)
-    killed = 0
-    for _ in range(kills):
-        run = start(tmp_path / "killed", flags)
-        time.sleep(clock.uniform(start_up_seconds, max(seconds * 0.8, start_up_seconds + 0.1)))
-        os.kill(run.pid, signal.SIGKILL)
-        killed += run.wait() == -signal.SIGKILL
-    assert killed >= 2, "the run ended before it could be killed; this test shows nothing"
-    finish(tmp_path / "killed", flags)
-    expected, got = tables(tmp_path / "undisturbed"), tables(tmp_path / "killed")
+def check_kills(folder: Path, flags: Sequence[str], kills: int, stages: int) -> None:
+    command = [sys.executable, KILLED_RUNS, folder, str(kills), "evaluate", *flags]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["codes"] == [0, *[-9] * kills, 0], done.stderr
+    killed_in = {PLACE_IN_STAGE.sub("", place) for place in found["killed_at"]}
+    assert len(killed_in) >= stages, f"the kills are not spread over the run: {found['killed_at']}"
+    expected, got = tables(folder / "undisturbed"), tables(folder / "killed")
     assert got.keys() == expected.keys(), "something is missing, or a killed run has left something behind"
     assert [name for name in expected if got[name] != expected[name]] == []
 
 
 @pytest.mark.embedded
 def test_a_real_run_survives_kill_9(tmp_path: Path) -> None:
-    methods = "refine,hierarchical_merge,frozen,user_median"
-    flags = ["--users", "3", "--calibration-users", "2", "--rounds", "2", "--max-persona-tokens", "24"]
-    check_kills(tmp_path, [*flags, "--methods", methods], kills=4, start_up_seconds=6)
+    flags = ["--users", "2", "--rounds", "2", "--max-persona-tokens", "24", "--methods", "refine,frozen,user_median"]
+    check_kills(tmp_path, flags, kills=2, stages=2)
 
 
 def test_a_scripted_run_survives_kill_9(tmp_path: Path) -> None:
     engines = ["--policy-engine", "scripted", "--predictor-engine", "scripted"]
-    flags = ["--users", "30", "--methods", "refine,hierarchical_merge,frozen,user_median", *engines]
-    check_kills(tmp_path, flags, kills=5, start_up_seconds=1)
+    flags = ["--users", "12", "--methods", "refine,hierarchical_merge,frozen,user_median", *engines]
+    check_kills(tmp_path, flags, kills=9, stages=6)

@@ -11,11 +11,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+import reproduce_small
 from deeper.cli.main import cli
+from in_process import run_main
 from reproduce_small import choose_policy, train_policy, train_predictor
 from reproduction import ROOT, Reproduction
 
-SCRIPT = ROOT / "scripts" / "reproduce_small.py"
 PLANS = Path(__file__).with_name("reproduce_small_plans.txt")
 """Every command, without flags and with --gpu. Change it only together with the settings of the published results."""
 
@@ -29,7 +30,7 @@ def fixture_published(tmp_path: Path) -> Path:
 
 
 def run(*words: str | Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, SCRIPT, *words], capture_output=True, text=True, check=False)
+    return run_main(reproduce_small.main, *words)
 
 
 def test_the_plan_is_the_one_of_the_published_results(published: Path, tmp_path: Path) -> None:

@@ -2,8 +2,6 @@
 
 import io
 import json
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from rich.console import Console
 
+import search_curve
 from deeper.behaviour.load import load_windows
 from deeper.behaviour.planted.plant import plant_users, write_planted
 from deeper.behaviour.splits import part, user_hash
@@ -25,8 +24,8 @@ from deeper.engine.scripted.engine import ScriptedEngine
 from deeper.evaluation.methods import HISTORY_ONLY, UPDATERS
 from deeper.persona.search import SEARCH
 from deeper.report import print_results
+from in_process import run_main
 
-SCRIPT = Path(__file__).resolve().parents[2] / "benchmarks" / "search_curve.py"
 METHODS = ("refine", "hierarchical_merge", "frozen", "no_persona", "user_median")
 USERS, EVAL, ROUNDS, N = 8, 3, 2, 3
 
@@ -202,8 +201,8 @@ def test_the_curve_is_read_from_run_folders(base: Path, run: tuple[Path, str]) -
     plain = base / "plain"
     if not plain.exists():
         start(base, "plain", ScriptedEngine())
-    outcome = subprocess.run([sys.executable, SCRIPT, run[0], plain], capture_output=True, text=True, check=False)
-    assert outcome.returncode == 0, outcome.stderr
+    outcome = run_main(search_curve.main, run[0], plain)
+    assert outcome.returncode == 0
     lines = [line.split() for line in outcome.stdout.splitlines()[1:]]
     assert [(line[0], line[1]) for line in lines] == [
         ("refine", "0"),

@@ -5,6 +5,7 @@ import pytest
 from deeper.commands.evaluate.settings import Settings
 from deeper.commands.sample.settings import SampleSettings
 from deeper.commands.train.settings import ColdstartSettings, DpoSettings, PredictorSettings
+from deeper.engine.registry import KINDS as ENGINES
 from deeper.storage.settings import RunSettings
 from deeper.tracker.settings import TrackerSettings
 
@@ -29,3 +30,10 @@ def test_a_shared_setting_is_declared_once(name: str) -> None:
     fields = [kind.model_fields[name] for kind in KINDS if name in kind.model_fields]
     declared = {(str(field.annotation), repr(field.metadata), field.description) for field in fields}
     assert (len(declared) > 1) == (name in DIFFERENT)
+
+
+def test_the_help_of_an_engine_names_every_kind() -> None:
+    told = str(Settings.model_fields["policy_engine"].description)
+    specs = [spec.partition("[")[0] for kind in ENGINES.values() for spec in kind.SPECS]
+    named = set(told.partition(": ")[2].rstrip(".").replace(" or ", ", ").split(", "))
+    assert named == set(specs)

@@ -3,7 +3,6 @@
 import io
 import json
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +11,16 @@ import pyarrow.parquet as pq
 import pytest
 from rich.console import Console
 
+import docs_results
 import docs_small
+import small as benchmark
 from deeper.behaviour.planted.plant import plant_users, write_planted
 from deeper.commands.evaluate.evaluate import evaluate
 from deeper.commands.evaluate.settings import Settings
+from in_process import run_main
 from paired import difference, errors_of, mean_of_rounds
 from small import converged, parts, reductions, texts
 
-SCRIPT = Path(__file__).resolve().parents[2] / "benchmarks" / "small.py"
-SHOW = SCRIPT.parents[1] / "scripts" / "docs_results.py"
 RATIO = {"value": 1.0, "ci": [0.9, 1.1]}
 LANGUAGE = {
     "level_only": {"difference": {"value": 0.1, "ci": [0.05, 0.2]}, "ratio": RATIO},
@@ -61,12 +61,16 @@ def small(base: Path, proves: bool = True) -> subprocess.CompletedProcess[str]:
         *("--untuned", base / "results", "--language", base / "language.json", "--unseen", base / "unseen.json"),
         *("--demo", base / "results/results.json", "--ablation", base / "ablation.json"),
     ]
-    command = [sys.executable, SCRIPT, base / "results", *options]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    return run_main(benchmark.main, base / "results", *options)
 
 
-def test_targets_are_the_figures_of_the_run(base: Path) -> None:
-    found = json.loads(small(base).stdout)
+@pytest.fixture(scope="module")
+def found(base: Path) -> dict[str, Any]:
+    """The table of targets, with everything beside it."""
+    return json.loads(small(base).stdout)
+
+
+def test_targets_are_the_figures_of_the_run(base: Path, found: dict[str, Any]) -> None:
     targets = {one["name"]: one for one in found["targets"]}
     errors = pq.read_table(base / "results/errors.parquet").to_pylist()
 
@@ -109,7 +113,7 @@ def test_targets_are_the_figures_of_the_run(base: Path) -> None:
     assert str(base) not in json.dumps(found)
 
 
-def test_the_median_gains_on_that_of_the_first_window(base: Path) -> None:
+def test_the_median_gains_on_that_of_the_first_window(base: Path, found: dict[str, Any]) -> None:
     windows: dict[tuple[str, str], dict[int, list[float]]] = {}
     for row in pq.read_table(base / "results/windows.parquet").to_pylist():
         own = windows.setdefault((row["domain"], row["user"]), {})
@@ -119,8 +123,8 @@ def test_the_median_gains_on_that_of_the_first_window(base: Path) -> None:
         before = np.concatenate([own[k] for k in range(3)])
         pair = [float(np.abs(np.array(own[3]) - np.median(known)).mean()) for known in (before, own[0])]
         errors.setdefault(domain, []).append((pair[0], pair[1]))
-    so_far, first = np.mean([np.mean(found, axis=0) for found in errors.values()], axis=0)
-    gain = json.loads(small(base).stdout)["user_median_gain"]
+    so_far, first = np.mean([np.mean(own, axis=0) for own in errors.values()], axis=0)
+    gain = found["user_median_gain"]
     assert gain["value"] == pytest.approx(1 - so_far / first, abs=1e-4) and gain["value"] != 0
 
 
@@ -145,14 +149,13 @@ def test_nothing_is_judged_if_an_eval_user_was_learnt_from(base: Path) -> None:
     assert "does not prove that eval users are unseen" in outcome.stderr
 
 
-def test_documents_show_it(base: Path, tmp_path: Path) -> None:
+def test_documents_show_it(found: dict[str, Any], tmp_path: Path) -> None:
     (tmp_path / "docs/results").mkdir(parents=True)
-    (tmp_path / "docs/results/small.json").write_text(small(base).stdout, "utf-8")
+    (tmp_path / "docs/results/small.json").write_text(json.dumps(found), "utf-8")
     marks = ["<!-- small:begin -->", "<!-- small:end -->", "<!-- small_details:begin -->", "<!-- small_details:end -->"]
     (tmp_path / "README.md").write_text("\n".join(marks), "utf-8")
-    subprocess.run([sys.executable, SHOW, "--root", tmp_path], check=True)
+    assert run_main(docs_results.main, "--root", tmp_path).returncode == 0
     shown = (tmp_path / "README.md").read_text("utf-8")
-    found = json.loads((tmp_path / "docs/results/small.json").read_text("utf-8"))
     elsewhere = {**found, "untuned": {**found["untuned"], "commit": "0123456789abcdef+changes"}}
     assert "| `refine`, untuned model (commit `0123456789ab` with changes) |" in docs_small.small(elsewhere)
     [refine] = [

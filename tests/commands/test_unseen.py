@@ -2,14 +2,14 @@
 
 import io
 import json
-import subprocess
-import sys
+import shutil
 from pathlib import Path
 
 import pyarrow.compute as pc
 import pytest
 from rich.console import Console
 
+import unseen
 from deeper.behaviour.fingerprints import FINGERPRINTS, fingerprints
 from deeper.behaviour.load import load_windows
 from deeper.behaviour.planted.plant import plant_users, write_planted
@@ -18,29 +18,35 @@ from deeper.commands.evaluate.evaluate import evaluate
 from deeper.commands.evaluate.settings import Settings
 from deeper.commands.sample.sample import sample_directions
 from deeper.commands.sample.settings import SampleSettings
+from in_process import run_main
 
-SCRIPT = Path(__file__).resolve().parents[2] / "benchmarks" / "unseen.py"
 WINDOWS = 4
 SCRIPTED = {"policy_engine": "scripted", "predictor_engine": "scripted"}
 
 
-@pytest.fixture
-def base(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Data, an evaluation on eval users, one on validation users and a sampling."""
-    data = tmp_path / "data"
+    base = tmp_path_factory.mktemp("unseen")
+    data = base / "data"
     write_planted(plant_users(40, WINDOWS, seed=4), data)
     quiet, common = Console(file=io.StringIO()), {"data": str(data), **SCRIPTED}
     judged = {"rounds": 1, "methods": ("refine",), "calibration_users": 4, **common}
-    evaluate(Settings(**judged), tmp_path / "runs" / "results", quiet)
-    evaluate(Settings(split="validation", **judged), tmp_path / "runs" / "choices", quiet)
-    sample_directions(SampleSettings(directions=2, **common), tmp_path / "runs" / "sampled", quiet)
-    return tmp_path
+    evaluate(Settings(**judged), base / "runs" / "results", quiet)
+    evaluate(Settings(split="validation", **judged), base / "runs" / "choices", quiet)
+    sample_directions(SampleSettings(directions=2, **common), base / "runs" / "sampled", quiet)
+    return base
+
+
+@pytest.fixture
+def base(made: Path, tmp_path: Path) -> Path:
+    """A copy that a test may change."""
+    return Path(shutil.copytree(made, tmp_path / "base"))
 
 
 def proof(base: Path) -> tuple[int, dict[str, int], int]:
     """Exit status, windows by artefact, windows of eval users among them."""
-    command = [sys.executable, SCRIPT, "--data", base / "data", base / "runs"]
-    outcome = subprocess.run(command, capture_output=True, text=True, check=False)
+    outcome = run_main(unseen.main, "--data", base / "data", base / "runs")
     found = json.loads(outcome.stdout)
     return outcome.returncode, {one["artefact"]: one["windows"] for one in found["artefacts"]}, found["overlap"]
 
@@ -77,8 +83,7 @@ def test_windows_that_nobody_used_are_no_proof(base: Path) -> None:
 def test_a_domain_without_an_eval_user_is_no_proof(base: Path) -> None:
     windows = load_windows("movielens_small").windows
     write_published(windows.filter(pc.field("split") == "train"), base / "movielens_small")
-    command = [sys.executable, SCRIPT, "--data", base / "movielens_small", base / "runs"]
-    outcome = subprocess.run(command, capture_output=True, text=True, check=False)
+    outcome = run_main(unseen.main, "--data", base / "movielens_small", base / "runs")
     found = json.loads(outcome.stdout)
     assert (outcome.returncode, found["overlap"], found["eval_windows"]) == (1, 0, {"movielens_small": 0})
 

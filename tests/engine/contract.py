@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from deeper.engine import Engine, Prompt, Sampling, ScoreRequest
+from deeper.engine import Engine, Prompt, Sampling, ScoreRequest, unscored
 from deeper.engine.protocol import LOG_PROB_FLOOR
 
 SYSTEM = "You are a helpful assistant. Answer briefly."
@@ -169,6 +169,9 @@ class EngineContract:
         unseen = np.isnan(scores)
         assert (unseen.all(axis=1) == unseen.any(axis=1)).all()
         assert not (labels in (STARS, HALF_STARS) and unseen.any())
+        # An engine that says why rows are NaN says it of these alone, in one line.
+        assert unscored(engine).keys() <= {(0, int(row)) for row in np.flatnonzero(unseen.any(axis=1))}
+        assert all(why and len(why.splitlines()) == 1 for why in unscored(engine).values())
         known = scores[~unseen.any(axis=1)]
         assert (known <= 0).all()
         assert (known >= LOG_PROB_FLOOR * 2).all()

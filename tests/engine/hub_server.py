@@ -35,6 +35,7 @@ class Hub:
         cut_after: Bytes after which the next download's connection breaks; None for no cut.
         spoilt: Whether downloads arrive with a changed byte.
         status: What every request is answered with, if not 0.
+        hides_hashes: Whether requests for the hashes of a repository's files fail.
     """
 
     url: str = ""
@@ -43,6 +44,7 @@ class Hub:
     cut_after: int | None = None
     spoilt: bool = False
     status: int = 0
+    hides_hashes: bool = False
 
     def downloads(self) -> list[tuple[str, str]]:
         """Files that were asked for, each with its range."""
@@ -105,6 +107,8 @@ def serve_hub() -> Iterator[Hub]:
             if found is None:
                 return None
             files, commit = found
+            if rest[:1] == ["tree"] and hub.hides_hashes:
+                return self._send(400, b"{}")
             if rest[:1] == ["tree"]:
                 told: Any = [entry(file, content, "path", "oid") for file, content in files.items()]
             else:

@@ -128,6 +128,7 @@ class TestTooLong:
         assert np.isnan(first[1]).all()
         assert second.shape == (1, 5)
         assert np.isnan(second).all()
+        assert tiny.unscored == dict.fromkeys([(0, 1), (1, 0)], "the prompt is too long for the context")
         assert [record.levelname for record in caplog.records] == ["WARNING", "WARNING"]
 
     def test_a_text_that_the_tokeniser_cuts_is_not_taken_for_whole(self, tmp_path: Path) -> None:

@@ -104,6 +104,24 @@ class TestFetched:
         hub.spoilt = False
         assert fetch_gguf(MODEL).read_bytes() == FILES["tiny-q4_k_m.gguf"]
 
+    def test_and_checked_the_next_time_if_the_check_was_cut_off(
+        self, hub: Hub, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        hub.spoilt = hub.hides_hashes = True
+        assert "Bad request" in refusal(MODEL).what
+        with monkeypatch.context() as offline:
+            offline.setattr(constants, "HF_HUB_OFFLINE", True)
+            assert fetch_gguf(MODEL).read_bytes() != FILES["tiny-q4_k_m.gguf"]
+        told = f"note: {NAME} comes from the cache and was never compared with the hub's hashes"
+        assert caplog.messages.count(told) == 1
+        hub.hides_hashes = False
+        assert "has another sha256" in refusal(MODEL).what
+        hub.spoilt = False
+        path = fetch_gguf(MODEL)
+        assert path.read_bytes() == FILES["tiny-q4_k_m.gguf"]
+        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+        assert fetch_gguf(MODEL) == path and caplog.messages.count(told) == 1
+
     def test_as_an_engine(self, hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("DEEPER_CACHE", str(tmp_path / "cache"))
         own = write_tiny_gguf(tmp_path / "own.gguf")

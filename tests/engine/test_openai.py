@@ -184,6 +184,7 @@ def test_the_key_is_in_no_message_and_in_no_fingerprint(caplog: pytest.LogCaptur
         [answer] = engine.generate(PROMPTS[:1], PLAIN)
         engine.score([ScoreRequest(RATER, ("?",), STARS)])
     assert answer.failure == "HTTP 400: bad thing for ***"
+    assert engine.unscored == {(0, 0): answer.failure}
     assert "a row could not be scored: HTTP 400" in caplog.text
     shown = f"{caplog.text} {engine.fingerprint} {engine!r} {vars(engine)}"
     assert KEY not in shown

@@ -12,6 +12,7 @@ from deeper.behaviour.planted.plant import PLANTED
 from deeper.domains.taste_words import Taste, in_words, read_tastes
 from deeper.engine import Engine, Prompt, Sampling, ScoreRequest
 from deeper.engine.registry import make_engine
+from deeper.engine.scripted.engine import GenerateCall, ScriptedEngine
 from deeper.engine.scripted.taste import TasteEngine
 from deeper.errors import UserError
 from deeper.persona.predict import EMPTY_PERSONA, answer_schema
@@ -140,6 +141,16 @@ def test_a_structured_answer_is_the_likeliest_rating_of_each_title(engine: Engin
     prompt = PROMPTS.render("predict_list", PLANTED, persona=persona, items=titles, count=3)
     [answer] = engine.generate([prompt], Sampling(80, json_schema=answer_schema(PLANTED, 3)))
     assert json.loads(answer.texts[0]) == {"ratings": [0.5, 5, 0.5]}
+
+
+def test_it_counts_and_records_as_scripted_does() -> None:
+    prompt, sampling = Prompt("You write.", "Write one."), Sampling(20, temperature=1.0, n=2)
+    request = ScoreRequest(prompt, ("one title", "another"), ("1", "2"))
+    both = (TasteEngine(), ScriptedEngine())
+    answers = [(engine.generate([prompt], sampling), engine.score([request])[0].tolist()) for engine in both]
+    assert answers[0] == answers[1], "a prompt without a taste is answered as by scripted"
+    assert both[0].usage == both[1].usage and both[0].usage.tokens_generated > 0
+    assert both[0].asked == both[1].asked == [GenerateCall(prompt, sampling), request]
 
 
 @pytest.mark.parametrize("spec", ["scripted:tastes", "scripted:TASTE", "scripted:"])

@@ -208,6 +208,7 @@ class TestTooLong:
         assert np.isnan(first[1]).all()
         assert second.shape == (1, 5)
         assert np.isnan(second).all()
+        assert tiny.unscored == dict.fromkeys([(0, 1), (1, 0)], "the prompt is too long for the context")
         assert [record.name for record in caplog.records] == ["deeper.engine.torch.engine"] * 2
 
 

@@ -95,7 +95,7 @@ def test_a_text_that_could_not_be_read_has_no_reward() -> None:
     contexts = table(context())
     rows = rewards(contexts, directions_of(contexts, WARM, SHARP, ""), failing(WARM))
     assert [row["failure"] for row in rows] == [
-        "the engine gave no log-probabilities for an item",
+        "unread",
         "",
         "no text: the engine gave an empty text",
     ]

@@ -97,8 +97,13 @@ def test_a_killed_training_continues_with_the_losses_of_an_undisturbed_one(
 def test_a_training_is_not_continued_on_other_ratings(tiny_base: Path, tmp_path: Path) -> None:
     data = write_behaviour(tmp_path / "data")
     settings = predictor_settings(data, tiny_base)
-    words = [sys.executable, "-c", KILLED, "predictor", settings.model_dump_json(), str(tmp_path / "out")]
-    assert subprocess.run(words, capture_output=True, check=False).returncode == -signal.SIGKILL
+
+    def stop(progress: Progress) -> None:
+        if progress.step == 5:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train_predictor(settings, tmp_path / "out", stop)
     table = data / "behaviour.csv"
     table.write_text(table.read_text("utf-8").replace(",1,", ",2,"), "utf-8")
     with pytest.raises(UserError, match="behaviour [0-9a-f]{16} is now [0-9a-f]{16}"):

@@ -16,11 +16,12 @@ from report_cases import METHODS, SCRIPT
 
 from deeper.cli.main import _run  # pyright: ignore[reportPrivateUsage]
 from deeper.evaluation.recipe import RECIPE
-from deeper.evaluation.results_schema import Reductions
+from deeper.evaluation.results_schema import MissingError, Reductions
 from deeper.evaluation.runs.load_run import load_run
 from deeper.report.figures import figures
 from deeper.report.overview import Overview, lead
 from deeper.report.pages.run_page import page
+from deeper.report.palette import label
 
 VENDOR = files("deeper.report.pages") / "vendor"
 
@@ -45,6 +46,27 @@ def test_report_writes_the_page_and_figures_that_are_equal_for_equal_results(
             assert content.startswith(b"\x89PNG")
         else:
             assert ElementTree.fromstring(content).tag.endswith("svg")
+
+
+def test_figures_name_the_methods_that_have_no_result(run: Path) -> None:
+    results, lost = load_run(run).results, "hierarchical_merge"
+    note = f"Not drawn: {label(lost)} (failed)."
+    svg = {name: content.decode() for name, content in figures(results).items() if name.endswith("svg")}
+    assert svg and not any(note in text for text in svg.values())
+    missing = [
+        MissingError(domain=one.domain, method=lost, round=one.round, role=one.role, prediction="persona", reason="no")
+        for one in results.errors
+        if one.method == lost
+    ]
+    kept = {part: [one for one in getattr(results, part) if one.method != lost] for part in ("errors", "paired")}
+    without = figures(results.model_copy(update={**kept, "missing": missing}))
+    for name in svg:
+        text = without[name].decode()
+        assert ElementTree.fromstring(text).tag.endswith("svg")
+        assert note in text, name
+    domains = {one.domain for one in missing if not one.domain.startswith("mean")}
+    named = set(re.findall(rf"(\w[^\n]*): {re.escape(note)}", without["error_by_domain.svg"].decode()))
+    assert len(named) == len(domains) > 1
 
 
 def test_the_page_has_every_number_and_no_markup_from_the_data(run: Path) -> None:

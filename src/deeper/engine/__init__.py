@@ -32,6 +32,8 @@ from deeper.engine.protocol import (
     ScoreRequest,
     Usage,
     may_answer_later,
+    server_notes,
+    unscored,
 )
 from deeper.engine.server_settings import ServerSettings
 
@@ -46,4 +48,6 @@ __all__ = [
     "ServerSettings",
     "Usage",
     "may_answer_later",
+    "server_notes",
+    "unscored",
 ]

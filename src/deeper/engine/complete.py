@@ -2,7 +2,9 @@
 
 from collections.abc import Callable, Sequence
 
-from deeper.engine.protocol import Completion, Sampling, Usage
+import numpy as np
+
+from deeper.engine.protocol import Completion, Floats, Sampling, Usage
 
 Tokens = Sequence[int]
 
@@ -41,3 +43,9 @@ def complete(
         usage.tokens_prompt += len(prompts[i])
         usage.tokens_generated += sum(map(len, samples))
     return completions
+
+
+def too_long(scores: Sequence[Floats]) -> dict[tuple[int, int], str]:
+    """Why rows are NaN, by matrix and row: these engines score all prompts but those that are too long."""
+    why = "the prompt is too long for the context"
+    return {(i, int(j)): why for i, rows in enumerate(scores) for j in np.flatnonzero(np.isnan(rows).all(axis=1))}

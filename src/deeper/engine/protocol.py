@@ -103,6 +103,9 @@ class Engine(Protocol):
     or a row of NaN, never an exception or a missing row. An engine that cannot work at all (no server, no weights)
     raises `UserError`.
 
+    An engine may have an attribute `unscored`: why rows of its last `score` are NaN, in one line each, by the index of
+    the request and of the row. Another is `server_notes`: what its server refused, and what was asked for instead.
+
     An engine with an attribute `is_repeatable` that is true computes its answers itself: a call that failed would fail
     again. A run that is continued asks the failed calls of other engines once more.
     """
@@ -135,6 +138,16 @@ class Engine(Protocol):
             NoLogProbabilities: The engine can never score.
         """
         ...
+
+
+def unscored(engine: Engine) -> Mapping[tuple[int, int], str]:
+    """Why rows of the engine's last `score` are NaN, by request and row, as far as it says so."""
+    return getattr(engine, "unscored", {})
+
+
+def server_notes(engine: Engine) -> Sequence[str]:
+    """What the engine's server refused so far, and what was asked for instead, in one line each."""
+    return getattr(engine, "server_notes", ())
 
 
 def may_answer_later(engine: Engine) -> bool:

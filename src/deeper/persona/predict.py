@@ -18,7 +18,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from deeper.domains import Domain
-from deeper.engine import Engine, NoLogProbabilities, Prompt, Sampling, ScoreRequest, may_answer_later
+from deeper.engine import Engine, NoLogProbabilities, Prompt, Sampling, ScoreRequest, may_answer_later, unscored
 from deeper.measure.metrics import weighted_median
 from deeper.persona.prompts.item_lines import quote
 from deeper.persona.prompts.templates import Prompts
@@ -48,6 +48,8 @@ PREDICT_INPUT = pa.schema(
 """A persona's text and the windows to predict from it. It holds only titles, so no rating can reach the engine."""
 EMPTY_PERSONA = "Nothing is known."
 """What the predictor reads where a persona is empty."""
+NO_SCORES = "the engine gave no log-probabilities for an item"
+"""Why there is no prediction, where the engine does not say why."""
 Answer = tuple[Floats, str]
 """A distribution (items, labels) and an empty string, or an empty distribution and why there is none."""
 Readout = Callable[[pa.Table, Engine, Prompts, Mapping[str, Domain], int], list[list[Answer]]]
@@ -144,14 +146,17 @@ def _distribution(
         requests.append(score_request(prompts, domains[row["domain"]], row["persona"], titles))
     results: list[list[Answer]] = []
     unique = list(dict.fromkeys(requests))
-    answers = dict(zip(unique, engine.score(unique), strict=True))
+    answers = engine.score(unique)
+    reasons, place_of = unscored(engine), {request: place for place, request in enumerate(unique)}
     for row, request in zip(rows, requests, strict=True):
-        scores_of = dict(zip(request.continuations, answers[request], strict=True))
+        place, item_of = place_of[request], {text: item for item, text in enumerate(request.continuations)}
         windows: list[Answer] = []
         for target in row["targets"]:
-            matrix = np.stack([scores_of[quote(title)] for title in target["titles"]])
-            if not np.isfinite(matrix.max(axis=1)).all():
-                windows.append((np.empty((0, 0)), "the engine gave no log-probabilities for an item"))
+            items = [item_of[quote(title)] for title in target["titles"]]
+            matrix = answers[place][items]
+            failed = np.flatnonzero(~np.isfinite(matrix.max(axis=1)))
+            if len(failed):
+                windows.append((np.empty((0, 0)), reasons.get((place, items[failed[0]])) or NO_SCORES))
             else:
                 weights = np.exp(matrix - matrix.max(axis=1, keepdims=True))
                 windows.append((weights / weights.sum(axis=1, keepdims=True), ""))

@@ -3,9 +3,9 @@
 They decide whether a shard, a step of `deeper learn` or a prepared file is made again, and stand in adapters' cards.
 
 Takes functions, classes or objects. Each counts with its module and with all modules of the project that this one
-imports, directly or not; so does what an object or a partial function holds. The project is this package and all
-modules that are neither Python's own nor installed, such as your extensions. Comments, docstrings and layout do not
-count.
+imports, directly or not; so does what an object or a partial function holds. The project is this package, all modules
+that are neither Python's own nor installed, such as your extensions, and installed packages that offer updaters.
+Comments, docstrings and layout do not count.
 """
 
 import ast
@@ -17,6 +17,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from functools import cache, partial
 from importlib.machinery import ModuleSpec, PathFinder
+from importlib.metadata import entry_points
 from pathlib import Path
 from types import FunctionType, MethodType, ModuleType
 from typing import Any
@@ -24,6 +25,8 @@ from typing import Any
 PACKAGE = __name__.partition(".")[0]
 _PYTHON = str(Path(sysconfig.get_path("stdlib")).resolve())
 _INSTALLED = {"site-packages", "dist-packages"}
+UPDATER_GROUP = "deeper.updaters"
+"""The group of entry points by which an installed package offers updaters."""
 
 
 def code_modules(*things: Any) -> dict[str, str]:
@@ -111,12 +114,22 @@ def _source(name: str) -> Path | None:
     if file is None or not file.endswith(".py") or name == PACKAGE:
         return None
     path = Path(file).resolve()
-    return None if is_installed(path) and name.partition(".")[0] != PACKAGE or not path.is_file() else path
+    return None if is_library(path) and name.partition(".")[0] != PACKAGE or not path.is_file() else path
 
 
-def is_installed(path: Path) -> bool:
-    """Whether a file belongs to Python itself, or was installed with pip or the system."""
-    return path.is_relative_to(_PYTHON) or bool(_INSTALLED & set(path.parts))
+def is_library(path: Path) -> bool:
+    """Whether a file belongs to Python itself, or was installed with pip or the system and offers no updaters."""
+    places = [i for i, part in enumerate(path.parts[:-1]) if part in _INSTALLED]
+    if not places:
+        return path.is_relative_to(_PYTHON)
+    return path.parts[places[-1] + 1].removesuffix(".py") not in _extensions(tuple(sys.path))
+
+
+@cache
+def _extensions(path: tuple[str, ...]) -> frozenset[str]:
+    """The packages among those installed on a path that offer updaters."""
+    del path
+    return frozenset(entry.module.partition(".")[0] for entry in entry_points(group=UPDATER_GROUP))
 
 
 def _file_of(name: str) -> str | None:

@@ -97,7 +97,8 @@ def fetch(name: str, what: What, patterns: Sequence[str], revision: str | None =
         revision: A branch, a tag or a commit; None takes the newest.
 
     Raises:
-        UserError: The repository cannot be fetched, or a downloaded file does not have the hub's hash.
+        UserError: The repository cannot be fetched, or a downloaded file does not have the hub's hash. A check that
+            was cut off is made up for by the next call.
     """
     import httpx2
     from huggingface_hub import HfApi, constants, snapshot_download, try_to_load_from_cache
@@ -111,6 +112,8 @@ def fetch(name: str, what: What, patterns: Sequence[str], revision: str | None =
                 raise
             if not constants.is_offline_mode():
                 log.info("the hub does not answer (%s); %s comes from the cache", _first_line(error), name)
+            if _unchecked(name, what, cached.name).exists():
+                log.warning("note: %s comes from the cache and was never compared with the hub's hashes", name)
             return cached
         files = info.siblings or ()
         wanted = [file for file in files if any(fnmatchcase(file.rfilename, pattern) for pattern in patterns)]
@@ -123,16 +126,29 @@ def fetch(name: str, what: What, patterns: Sequence[str], revision: str | None =
                 try_to_load_from_cache(name, file.rfilename, repo_type=_kind(what), revision=info.sha), str
             )
         ]
+        unchecked = _unchecked(name, what, info.sha)
         if missing:
             _announce(name, info, missing)
+            unchecked.parent.mkdir(parents=True, exist_ok=True)
+            unchecked.touch()
         folder = Path(snapshot_download(name, allow_patterns=list(patterns), **choice))
-        if missing:
+        if unchecked.exists():
             _check_hashes(folder, HfApi().verify_repo_checksums(name, repo_type=_kind(what), revision=folder.name))
+            unchecked.unlink()
     return folder
 
 
 def _kind(what: What) -> str:
     return "dataset" if what == "data set" else "model"
+
+
+def _unchecked(name: str, what: What, commit: str) -> Path:
+    """A mark in the cache: files of this commit were fetched, and their check has not ended yet."""
+    from huggingface_hub import constants
+    from huggingface_hub.file_download import repo_folder_name
+
+    folder = Path(constants.HF_HUB_CACHE, repo_folder_name(repo_id=name, repo_type=_kind(what)))
+    return folder / f"deeper-unchecked-{commit}"
 
 
 def _cached(name: str, patterns: Sequence[str], choice: dict[str, Any]) -> Path | None:

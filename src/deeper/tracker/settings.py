@@ -8,6 +8,7 @@ from deeper.commands.execution.shared_settings import (
     SHIPPED_TOKENS,
     MaxPersonaTokens,
     ModelPrecision,
+    OwnUpdater,
     PolicyAdapter,
     PolicyEngine,
     PolicyServer,
@@ -17,7 +18,6 @@ from deeper.commands.execution.shared_settings import (
     PromptFolder,
     ReadoutName,
     Seed,
-    UpdaterFile,
 )
 from deeper.engine import ServerSettings
 from deeper.storage.settings import RunSettings
@@ -38,7 +38,7 @@ class TrackerSettings(RunSettings):
     policy_server: PolicyServer = ServerSettings()
     predictor_server: PredictorServer = ServerSettings()
     precision: ModelPrecision = "auto"
-    updater: UpdaterFile = ""
+    updater: OwnUpdater = ""
     readout: ReadoutName = "auto"
     max_persona_tokens: MaxPersonaTokens = Field(default=120, description=SHIPPED_TOKENS)
     prompts: PromptFolder = ""

@@ -17,7 +17,7 @@ METAVARS = {
     "ratings": "FILE,…",
     "roles": "ROLE,…",
     "unrated": "NUMBER,…",
-    "updater": "FILE.py,…",
+    "updater": "FILE.py or NAME,…",
 }
 """How help texts name the values of lists that are neither names nor numbers."""
 

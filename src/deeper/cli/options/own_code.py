@@ -1,14 +1,30 @@
-"""Errors in code that is not ours: an updater in the user's file, or a module that was added to the package."""
+"""Errors in code that is not ours: an updater of the user's, or a module that was added to the package."""
 
 import traceback
 from pathlib import Path
 
 import deeper
 from deeper.errors import UserError
-from deeper.storage.code_hash import is_installed
+from deeper.storage.code_hash import is_library
 
 PACKAGE = Path(deeper.__file__).resolve().parent
 OURS = {
+    "persona": (
+        "calibration",
+        "cross_fit",
+        "history",
+        "leaks",
+        "predict",
+        "predictors",
+        "recipe",
+        "rounds",
+        "schema",
+        "search",
+        "stage_settings",
+        "stages",
+        "update_input",
+        "write",
+    ),
     "persona/updaters": (
         "full_regeneration",
         "hierarchical_merge",
@@ -44,11 +60,11 @@ def place_of(error: BaseException) -> str:
 
 
 def _is_own(file: Path) -> bool:
-    """Whether a file is neither Python's, nor installed, nor a part of this package as we made it."""
+    """Whether a file is neither Python's, nor a library's, nor a part of this package as we made it."""
     path = file.resolve()
     if path.is_relative_to(PACKAGE):
         return _was_added(path.relative_to(PACKAGE))
-    return path.is_file() and not is_installed(path)
+    return path.is_file() and not is_library(path)
 
 
 def _was_added(place: Path) -> bool:

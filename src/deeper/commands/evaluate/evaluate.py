@@ -1,6 +1,6 @@
 """`deeper evaluate`: refine personas round after round, measure each on held-out windows, and write the files."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -102,12 +102,13 @@ def _evaluate(plan: RunPlan, folder: RunFolder, console: Console, reuse_shards: 
     notes = _calibration_notes(plan.settings, outcome, combined)
     _show(notes, console)
     errors = _errors(plan, outcome, combined)
-    results = _results(plan, outcome, combined, errors, costs, [*plan.notes, *notes, *_readout_notes(plan, outcome)])
+    notes = [*plan.notes, *notes, *_readout_notes(plan, outcome), *executor.server_notes]
+    results = _results(plan, outcome, combined, errors, costs, notes)
     _write_tables(plan, outcome, combined, errors, costs, folder)
     folder.write_json(layout.RESULTS_FILE, results.as_json())
     more = {layout.SEARCH_FILE: plan.settings.search_n, layout.HISTORY_PREDICTIONS_FILE: combined}
     sealed = [*SEALED, *(name for name, is_written in more.items() if is_written)]
-    folder.seal(layout.MANIFEST_FILE, _manifest(plan, results, executor.reused), sealed)
+    folder.seal(layout.MANIFEST_FILE, _manifest(plan, results, executor), sealed)
     return results
 
 
@@ -180,7 +181,7 @@ def _results(
     )
 
 
-def _manifest(plan: RunPlan, results: Results, reused: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+def _manifest(plan: RunPlan, results: Results, executor: LocalExecutor) -> dict[str, Any]:
     return {
         "commit": results.commit,
         "versions": results.versions,
@@ -192,7 +193,8 @@ def _manifest(plan: RunPlan, results: Results, reused: Mapping[str, Sequence[str
         "recipes": dump_recipes(
             behaviour=BEHAVIOUR_RECIPE, persona=PERSONA_RECIPE, evaluation=EVALUATION_RECIPE, measure=MEASURE_RECIPE
         ),
-        "reused_shards": reused,
+        "reused_shards": executor.reused,
+        "server_notes": executor.server_notes,
         "domains": {name: asdict(domain) for name, domain in plan.loaded.domains.items()},
         "eval_users": len(plan.population.eval),
         "calibration_users": len(plan.population.calibration),

@@ -12,6 +12,7 @@ from deeper.commands.execution.shared_settings import (
     Domains,
     MaxPersonaTokens,
     ModelPrecision,
+    OwnUpdaters,
     PolicyAdapter,
     PolicyEngine,
     PolicyServer,
@@ -21,7 +22,6 @@ from deeper.commands.execution.shared_settings import (
     PromptFolder,
     ReadoutName,
     Seed,
-    UpdaterFiles,
 )
 from deeper.engine import ServerSettings
 from deeper.errors import choose_from
@@ -86,7 +86,7 @@ class Settings(RunSettings):
         "prediction = history).",
     )
     rounds: int = Field(default=4, ge=0, le=100, description="How often each persona is refined.")
-    updater: UpdaterFiles = ()
+    updater: OwnUpdaters = ()
     methods: tuple[str, ...] = Field(
         default=CHOICES,
         validate_default=True,

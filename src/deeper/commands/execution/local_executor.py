@@ -17,7 +17,7 @@ from typing import Any
 import pyarrow as pa
 
 from deeper.commands.execution.progress import RunProgress, StageProgress
-from deeper.engine import Engine, Usage
+from deeper.engine import Engine, Usage, server_notes
 from deeper.storage.code_hash import joint_hash
 from deeper.storage.failed_rows import failed_inputs, with_new_rows
 from deeper.storage.run_folder import RunFolder
@@ -25,6 +25,8 @@ from deeper.storage.stage import COST, PlannedStage, Rows, Stage
 
 CODE_FILE = "_code.json"
 """Readers of Parquet folders skip names that begin with an underscore."""
+NOTES_FILE = "cost/_server_notes.json"
+"""Keeps `LocalExecutor.server_notes` for a run that is continued."""
 
 
 class LocalExecutor:
@@ -48,6 +50,12 @@ class LocalExecutor:
         self.costs: list[dict[str, Any]] = []
         self.reused: dict[str, list[str]] = {}
         """The stages whose outdated shards `reuse_shards` has kept, each with the modules that have changed since."""
+
+    @property
+    def server_notes(self) -> list[str]:
+        """What servers refused since the run began, and what they were asked for instead."""
+        kept: list[str] = self._folder.read_json(NOTES_FILE)["notes"] if self._folder.has(NOTES_FILE) else []
+        return list(dict.fromkeys([*kept, *(note for engine in self._engines for note in server_notes(engine))]))
 
     def expect(self, stages: Sequence[PlannedStage]) -> None:
         """Announce the stages of the run. It has started once a shard of each kind of stage is there."""
@@ -102,6 +110,8 @@ class LocalExecutor:
         self._not_started.discard(self._kinds.get(stage.name, ""))
         self._folder.bind(has_started=not self._not_started)
         self._keep_code(stage)
+        if notes := self.server_notes:
+            self._folder.write_json(NOTES_FILE, {"notes": notes})
         row = {"stage": stage.name, "shard": name, **cost}
         self._folder.write_table(cost_path, pa.Table.from_pylist([row], schema=COST))
         self._folder.write_table(path, result)

@@ -23,8 +23,7 @@ PolicyEngine = Annotated[
     str,
     Field(
         description="Engine that writes personas: embedded, embedded:PATH.gguf, embedded:hf:OWNER/NAME/FILE.gguf, "
-        "openai:MODEL, transformers, "
-        "transformers:FOLDER_OR_NAME or scripted."
+        "openai:MODEL, transformers, transformers:FOLDER_OR_NAME, scripted or scripted:taste."
     ),
 ]
 PredictorEngine = Annotated[
@@ -75,27 +74,30 @@ PromptFolder = Annotated[
 ]
 
 
-def _nameable(files: tuple[str, ...]) -> tuple[str, ...]:
-    own_methods(files)
-    return files
+def _nameable(updaters: tuple[str, ...]) -> tuple[str, ...]:
+    own_methods(updaters)
+    return updaters
 
 
-def _nameable_if_given(file: str) -> str:
-    own_methods([file] if file else [])
-    return file
+def _nameable_if_given(updater: str) -> str:
+    own_methods([updater] if updater else [])
+    return updater
 
 
-UpdaterFiles = Annotated[
+OwnUpdaters = Annotated[
     tuple[str, ...],
     Field(
-        description="Files with updaters of your own, such as mine.py. Each joins the methods under its file's name. "
-        "docs/extend.md shows one."
+        description="Updaters of your own: files, such as mine.py, or names of updaters that installed packages offer. "
+        "Each joins the methods under its name. docs/extend.md shows one."
     ),
     AfterValidator(_nameable),
 ]
-UpdaterFile = Annotated[
+OwnUpdater = Annotated[
     str,
-    Field(description="File with an updater of your own, such as mine.py, in place of refine."),
+    Field(
+        description="An updater of your own in place of refine: a file, such as mine.py, or the name of one that an "
+        "installed package offers."
+    ),
     AfterValidator(_nameable_if_given),
 ]
 Seed = Annotated[int, Field(ge=0, lt=2**31, description="Seed for everything random.")]

@@ -155,6 +155,7 @@ def _reward(
         "recipes": dump_recipes(reward=REWARD_RECIPE, persona=PERSONA_RECIPE, measure=MEASURE_RECIPE),
         "old_persona_again": {"largest": largest},
         "reused_shards": executor.reused,
+        "server_notes": executor.server_notes,
         "trustworthy": reality[settings.reward].is_trustworthy,
         "reality": {name: found.as_json() for name, found in reality.items()},
         "examples": _examples(compared[settings.reward], np.array(settings.weights), seed),

@@ -136,7 +136,7 @@ def _sample(
         predictions.append(results.predictions)
     pairs = zip(written, predictions, strict=True)
     context_rows = pa.concat_tables([contexts(personas.to_pylist(), points, windows) for personas, points in pairs])
-    [module] = updater.values()
+    [(method, module)] = updater.items()
     size, temperature = settings.max_persona_tokens, settings.temperature
     sampler = Sampler(policy, prompts, size, settings.directions, temperature, seed, module)
     directions = executor.run(sample_stage(sampler, loaded.domains), context_rows)
@@ -144,7 +144,7 @@ def _sample(
     personas, predicted = pa.concat_tables(written), pa.concat_tables(predictions)
     failed = [
         *failed_calls(personas, predicted, policy, predictors.engines[0]),
-        *counted("directions", ["refine"] * directions.num_rows, directions["failure"].to_pylist(), policy),
+        *counted("directions", [method] * directions.num_rows, directions["failure"].to_pylist(), policy),
     ]
     manifest = {
         **provenance(),
@@ -158,6 +158,7 @@ def _sample(
         "updater": own_hash(module) if settings.updater else "",
         "recipes": dump_recipes(behaviour=BEHAVIOUR_RECIPE, persona=PERSONA_RECIPE, sample=SAMPLE_RECIPE),
         "reused_shards": executor.reused,
+        "server_notes": executor.server_notes,
         "counts": _counts(first.num_rows, personas, context_rows, directions),
         "failed_calls": [entry.model_dump(mode="json") for entry in failed],
     }

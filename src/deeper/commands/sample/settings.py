@@ -10,6 +10,7 @@ from deeper.commands.execution.shared_settings import (
     Domains,
     MaxPersonaTokens,
     ModelPrecision,
+    OwnUpdater,
     PolicyAdapter,
     PolicyEngine,
     PolicyServer,
@@ -19,7 +20,6 @@ from deeper.commands.execution.shared_settings import (
     ReadoutName,
     Seed,
     TrainUsers,
-    UpdaterFile,
 )
 from deeper.engine import ServerSettings
 from deeper.storage.settings import RunSettings
@@ -47,7 +47,7 @@ class SampleSettings(RunSettings):
         description="Refinements of each persona to sample directions for. With 2, the first and the second; the "
         "policy writes the persona between them greedily.",
     )
-    updater: UpdaterFile = ""
+    updater: OwnUpdater = ""
     directions: int = Field(default=15, ge=1, le=1000, description="Directions to sample for each context.")
     temperature: float = Field(default=1.0, gt=0, le=10, description="Temperature to sample directions at.")
     policy_engine: PolicyEngine = "embedded"

@@ -5,12 +5,16 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
+import httpx2
 import openai
 
 from deeper.errors import UserError
 
 OFFICIAL_URL = "https://api.openai.com/v1"
 LONGEST_CONNECT_SECONDS = 10.0
+LOCAL_LIMITS = httpx2.Limits(max_connections=1000, max_keepalive_connections=0)
+"""A server on this machine gets a new connection for each request, which takes no time there. llama.cpp's server closes
+a connection after about a hundred requests without a word, and the next request on it would be lost."""
 PROXIES = ("ALL_PROXY", "HTTPS_PROXY", "HTTP_PROXY", "all_proxy", "https_proxy", "http_proxy")
 ENVIRONMENT = (
     *PROXIES,
@@ -101,5 +105,7 @@ class Connection:
         connect = min(timeout_seconds / 2, LONGEST_CONNECT_SECONDS)
         timeout = openai.Timeout(None, connect=connect)
         key = self.api_key or "none"  # the client requires a key; servers without keys ignore it
-        http = openai.DefaultAsyncHttpxClient(trust_env=False, timeout=timeout) if self.is_local else None
+        http = None
+        if self.is_local:
+            http = openai.DefaultAsyncHttpxClient(trust_env=False, timeout=timeout, limits=LOCAL_LIMITS)
         return openai.AsyncOpenAI(base_url=self.base_url, api_key=key, max_retries=0, timeout=timeout, http_client=http)

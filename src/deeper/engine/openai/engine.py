@@ -88,6 +88,7 @@ class OpenAIEngine:
         self._server = Server(connection, timeout_seconds, retries, concurrency, dict(extra or {}))
         self.dialect = Dialect(f"openai:{self._name}")
         self._has_given_logprobs = self._lacks_logprobs = False
+        self.unscored: dict[tuple[int, int], str] = {}
 
     @property
     def address(self) -> str:
@@ -99,6 +100,11 @@ class OpenAIEngine:
         """Model, adapter, server, and more fields of each request."""
         extra = f" {json.dumps(self._server.extra, sort_keys=True)}" if self._server.extra else ""
         return " ".join(f"openai:{self._name}@{self._server.address}{extra}".split())
+
+    @property
+    def server_notes(self) -> Sequence[str]:
+        """What the server refused so far, and what it is asked for instead."""
+        return tuple(self.dialect.notes)
 
     @property
     def usage(self) -> Usage:
@@ -137,11 +143,15 @@ class OpenAIEngine:
                 for continuation in request.continuations
             ],
         )
-        ends = np.cumsum([len(request.continuations) for request in requests])
-        return [
-            np.array(rows[end - len(request.continuations) : end], np.float64).reshape(-1, len(request.labels))
-            for request, end in zip(requests, ends, strict=True)
-        ]
+        places = [(i, j) for i, request in enumerate(requests) for j in range(len(request.continuations))]
+        matrices = [np.full((len(request.continuations), len(request.labels)), np.nan) for request in requests]
+        self.unscored = {}
+        for (i, j), row in zip(places, rows, strict=True):
+            if isinstance(row, str):
+                self.unscored[i, j] = row
+            else:
+                matrices[i][j] = row
+        return matrices
 
     def ask(self, body: dict[str, Any]) -> Answer:
         """Send one request in the form that the server accepts, without another try.
@@ -199,7 +209,8 @@ class OpenAIEngine:
         async with session.limit:
             return await self._server.retrying(attempt)
 
-    async def _row(self, session: _Session, prompt: Prompt, labels: Sequence[str]) -> Floats:
+    async def _row(self, session: _Session, prompt: Prompt, labels: Sequence[str]) -> Floats | str:
+        """The log-probabilities of the labels, or why there are none."""
         body = score_body(self.model, prompt, labels)
 
         async def attempt() -> Floats:
@@ -219,7 +230,7 @@ class OpenAIEngine:
                 if "logprob" in str(failure).lower() and (failure.is_refused or OF_THE_FORM.search(str(failure))):
                     raise self._no_logprobs() from None
                 log.warning("a row could not be scored: %s", failure)
-                return np.full(len(labels), np.nan)
+                return str(failure)
 
     async def _ask(self, session: _Session, body: dict[str, Any]) -> Answer:
         """Ask in the form that the server accepts.

@@ -17,7 +17,7 @@ import openvino
 import openvino_genai as genai
 from numpy.typing import NDArray
 
-from deeper.engine.complete import complete
+from deeper.engine.complete import complete, too_long
 from deeper.engine.control_tokens import as_text
 from deeper.engine.label_tree import LabelTree, label_tree, split_prefix
 from deeper.engine.openvino.compile import make_pipeline
@@ -55,6 +55,7 @@ class EmbeddedEngine:
         self._tokenizer = genai.Tokenizer(self._weights.gguf)
         self._context_tokens = min(self._weights.context_tokens, TOKENISER_MAX_TOKENS)
         self._usage = Usage()
+        self.unscored: dict[tuple[int, int], str] = {}
         self._label_tree = lru_cache(maxsize=64)(self._build_label_tree)
 
     @property
@@ -103,7 +104,9 @@ class EmbeddedEngine:
             self._usage.calls += 1
             self._usage.tokens_prompt += sum(map(len, prompts))
             self._usage.tokens_cached += len(prefix) * max(0, len(tails) - 1)
-        return score_questions(self._paged, questions, self._context_tokens)
+        scores = score_questions(self._paged, questions, self._context_tokens)
+        self.unscored = too_long(scores)
+        return scores
 
     def _generate_tokens(self, sequences: Sequence[Sequence[int]], sampling: Sampling) -> list[list[list[int]]]:
         """Return the token ids of the samples of each sequence."""

@@ -52,6 +52,7 @@ class ScriptedEngine:
 
     Attributes:
         asked: All requests in order: a `GenerateCall` for each prompt, and each `ScoreRequest`.
+        unscored: Why rows of the last `score` are NaN; see `Engine`.
     """
 
     is_repeatable = True
@@ -72,12 +73,13 @@ class ScriptedEngine:
             reply: Returns the answer to (prompt, sample number) if there is no queue. At temperature 0 the number is 0.
             scorer: Returns log-probabilities (labels,) of (prompt, continuation, labels) if there is no queue.
         """
-        self._texts = None if texts is None else list(texts)
+        self._queue = None if texts is None else list(texts)
         self._scores = None if scores is None else [np.asarray(matrix, np.float64) for matrix in scores]
         self._reply, self._scorer = reply, scorer
         self._usage = Usage()
         self.asked: list[GenerateCall | ScoreRequest] = []
-        queues = [None if queue is None else [str(entry) for entry in queue] for queue in (self._texts, self._scores)]
+        self.unscored: dict[tuple[int, int], str] = {}
+        queues = [None if queue is None else [str(entry) for entry in queue] for queue in (self._queue, self._scores)]
         self.fingerprint = f"scripted:{_digest(queues, _name(reply), _name(scorer)).hex()[:12]}"
 
     @property
@@ -91,23 +93,27 @@ class ScriptedEngine:
 
     def score(self, requests: Sequence[ScoreRequest]) -> list[Floats]:
         """Return log-probabilities of labels as answers; see `Engine.score`."""
-        return [self._rows(request) for request in requests]
+        self.unscored = {}
+        return [self._rows(i, request) for i, request in enumerate(requests)]
 
     def _complete(self, prompt: Prompt, sampling: Sampling) -> Completion:
         self.asked.append(GenerateCall(prompt, sampling))
         self._usage.calls += 1
         self._usage.tokens_prompt += _words(prompt.system + " " + prompt.user)
         try:
-            texts = tuple(self._text(prompt, sampling, sample) for sample in range(sampling.n))
+            texts = self._texts(prompt, sampling)
         except ScriptedFailure as failure:
             return Completion((), failure=str(failure))
         tokens = tuple(map(_words, texts))
         self._usage.tokens_generated += sum(tokens)
         return Completion(texts, tokens)
 
+    def _texts(self, prompt: Prompt, sampling: Sampling) -> tuple[str, ...]:
+        return tuple(self._text(prompt, sampling, sample) for sample in range(sampling.n))
+
     def _text(self, prompt: Prompt, sampling: Sampling, sample: int) -> str:
-        if self._texts is not None:
-            text = _next(self._texts, "text", prompt)
+        if self._queue is not None:
+            text = _next(self._queue, "text", prompt)
             if isinstance(text, ScriptedFailure):
                 raise text
             return text
@@ -120,7 +126,7 @@ class ScriptedEngine:
             return json.dumps(_instance(sampling.json_schema, digest))
         return " ".join(_sentence(digest).split()[: sampling.max_tokens])
 
-    def _rows(self, request: ScoreRequest) -> Floats:
+    def _rows(self, index: int, request: ScoreRequest) -> Floats:
         self.asked.append(request)
         self._usage.calls += 1
         self._usage.tokens_prompt += _words(request.prompt.system + " " + request.prompt.user)
@@ -132,12 +138,15 @@ class ScriptedEngine:
                 raise LookupError(f"the next scripted score matrix has shape {matrix.shape}, asked for {shape}")
             return matrix
         rows = np.full(shape, np.nan)
-        for row, continuation in zip(rows, request.continuations, strict=True):
+        for i, continuation in enumerate(request.continuations):
             try:
-                row[:] = (self._scorer or digest_scores)(request.prompt, continuation, request.labels)
-            except ScriptedFailure:
-                continue  # a failed row is NaN
+                rows[i] = self._row(request.prompt, continuation, request.labels)
+            except ScriptedFailure as failure:
+                self.unscored[index, i] = str(failure)  # a failed row is NaN
         return rows
+
+    def _row(self, prompt: Prompt, continuation: str, labels: Sequence[str]) -> Sequence[float] | Floats:
+        return (self._scorer or digest_scores)(prompt, continuation, labels)
 
 
 def digest_scores(prompt: Prompt, continuation: str, labels: Sequence[str]) -> Floats:

@@ -13,7 +13,7 @@ import json
 import re
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from deeper.domains.levels import LADDER
 from deeper.domains.taste_words import DRIFTS, Taste, in_words, read_tastes
-from deeper.engine.protocol import Completion, Prompt, Sampling, ScoreRequest, Usage
+from deeper.engine.protocol import Prompt, Sampling
 from deeper.engine.scripted.engine import ScriptedEngine
 
 Floats = NDArray[np.float64]
@@ -51,50 +51,22 @@ class _Rated:
     kind: str
 
 
-class TasteEngine:
+class TasteEngine(ScriptedEngine):
     """The engine `scripted:taste`. Words count as tokens."""
 
-    fingerprint = "scripted:taste"
-    is_repeatable = True
-
     def __init__(self) -> None:
-        """Make it; it keeps nothing but its usage."""
-        self._otherwise = ScriptedEngine()
-        self._usage = Usage()
+        """Make it; it keeps nothing but its usage and what it was asked."""
+        super().__init__()
+        self.fingerprint = "scripted:taste"
 
-    @property
-    def usage(self) -> Usage:
-        """A copy of the counts so far."""
-        return replace(self._usage)
-
-    def generate(self, prompts: Sequence[Prompt], sampling: Sampling) -> list[Completion]:
-        """Answer each prompt `sampling.n` times; see `Engine.generate`."""
-        return [self._complete(prompt, sampling) for prompt in prompts]
-
-    def score(self, requests: Sequence[ScoreRequest]) -> list[Floats]:
-        """Return log-probabilities of labels as answers; see `Engine.score`."""
-        return [self._rows(request) for request in requests]
-
-    def _complete(self, prompt: Prompt, sampling: Sampling) -> Completion:
+    def _texts(self, prompt: Prompt, sampling: Sampling) -> tuple[str, ...]:
         texts = _ratings(prompt, sampling) if sampling.json_schema is not None else _personas(prompt, sampling)
-        if texts is None:
-            [texts] = [answer.texts for answer in self._otherwise.generate([prompt], sampling)]
-        tokens = tuple(len(text.split()) for text in texts)
-        self._count(prompt, "", sum(tokens))
-        return Completion(texts, tokens)
+        return super()._texts(prompt, sampling) if texts is None else texts
 
-    def _rows(self, request: ScoreRequest) -> Floats:
-        self._count(request.prompt, " ".join(request.continuations), 0)
-        if not _asks_for_a_score(request.prompt):
-            [rows] = self._otherwise.score([request])
-            return rows
-        rows = [taste_scores(request.prompt, each, request.labels) for each in request.continuations]
-        return np.array(rows, np.float64).reshape(len(rows), len(request.labels))
-
-    def _count(self, prompt: Prompt, more: str, generated: int) -> None:
-        self._usage.calls += 1
-        self._usage.tokens_prompt += len(f"{prompt.system} {prompt.user} {more}".split())
-        self._usage.tokens_generated += generated
+    def _row(self, prompt: Prompt, continuation: str, labels: Sequence[str]) -> Sequence[float] | Floats:
+        if not _asks_for_a_score(prompt):
+            return super()._row(prompt, continuation, labels)
+        return taste_scores(prompt, continuation, labels)
 
 
 def taste_scores(prompt: Prompt, continuation: str, labels: Sequence[str]) -> Floats:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from safetensors import safe_open
 
 from deeper.engine.adapter import TENSORS, Adapter, check_base, load_adapter
-from deeper.engine.complete import complete
+from deeper.engine.complete import complete, too_long
 from deeper.engine.label_tree import LabelTree, label_tree, split_prefix
 from deeper.engine.openvino.weights import WEIGHTS_REVISION
 from deeper.engine.protocol import Completion, Precision, Prompt, Sampling, ScoreRequest, Usage
@@ -106,6 +106,7 @@ class TransformersEngine:
         weights = f"{base}-{WEIGHTS_REVISION}" if source is None else base
         self._identity = weights if change is None else f"{weights}+{change.digest[:12]}"
         self._usage = Usage()
+        self.unscored: dict[tuple[int, int], str] = {}
         self._label_tree = lru_cache(maxsize=64)(self._build_label_tree)
 
     @property
@@ -143,6 +144,7 @@ class TransformersEngine:
         for batch in _batches(parts, self._scored_tokens):
             for part, scores in zip(batch, in_halves(self._label_scores, batch), strict=True):
                 results[part.request][list(part.rows)] = scores
+        self.unscored = too_long(results)
         return results
 
     @property
