@@ -1,4 +1,4 @@
-"""Tables of the benchmarks and the demo; those of the small model are in `docs_small`."""
+"""Tables of the benchmarks and the demo; `docs_small` and `docs_ceiling` have the others."""
 
 import io
 from collections.abc import Callable
@@ -88,44 +88,6 @@ def readers(results: Results) -> str:
 
 def _contexts(results: Results) -> str:
     return f"{results['reward_counts']['contexts']} contexts"
-
-
-CEILING = {
-    "what_updates_leave": "halfway verdict and the new window's facts, regression",
-    "what_updates_leave_and_items": "the same, and what is known of the items",
-    "verdict_alone": "halfway verdict, regression",
-    "verdict_itself": "halfway verdict, taken for the prediction",
-    "all_windows": "facts of all windows, regression",
-    "first_window": "facts of the first window, regression",
-    "constant": "the domain's constant",
-}
-
-CEILING_ROUNDS = ("what_updates_leave", "what_updates_leave_and_items", "all_windows")
-
-
-def ceiling(results: Results) -> str:
-    """Errors of predictions from facts, relative to the user median."""
-    found = results["vs_user_median"]
-    rows = [
-        (label, *(interval(of[name]["value"], of[name]["ci"]) for of in found.values()))
-        for name, label in CEILING.items()
-    ]
-    users = [f"{name}, {results['users'][name]} users" if name in results["users"] else name for name in found]
-    last = results["last_round"]
-    facts, medians = (last[name] for name in ("what_updates_leave_vs_first_window", "user_median_vs_first_median"))
-    gained = (
-        f"In the last round, mean of the domains, updates leave {interval(facts['value'], facts['ci'])} × the error of"
-        " the first window's regression; the median of all windows"
-        f" {interval(medians['value'], medians['ci'])} × that of the first window's median."
-    )
-    rounds = [
-        (one["round"], len(one["domains"]), *(interval(one[name]["value"], one[name]["ci"]) for name in CEILING_ROUNDS))
-        for one in results["by_round"]
-    ]
-    heads = ("round", "domains", *(CEILING[name] for name in CEILING_ROUNDS))
-    return "\n\n".join(
-        (table(("error / user median's, all rounds", *users), rows), table(heads, rounds), gained, origin(results))
-    )
 
 
 def preference(results: Results) -> str:

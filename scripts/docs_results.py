@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 
+import docs_ceiling
 import docs_figures
 import docs_small
 from deeper.evaluation.results_schema import parse_results
@@ -36,7 +37,7 @@ RENDERERS: Mapping[str, Callable[[Results], str]] = {
     "demo_summary": docs_figures.demo_summary,
     "untuned": docs_small.untuned,
     "readers": docs_figures.readers,
-    "ceiling": docs_figures.ceiling,
+    "ceiling": docs_ceiling.ceiling,
     "ablation": docs_small.ablation,
     "transfer": docs_small.ablation,
     "preference": docs_figures.preference,

@@ -212,19 +212,31 @@ def test_the_script_writes_what_the_model_does_without_adapters(tmp_path):
 
 
 def test_the_script_writes_what_can_be_reached(tmp_path):
-    kinds = ("what_updates_leave", "verdict_alone", "verdict_itself", "all_windows", "first_window", "constant",
-             "what_updates_leave_and_items")  # fmt: skip
-    told = {kind: {"value": 0.9 + n / 100, "ci": [0.8, 1.1]} for n, kind in enumerate(kinds)}
+    def told(value):
+        return {name: {"value": value, "ci": [0.4, 1.1]} for name in ("mae_ratio", "crps_ratio", "rank_accuracy")}
+
+    rows = {row: told(0.9 + n / 100) for n, row in enumerate(("level", "own_taste", "items", "all"))}
+    some = {row: {"rounds_from_1": told(0.81), "last_round": told(0.82)} for row in ("user_median", "level", "all")}
     found = {name: results()[name] for name in ("commit", "machine", "seed")}
-    found |= {"users": {"coves": 7}, "vs_user_median": {"coves": told, "mean": told}}
-    found["by_round"] = [{"round": 3, "domains": ["coves"], **told}]
-    gains = ("what_updates_leave_vs_first_window", "user_median_vs_first_median")
-    found["last_round"] = {name: {"value": 0.87, "ci": [0.8, 0.95]} for name in gains}
+    found |= {
+        "split": "validation",
+        "sizes": {"coves": {"users": 7, "fit_users": 28}},
+        "not_available": {"reefs": "not available: no train users"},
+        "pooled": {"coves": rows, "mean": rows},
+        "against_level": {"coves": rows, "mean": rows},
+        "by_round": {"mean": [{"round": 3, "domains": 1, "rows": rows}]},
+        "refining": {"mean": {"all_vs_first": some, "last_vs_all": some}},
+        "seconds": 121,
+    }
     written = rendered(tmp_path, "ceiling", found)
-    assert "| coves, 7 users | mean |" in written
-    assert written.count("0.940 (0.800..1.100)") == 2
-    assert "| 3 | 1 | 0.900 (0.800..1.100) | 0.960 (0.800..1.100) | 0.930 (0.800..1.100) |" in written
-    assert written.count("0.870 (0.800..0.950) ×") == 2
+    assert "| all rounds | known | coves, 7 users | mean |" in written
+    assert "| rank accuracy | level and items | 0.920 (0.400..1.100) | 0.920 (0.400..1.100) |" in written
+    assert "| CRPS / level's | all | 0.930 (0.400..1.100) | 0.930 (0.400..1.100) |" in written
+    assert "| 3 | 1 | 0.900 (0.400..1.100) | 0.910 (0.400..1.100) |" in written
+    cell, last = "0.810 (0.400..1.100)", "0.820 (0.400..1.100)"
+    assert f"| level, all windows / the first | {cell} | {cell} | {last} | {last} |" in written
+    assert "reefs: not available: no train users." in written
+    assert "judged on validation users, fitted on 28 in coves; 2 minutes" in written
 
 
 def test_the_script_writes_what_preference_learning_is_worth(tmp_path):
