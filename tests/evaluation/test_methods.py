@@ -11,6 +11,8 @@ from deeper.evaluation.methods import (
     TABLE,
     UPDATERS,
     Group,
+    group_of,
+    in_order,
 )
 from deeper.persona import updaters
 
@@ -31,3 +33,11 @@ def test_personas_are_the_frozen_one_and_all_updaters() -> None:
 
 def test_history_only_is_a_control_that_no_run_chooses() -> None:
     assert {HISTORY_ONLY, *CONTROLS} == set(GROUPS[Group.CONTROLS]) and HISTORY_ONLY not in CONTROLS
+
+
+def test_a_former_method_is_shown_in_its_place_and_cannot_be_chosen() -> None:
+    former = [method.name for method in TABLE if method.former]
+    assert former and not {*former} & {*METHODS, *BASELINES}
+    for name in former:
+        assert group_of(name) is Group.NUMBERS_ONLY
+        assert in_order([UPDATERS[0], name, BASELINES[0]]) == [BASELINES[0], name, UPDATERS[0]]

@@ -85,14 +85,67 @@ def test_the_page_has_every_number_and_no_markup_from_the_data(run: Path) -> Non
     assert f"{found.results.cost.total.calls:,} calls" in html
 
 
-def verdict(run: Path, difference: float, low: float | None, high: float | None) -> str:
+def test_crps_and_rank_accuracy_stand_beside_the_error(run: Path) -> None:
+    found = load_run(run)
+    [entry] = [
+        one
+        for one in found.results.errors
+        if (one.domain, one.method, one.round, one.role, one.prediction) == ("mean", "refine", 2, "future", "persona")
+    ]
+    assert entry.rank_accuracy is not None
+    html = page(found)
+    first = html.split("<h3>After round 2</h3>")[1].split("</table>")[0]
+    for value, (low, high) in (
+        (entry.mae, entry.ci),
+        (entry.crps, entry.crps_ci),
+        (entry.rank_accuracy, entry.rank_accuracy_ci),
+    ):
+        assert f"<td class=number>{value:.3f} ({low:.3f}..{high:.3f})</td>" in first
+
+
+@pytest.mark.parametrize(("role", "windows"), [("current", (0, 1, 2)), ("previous", (0, 1))])
+def test_windows_already_seen_have_a_table_for_each_role(run: Path, role: str, windows: tuple[int, ...]) -> None:
+    found = load_run(run)
+    part = page(found).split(f"In-sample: error on the {role} window")[1].split("</details>")[0]
+    first = part.split("</table>")[0]
+    rounds = [t + (role == "previous") for t in windows]
+    assert [f"round {t} on W{k}" in first for t, k in zip(rounds, windows, strict=True)] == [True] * len(windows)
+    [entry] = [
+        one
+        for one in found.results.errors
+        if (one.domain, one.method, one.round, one.role) == ("mean", "refine", rounds[-1], role)
+    ]
+    assert f"{entry.mae:.3f} (" in first and "This is not a test" in part
+    assert part.count("<table>") == len(Overview(found.results).domains), "one for each domain and mean"
+
+
+def test_differences_have_p_values_that_allow_for_their_number(run: Path) -> None:
+    found = load_run(run)
+    view = Overview(found.results)
+    part = page(found).split('id="differences-title"')[1].split("How much the error fell")[0]
+    assert f"Among {view.tests('mean')} differences" in part
+    [entry] = [one for one in view.paired("mean", "user_median") if one.method == "refine"]
+    assert entry.crps is not None
+    for one in (entry, entry.crps):
+        assert one.p_adjusted is not None
+        low, high = one.ci
+        cell = f"{one.difference:+.3f} ({low:+.3f}..{high:+.3f})</td><td class=number>{one.p_adjusted:.3f}</td>"
+        assert cell in part
+    older = [one.model_copy(update={"p_adjusted": None}) for one in found.results.paired]
+    without = page(replace(found, results=found.results.model_copy(update={"paired": older})))
+    assert "Holm" not in without and "adjusted p" not in without
+
+
+def verdict(
+    run: Path, difference: float, low: float | None, high: float | None, p_adjusted: float | None = None
+) -> str:
     results = load_run(run).results
     [paired] = [
         entry
         for entry in results.paired
         if (entry.domain, entry.method, entry.against, entry.round) == ("mean", "refine", "user_median", 2)
     ]
-    paired = paired.model_copy(update={"difference": difference, "ci": (low, high)})
+    paired = paired.model_copy(update={"difference": difference, "ci": (low, high), "p_adjusted": p_adjusted})
     return lead(Overview(results.model_copy(update={"paired": [paired], "notes": ["<b>"]})))
 
 
@@ -102,6 +155,8 @@ def test_the_first_paragraph_claims_only_what_the_interval_allows(run: Path) -> 
     assert "the persona predicts better" in verdict(run, -0.1, -0.2, -0.05)
     assert "the persona predicts worse" in verdict(run, 0.1, 0.05, 0.2)
     assert "&lt;b&gt;" in verdict(run, 0.1, 0.05, 0.2)
+    assert "that may be luck" in verdict(run, 0.1, 0.05, 0.2, p_adjusted=0.06)
+    assert "the persona predicts worse" in verdict(run, 0.1, 0.05, 0.2, p_adjusted=0.04)
 
 
 def test_a_run_without_any_error_has_a_page(run: Path) -> None:

@@ -77,7 +77,7 @@ def test_three_rows_have_each_round_and_the_interval_of_the_last() -> None:
         " first persona   0.650  0.640  0.540-0.740   0.320  0.510",
         " refine          0.650  0.550  0.450-0.650   0.275  0.510",
     ]
-    assert "Interval, CRPS and rank: round 1." in text
+    assert "CRPS: error of the whole distribution. Rank: pairs in order, 0.5 is chance.\n" in text
     assert "Lowest error of the 2 updaters after round 1: slide_regeneration (0.500).\n" in text
     assert "slide_regeneration  " not in text
 
@@ -120,7 +120,7 @@ def test_what_may_be_luck_among_many_differences_is_not_told() -> None:
     lines = lines_of(found)
     assert "Better than the user median: refine (-0.050)." in lines
     assert not any(line.startswith("Worse") for line in lines)
-    assert lines[-1].startswith('"Better" and "worse" allow for all 2 differences of the round (Holm)')
+    assert lines[-1] == '"Better" and "worse" allow for luck among 2 differences (Holm, 5 %).'
 
 
 def test_without_such_a_difference_one_sentence_says_so() -> None:

@@ -41,13 +41,14 @@ class ErrorEntry(Part):
     search_n: int
 
 
-class PairedEntry(Difference):
+class PairedEntry(Part):
     """The mean difference, by user, between the held-out MAE of a method and that of `against`, and of other measures.
 
     A table is all differences of one domain, one round and one kind of prediction. Results of earlier versions lack the
     p-values, and differences of the other measures.
 
     Attributes:
+        difference, ci, p_value, p_adjusted, users: Those of the MAE, as in `Difference`.
         improved: Share of users with a lower MAE, averaged over domains.
         crps: The difference in CRPS.
         rank_accuracy: The difference in rank accuracy, where above 0 is better; None if a domain has no user whose
@@ -58,7 +59,12 @@ class PairedEntry(Difference):
     method: MethodName
     against: str
     round: int
+    difference: Number
+    ci: Ends
+    p_value: NumberOrNone = None
+    p_adjusted: NumberOrNone = None
     improved: Number
+    users: int
     prediction: str
     crps: Difference | None = None
     rank_accuracy: Difference | None = None

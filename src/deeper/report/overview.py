@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from html import escape
 
 from deeper.errors import printable
-from deeper.evaluation.json_parts import Difference, Ends
+from deeper.evaluation.json_parts import Ends
 from deeper.evaluation.methods import FROZEN, HISTORY_ONLY, by_group, updaters_in
 from deeper.evaluation.results_schema import ErrorEntry, MissingError, PairedEntry, Results
 from deeper.measure.holm import is_shown
@@ -138,7 +138,7 @@ class Overview:
         return {name: sorted(found[name], key=lambda e: e.round) for name in self.methods if name in found}
 
 
-def is_clear(entry: Difference) -> bool:
+def is_clear(entry: PairedEntry) -> bool:
     """Whether a difference is shown: below 5 % after the correction for the number of differences.
 
     Results of earlier versions have no p-values; there the interval must exclude 0.

@@ -57,7 +57,7 @@ def _pair(view: Overview, domain: str) -> str:
         title = f"{view.label(domain)}, round {view.last_of(domain)}, against {COMPARED_WITH[against]}"
         drawn.append(charts.intervals(title, rows, (0.0,)))
         if any(entry.p_adjusted is not None for entry in entries):
-            tables.append(f"<h4>{escape(title)}</h4>{_numbers(entries, title)}")
+            tables.append(f"<h3>{escape(title)}</h3>{_numbers(entries, title)}")
     note = view.not_drawn(domain, [entry.method for entry in view.paired(domain, FROZEN)])
     numbers = html.details("All numbers, with CRPS and rank accuracy", P_VALUES, *tables) if tables else ""
     return f"<div class=charts>{''.join(drawn)}</div>{f'<p class=note>{escape(note)}</p>' if note else ''}{numbers}"
@@ -74,7 +74,7 @@ def _numbers(entries: Sequence[PairedEntry], description: str) -> str:
     return html.table(rows, [*heads, "users with a lower MAE"], description)
 
 
-def _tested(one: Difference | None) -> list[str]:
+def _tested(one: PairedEntry | Difference | None) -> list[str]:
     if one is None:
         return ["-", "-"]
     p_adjusted = "-" if one.p_adjusted is None else f"{one.p_adjusted:.3f}"

@@ -79,8 +79,7 @@ def _table(view: Overview, domain: str) -> list[str]:
     return [
         *lines,
         " ",
-        f"Interval, CRPS and rank: round {last}. CRPS is the error of the whole predicted distribution, lower is "
-        "better; rank is the share of a user's pairs in the right order, 0.5 is chance.",
+        "CRPS: error of the whole distribution. Rank: pairs in order, 0.5 is chance.",
     ]
 
 
@@ -138,10 +137,7 @@ def _correction(tests: int) -> list[str]:
     """What "better" and "worse" allow for; nothing for a single difference."""
     if tests < 2:
         return []
-    return [
-        f'"Better" and "worse" allow for all {tests} differences of the round (Holm): the chance that luck made any of '
-        "them is at most 5 %."
-    ]
+    return [f'"Better" and "worse" allow for luck among {tests} differences (Holm, 5 %).']
 
 
 def _named(entries: Sequence[PairedEntry]) -> str:
