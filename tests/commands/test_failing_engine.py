@@ -5,6 +5,7 @@ failure may change what comes later of the same user and method, and nothing els
 """
 
 import json
+import shutil
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -55,13 +56,15 @@ def make_run(
     return Run(folder, results, engine)
 
 
-@pytest.fixture(params=["distribution", "structured"])
-def runs(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Run, Run]:
-    """A run whose engine fails, and one whose engine does not."""
-    one, other = (
-        make_run(tmp_path / name, share, monkeypatch, readout=request.param)
-        for name, share in (("failing", 0.2), ("sound", 0.0))
-    )
+@pytest.fixture(scope="module", params=["distribution", "structured"])
+def runs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Run]:
+    """A run whose engine fails, and one whose engine does not; not to be changed."""
+    folder = tmp_path_factory.mktemp("runs")
+    with pytest.MonkeyPatch.context() as patch:
+        one, other = (
+            make_run(folder / name, share, patch, readout=request.param)
+            for name, share in (("failing", 0.2), ("sound", 0.0))
+        )
     asked = sum(map(len, one.engine.failed.values()))
     assert 0.1 < asked / one.engine.calls < 0.3
     assert not any(other.engine.failed.values())
@@ -188,9 +191,12 @@ def test_an_engine_that_fails_always_ends_too(tmp_path: Path, monkeypatch: pytes
     assert not read_results(run.folder / "results.json").is_complete
 
 
-def test_the_same_command_asks_again_for_what_failed(runs: tuple[Run, Run], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_same_command_asks_again_for_what_failed(
+    runs: tuple[Run, Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run, sound = runs
-    mended = make_run(run.folder, 0.0, monkeypatch, readout=run.results["config"]["readout"])
+    folder = Path(shutil.copytree(run.folder, tmp_path / "mended"))
+    mended = make_run(folder, 0.0, monkeypatch, readout=run.results["config"]["readout"])
     for name in ("personas", "predictions", "errors"):
         assert mended.rows(name) == sound.rows(name)
     differing = {name for name in sound.results if mended.results[name] != sound.results[name]}
