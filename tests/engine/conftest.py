@@ -8,7 +8,7 @@ def small():
     """The engine `transformers` with the small model on the processor; loaded once, which takes seconds."""
     from deeper.engine.torch.engine import TransformersEngine
 
-    return TransformersEngine(device="cpu")
+    return TransformersEngine(device="cpu", precision="exact")
 
 
 @pytest.fixture(scope="session")

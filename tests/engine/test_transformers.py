@@ -36,7 +36,7 @@ LONG = "x" * 3000
 
 @pytest.fixture(scope="module")
 def tiny(tiny_folder: Path) -> TransformersEngine:
-    return TransformersEngine(str(tiny_folder), device="cpu")
+    return TransformersEngine(str(tiny_folder), device="cpu", precision="exact")
 
 
 class TestTiny(EngineContract):
@@ -256,7 +256,7 @@ class TestAdapter:
         return folder
 
     def test_changes_the_scores_as_merged_weights_do(self, tiny, tiny_folder: Path, folder: Path) -> None:
-        adapted = make_engine(f"transformers:{tiny_folder}", str(folder))
+        adapted = make_engine(f"transformers:{tiny_folder}", str(folder), precision="exact")
         [scores] = adapted.score([ScoreRequest(RATER, QUESTIONS[:1], STARS)])
         [without] = tiny.score([ScoreRequest(RATER, QUESTIONS[:1], STARS)])
         assert np.abs(scores - without).max() > 0.1
