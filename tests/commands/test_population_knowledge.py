@@ -15,7 +15,7 @@ import pytest
 from rich.console import Console
 
 from deeper.behaviour.load import load_windows
-from deeper.behaviour.planted.plant import Planted, plant_users, write_planted
+from deeper.behaviour.planted.plant import KINDS, Planted, plant_users, write_planted
 from deeper.behaviour.users import key_of
 from deeper.commands.evaluate import evaluate as pipeline
 from deeper.commands.evaluate.plan import make_plan
@@ -34,11 +34,16 @@ Lines = dict[tuple[str, int], list[str]]
 
 
 def shared_titles(planted: Planted) -> Planted:
-    """The users with few different titles, so that several rate the same one, and some only one."""
+    """The users with few different titles, so that several rate the same one, and some only one.
+
+    Everybody likes mysteries and dislikes romances.
+    """
     rows: list[dict[str, Any]] = planted.behaviour.to_pylist()
     for number, row in enumerate(rows):
-        kind = row["title"].rsplit(" ", 1)[-1]
-        row["title"] = row["item"] = f"Title {number % 37}: A {kind}" if number % 6 else f"Odd one {number}: A {kind}"
+        kind = KINDS[number % 37 % len(KINDS)]
+        known, rare, odd = f"Title {number % 37}", f"Rare {number % 20}", f"Odd {number}"
+        row["rating"] = {"Mystery": 5.0, "Romance": 0.5}.get(kind, row["rating"])
+        row["title"] = row["item"] = f"{known if number % 7 else rare if number % 14 else odd}: A {kind}"
     return replace(planted, behaviour=pa.Table.from_pylist(rows, schema=planted.behaviour.schema))
 
 
@@ -226,7 +231,7 @@ def test_nothing_is_said_and_one_note_tells_where_there_is_nobody_else(
     assert "their usual" not in " ".join(predictor_texts(engine))
     notes = json.loads((tmp_path / "run" / "results.json").read_text("utf-8"))["notes"]
     [note] = [note for note in notes if "item knowledge" in note]
-    assert note == "item knowledge: none in own, since no other user's ratings are known"
+    assert note == "item knowledge: none in item, since no other user's ratings are known"
     assert shown.count("item knowledge") == 1
 
 
@@ -248,7 +253,7 @@ def test_the_plan_has_the_note_of_the_adapter(data: Path, monkeypatch: pytest.Mo
 def test_results_name_the_setting_and_errors_of_baselines_stay(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings = settings_for(data, methods=("refine", "item_mean", "user_median"))
+    settings = settings_for(data, methods=("refine", "item_mean", "user_median"), calibration="off")
     for name in ("none", "population"):
         evaluate(settings.model_copy(update={"item_knowledge": name}), tmp_path / name, monkeypatch)
         results = json.loads((tmp_path / name / "results.json").read_text("utf-8"))

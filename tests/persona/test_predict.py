@@ -45,7 +45,7 @@ def test_one_row_a_window_in_order_with_one_point_an_item(readout: str) -> None:
 
 def test_a_prediction_cannot_hold_the_ratings_of_its_target() -> None:
     target = PREDICT_INPUT.field("targets").type.value_type
-    assert [target.field(i).name for i in range(target.num_fields)] == ["k", "titles"]
+    assert [target.field(i).name for i in range(target.num_fields)] == ["k", "titles", "standings"]
 
 
 def test_the_distribution_is_that_of_the_labels() -> None:
