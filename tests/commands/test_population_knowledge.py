@@ -253,7 +253,7 @@ def test_the_plan_has_the_note_of_the_adapter(data: Path, monkeypatch: pytest.Mo
 def test_results_name_the_setting_and_errors_of_baselines_stay(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings = settings_for(data, methods=("refine", "item_mean", "user_median"), calibration="off")
+    settings = settings_for(data, methods=("refine", "item_standing", "user_median"), calibration="off")
     for name in ("none", "population"):
         evaluate(settings.model_copy(update={"item_knowledge": name}), tmp_path / name, monkeypatch)
         results = json.loads((tmp_path / name / "results.json").read_text("utf-8"))
