@@ -168,7 +168,7 @@ def run_planted(engine: Engine, windows: pa.Table, out: Path, **settings: Any) -
     loaded = Loaded(windows, DOMAINS, [], "planted")
     chosen = Settings(**{**RUN, **settings})
     with (
-        replaced(plan, "load_windows", lambda data, chosen: loaded),
+        replaced(plan, "load_windows", lambda *_: loaded),
         replaced(pipeline, "LocalExecutor", Timed),
         replaced(engine_choice, "make_engine", lambda *_: engine),
     ):

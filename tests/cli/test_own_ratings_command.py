@@ -150,7 +150,7 @@ def test_a_table_of_items_is_joined_and_told(deeper: CommandLine) -> None:
     refused = deeper(
         "demo", "--ratings", "a.csv", "--item", "cove", "--items", "items.csv", "--out", "other", *SCRIPTED
     )
-    assert refused.code == 1
+    assert refused.code == 2
     assert "the table of items names none of the rated items" in refused.err
     assert "the ratings have 'Cove 0', the table 'Elsewhere'" in refused.err
 

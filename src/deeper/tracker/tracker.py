@@ -294,4 +294,3 @@ class PersonaTracker:
             tracked.user: observed(tracked, known, repeated[tracked.user], self._models.domain)
             for tracked, known in zip(users, before, strict=True)
         }
-
