@@ -42,6 +42,7 @@ def shared_titles(planted: Planted) -> Planted:
     for number, row in enumerate(rows):
         kind = KINDS[number % 37 % len(KINDS)]
         known, rare, odd = f"Title {number % 37}", f"Rare {number % 20}", f"Odd {number}"
+        row["categories"] = [kind]
         row["rating"] = {"Mystery": 5.0, "Romance": 0.5}.get(kind, row["rating"])
         row["title"] = row["item"] = f"{known if number % 7 else rare if number % 14 else odd}: A {kind}"
     return replace(planted, behaviour=pa.Table.from_pylist(rows, schema=planted.behaviour.schema))

@@ -40,6 +40,9 @@ class PopulationKnowledge:
         is_eval = pc.field("split") == "eval"
         self._domains, self._windows, self._train = domains, windows, windows.filter(~is_eval)
         self._eval_users = set(keys_of(windows.filter(is_eval)))
+        self._categories = {
+            (row["domain"], item["title"]): item["categories"] for row in windows.to_pylist() for item in row["items"]
+        }
         self._standings = lru_cache(maxsize=STANDINGS_KEPT)(self._make_standings)
 
     def __call__(self, key: Key, k: int, items: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -51,8 +54,8 @@ class PopulationKnowledge:
         """What is known at a round or, without one, of train users."""
         windows = self._train if round is None else self._windows
         seen = visible_at(windows, self._domains[domain], round or 0)
-        nothing = [()] * len(seen.titles)
-        given = GivenRatings(seen.names, seen.titles, nothing, seen.user, seen.title, seen.window, seen.rating)
+        kinds = [self._categories[domain, title] for title in seen.titles]
+        given = GivenRatings(seen.names, seen.titles, kinds, seen.user, seen.title, seen.window, seen.rating)
         return Standings(given, self._domains[domain])
 
 
