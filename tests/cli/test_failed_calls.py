@@ -91,7 +91,7 @@ def test_a_method_without_a_result_ends_the_command_with_3_and_is_in_every_table
     assert "Most often: HTTP 500: <out of luck>." in words
     assert "repeat the command: it asks only the failed calls again" in words
     assert " refine                  failed  failed  failed\n" in summary.out
-    assert " first persona (frozen)  failed  failed  failed\n" in summary.out
+    assert " first persona  failed failed failed\n" in summary.out
     rows = [line.split() for line in full.out.splitlines() if line.startswith((" refine ", " frozen "))]
     assert len(rows) == 8 and all(row[1] == "failed" for row in rows), "errors, differences, measures, in-sample"
 
