@@ -69,6 +69,18 @@ class HeldOut(NamedTuple):
         return CellKey(domain, self.method, self.round, "future")
 
 
+class SharedUsers(NamedTuple):
+    """The users that two cells of a domain share, by their places in each."""
+
+    cells: tuple[Cell, Cell]
+    places: tuple[NDArray[np.int64], NDArray[np.int64]]
+
+    def values(self, measure: str) -> tuple[Floats, Floats]:
+        """Both values of a measure, user by user; NaN where a user has none."""
+        first, second = (cell.measures[measure][place] for cell, place in zip(self.cells, self.places, strict=True))
+        return first, second
+
+
 def cells_of(errors: pa.Table) -> Cells:
     """The cells of ERROR rows; the rows of a cell keep their order.
 
@@ -150,11 +162,10 @@ def difference(tables: tuple[Cells, Cells], group: DomainGroup, first: HeldOut, 
         first: The method.
         second: The method to compare with.
     """
-    found = {measure: _differences(paired_errors(tables, group, first, second, measure)) for measure in COMPARED}
-    by_user = found["mae"]
+    shared = _shared_users(tables, group, first, second)
+    by_user, crps, rank_accuracy = (_differences(shared, measure) for measure in COMPARED)
     if by_user is None:
         return None
-    crps, rank_accuracy = (_tested(values) if values else None for values in (found["crps"], found["rank_accuracy"]))
     return PairedEntry(
         **dict(_tested(by_user)),
         domain=group.name,
@@ -163,8 +174,8 @@ def difference(tables: tuple[Cells, Cells], group: DomainGroup, first: HeldOut, 
         round=first.round,
         improved=float(np.mean([(values < 0).mean() for values in by_user])),
         prediction=_prediction(tables[0][first.of(group.domains[0])]),
-        crps=crps,
-        rank_accuracy=rank_accuracy,
+        crps=_tested(crps) if crps else None,
+        rank_accuracy=_tested(rank_accuracy) if rank_accuracy else None,
     )
 
 
@@ -208,8 +219,14 @@ def with_adjusted(one: Difference | None, p_adjusted: float | None) -> Differenc
     return one and one.model_copy(update={"p_adjusted": p_adjusted})
 
 
-def _differences(pairs: Sequence[tuple[Floats, Floats]] | None) -> list[Floats] | None:
-    return None if pairs is None else [first - second for first, second in pairs]
+def _differences(shared: Sequence[SharedUsers] | None, measure: str) -> list[Floats] | None:
+    """The differences of the users who have both values, for each domain; None if a domain has no such user."""
+    found: list[Floats] = []
+    for one in shared or ():
+        first, second = one.values(measure)
+        by_user = first - second
+        found.append(by_user[~np.isnan(by_user)])
+    return found if found and all(map(len, found)) else None
 
 
 def _tested(by_user: Sequence[Floats]) -> Difference:
@@ -253,21 +270,27 @@ def _reduced(cells: Cells, groups: Sequence[DomainGroup], before: HeldOut, after
 
 
 def paired_errors(
-    tables: tuple[Cells, Cells], group: DomainGroup, first: HeldOut, second: HeldOut, measure: str = "mae"
+    tables: tuple[Cells, Cells], group: DomainGroup, first: HeldOut, second: HeldOut
 ) -> list[tuple[Floats, Floats]] | None:
-    """Both values of a measure of the users who have both, for each domain; None if a domain has no such user."""
-    pairs: list[tuple[Floats, Floats]] = []
+    """Both MAEs of the users who have both, for each domain; None if a domain has no such user."""
+    shared = _shared_users(tables, group, first, second)
+    return shared and [one.values("mae") for one in shared]
+
+
+def _shared_users(
+    tables: tuple[Cells, Cells], group: DomainGroup, first: HeldOut, second: HeldOut
+) -> list[SharedUsers] | None:
+    """The users of both cells, for each domain; None if a domain has none."""
+    found: list[SharedUsers] = []
     for domain in group.domains:
         left, right = tables[0].get(first.of(domain)), tables[1].get(second.of(domain))
         if left is None or right is None:
             return None
         _, in_left, in_right = np.intersect1d(left.users, right.users, assume_unique=True, return_indices=True)
-        values = left.measures[measure][in_left], right.measures[measure][in_right]
-        known = ~np.isnan(values[0] + values[1])
-        if not known.any():
+        if not len(in_left):
             return None
-        pairs.append((values[0][known], values[1][known]))
-    return pairs
+        found.append(SharedUsers((left, right), (in_left, in_right)))
+    return found
 
 
 def _prediction(cell: Cell) -> str:
