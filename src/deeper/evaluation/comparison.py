@@ -274,7 +274,7 @@ def paired_errors(
 ) -> list[tuple[Floats, Floats]] | None:
     """Both MAEs of the users who have both, for each domain; None if a domain has no such user."""
     shared = _shared_users(tables, group, first, second)
-    return shared and [one.values("mae") for one in shared]
+    return None if shared is None else [one.values("mae") for one in shared]
 
 
 def _shared_users(
