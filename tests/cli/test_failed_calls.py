@@ -93,11 +93,12 @@ def test_a_method_without_a_result_ends_the_command_with_3_and_is_in_every_table
     assert " refine         failed failed failed\n" in summary.out
     assert " first persona  failed failed failed\n" in summary.out
     rows = [line.split() for line in full.out.splitlines() if line.startswith((" refine ", " frozen "))]
-    assert len(rows) == 8 and all(row[1] == "failed" for row in rows), "errors, differences, measures, in-sample"
+    assert len(rows) == 10 and all(row[1] == "failed" for row in rows), "errors, differences, measures, two in-sample"
 
     page = Path("run/report.html").read_text("utf-8")
     assert "INCOMPLETE" in page and "HTTP 500: &lt;out of luck&gt;" in page
-    assert page.count("<th scope=row>refine</th><td class=number>failed</td>") == 2, "held out, and in-sample"
+    tables = page.count("<th scope=row>refine</th><td class=number>failed</td>")
+    assert tables == 4, "held out, in-sample on two windows, and in-sample in short"
     assert "Not drawn: frozen (failed), refine (failed)." in page
     found = json.loads(Path("run/results.json").read_text("utf-8"))
     assert {(entry["method"], entry["mae"]) for entry in found["missing"]} == {("frozen", None), ("refine", None)}
