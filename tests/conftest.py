@@ -28,9 +28,12 @@ def gguf_path() -> Path:
     return prepare_weights().gguf
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator["Browser"]:
-    """Debian's Chromium, headless, with an empty user folder."""
+    """Debian's Chromium, headless, with an empty user folder.
+
+    Playwright's event loop runs in this thread as long as the browser is open; no other loop can run here meanwhile.
+    """
     program = shutil.which("chromium")
     if program is None:
         message = "no chromium: apt-get install chromium, to test the pages in it"
