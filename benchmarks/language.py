@@ -26,7 +26,7 @@ from deeper.commands.execution.engines import make_engines
 from deeper.domains import Domain
 from deeper.engine import Engine
 from deeper.evaluation.results_schema import read_results
-from deeper.learning.describer.level_words import LEVEL_WORDS
+from deeper.domains.level_words import LEVEL_WORDS
 from deeper.measure.metrics import mean_absolute_error
 from deeper.persona.calibration import Calibration, fit_calibration
 from deeper.persona.predict import PREDICT_INPUT, predict
@@ -70,7 +70,7 @@ def errors_by_text(run: Path, other: str) -> dict[str, dict[Key, float]]:
     """Return the errors of each user's last refined persona in the next window, by kind of text."""
     config = read_results(run / layout.RESULTS_FILE).config
     loaded = load_windows(config["data"], config["domains"] or None)
-    domains, prompts = loaded.domains, load_prompts(Path(config["prompts"]) if config["prompts"] else None)
+    domains, prompts = loaded.domains, load_prompts(config["prompts"], config["evidence"])
     windows: dict[Key, list[Any]] = {}
     for row in loaded.windows.to_pylist():
         windows.setdefault((row["domain"], row["user"]), []).append(row["items"])

@@ -27,8 +27,8 @@ from deeper.behaviour.load import load_windows
 from deeper.behaviour.users import Key, choose_users
 from deeper.domains import Domain, Scale
 from deeper.domains.levels import half_step, halfway, rung_indices
-from deeper.learning.describer.level_words import LEVEL_WORDS
-from deeper.learning.describer.updated_facts import updated_median
+from deeper.domains.level_words import LEVEL_WORDS
+from deeper.persona.describer.updated_facts import updated_median
 from deeper.storage import layout
 from deeper.storage.provenance import provenance
 

@@ -14,7 +14,7 @@ from training_cases import COVES, REEFS, user_in, users_in
 from deeper.domains.levels import LADDER, halfway, verdict_rungs
 from deeper.engine.torch.model import control_tokens_of, encode_chat, load_model
 from deeper.learning.describer.facts import facts_of
-from deeper.learning.describer.level_words import LEVEL_WORDS
+from deeper.domains.level_words import LEVEL_WORDS
 from deeper.learning.describer.phrases import BETWEEN
 from deeper.learning.describer.phrases import VERDICT as VERDICTS
 from deeper.learning.examples.lessons import Lesson, LessonOptions, training_lessons, validation_lessons

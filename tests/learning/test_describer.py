@@ -11,11 +11,11 @@ import pytest
 
 from deeper.domains import Domain, Scale
 from deeper.domains.levels import verdict_rungs, verdict_words
-from deeper.learning.describer import describe as describer
-from deeper.learning.describer import phrases
-from deeper.learning.describer.describe import level_only
-from deeper.learning.describer.facts import Facts, Window, facts_of
-from deeper.learning.describer.level_words import LEVEL_WORDS
+from deeper.persona.describer import describe as describer
+from deeper.persona.describer import phrases
+from deeper.persona.describer.describe import level_only
+from deeper.persona.evidence.facts import Facts, Window, facts_of
+from deeper.domains.level_words import LEVEL_WORDS
 from deeper.persona.leaks import find_leaks
 
 STARS = Domain("stars", "Stars", "stone", Scale(1, 5, 1), unrated=(0,))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from deeper.domains import Scale
-from deeper.learning.describer.facts import Facts
+from deeper.persona.evidence.facts import Facts
 from deeper.learning.examples.expected_ratings import ExpectedRatings, RatedItems
 from deeper.learning.training.fit_expected_ratings import fit_expected_ratings
 

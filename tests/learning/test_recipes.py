@@ -8,7 +8,7 @@ import pytest
 
 from deeper.engine.adapter import SHIPPED, load_adapter
 from deeper.errors import UserError
-from deeper.learning.describer.recipe import DESCRIBER
+from deeper.persona.describer.recipe import DESCRIBER
 from deeper.learning.examples.recipe import LESSONS
 from deeper.learning.training.recipe import ADAPTER
 from deeper.learning.training_record import TrainingRecord, training_record

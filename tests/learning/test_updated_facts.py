@@ -8,8 +8,8 @@ from training_cases import COVES, REEFS, user_in
 
 from deeper.domains.levels import LADDER, verdict_rungs
 from deeper.learning.describer.facts import Window, facts_of
-from deeper.learning.describer.level_words import LEVEL_WORDS
-from deeper.learning.describer.updated_facts import facts_after_updates, update_facts
+from deeper.domains.level_words import LEVEL_WORDS
+from deeper.persona.describer.updated_facts import facts_after_updates, update_facts
 from deeper.learning.examples.lessons import LessonOptions, training_lessons
 from deeper.persona.prompts.templates import load_prompts
 

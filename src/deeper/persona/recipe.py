@@ -30,7 +30,8 @@ class PersonaRecipe:
         standing_shrinkage_ratings: s, the ratings that stand for what an item's words and categories suggest.
         standing_word_penalty: λ of the regression of standings on words and categories.
         standing_word_support: A word or category counts if this many items have it, and this share of all items.
-        standing_cuts: Where "about" and "far" begin, as shares of the scale's range.
+        standing_cuts: Where "slightly", plain and "far" begin, as shares of the scale's range.
+        standing_categories: Most categories that are said of an item.
         standing_many_ratings: From this many ratings on, "others" and not "a few others" rate an item.
     """
 
@@ -56,7 +57,8 @@ class PersonaRecipe:
     standing_shrinkage_ratings: float = 8.0
     standing_word_penalty: float = 30.0
     standing_word_support: tuple[int, float] = (5, 0.002)
-    standing_cuts: tuple[float, float] = (0.015, 0.06)
+    standing_cuts: tuple[float, float, float] = (0.012, 0.035, 0.075)
+    standing_categories: int = 4
     standing_many_ratings: int = 5
 
 

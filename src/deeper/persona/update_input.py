@@ -12,7 +12,7 @@ import pyarrow as pa
 from deeper.behaviour.schema import ITEM
 from deeper.domains import Domain
 from deeper.engine import Prompt
-from deeper.persona.prompts.item_lines import Item, rating_lines
+from deeper.persona.prompts.item_lines import Item
 from deeper.persona.prompts.templates import Prompts
 
 Window = Sequence[Item]
@@ -95,5 +95,4 @@ def update_input(row: Mapping[str, Any], domain: Domain, max_tokens: int, short_
 
 def initial_prompt(prompts: Prompts, domain: Domain, windows: Sequence[Window], max_tokens: int) -> Prompt:
     """Ask for a persona that is written only from the given windows."""
-    items = [item for window in windows for item in window]
-    return prompts.render("initialise", domain, max_tokens, ratings=rating_lines(items, domain))
+    return prompts.render("initialise", domain, max_tokens, ratings=prompts.ratings(windows, domain, len(windows)))

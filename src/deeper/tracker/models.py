@@ -122,7 +122,7 @@ def make_models(
     Raises:
         UserError: An engine cannot be made, or an adapter does not fit it.
     """
-    prompts = load_prompts(Path(settings.prompts) if settings.prompts else None)
+    prompts = load_prompts(settings.prompts, settings.evidence)
     roles = {"policy": (policy, settings.policy_adapter), "predictor": (predictor, settings.predictor_adapter)}
     for role, (engine, adapter) in roles.items():
         if adapter and not isinstance(engine, str):

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from deeper.commands.execution.shared_settings import (
     SHIPPED_TOKENS,
+    EvidenceSource,
     ItemKnowledgeSource,
     MaxPersonaTokens,
     ModelPrecision,
@@ -42,6 +43,7 @@ class TrackerSettings(RunSettings):
     updater: OwnUpdater = ""
     readout: ReadoutName = "auto"
     item_knowledge: ItemKnowledgeSource = "none"
+    evidence: EvidenceSource = "none"
     max_persona_tokens: MaxPersonaTokens = Field(default=120, description=SHIPPED_TOKENS)
     prompts: PromptFolder = ""
     seed: Seed = 1

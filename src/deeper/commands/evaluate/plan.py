@@ -81,7 +81,7 @@ def make_plan(settings: Settings, ratings: Any = None) -> RunPlan:
     Raises:
         UserError: The data, the settings or an engine cannot be used.
     """
-    prompts = load_prompts(Path(settings.prompts) if settings.prompts else None)
+    prompts = load_prompts(settings.prompts, settings.evidence)
     updaters = load_updaters(settings.updater)
     if ratings is not None:
         ratings = as_table(ratings)

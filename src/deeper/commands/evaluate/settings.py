@@ -10,6 +10,7 @@ from deeper.commands.execution.shared_settings import (
     SHIPPED_TOKENS,
     Data,
     Domains,
+    EvidenceSource,
     ItemKnowledgeSource,
     Items,
     MaxPersonaTokens,
@@ -120,6 +121,7 @@ class Settings(RunSettings):
         "by a fit on train users.",
     )
     item_knowledge: ItemKnowledgeSource = "none"
+    evidence: EvidenceSource = "none"
     search_n: int = Field(
         default=0,
         ge=0,

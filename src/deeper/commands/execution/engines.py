@@ -50,7 +50,7 @@ def make_engines(
     return {role: made[choice] for role, choice in choices.items()}
 
 
-def check_adapter(role: AdapterKind, folder: Path, templates: Mapping[str, str]) -> Adapter:
+def check_adapter(role: AdapterKind, folder: Path, templates: Mapping[str, str] | None) -> Adapter:
     """Read an adapter's card, and refuse an adapter that was trained for something else.
 
     Only the templates that the adapter was trained on must be unchanged; the prompt of a new updater is allowed. A
@@ -60,7 +60,7 @@ def check_adapter(role: AdapterKind, folder: Path, templates: Mapping[str, str])
     Args:
         role: What the adapter will be used for.
         folder: The adapter.
-        templates: Hashes of the prompt templates in use, by name.
+        templates: Hashes of the prompt templates in use, by name; None to train it on, with whatever prompts.
 
     Raises:
         UserError: The adapter is broken, was trained for the other role, or one of its templates has changed since.
@@ -79,7 +79,7 @@ def check_adapter(role: AdapterKind, folder: Path, templates: Mapping[str, str])
             where=str(folder),
             do=f"pass it as {adapter.kind}_adapter, or train a {role}",
         )
-    today = {**templates, ITEM_KNOWLEDGE: words_hash()}
+    today = {**adapter.templates} if templates is None else {**templates, ITEM_KNOWLEDGE: words_hash()}
     if changed := [name for name, digest in adapter.templates.items() if today.get(name) != digest]:
         raise UserError(
             f"the adapter was trained with another text of the prompt{'s' * (len(changed) > 1)} {', '.join(changed)}",

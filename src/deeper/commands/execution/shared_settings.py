@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field
 
 from deeper.commands.execution.own_updaters import own_methods
 from deeper.engine import Precision, ServerSettings
+from deeper.persona.prompts.templates import Evidence
 
 Data = Annotated[
     str,
@@ -71,6 +72,13 @@ ItemKnowledgeSource = Annotated[
     Field(
         description="What the predictor's prompt says about an item beside its title: none (the paper's protocol), or "
         "how other users rate it and items like it (population). The judged user's own ratings never count."
+    ),
+]
+EvidenceSource = Annotated[
+    Evidence,
+    Field(
+        description="What the writers' prompts say below the rated items: none (the paper's protocol), or kinds: which "
+        "kinds of items this person rates above and below the rest, and which were predicted too high or too low."
     ),
 ]
 ModelPrecision = Annotated[

@@ -4,15 +4,20 @@ They were trained for the embedded small model and the built-in prompts. A role 
 none of engine, adapter and prompts for it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from deeper.storage.settings import AnySettings, RunSettings
 
 ADAPTERS = {"policy": "small-policy", "predictor": "small-predictor"}
 """The shipped adapter of each role."""
-POLICY_TOKENS = 72
+POLICY_TOKENS = 96
 """The length of the personas that the shipped policy learnt to write."""
+LEARNT_WITH: Mapping[str, Mapping[str, Any]] = {
+    "policy": {"max_persona_tokens": POLICY_TOKENS, "evidence": "kinds"},
+    "predictor": {"item_knowledge": "population"},
+}
+"""The settings that each shipped adapter learnt with. They come with it, unless the user set them."""
 DECIDING = (
     *("policy_engine", "policy_adapter", "predictor_engine", "predictor_adapter"),
     *("prompts", "max_persona_tokens"),
@@ -32,8 +37,9 @@ def with_shipped(settings: AnySettings, untuned: bool = False) -> AnySettings:
     """
     roles = [] if untuned or _has_own_prompts(settings) else _left_alone(settings)
     taken: dict[str, Any] = {f"{role}_adapter": ADAPTERS[role] for role in roles}
-    if "policy_adapter" in taken and "max_persona_tokens" not in settings.model_fields_set:
-        taken["max_persona_tokens"] = POLICY_TOKENS
+    learnt = {role: names for role, names in LEARNT_WITH.items() if f"{role}_adapter" in taken}
+    taken |= {name: value for names in learnt.values() for name, value in names.items()
+              if name not in settings.model_fields_set}  # fmt: skip
     return settings.model_copy(update=taken)
 
 

@@ -11,6 +11,7 @@ from pydantic import Field
 
 from deeper.commands.evaluate.settings import Settings
 from deeper.commands.execution.shared_settings import (
+    EvidenceSource,
     ItemKnowledgeSource,
     ModelPrecision,
     PolicyServer,
@@ -76,6 +77,7 @@ class LearnSettings(RunSettings):
     readout: ReadoutName = _same(SampleSettings, "readout")
     calibration: Literal["auto", "on", "off"] = _same(SampleSettings, "calibration")
     item_knowledge: ItemKnowledgeSource = _same(SampleSettings, "item_knowledge")
+    evidence: EvidenceSource = _same(SampleSettings, "evidence")
     max_persona_tokens: int = _same(SampleSettings, "max_persona_tokens")
     prompts: str = _same(SampleSettings, "prompts")
     reward: Measure = _same(RewardSettings, "reward")

@@ -79,7 +79,7 @@ def starting_points(settings: LearnSettings) -> str:
     served = settings.predictor_engine.startswith("openai:")
     folders = [adapter.rpartition("=")[2] if served else adapter for adapter in settings.predictor_adapter]
     adapters = [load_adapter(Path(folder)).digest for folder in (settings.policy_adapter, *folders) if folder]
-    return digest([adapters, load_prompts(Path(settings.prompts) if settings.prompts else None).hashes])
+    return digest([adapters, load_prompts(settings.prompts, settings.evidence).hashes])
 
 
 def digest(parts: list[Any]) -> str:

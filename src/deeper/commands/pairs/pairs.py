@@ -181,7 +181,7 @@ def _pool(found: Sequence[_Run]) -> tuple[list[RewardedContext], Counter[str]]:
 
 def _prompts(run: _Run) -> Prompts:
     """The templates that a run was sampled with; pairs need exactly the same prompts."""
-    prompts = load_prompts(Path(run.sampled.prompts) if run.sampled.prompts else None)
+    prompts = load_prompts(run.sampled.prompts, run.sampled.evidence)
     today = prompts.hashes_for("policy")
     if changed := [name for name, found in run.manifest["templates"].items() if today.get(name) != found]:
         raise UserError(

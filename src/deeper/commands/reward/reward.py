@@ -86,7 +86,7 @@ def reward_directions(
     if not (run / MANIFEST_FILE).is_file() or not (run / DIRECTIONS_FILE).is_file():
         raise UserError("there is no finished run of deeper sample", where=str(run), do="run deeper sample first")
     sampled = resolve(SampleSettings, run / CONFIG_FILE, {})
-    prompts = load_prompts(Path(sampled.prompts) if sampled.prompts else None)
+    prompts = load_prompts(sampled.prompts, sampled.evidence)
     folder = RunFolder(run, sampled)
     contexts, directions = folder.read_table(CONTEXTS_FILE, CONTEXT), folder.read_table(DIRECTIONS_FILE, DIRECTION)
     if not contexts.num_rows:

@@ -69,7 +69,7 @@ def sample_directions(
     Raises:
         UserError: The data, the settings, an engine or the folder do not allow it.
     """
-    prompts = load_prompts(Path(settings.prompts) if settings.prompts else None)
+    prompts = load_prompts(settings.prompts, settings.evidence)
     updater = only_updater(settings.updater)
     if any(map(needs_short_term, updater.values())):
         do = "sample with an updater that needs no short-term persona"

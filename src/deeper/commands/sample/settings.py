@@ -8,6 +8,7 @@ from deeper.commands.evaluate.settings import is_calibrated
 from deeper.commands.execution.shared_settings import (
     Data,
     Domains,
+    EvidenceSource,
     ItemKnowledgeSource,
     Items,
     MaxPersonaTokens,
@@ -71,6 +72,7 @@ class SampleSettings(RunSettings):
         "adapters.",
     )
     item_knowledge: ItemKnowledgeSource = "none"
+    evidence: EvidenceSource = "none"
     max_persona_tokens: MaxPersonaTokens = 120
     prompts: PromptFolder = ""
     seed: Seed = 1

@@ -21,7 +21,8 @@ from deeper.commands.train.start import check_extra, check_origin, fitting, load
 from deeper.commands.train.train_users import Users, users_of
 from deeper.engine.adapter import CARD, METRICS, AdapterKind, check_base, write_card
 from deeper.errors import UserError
-from deeper.learning.describer.recipe import DESCRIBER
+from deeper.persona.describer.recipe import DESCRIBER
+from deeper.persona.evidence.recipe import EVIDENCE
 from deeper.learning.examples.recipe import LESSONS, READINGS
 from deeper.learning.examples.user_windows import one_prefix_each, prefixes_by_domain
 from deeper.learning.training.recipe import ADAPTER, COLDSTART, PREDICTOR
@@ -42,6 +43,7 @@ log = logging.getLogger(__name__)
 SHARED_RECIPES = {
     "behaviour": BEHAVIOUR_RECIPE,
     "persona": PERSONA_RECIPE,
+    "evidence": EVIDENCE,
     "describer": DESCRIBER,
     "adapter": ADAPTER,
 }
@@ -102,7 +104,7 @@ def _train(
         if folder.has(CARD):
             return folder.read_json(METRICS)
         users = users_of(settings)
-        prompts = load_prompts(Path(settings.prompts) if settings.prompts else None)
+        prompts = load_prompts(settings.prompts, settings.evidence)
         templates = prompts.hashes_for(kind)
         if isinstance(settings, PredictorSettings) and settings.item_knowledge == "population":
             templates[ITEM_KNOWLEDGE] = words_hash()
@@ -113,7 +115,7 @@ def _train(
         plan = replace(plan, precision=settings.precision)
         base, model, tokenizer = load_base(settings)
         origin = {"base": base, "templates": templates, "behaviour": users.digest}
-        before = check_adapter(kind, Path(settings.adapter), templates) if settings.adapter else None
+        before = check_adapter(kind, Path(settings.adapter), None) if settings.adapter else None
         if before:
             check_base(before, base)
             origin["adapter"] = before.digest

@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 
 from deeper.commands.execution.shared_settings import (
     Domains,
+    EvidenceSource,
     ItemKnowledgeSource,
     Items,
     MaxPersonaTokens,
@@ -118,6 +119,7 @@ class BehaviourTrainingSettings(TrainingSettings):
         description="Train users to learn from: half a, half b, or all. They never include validation users.",
     )
     prompts: PromptFolder = ""
+    evidence: EvidenceSource = "none"
     precision: Precision = Field(
         default="exact",
         description="What a CPU trains in. exact: 32-bit floats. fast: bfloat16, refused if the CPU has no "

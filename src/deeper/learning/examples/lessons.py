@@ -11,11 +11,12 @@ import numpy as np
 from deeper.domains import Domain
 from deeper.engine.protocol import Prompt
 from deeper.errors import UserError
-from deeper.learning.describer import phrases
-from deeper.learning.describer.describe import describe, level_only
-from deeper.learning.describer.facts import Facts, facts_of
-from deeper.learning.describer.updated_facts import facts_after_updates, update_facts
+from deeper.persona.describer import phrases
+from deeper.persona.describer.describe import describe, level_only
+from deeper.persona.evidence.facts import CLEAR, HEDGED, Facts, KindVerdict, facts_of
+from deeper.persona.describer.updated_facts import added_up, facts_after_updates, update_facts
 from deeper.learning.examples.recipe import LESSONS
+from deeper.learning.examples.strong_tastes import with_strong_taste
 from deeper.learning.examples.tasks import Task
 from deeper.learning.examples.user_windows import UserWindows, WindowPrefix, draw_balanced, prefixes_by_domain
 from deeper.persona.prompts.templates import Prompts
@@ -99,6 +100,8 @@ def validation_lessons(prefixes: Sequence[WindowPrefix], options: LessonOptions)
 
 def _lesson(prefix: WindowPrefix, task: Task, options: LessonOptions, rng: Random) -> Lesson:
     owner, domain, windows = prefix.owner, prefix.owner.domain, prefix.owner.windows
+    if rng.random() < LESSONS.strong_share:
+        windows = with_strong_taste(windows, domain, rng)
     form, max_words = rng.randrange(len(phrases.VERDICT)), options.max_words
     old_form = form if rng.random() < LESSONS.same_form_share else None
 
@@ -115,9 +118,9 @@ def _lesson(prefix: WindowPrefix, task: Task, options: LessonOptions, rng: Rando
         first = [windows[prefix.k]]
         prompt = initial_prompt(options.prompts, domain, first, options.max_tokens)
         return lesson(prompt, facts_of(first, domain), first)
-    before, seen = prefix.known, windows[: prefix.k + 2]
+    before, seen = windows[: prefix.k + 1], windows[: prefix.k + 2]
     if rng.random() < LESSONS.imperfect_persona_share:
-        persona, stated = _imperfect_persona(prefix, rng, old_form)
+        persona, stated = _imperfect_persona(before, seen[-1], domain, rng, old_form)
     else:
         stated = facts_after_updates(before, domain)
         persona = text(stated, before, old_form)
@@ -134,25 +137,39 @@ def _lesson(prefix: WindowPrefix, task: Task, options: LessonOptions, rng: Rando
 
 
 def _updated(task: Task, shown: UpdateInput, old: Facts) -> Facts:
-    """The facts of the updated persona; of the old kinds of items, only those in the old text remain."""
-    scale = shown.domain.scale
-    pleasing, disappointing = (
-        tuple(kind for kind in kinds if kind in shown.persona) for kinds in (old.pleasing, old.disappointing)
-    )
-    shows_prediction = task == "refine" and shown.predicted is not None
-    predicted = float(np.median(scale.round(np.array(shown.predicted)))) if shows_prediction else None
-    in_text = replace(old, pleasing=pleasing, disappointing=disappointing)
-    return update_facts(in_text, shown.windows, shown.domain, predicted)
+    """The facts of the updated persona."""
+    domain, window, count = shown.domain, shown.windows[-1], len(shown.windows)
+    predicted = domain.scale.round(np.array(shown.predicted)).tolist() if shown.predicted is not None else None
+    return update_facts(old, window, count, domain, predicted if task == "refine" else None)
 
 
-def _imperfect_persona(prefix: WindowPrefix, rng: Random, form: int | None) -> tuple[str, Facts]:
-    """A persona with the verdict alone, with the first window's facts alone, or with a wrong level; and its facts."""
-    domain, before = prefix.owner.domain, prefix.known
-    source = rng.choice((before, before[:1], _shifted(before, domain, rng)))
-    stated, seed = facts_after_updates(source, domain), rng.randrange(2**31)
-    if source is before:
-        return level_only(stated, domain, seed=seed, form=form), stated
-    return describe(stated, before, domain, seed=seed, form=form), stated
+def _imperfect_persona(
+    before: Sequence[Window], new: Window, domain: Domain, rng: Random, form: int | None
+) -> tuple[str, Facts]:
+    """A persona with the verdict alone, with the first window's facts alone, with a wrong level, or with wrong kinds.
+
+    Returns:
+        Its text, and the facts that an update starts from.
+    """
+    flaw, seed = rng.choice(("level only", "first window", "level", "kinds")), rng.randrange(2**31)
+    if flaw == "level only":
+        known = facts_after_updates(before, domain)
+        # What the old persona does not say, the new window decides.
+        start = replace(facts_of([new], domain), median=known.median, count=known.count, kinds=())
+        return level_only(known, domain, seed=seed, form=form), start
+    source = {"first window": before[:1], "level": _shifted(before, domain, rng)}.get(flaw, before)
+    stated = facts_after_updates(source, domain)
+    if flaw == "kinds":
+        stated = replace(stated, kinds=_wrong_kinds(stated, new, domain, rng))
+    return describe(stated, before, domain, seed=seed, form=form, in_order=True), stated
+
+
+def _wrong_kinds(known: Facts, new: Window, domain: Domain, rng: Random) -> tuple[KindVerdict, ...]:
+    """Random verdicts on kinds that the persona or the new window tells of, for an update to confirm or to correct."""
+    told = [*facts_of([new], domain).kinds, *known.kinds]
+    names = sorted({one.name for one in told}, key=str.casefold)
+    chosen = rng.sample(names, min(len(names), 4))
+    return added_up((), [KindVerdict(name, rng.choice((-CLEAR, -HEDGED, HEDGED, CLEAR))) for name in chosen])
 
 
 def _shifted(windows: Sequence[Window], domain: Domain, rng: Random) -> list[Window]:

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from deeper.domains import Domain, Scale
 from deeper.errors import UserError
-from deeper.learning.describer.describe import describe, level_only
-from deeper.learning.describer.facts import Facts
-from deeper.learning.describer.updated_facts import facts_after_updates
+from deeper.persona.describer.describe import describe, level_only
+from deeper.persona.evidence.facts import Facts
+from deeper.persona.describer.updated_facts import facts_after_updates
 from deeper.learning.examples.expected_ratings import FactSet, Fit, RatedItems
-from deeper.learning.examples.item_standing import ItemStandings, standings_of
+from deeper.learning.examples.item_standing import ItemStandings, features_of_titles, standings_of
 from deeper.learning.examples.policy_personas import PolicyTexts
 from deeper.learning.examples.recipe import READINGS
 from deeper.learning.examples.tasks import PersonaKind
@@ -149,11 +149,15 @@ def _readings(
         for one in found
     }
     expected = {
-        domain: fit(
-            [_rated_items(one, known[domain, one.owner.user, one.k], standings[domain]) for one in found],
+        (domain, knows_items): fit(
+            [
+                _rated_items(one, known[domain, one.owner.user, one.k], standings[domain] if knows_items else None)
+                for one in found
+            ],
             found[0].owner.domain.scale,
         )
         for domain, found in prefixes.items()
+        for knows_items in ((True, False) if item_knowledge else (False,))
     }
     for prefix, rng in draw_balanced(prefixes, seed):
         domain, user = prefix.owner.domain, prefix.owner.user
@@ -171,19 +175,27 @@ def _readings(
         persona = _persona(prefix, facts, kind, written, rng)
         items = _rated(prefix, 2 if is_later else 1)
         chosen = [items[i] for i in sorted(rng.sample(range(len(items)), min(READINGS.items, len(items))))]
-        features = standings[domain.id].features(facts, chosen, user)
-        words = standings[domain.id].words(chosen, user) if item_knowledge else None
+        knows_items = item_knowledge and rng.random() < READINGS.known_items_share
+        words = standings[domain.id].words(chosen, user) if knows_items else None
+        features = _features(facts, chosen, prefix.owner, standings[domain.id] if knows_items else None)
         yield replace(
             _reading(prefix, kind, persona, chosen, words),
-            expected=expected[domain.id].predict(facts, features, FACTS_STATED.get(kind, "all")),
+            expected=expected[domain.id, knows_items].predict(facts, features, FACTS_STATED.get(kind, "all")),
         )
 
 
-def _rated_items(prefix: WindowPrefix, known: Facts, standings: ItemStandings) -> RatedItems:
+def _features(known: Facts, items: Sequence[Item], owner: UserWindows, standings: ItemStandings | None) -> Floats:
+    """What the prompt says of items; of their titles alone without standings."""
+    if standings is None:
+        return features_of_titles(known, items, owner.domain)
+    return standings.features(known, items, owner.user)
+
+
+def _rated_items(prefix: WindowPrefix, known: Facts, standings: ItemStandings | None) -> RatedItems:
     """The items of the next window, with what was known before."""
     items = _rated(prefix, 1)
     shares = soft_labels([item["rating"] for item in items], prefix.owner.domain.scale)
-    return RatedItems(known, standings.features(known, items, prefix.owner.user), shares)
+    return RatedItems(known, _features(known, items, prefix.owner, standings), shares)
 
 
 def _persona(prefix: WindowPrefix, known: Facts, kind: PersonaKind, written: Sequence[str], rng: Random) -> str:

@@ -6,7 +6,7 @@ from itertools import cycle
 from random import Random
 
 from deeper.domains import Domain
-from deeper.learning.describer.facts import median_rating
+from deeper.persona.evidence.facts import median_rating
 from deeper.persona.update_input import Window
 
 

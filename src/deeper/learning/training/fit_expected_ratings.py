@@ -34,8 +34,8 @@ def fit_expected_ratings(rated: Sequence[RatedItems], scale: Scale) -> ExpectedR
 
 def _fit(features: Floats, shares: Floats) -> Floats:
     """Coefficients of the likeliest regression, with a penalty on those of the standardised features."""
-    spread = features.std(axis=0)
-    scaling = np.where(spread > 0, spread, 1.0)
+    # A feature that hardly anyone has must not get a large coefficient from a few ratings.
+    scaling = np.maximum(features.std(axis=0), PREDICTOR.least_deviation)
     inputs, wanted = torch.tensor(features / scaling), torch.tensor(shares)
     weights = torch.zeros(inputs.shape[1], wanted.shape[1], dtype=torch.float64, requires_grad=True)
     optimiser = torch.optim.LBFGS([weights], max_iter=PREDICTOR.regression_iterations, line_search_fn="strong_wolfe")

@@ -1,9 +1,9 @@
 """Trains a predictor: the ratings of items given a persona, all items of a window behind one persona prefix.
 
-The loss of a reading is −Σ_l q_l log p(l), mean over its items. The target q mixes the rating as a distribution over
-the labels (`soft_labels`) with the expected ratings of users with the same facts (`examples.expected_ratings`). The mix
-has the same expectation, and less of the chance in single ratings, which would drown what a persona says. log p is what
-`Engine.score` returns, so probability on answers that are no label counts as loss too.
+The loss of a reading is −Σ_l q_l log p(l), mean over its items. The target q is the distribution of the teacher without
+language that is given the same facts (`examples.expected_ratings`): a single rating is mostly chance, which would drown
+what a persona says. log p is what `Engine.score` returns, so probability on answers that are no label counts as loss
+too.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,6 @@ from deeper.engine.protocol import Prompt
 from deeper.engine.torch.model import control_tokens_of, encode_chats, encode_label
 from deeper.engine.torch.packed_labels import label_log_probs, pack
 from deeper.learning.examples.readings import Reading, soft_labels
-from deeper.learning.training.recipe import PREDICTOR
 from deeper.measure.metrics import crps, mean_absolute_error, rank_accuracy, weighted_median
 from deeper.persona.predict import score_request
 from deeper.persona.prompts.item_lines import item_lines
@@ -63,15 +62,13 @@ class Encoder:
     def __call__(self, reading: Reading) -> Example:
         """Encode one reading."""
         request = score_request(self._prompts, reading.domain, reading.persona, reading.titles, reading.standings)
-        ratings = dict(zip(item_lines(reading.titles, reading.standings), reading.ratings, strict=True))
+        shares = soft_labels(reading.ratings, reading.domain.scale) if reading.expected is None else reading.expected
+        target = dict(zip(item_lines(reading.titles, reading.standings), shares, strict=True))
         system, user = request.prompt.system, request.prompt.user
         asked = [Prompt(system, user + continuation) for continuation in request.continuations]
         prefix, tails = split_prefix(encode_chats(self._tokenizer, asked, self._control_tokens))
-        shares = soft_labels([ratings[c] for c in request.continuations], reading.domain.scale)
-        if reading.expected is not None:
-            own = PREDICTOR.own_rating_share
-            shares = own * shares + (1 - own) * reading.expected
-        return Example(reading, prefix, tails, self._tree(request.labels), torch.tensor(shares, dtype=torch.float32))
+        shares = torch.tensor(np.array([target[line] for line in request.continuations]), dtype=torch.float32)
+        return Example(reading, prefix, tails, self._tree(request.labels), shares)
 
     def _build_tree(self, labels: tuple[str, ...]) -> LabelTree:
         return label_tree([encode_label(self._tokenizer, label) for label in labels], self._tokenizer.eos_token_id)

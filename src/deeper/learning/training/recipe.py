@@ -35,16 +35,17 @@ class ColdstartRecipe:
 
 @dataclass(frozen=True)
 class PredictorRecipe:
-    """What a predictor learns to predict.
+    """How a predictor's teacher is fitted.
 
     Attributes:
-        own_rating_share: Share of the item's own rating in the target; the rest is the expected rating.
         regression_penalty: Weight of the squared coefficients beside the mean log-likelihood of a rating.
-        regression_iterations: Most iterations of L-BFGS.
+        least_deviation: Features that deviate less are standardised as if they deviated by this.
+        least_deviation: float = 0.3
+    regression_iterations: Most iterations of L-BFGS.
     """
 
-    own_rating_share: float = 0.3
-    regression_penalty: float = 0.01
+    regression_penalty: float = 0.002
+    least_deviation: float = 0.3
     regression_iterations: int = 200
 
 

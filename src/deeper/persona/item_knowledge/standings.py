@@ -61,8 +61,9 @@ class Standings:
         deviation /= domain.scale.maximum - domain.scale.minimum
         size = len(given.titles)
         self._title_of = {title: code for code, title in enumerate(given.titles)}
+        self._categories = given.categories
         described = zip(given.titles, given.categories, strict=True)
-        self._features = [item_features(title, tuple(categories)) for title, categories in described]
+        features = [item_features(title, tuple(categories)) for title, categories in described]
         self._counts = np.bincount(given.title, minlength=size)
         self._sums = np.bincount(given.title, weights=deviation, minlength=size).astype(np.float64)
         order = np.argsort(given.user, kind="stable")
@@ -73,7 +74,7 @@ class Standings:
             if first < last
         }
         most = max((len(titles) for titles, _ in self._own.values()), default=0)
-        self._effects = TitleEffects(self._features, self._counts, self._sums, most)
+        self._effects = TitleEffects(features, self._counts, self._sums, most)
         self._without = lru_cache(maxsize=FITS_KEPT)(self._leave_out)
 
     def of(self, items: Sequence[Item], user: str) -> list[Standing | None]:
@@ -93,7 +94,13 @@ class Standings:
 
     def words(self, items: Sequence[Item], user: str) -> list[str]:
         """What a prompt says beside the title of each item; arguments as for `of`."""
-        return ["" if standing is None else beside_title(standing) for standing in self.of(items, user)]
+        described = zip(self.of(items, user), items, strict=True)
+        return [beside_title(standing, self._categories_of(item)) for standing, item in described]
+
+    def _categories_of(self, item: Item) -> Sequence[str]:
+        """The categories of an item; those of its title where the item itself comes without any."""
+        code = self._title_of.get(item["title"])
+        return item.get("categories") or (() if code is None else self._categories[code])
 
     def _standing(self, item: Item, own: Mapping[int, tuple[int, float]], effects: Effects) -> Standing:
         code: int | None = self._title_of.get(item["title"])
@@ -102,12 +109,7 @@ class Standings:
             own_count, own_total = own.get(code, (0, 0.0))
             count = int(self._counts[code]) - own_count
             total = float(self._sums[code]) - own_total if count else 0.0
-        categories = item.get("categories")
-        if categories is None and code is not None:
-            features = self._features[code]
-        else:
-            features = item_features(item["title"], tuple(categories or ()))
-        suggested = effects.suggest(features)
+        suggested = effects.suggest(item_features(item["title"], tuple(self._categories_of(item))))
         strength = RECIPE.standing_shrinkage_ratings
         # Sums that leave a user out differ in their last digits from sums that never had that user.
         return Standing(round((total + strength * suggested) / (count + strength), 9), count)

@@ -6,18 +6,20 @@ never read as templates, so braces and dollar signs in titles are harmless.
 
 import hashlib
 import string
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
+from typing import Literal
 
 from deeper.domains import Domain, Scale
 from deeper.domains.levels import verdicts
 from deeper.engine import Prompt
 from deeper.engine.adapter import AdapterKind
 from deeper.errors import UserError
-from deeper.persona.prompts.item_lines import discrepancy_lines, quote, rating_lines
+from deeper.persona.evidence.lines import error_lines, evidence_lines
+from deeper.persona.prompts.item_lines import Item, discrepancy_lines, quote, rating_lines
 from deeper.persona.recipe import RECIPE
 
 PLACEHOLDERS: dict[str, set[str]] = {
@@ -42,15 +44,21 @@ NUMBER_WORDS = (
 """Numbers in words, from 1 on. A small model repeats digits of its prompt, and a digit in a persona is a leak."""
 
 
+Evidence = Literal["none", "kinds"]
+"""What the writers' prompts say below the items: nothing (the paper's protocol), or what the ratings show, by kind."""
+
+
 @dataclass(frozen=True)
 class Prompts:
-    """All templates.
+    """All templates, and how they show ratings.
 
     Attributes:
         templates: The system and the user message of each template, by name.
+        evidence: What stands below the items.
     """
 
     templates: Mapping[str, tuple[str, str]]
+    evidence: Evidence = "none"
 
     @cached_property
     def hashes(self) -> dict[str, str]:
@@ -60,7 +68,7 @@ class Prompts:
         and with the words for ratings.
         """
         return {
-            name: _digest([template, self.render(name, SAMPLE_DOMAIN, 120, **_sample_values(name))])
+            name: _digest([template, self.render(name, SAMPLE_DOMAIN, 120, **_sample_values(self, name))])
             for name, template in self.templates.items()
         }
 
@@ -74,6 +82,33 @@ class Prompts:
         return {
             name: digest for name, digest in self.hashes.items() if (name in PREDICTOR_PROMPTS) == (role == "predictor")
         }
+
+    def ratings(self, windows: Sequence[Sequence[Item]], domain: Domain, known_windows: int) -> str:
+        """Show ratings as lines of a prompt: `rating_lines`, then the evidence.
+
+        Args:
+            windows: The windows to show.
+            domain: Their domain.
+            known_windows: Windows that the user has had so far, shown or not.
+        """
+        lines = rating_lines([item for window in windows for item in window], domain)
+        told = evidence_lines(windows, domain, known_windows) if self.evidence == "kinds" else []
+        return "\n".join([lines, *told])
+
+    def discrepancies(
+        self, window: Sequence[Item], predicted: Sequence[float] | None, domain: Domain, known_windows: int
+    ) -> str:
+        """Show predicted beside actual ratings as lines of a prompt: `discrepancy_lines`, then the evidence.
+
+        Args:
+            window: W_t.
+            predicted: A predicted point for each item; None where there is no prediction.
+            domain: Their domain.
+            known_windows: Windows that the user has had so far.
+        """
+        lines = discrepancy_lines(window, predicted, domain)
+        told = error_lines(window, predicted, domain, known_windows) if self.evidence == "kinds" else []
+        return "\n".join([lines, *told])
 
     def render(self, name: str, domain: Domain, max_tokens: int = 0, **values: object) -> Prompt:
         """Fill in a template.
@@ -99,17 +134,24 @@ class Prompts:
 
 
 SAMPLE_DOMAIN = Domain("sample", "Sample", "book", Scale(0.5, 5, 0.5), unrated=(0.0,))
+_SORTED = [
+    {"title": f"{kind} {letter}", "categories": [kind], "rating": rating}
+    for kind, rating in (("Tales", 5.0), ("Essays", 4.0), ("Poems", 3.0), ("Plays", 1.0))
+    for letter in "abcd"
+]
+"""Ratings that show kinds of both sides, clear and hedged."""
 """The domain that `Prompts.hashes` fills the templates in for."""
 
 
-def _sample_values(name: str) -> dict[str, object]:
+def _sample_values(prompts: Prompts, name: str) -> dict[str, object]:
     ratings = (4.0, 4.0, 0.0, 1.5, 5.0)
     titles = ("Dune (1965)", 'The "Odd"\nOne', "Unrated", "Poor", "x" * (RECIPE.title_characters + 1))
     items = [{"title": title, "rating": rating} for title, rating in zip(titles, ratings, strict=True)]
     predicted = (4.0, 3.2, 3.0, 4.0, 4.0)
-    discrepancies = [discrepancy_lines(items, points, SAMPLE_DOMAIN) for points in (predicted, None)]
+    discrepancies = [prompts.discrepancies(window, points, SAMPLE_DOMAIN, 3)
+                     for window, points in ((items, predicted), (items, None), (_SORTED, [3.0] * len(_SORTED)))]  # fmt: skip
     values = {
-        "ratings": rating_lines(items, SAMPLE_DOMAIN),
+        "ratings": "\n".join([prompts.ratings([items], SAMPLE_DOMAIN, 1), prompts.ratings([_SORTED], SAMPLE_DOMAIN, 4)]),
         "discrepancies": "\n".join(discrepancies),
         "persona": "A persona.",
         "short_term": "A short-term persona.",
@@ -119,16 +161,21 @@ def _sample_values(name: str) -> dict[str, object]:
     return {key: values.get(key, key) for key in PLACEHOLDERS[name]}
 
 
-def load_prompts(folder: Path | None = None) -> Prompts:
-    """Read the built-in prompts. A file of the same name in `folder` replaces one.
+def load_prompts(folder: str | Path | None = None, evidence: Evidence = "none") -> Prompts:
+    """Read the built-in prompts.
+
+    Args:
+        folder: A file here replaces the built-in prompt of the same name; none if empty.
+        evidence: What stands below the items.
 
     Raises:
         UserError: The folder does not exist, or one of its prompts cannot be used: its name is unknown, it cannot be
             read, or its placeholders are wrong.
     """
-    if folder is not None and not folder.is_dir():
-        raise UserError("there is no such folder of prompts", where=str(folder), do="choose an existing folder")
-    replacements = {path.stem: path for path in sorted(folder.glob("*.txt"))} if folder is not None else {}
+    place = Path(folder) if folder else None
+    if place is not None and not place.is_dir():
+        raise UserError("there is no such folder of prompts", where=str(place), do="choose an existing folder")
+    replacements = {path.stem: path for path in sorted(place.glob("*.txt"))} if place is not None else {}
     if unknown := sorted(replacements.keys() - PLACEHOLDERS.keys()):
         raise UserError(
             f"no prompt is called {', '.join(unknown)}",
@@ -144,7 +191,7 @@ def load_prompts(folder: Path | None = None) -> Prompts:
             do = "save it as a text file in UTF-8"
             raise UserError(f"the prompt cannot be read ({error})", where=str(source), do=do) from error
         templates[name] = _parse(name, text, str(source))
-    return Prompts(templates)
+    return Prompts(templates, evidence)
 
 
 def _digest(content: object) -> str:

@@ -1,12 +1,13 @@
-"""Kinds of items: what a title can share with other titles, which is its words and its era."""
+"""The kinds of an item: its categories where there are any, else the words and the era of its title."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from typing import Any
 
 from deeper.domains import Domain
-from deeper.learning.describer.level_words import LEVEL_WORDS
-from deeper.learning.describer.recipe import DESCRIBER
+from deeper.domains.level_words import LEVEL_WORDS
+from deeper.persona.evidence.recipe import EVIDENCE
 
 _NO_KIND = """
 about after again all also and any are away back been before being both but can com could did does dont down each
@@ -25,10 +26,13 @@ best better greatest worst worse favorite favourite favorites ultimate amazing a
 fabulous fantastic beautiful lovely simple easy quick famous finest tasty pretty love fine nice
 """
 
-STOP_WORDS = frozenset((_NO_KIND + _PRAISE_OR_BLAME).split()) | {word for words in LEVEL_WORDS for word in words}
+LEVELS = frozenset(word for words in LEVEL_WORDS for word in words)
+STOP_WORDS = frozenset((_NO_KIND + _PRAISE_OR_BLAME).split()) | LEVELS
 """Words that name no kind of item: common words, words of ratings, and words that would read as the user's verdict."""
 
 WORD = re.compile(r"\b[^\W\d_]{3,15}\b")
+CATEGORY = re.compile(r"[^\W\d_]+(?:(?: ?[&/+] ?|['’.\-]? ?)[^\W\d_]+)*")
+"""A category that can stand in a persona: words without digits and without what separates kinds in a list."""
 YEAR = re.compile(r"\((1[89]\d\d|20\d\d)\)\s*$")
 
 
@@ -36,7 +40,34 @@ def eras(domain: Domain) -> tuple[tuple[int, str], ...]:
     """The first year of each era, ascending, and the name of its items."""
     nouns = plural(domain.item_noun)
     names = f"old {nouns}", f"{nouns} of the eighties", f"{nouns} of the nineties", f"newer {nouns}"
-    return tuple(zip((0, *DESCRIBER.era_starts), names, strict=True))
+    return tuple(zip((0, *EVIDENCE.era_starts), names, strict=True))
+
+
+def kinds_of(items: Sequence[Mapping[str, Any]], domain: Domain) -> list[Mapping[str, str]]:
+    """The kinds of each item: categories if any item has some, else words and eras of the titles.
+
+    Args:
+        items: Rows of `behaviour.schema.ITEM`; only title and categories are read.
+        domain: Their domain.
+
+    Returns:
+        For each item its kinds: a key that equal kinds share, and the form to show.
+    """
+    if any(item.get("categories") for item in items):
+        return [category_kinds(tuple(item.get("categories") or ())) for item in items]
+    return [title_kinds(item["title"], domain) for item in items]
+
+
+@lru_cache(maxsize=1 << 17)
+def category_kinds(categories: tuple[str, ...]) -> Mapping[str, str]:
+    """The categories that can stand in a persona, by their key; see `kinds_of`."""
+    return {name.casefold(): name for name in categories if _can_be_told(name)}
+
+
+def _can_be_told(category: str) -> bool:
+    words = set(re.findall(r"[\w-]+", category.casefold()))
+    is_plain = len(category) <= EVIDENCE.kind_characters and CATEGORY.fullmatch(category)
+    return bool(is_plain) and not words & LEVELS
 
 
 @lru_cache(maxsize=1 << 17)

@@ -1,0 +1,28 @@
+"""The numbers that decide what the describer says. Adapters were trained with these values."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class DescriberRecipe:
+    """What the describer says, and how often.
+
+    Attributes:
+        max_words: Default length limit of a text, in words.
+        fact_share: Chance that a text that may leave facts out states one.
+        first_wording_weight: Weight of the first wording of a level; each other wording weighs 1. The prompts use the
+            first wording, and a small model repeats what it has read. The others keep it from learning one form only.
+        attempts: Phrasings tried before kinds are left out, and again before only the verdict is left, because a title
+            or a rating stands in the text.
+        slowest: An update moves 1/windows of the way, but at least 1/slowest.
+    """
+
+    max_words: int = 70
+    fact_share: float = 0.9
+    first_wording_weight: int = 4
+    attempts: int = 5
+    slowest: int = 3
+
+
+DESCRIBER = DescriberRecipe()
+"""The recipe that all texts are written with."""
