@@ -12,8 +12,8 @@
 **Needs** the extra [train], and PUBLISHED: a folder with the published domains' folders (docs/data.md). Models are
 trained on four domains. All choices are made on validation users. `results` evaluates eval users of all domains, once.
 
-**Takes** 15 to 18 hours on two cores. The three large training runs (`policy`, `predictor`, `second`) are 8 to 11 of
-these; on one H100 with --gpu they take ten minutes. The hours at each step below are those of two cores (docs/log.md).
+**Takes** the hours at each step below, on two cores (docs/log.md); `second` takes three of them, or two minutes on one
+H100 with --gpu.
 
 **Resumes**: the same command continues where it stopped. A finished training is not repeated, so you can train on a
 GPU first and run the other steps on a processor. Repeat every other step with the flags that it began with.
@@ -28,42 +28,55 @@ from pathlib import Path
 
 from reproduction import BUNDLED, TRAINED_DOMAINS, Reproduction, adapters
 
-PERSONA_LENGTH = ("--max-persona-tokens", "72")
-LORA = ("--rank", "32", "--alpha", "64", "--layers", "upper")
-COLDSTART = (*PERSONA_LENGTH, *LORA, "--fold", "a", "--cutoff", "640", "--learning-rate", "8e-4",
-             "--validation-users", "6", "--save-every", "10", "--validate-every", "250", "--seed", "3")  # fmt: skip
-PREDICTOR = (*LORA, "--validation-users", "12", "--save-every", "20", "--validate-every", "400")
+START_COMMIT = "23c4639"
+"""Its pair is what the new one starts from. That commit's version of this script trains it from the plain model: 500 and
+800 steps of 32 examples, eight hours on two cores."""
+SHIPPED = "src/deeper/adapters"
+PERSONAS = ("--max-persona-tokens", "96", "--evidence", "kinds")
+ITEMS = ("--item-knowledge", "population")
+LORA = ("--rank", "32", "--alpha", "64", "--layers", "upper", "--learning-rate", "8e-4")
+COLDSTART = (*PERSONAS, *LORA, "--fold", "a",
+             "--validation-users", "6", "--save-every", "15", "--validate-every", "75", "--seed", "6")  # fmt: skip
+PREDICTOR = (*ITEMS, *LORA, "--validation-users", "12", "--save-every", "15", "--validate-every", "85")
 DPO = ("--steps", "24", "--batch", "8", "--learning-rate", "2e-5", "--save-every", "12", "--validate-every", "12")
 MARGIN = "0.75"
-VALIDATION = (*PERSONA_LENGTH, "--calibration-users", "24", "--rounds", "3")
+WITH_KNOWLEDGE = (*PERSONAS, *ITEMS)
+VALIDATION = (*WITH_KNOWLEDGE, "--calibration-users", "24", "--rounds", "3")
 VALIDATION_USERS_COMPARED, VALIDATION_USERS_SHIPPED, EVAL_USERS = "16", "30", "16"
 """Users of a domain: to compare training runs, to evaluate what ships, and in the final evaluation."""
 
 
-# 1. policy. Train users (half a) -> RUNS/policy. One of the three large training runs: 8 to 11 hours together.
+# 1. start. START_COMMIT -> RUNS/start: the pair to start from, and the windows that it was trained on.
+def fetch_start(run: Reproduction) -> None:
+    """Take the former pair from the repository's history."""
+    run.from_history(START_COMMIT, SHIPPED, run.runs / "start")
+
+
+# 2. policy. RUNS/start, train users (half a) -> RUNS/policy. An hour on one core.
 def train_policy(run: Reproduction) -> None:
-    """Cold-start the policy."""
-    size = run.training_size(steps="500", batch="32")
-    run.train("coldstart", run.runs / "policy", *run.training_data, *COLDSTART, *size)
+    """Teach the policy evidence by kind, and to write plain English."""
+    size = run.training_size(steps="75", batch="8")
+    run.train("coldstart", run.runs / "policy", *run.training_data, "--adapter", run.runs / "start/small-policy",
+              *COLDSTART, *size)  # fmt: skip
 
 
-# 2. predictor. All train users, since more ratings show it more titles -> RUNS/predictor.
+# 3. predictor. RUNS/start, all train users, since more ratings show it more titles -> RUNS/predictor. An hour on one core.
 def train_predictor(run: Reproduction) -> None:
-    """Train the predictor that ships, on all train users."""
-    size = run.training_size(steps="800", batch="32")
-    run.train("predictor", run.runs / "predictor", *run.training_data, *PREDICTOR, *size,
-              "--fold", "all", "--seed", "2")  # fmt: skip
+    """Teach the predictor that ships what is known of items, on all train users."""
+    size = run.training_size(steps="85", batch="8")
+    run.train("predictor", run.runs / "predictor", *run.training_data, "--adapter", run.runs / "start/small-predictor",
+              *PREDICTOR, *size, "--fold", "all", "--seed", "5")  # fmt: skip
 
 
-# 3. second. Train users of half a -> RUNS/second. Personas of half b are rewarded by it: it has not seen their ratings.
+# 4. second. Train users of half a -> RUNS/second. Personas of half b are rewarded by it: it has not seen their ratings.
 def train_second_predictor(run: Reproduction) -> None:
-    """Train a second predictor on half of the train users, for rewards."""
+    """Train a second predictor on half of the train users, for rewards, from the plain model."""
     size = run.training_size(steps="400", batch="32")
     run.train("predictor", run.runs / "second", *run.training_data, *PREDICTOR, *size,
               "--fold", "a", "--seed", "4")  # fmt: skip
 
 
-# 4. learn. RUNS/policy, RUNS/second -> RUNS/learnt. 1.2 hours.
+# 5. learn. RUNS/policy, RUNS/second -> RUNS/learnt. 1.2 hours.
 # The reward is the CRPS: by MAE half of all differences within a context are 0 (docs/log.md).
 def learn(run: Reproduction) -> None:
     """Run two iterations of preference learning."""
@@ -73,7 +86,7 @@ def learn(run: Reproduction) -> None:
                "--out", run.runs / "learnt")  # fmt: skip
 
 
-# 5. ablation. Directions of RUNS/learnt -> RUNS/ablation. About 2 hours.
+# 6. ablation. Directions of RUNS/learnt -> RUNS/ablation. About 2 hours.
 OTHER_REWARDS = {
     "previous": ("--reward", "crps", "--weights", "1,0,0"),
     "current": ("--reward", "crps", "--weights", "0,1,0"),
@@ -101,7 +114,7 @@ def ablate(run: Reproduction) -> None:
     evaluate_on_validation_users(run, ablation / "search", searched, run.engines)
 
 
-# 6. choice. Validations in RUNS/learnt -> RUNS/choice.json, and the link RUNS/chosen. Asks no model.
+# 7. choice. Validations in RUNS/learnt -> RUNS/choice.json, and the link RUNS/chosen. Asks no model.
 def choose_policy(run: Reproduction) -> None:
     """Choose the policy with the lowest error relative to the user median, on validation users, all rounds."""
     candidates = {
@@ -121,7 +134,7 @@ def choose_policy(run: Reproduction) -> None:
     print(f"chosen: {candidates[best]}", flush=True)
 
 
-# 7. left_out. Train users -> RUNS/left-out. About 1 hour: five short pairs of training runs.
+# 8. left_out. Train users -> RUNS/left-out. About 1 hour: five short pairs of training runs.
 def leave_domains_out(run: Reproduction) -> None:
     """Train briefly on all four domains, and without each of them in turn."""
     for domain in ("", *TRAINED_DOMAINS.values()):
@@ -137,7 +150,7 @@ def leave_domains_out(run: Reproduction) -> None:
         evaluate_on_validation_users(run, place / "validation", flags, run.engines)
 
 
-# 8. compare. Runs of steps 4, 5 and 7 -> RUNS/ablation.json, RUNS/transfer.json. Asks no model.
+# 9. compare. Runs of steps 5, 6 and 8 -> RUNS/ablation.json, RUNS/transfer.json. Asks no model.
 def compare(run: Reproduction) -> None:
     """Compare the ablations, and the training runs without a domain."""
     learnt, ablation = run.runs / "learnt", run.runs / "ablation"
@@ -160,7 +173,7 @@ def compare(run: Reproduction) -> None:
                output="transfer.json")  # fmt: skip
 
 
-# 9. ship. RUNS/chosen, RUNS/predictor -> RUNS/together, src/deeper/adapters. Part of the last hour.
+# 10. ship. RUNS/chosen, RUNS/predictor -> RUNS/together, src/deeper/adapters. Part of the last hour.
 def ship(run: Reproduction) -> None:
     """Evaluate the chosen pair on validation users, and put it into the package."""
     chosen, predictor, together = run.runs / "chosen", run.runs / "predictor", run.runs / "together"
@@ -169,7 +182,7 @@ def ship(run: Reproduction) -> None:
     run.script("scripts/ship_adapters.py", chosen, predictor, "--validation", together, "--made-in", run.runs)
 
 
-# 10. results. RUNS/chosen, RUNS/predictor, eval users -> RUNS/results. 1.7 hours.
+# 11. results. RUNS/chosen, RUNS/predictor, eval users -> RUNS/results. 1.7 hours.
 # Without `raw_history`, which takes as long as two rounds of an updater.
 FINAL_METHODS = (
     "refine,incremental_update,hierarchical_merge,full_regeneration,slide_regeneration,frozen,no_persona,user_median,"
@@ -183,32 +196,32 @@ def evaluate_on_eval_users(run: Reproduction) -> None:
                      "--prediction", "history", "--methods", FINAL_METHODS)  # fmt: skip
 
 
-# 11. untuned. Eval users -> RUNS/untuned. This and the steps below are part of the last hour.
+# 12. untuned. Eval users -> RUNS/untuned. This and the steps below are part of the last hour.
 def evaluate_untuned(run: Reproduction) -> None:
     """Run the same evaluation without adapters."""
     final_evaluation(run, run.runs / "untuned", "--methods", "refine,frozen,user_median")
 
 
-# 12. language. RUNS/results, RUNS/second -> RUNS/language.json.
+# 13. language. RUNS/results, RUNS/second -> RUNS/language.json.
 def measure_language(run: Reproduction) -> None:
     """Predict from paraphrased personas, and with the second predictor."""
     run.script("benchmarks/language.py", run.runs / "results", "--other", run.runs / "second", output="language.json")
 
 
-# 13. unseen. All fingerprints under RUNS -> RUNS/unseen.json. Asks no model.
+# 14. unseen. All fingerprints under RUNS -> RUNS/unseen.json. Asks no model.
 def prove_unseen(run: Reproduction) -> None:
     """Prove that no eval user reached a training, a calibration or a choice."""
     data = [word for source in run.all_data for word in ("--data", source)]
     run.script("benchmarks/unseen.py", *data, run.runs, output="unseen.json")
 
 
-# 14. demo. -> RUNS/demo. Four to ten minutes on two cores.
+# 15. demo. -> RUNS/demo. Four to ten minutes on two cores.
 def time_demo(run: Reproduction) -> None:
     """Run the demo, to measure its time."""
     run.deeper("demo", "--out", run.runs / "demo")
 
 
-# 15. targets. Everything of steps 8 and 10 to 14 -> RUNS/small.json. Asks no model.
+# 16. targets. Everything of steps 9 and 11 to 15 -> RUNS/small.json. Asks no model.
 def check_targets(run: Reproduction) -> None:
     """Check the targets, and write everything of the final evaluation into one file."""
     parts = {
@@ -223,6 +236,7 @@ def check_targets(run: Reproduction) -> None:
 
 
 STEPS: Mapping[str, Callable[[Reproduction], None]] = {
+    "start": fetch_start,
     "policy": train_policy,
     "predictor": train_predictor,
     "second": train_second_predictor,
@@ -277,7 +291,7 @@ def evaluate_on_validation_users(run: Reproduction, out: Path, flags: tuple[str,
 
 def final_evaluation(run: Reproduction, out: Path, *flags: str) -> None:
     """Evaluate on eval users of all domains."""
-    run.deeper("evaluate", "--data", ",".join(run.all_data), *PERSONA_LENGTH, "--users", EVAL_USERS,
+    run.deeper("evaluate", "--data", ",".join(run.all_data), *WITH_KNOWLEDGE, "--users", EVAL_USERS,
                "--roles", "future", "--untuned", *flags, "--out", out)  # fmt: skip
 
 

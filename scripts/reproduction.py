@@ -77,6 +77,20 @@ class Reproduction:
         """Run a script of this checkout; `output` names the file under RUNS for what it prints."""
         self._run((sys.executable, ROOT / script, *words), self.runs / output if output else None)
 
+    def from_history(self, commit: str, folder: str, target: Path) -> None:
+        """Put a folder of an earlier commit of this repository into `target`, which is left alone if it is there."""
+        if target.exists():
+            return
+        archive = self.runs / "archive.tar"
+        self._run(("git", "-C", ROOT, "archive", "--output", archive, commit, folder))
+        part = target.with_name(f"{target.name}.part")
+        if not self.plan_only:
+            part.mkdir(exist_ok=True)
+        self._run(("tar", "--extract", "--file", archive, "--directory", part, f"--strip-components={folder.count('/') + 1}"))
+        if not self.plan_only:
+            archive.unlink()
+            part.rename(target)
+
     def copy(self, source: Path, target: Path) -> None:
         """Copy a folder, whole or not at all."""
         if self.plan_only or target.exists():

@@ -47,6 +47,7 @@ def test_the_plan_is_the_one_of_the_published_results(published: Path, tmp_path:
         str(Path(sys.executable).with_name("deeper")): "deeper",
         sys.executable: "python",
         f"{ROOT}/": "",
+        str(ROOT): ".",
     }
     for place, name in places.items():
         plans = plans.replace(place, name)
