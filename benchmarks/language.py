@@ -24,9 +24,9 @@ from deeper.behaviour.load import load_windows
 from deeper.commands.evaluate.settings import is_calibrated
 from deeper.commands.execution.engines import make_engines
 from deeper.domains import Domain
+from deeper.domains.level_words import LEVEL_WORDS
 from deeper.engine import Engine
 from deeper.evaluation.results_schema import read_results
-from deeper.domains.level_words import LEVEL_WORDS
 from deeper.measure.metrics import mean_absolute_error
 from deeper.persona.calibration import Calibration, fit_calibration
 from deeper.persona.predict import PREDICT_INPUT, predict

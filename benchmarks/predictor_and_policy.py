@@ -29,12 +29,12 @@ from deeper.commands.execution.engines import make_engines
 from deeper.domains import Domain
 from deeper.engine.adapter import load_adapter
 from deeper.evaluation.results_schema import read_results
-from deeper.persona.describer.describe import describe
-from deeper.persona.describer.updated_facts import facts_after_updates
 from deeper.learning.export.hub_cards import without_places
 from deeper.measure.intervals import domain_mean_interval, domain_ratio_interval
 from deeper.measure.metrics import mean_absolute_error, rank_accuracy
 from deeper.persona.calibration import fit_calibration
+from deeper.persona.describer.describe import describe
+from deeper.persona.describer.updated_facts import facts_after_updates
 from deeper.persona.predict import PREDICT_INPUT, predict
 from deeper.persona.prompts.templates import load_prompts
 from deeper.storage import layout

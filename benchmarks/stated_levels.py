@@ -3,13 +3,12 @@
     python benchmarks/stated_levels.py --data movielens_small --evaluated RUNS/movielens [--data FOLDER --evaluated …]
 
 `rules_vs_user_median` needs no model. For all validation users it gives the error of three rules divided by that of the
-user median, mean over rounds 1, 2 and so on: the median of the new window; halfway between the old level and the median
-of the new window, to half a step; the median of the first window for ever.
+user median, mean over rounds 1, 2 and so on: the median of the new window; the old level moved towards it by the rule
+that lessons teach (`deeper.persona.describer.updated_facts`); the median of the first window for ever.
 
 `runs` are runs of `deeper evaluate --split validation`. In the same rounds it gives the error of `refine` if the first
 level that a persona states is the prediction, and the errors of the predictor and of the user median. It also gives the
-share of personas that state the level that lessons teach (`deeper.learning.describer.updated_facts`), and how far they
-lie above it on average. Prints JSON.
+share of personas that state the level that lessons teach, and how far they lie above it on average. Prints JSON.
 """
 
 import argparse
@@ -26,14 +25,14 @@ import pyarrow.parquet as pq
 from deeper.behaviour.load import load_windows
 from deeper.behaviour.users import Key, choose_users
 from deeper.domains import Domain, Scale
-from deeper.domains.levels import half_step, halfway, rung_indices
 from deeper.domains.level_words import LEVEL_WORDS
+from deeper.domains.levels import half_step, rung_indices
 from deeper.persona.describer.updated_facts import updated_median
 from deeper.storage import layout
 from deeper.storage.provenance import provenance
 
 RUNG = {word: rung for rung, words in enumerate(LEVEL_WORDS) for word in words}
-RULES = ("new_window", "halfway", "first_window")
+RULES = ("new_window", "moved", "first_window")
 Ratings = Mapping[Key, Sequence[Sequence[float]]]
 """The real ratings of each window, by user."""
 
@@ -74,7 +73,7 @@ def rules(ratings: Ratings, domain: Domain, rounds: int) -> dict[str, Any]:
         for k in range(1, min(rounds + 1, len(windows) - 1)):
             middle = float(np.median(windows[k]))
             levels["new_window"] = half_step(middle, domain.scale)
-            levels["halfway"] = halfway(levels["halfway"], middle, domain.scale)
+            levels["moved"] = updated_median(levels["moved"], middle, k + 1, domain.scale)
             levels["user_median"] = float(np.median(sum(windows[: k + 1], [])))
             for rule, level in levels.items():
                 errors[rule].append(_error(windows[k + 1], level))
@@ -106,7 +105,7 @@ def stated(run: Path, ratings: Ratings, domains: Mapping[str, Domain]) -> dict[s
             if verdict is not None:
                 read = predicted.get((row["parent"], row["k"]))
                 before = old if old is not None else now if read is None else read
-                taught = updated_median(before, now, scale, read)
+                taught = updated_median(before, now, row["k"] + 1, scale, read)
                 median = errors[*key, "user_median", row["k"]]
                 error = _error(ratings[key][row["k"] + 1], verdict)
                 found[key[0]].append((error, errors[place], median, verdict == taught, verdict - taught))

@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 import torch
-from training_cases import COVES, REEFS, user_in, users_in
-
-from deeper.domains.levels import LADDER, halfway, verdict_rungs
-from deeper.engine.torch.model import control_tokens_of, encode_chat, load_model
 from deeper.learning.describer.facts import facts_of
-from deeper.domains.level_words import LEVEL_WORDS
 from deeper.learning.describer.phrases import BETWEEN
 from deeper.learning.describer.phrases import VERDICT as VERDICTS
+from training_cases import COVES, REEFS, user_in, users_in
+
+from deeper.domains.level_words import LEVEL_WORDS
+from deeper.domains.levels import LADDER, halfway, verdict_rungs
+from deeper.engine.torch.model import control_tokens_of, encode_chat, load_model
 from deeper.learning.examples.lessons import Lesson, LessonOptions, training_lessons, validation_lessons
 from deeper.learning.examples.recipe import LESSONS
 from deeper.learning.examples.user_windows import UserWindows, WindowPrefix

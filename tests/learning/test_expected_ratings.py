@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from deeper.domains import Scale
-from deeper.persona.evidence.facts import Facts
 from deeper.learning.examples.expected_ratings import ExpectedRatings, RatedItems
 from deeper.learning.training.fit_expected_ratings import fit_expected_ratings
+from deeper.persona.evidence.facts import Facts
 
 SCALE = Scale(1, 5, 1)
 LEVELS = (2.0, 3.0, 3.5, 4.0, 5.0)

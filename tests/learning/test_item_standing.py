@@ -3,9 +3,9 @@
 import numpy as np
 from training_cases import COVES, REEFS
 
-from deeper.persona.evidence.facts import Facts
 from deeper.learning.examples.item_standing import ItemStandings, standings_of
 from deeper.learning.examples.user_windows import UserWindows
+from deeper.persona.evidence.facts import Facts
 from deeper.persona.item_knowledge.standings import Standings, given_by
 
 

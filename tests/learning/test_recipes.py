@@ -8,10 +8,10 @@ import pytest
 
 from deeper.engine.adapter import SHIPPED, load_adapter
 from deeper.errors import UserError
-from deeper.persona.describer.recipe import DESCRIBER
 from deeper.learning.examples.recipe import LESSONS
 from deeper.learning.training.recipe import ADAPTER
 from deeper.learning.training_record import TrainingRecord, training_record
+from deeper.persona.describer.recipe import DESCRIBER
 from deeper.storage.provenance import dump_recipes
 
 

@@ -63,15 +63,5 @@ def half_step(rating: float, scale: Scale) -> float:
     return float(np.clip(scale.minimum + halves * scale.step / 2, scale.minimum, scale.maximum))
 
 
-def halfway(old: float, new: float, scale: Scale) -> float:
-    """Return the half step nearest to the mean of two ratings; a tie goes towards the new rating.
-
-    If ties always went up, a level that is updated often would climb.
-    """
-    halves = round(((old + new) / 2 - scale.minimum) / scale.step * 2, 6)
-    nearest = np.ceil(halves - 0.5) if new < old else np.floor(halves + 0.5)
-    return float(np.clip(scale.minimum + nearest * scale.step / 2, scale.minimum, scale.maximum))
-
-
 def _words(low: int, high: int) -> str:
     return LADDER[low] if low == high else f"between {LADDER[low]} and {LADDER[high]}"

@@ -89,7 +89,7 @@ ModelPrecision = Annotated[
     ),
 ]
 MaxPersonaTokens = Annotated[int, Field(ge=8, le=4096, description="Longest persona in tokens, for all methods.")]
-SHIPPED_TOKENS = "Longest persona in tokens, for all methods. 72 with the package's policy adapter, unless you set it."
+SHIPPED_TOKENS = "Longest persona in tokens, for all methods. 96 with the package's policy adapter, unless you set it."
 """The same where the package's adapters are the default."""
 PromptFolder = Annotated[
     str, Field(description="Folder of your own prompts. Each replaces the built-in prompt of the same name.")

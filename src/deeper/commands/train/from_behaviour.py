@@ -21,12 +21,12 @@ from deeper.commands.train.start import check_extra, check_origin, fitting, load
 from deeper.commands.train.train_users import Users, users_of
 from deeper.engine.adapter import CARD, METRICS, AdapterKind, check_base, write_card
 from deeper.errors import UserError
-from deeper.persona.describer.recipe import DESCRIBER
-from deeper.persona.evidence.recipe import EVIDENCE
 from deeper.learning.examples.recipe import LESSONS, READINGS
 from deeper.learning.examples.user_windows import one_prefix_each, prefixes_by_domain
 from deeper.learning.training.recipe import ADAPTER, COLDSTART, PREDICTOR
 from deeper.learning.training_record import TrainingRecord
+from deeper.persona.describer.recipe import DESCRIBER
+from deeper.persona.evidence.recipe import EVIDENCE
 from deeper.persona.item_knowledge.standing_words import ITEM_KNOWLEDGE, words_hash
 from deeper.persona.prompts.templates import Prompts, load_prompts
 from deeper.persona.recipe import RECIPE as PERSONA_RECIPE

@@ -11,14 +11,14 @@ import numpy as np
 from deeper.domains import Domain
 from deeper.engine.protocol import Prompt
 from deeper.errors import UserError
-from deeper.persona.describer import phrases
-from deeper.persona.describer.describe import describe, level_only
-from deeper.persona.evidence.facts import CLEAR, HEDGED, Facts, KindVerdict, facts_of
-from deeper.persona.describer.updated_facts import added_up, facts_after_updates, update_facts
 from deeper.learning.examples.recipe import LESSONS
 from deeper.learning.examples.strong_tastes import with_strong_taste
 from deeper.learning.examples.tasks import Task
 from deeper.learning.examples.user_windows import UserWindows, WindowPrefix, draw_balanced, prefixes_by_domain
+from deeper.persona.describer import phrases
+from deeper.persona.describer.describe import describe, level_only
+from deeper.persona.describer.updated_facts import added_up, facts_after_updates, update_facts
+from deeper.persona.evidence.facts import CLEAR, HEDGED, Facts, KindVerdict, facts_of
 from deeper.persona.prompts.templates import Prompts
 from deeper.persona.update_input import UpdateInput, Window, initial_prompt
 from deeper.persona.updaters import UPDATERS

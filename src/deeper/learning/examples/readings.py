@@ -11,15 +11,15 @@ from numpy.typing import NDArray
 
 from deeper.domains import Domain, Scale
 from deeper.errors import UserError
-from deeper.persona.describer.describe import describe, level_only
-from deeper.persona.evidence.facts import Facts
-from deeper.persona.describer.updated_facts import facts_after_updates
 from deeper.learning.examples.expected_ratings import FactSet, Fit, RatedItems
 from deeper.learning.examples.item_standing import ItemStandings, features_of_titles, standings_of
 from deeper.learning.examples.policy_personas import PolicyTexts
 from deeper.learning.examples.recipe import READINGS
 from deeper.learning.examples.tasks import PersonaKind
 from deeper.learning.examples.user_windows import UserWindows, WindowPrefix, draw_balanced, prefixes_by_domain
+from deeper.persona.describer.describe import describe, level_only
+from deeper.persona.describer.updated_facts import facts_after_updates
+from deeper.persona.evidence.facts import Facts
 from deeper.persona.prompts.item_lines import Item, quote
 
 Floats = NDArray[np.float64]

@@ -70,8 +70,8 @@ class ReadingRecipe:
             the largest share where there are any; without them the others keep their proportions. The describer's say
             most, and the verdict alone keeps the level from being drowned. An empty persona stands for the average
             user; it is always the same text and needs few examples.
-        known_items_share: With item knowledge, share of readings whose prompt has it. The others keep what a title alone
-            says, so one predictor serves both protocols.
+        known_items_share: With item knowledge, share of readings whose prompt has it. The others keep what a title
+            alone says, so one predictor serves both protocols.
         items: Most items of a reading, drawn from its window. Three items show as much of a persona as eight; which
             titles are liked takes many.
         later_window_share: Share of readings whose target is one window later: a persona must hold for longer than ten

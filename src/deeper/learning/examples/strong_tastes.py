@@ -14,7 +14,6 @@ from deeper.domains import Domain
 from deeper.learning.examples.recipe import LESSONS
 from deeper.persona.evidence.facts import Window
 from deeper.persona.evidence.kinds import kinds_of
-from deeper.persona.prompts.item_lines import Item
 
 MADE_KINDS = tuple(
     # fmt: off
@@ -33,7 +32,7 @@ MADE_KINDS = tuple(
 )
 
 
-def with_strong_taste(windows: Sequence[Window], domain: Domain, rng: Random) -> list[list[Item]]:
+def with_strong_taste(windows: Sequence[Window], domain: Domain, rng: Random) -> Sequence[Window]:
     """The windows with some kinds rated higher, and some lower.
 
     Args:

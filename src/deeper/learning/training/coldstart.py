@@ -19,12 +19,12 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from deeper.engine.torch.model import control_tokens_of, encode_chat, encode_label
-from deeper.persona.describer import phrases
 from deeper.domains.level_words import LEVEL_WORDS
+from deeper.engine.torch.model import control_tokens_of, encode_chat, encode_label
 from deeper.learning.examples.lessons import Lesson
 from deeper.learning.training.recipe import COLDSTART
 from deeper.learning.training.shared_prompt import lay_out, logits_of
+from deeper.persona.describer import phrases
 
 _LEVEL = f"(?:{'|'.join(word for words in LEVEL_WORDS for word in words)})"
 VERDICT = re.compile(

@@ -40,8 +40,7 @@ class PredictorRecipe:
     Attributes:
         regression_penalty: Weight of the squared coefficients beside the mean log-likelihood of a rating.
         least_deviation: Features that deviate less are standardised as if they deviated by this.
-        least_deviation: float = 0.3
-    regression_iterations: Most iterations of L-BFGS.
+        regression_iterations: Most iterations of L-BFGS.
     """
 
     regression_penalty: float = 0.002

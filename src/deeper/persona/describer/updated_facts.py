@@ -64,13 +64,10 @@ def merged(new: Facts, old: Facts, windows: int, scale: Scale, predicted: float 
         scale: The scale.
         predicted: Median of the predicted ratings of the new window; None without a prediction.
     """
-    start = old.median
-    if predicted is not None and abs(predicted - old.median) > scale.step / 2:
-        start = predicted
     change = new.median - old.median
     return Facts(
         count=old.count + new.count,
-        median=_moved_median(start, new.median, windows, scale),
+        median=updated_median(old.median, new.median, windows, scale, predicted),
         spread=_moved(old.spread, new.spread, windows),
         best=_moved(old.best, new.best, windows),
         worst=_moved(old.worst, new.worst, windows),
@@ -80,8 +77,28 @@ def merged(new: Facts, old: Facts, windows: int, scale: Scale, predicted: float 
     )
 
 
+def updated_median(old: float, new: float, windows: int, scale: Scale, predicted: float | None = None) -> float:
+    """The median that an updated persona states, to half a step.
+
+    Args:
+        old: Median that the old persona states.
+        new: Median of the newer ratings.
+        windows: Windows that the user has had, the new one included.
+        scale: The scale.
+        predicted: Median of the predicted ratings of the new window; None without a prediction.
+    """
+    start = old if predicted is None or abs(predicted - old) <= scale.step / 2 else predicted
+    half = scale.step / 2
+    first, last = (round((one - scale.minimum) / half) for one in (start, new))
+    return scale.minimum + half * _moved(first, last, windows)
+
+
 def added_up(old: Sequence[KindVerdict], new: Sequence[KindVerdict]) -> tuple[KindVerdict, ...]:
     """What is told of kinds after an update: strengths add up, within ±2.
+
+    Args:
+        old: What the old persona tells.
+        new: What the newer ratings show.
 
     Returns:
         Kinds above the rest, then those below; on each side the clear ones first, and of equals the older ones.
@@ -103,11 +120,3 @@ def _moved(old: int, new: int, windows: int) -> int:
     steps = abs(new - old) / min(windows, DESCRIBER.slowest)
     size = int(steps + 0.5)
     return old + size if new > old else old - size
-
-
-def _moved_median(start: float, new: float, windows: int, scale: Scale) -> float:
-    half = scale.step / 2
-    first, last = (round((one - scale.minimum) / half) for one in (start, new))
-    return scale.minimum + half * _moved(first, last, windows)
-
-

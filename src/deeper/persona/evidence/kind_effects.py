@@ -5,8 +5,9 @@ With y a user's ratings (or the errors of their prediction) and X the kinds of t
     y = level + X·β + noise        β ~ N(0, ρ²σ²)        noise ~ N(0, σ²)
 
 The level has a flat prior and is projected out. σ² has a scaled inverse χ² prior, and ρ one of a few values with
-weights: both are what train users show (`benchmarks/kinds.py`). So a kind with few titles moves little, and a user
-whose tastes are strong is believed sooner. Source: the conjugate linear model, Gelman et al. (2013), Bayesian data
+weights: both are what train users show (`benchmarks/evidence.py`). So a kind with few titles moves little, and a user
+whose tastes are strong is believed sooner. Means are exact. The sign's probability takes a normal distribution for
+Student's t, whose degrees of freedom are many. Source: the conjugate linear model, Gelman et al. (2013), Bayesian data
 analysis, section 14.8; averaging over ρ, section 5.3.
 """
 
@@ -33,7 +34,7 @@ class KindEffect:
     Attributes:
         name: The form of the kind that is shown.
         effect: By how much the kind lies above (below if negative) the rest, in units of the rating; shrunk.
-        sure: Probability that the sign of the effect is right, .5 to 1.
+        sure: Probability that the sign of the effect is right.
         titles: Distinct titles that it rests on.
         members: Positions of the items of the kind.
     """
@@ -47,7 +48,14 @@ class KindEffect:
 
 @dataclass(frozen=True)
 class _Kinds:
-    """The kinds of some items; `has` has the shape (items, kinds)."""
+    """The kinds of some items.
+
+    Attributes:
+        names: The form of each kind that is shown.
+        has: Whether an item is of a kind, 0 or 1; shape (items, kinds).
+        titles: Distinct titles of each kind.
+        are_categories: Whether kinds are categories; else they are words and eras of titles.
+    """
 
     names: Sequence[str]
     has: Floats
@@ -91,6 +99,7 @@ def log_evidence(items: Sequence[Mapping[str, Any]], values: Floats, domain: Dom
 
 
 def _kinds(items: Sequence[Mapping[str, Any]], domain: Domain) -> _Kinds | None:
+    """The kinds that have enough titles and not all items; None without any."""
     of_item = kinds_of(items, domain)
     members: dict[str, list[int]] = {}
     forms: dict[str, Counter[str]] = {}

@@ -31,8 +31,9 @@ STOP_WORDS = frozenset((_NO_KIND + _PRAISE_OR_BLAME).split()) | LEVELS
 """Words that name no kind of item: common words, words of ratings, and words that would read as the user's verdict."""
 
 WORD = re.compile(r"\b[^\W\d_]{3,15}\b")
-CATEGORY = re.compile(r"[^\W\d_]+(?:(?: ?[&/+] ?|['’.\-]? ?)[^\W\d_]+)*")
-"""A category that can stand in a persona: words without digits and without what separates kinds in a list."""
+CATEGORY = re.compile(r"[^\W\d_]+(?:(?: ?[&/+] ?|['’.\-] ?| )[^\W\d_]+)*")
+"""A category that can stand in a persona: words without digits and without what separates kinds in a list. No separator
+is empty, or a hostile category would take time that doubles with each letter."""
 YEAR = re.compile(r"\((1[89]\d\d|20\d\d)\)\s*$")
 
 
@@ -65,6 +66,7 @@ def category_kinds(categories: tuple[str, ...]) -> Mapping[str, str]:
 
 
 def _can_be_told(category: str) -> bool:
+    """Whether it is short, holds only words, and none of them is a level's: that would read as the user's verdict."""
     words = set(re.findall(r"[\w-]+", category.casefold()))
     is_plain = len(category) <= EVIDENCE.kind_characters and CATEGORY.fullmatch(category)
     return bool(is_plain) and not words & LEVELS

@@ -16,6 +16,8 @@ import numpy as np
 from deeper.domains import Domain
 from deeper.domains.levels import verdict_words
 from deeper.persona.evidence.facts import (
+    CLEAR,
+    HEDGED,
     Facts,
     Window,
     facts_of,
@@ -30,7 +32,7 @@ from deeper.persona.evidence.kind_effects import KindEffect, kind_effects
 SPREAD = ("hardly vary", "vary slightly", "vary noticeably", "vary hugely")
 OFTEN = ("never", "seldom", "often", "mostly")
 KNOWN = ("new", "known for a while", "long known")
-SURE = {2: "clearly", 1: "perhaps"}
+SURE = {CLEAR: "clearly", HEDGED: "perhaps"}
 SIDES = {"ratings": ("above the rest", "below the rest"), "errors": ("predicted too low", "predicted too high")}
 # fmt: off
 COUNTS = (
@@ -48,7 +50,7 @@ def evidence_lines(windows: Sequence[Window], domain: Domain, known_windows: int
         known_windows: Windows that the user has had so far, shown or not.
 
     Returns:
-        No line without a rating.
+        A line for how ratings lie, then one for each side and certainty of kinds; none without a rating.
     """
     known = facts_of(windows, domain)
     if not known.count:
@@ -95,12 +97,10 @@ def _kind_lines(effects: Sequence[KindEffect], items: Window, domain: Domain, so
     above, below = SIDES[source]
     ratings, told = ratings_of(items), told_effects(effects)
     lines: list[str] = []
-    for strength in (2, 1, -1, -2):
-        named = [
-            f"{one.name} ({verdict_words(float(ratings[sorted(one.members)].mean()), domain.scale)}, {_from(one.titles)})"
-            for one in told
-            if strength_of(one) == strength
-        ]
+    for strength in (CLEAR, HEDGED, -HEDGED, -CLEAR):
+        chosen = [one for one in told if strength_of(one) == strength]
+        verdicts = [verdict_words(float(ratings[sorted(one.members)].mean()), domain.scale) for one in chosen]
+        named = [f"{one.name} ({verdict}, {_from(one.titles)})" for one, verdict in zip(chosen, verdicts, strict=True)]
         if named:
             lines.append(f"{SURE[abs(strength)]} {above if strength > 0 else below}: {', '.join(named)}")
     return lines

@@ -65,7 +65,7 @@ class Prompts:
         """A hash of each template, as it is and filled in with sample ratings: 8 hexadecimal digits by name.
 
         A hash changes whenever a model would be asked something else: with the template, with how items are listed,
-        and with the words for ratings.
+        with the words for ratings, and with the evidence.
         """
         return {
             name: _digest([template, self.render(name, SAMPLE_DOMAIN, 120, **_sample_values(self, name))])
@@ -134,13 +134,13 @@ class Prompts:
 
 
 SAMPLE_DOMAIN = Domain("sample", "Sample", "book", Scale(0.5, 5, 0.5), unrated=(0.0,))
-_SORTED = [
+"""The domain that `Prompts.hashes` fills the templates in for."""
+_OF_KINDS = [
     {"title": f"{kind} {letter}", "categories": [kind], "rating": rating}
     for kind, rating in (("Tales", 5.0), ("Essays", 4.0), ("Poems", 3.0), ("Plays", 1.0))
     for letter in "abcd"
 ]
-"""Ratings that show kinds of both sides, clear and hedged."""
-"""The domain that `Prompts.hashes` fills the templates in for."""
+"""Ratings that show kinds on both sides, clear and hedged."""
 
 
 def _sample_values(prompts: Prompts, name: str) -> dict[str, object]:
@@ -148,10 +148,11 @@ def _sample_values(prompts: Prompts, name: str) -> dict[str, object]:
     titles = ("Dune (1965)", 'The "Odd"\nOne', "Unrated", "Poor", "x" * (RECIPE.title_characters + 1))
     items = [{"title": title, "rating": rating} for title, rating in zip(titles, ratings, strict=True)]
     predicted = (4.0, 3.2, 3.0, 4.0, 4.0)
-    discrepancies = [prompts.discrepancies(window, points, SAMPLE_DOMAIN, 3)
-                     for window, points in ((items, predicted), (items, None), (_SORTED, [3.0] * len(_SORTED)))]  # fmt: skip
+    predictions = ((items, predicted), (items, None), (_OF_KINDS, [3.0] * len(_OF_KINDS)))
+    discrepancies = [prompts.discrepancies(window, points, SAMPLE_DOMAIN, 3) for window, points in predictions]
+    ratings_lines = [prompts.ratings([window], SAMPLE_DOMAIN, known) for window, known in ((items, 1), (_OF_KINDS, 4))]
     values = {
-        "ratings": "\n".join([prompts.ratings([items], SAMPLE_DOMAIN, 1), prompts.ratings([_SORTED], SAMPLE_DOMAIN, 4)]),
+        "ratings": "\n".join(ratings_lines),
         "discrepancies": "\n".join(discrepancies),
         "persona": "A persona.",
         "short_term": "A short-term persona.",

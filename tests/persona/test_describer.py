@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from deeper.domains import Domain, Scale
+from deeper.domains.level_words import LEVEL_WORDS
 from deeper.domains.levels import verdict_rungs, verdict_words
 from deeper.persona.describer import describe as describer
 from deeper.persona.describer import phrases
 from deeper.persona.describer.describe import level_only
 from deeper.persona.evidence.facts import Facts, Window, facts_of
-from deeper.domains.level_words import LEVEL_WORDS
 from deeper.persona.leaks import find_leaks
 
 STARS = Domain("stars", "Stars", "stone", Scale(1, 5, 1), unrated=(0,))

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
+from deeper.learning.describer.facts import Window, facts_of
 from training_cases import COVES, REEFS, user_in
 
-from deeper.domains.levels import LADDER, verdict_rungs
-from deeper.learning.describer.facts import Window, facts_of
 from deeper.domains.level_words import LEVEL_WORDS
-from deeper.persona.describer.updated_facts import facts_after_updates, update_facts
+from deeper.domains.levels import LADDER, verdict_rungs
 from deeper.learning.examples.lessons import LessonOptions, training_lessons
+from deeper.persona.describer.updated_facts import facts_after_updates, update_facts
 from deeper.persona.prompts.templates import load_prompts
 
 

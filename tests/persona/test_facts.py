@@ -4,10 +4,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deeper.domains import Domain, Scale
+from deeper.domains.level_words import LEVEL_WORDS
 from deeper.domains.levels import LADDER, half_step, halfway, rung_indices, verdict_rungs
 from deeper.persona.evidence.facts import Facts, Window, facts_of, median_rating
 from deeper.persona.evidence.kinds import plural, title_kinds
-from deeper.domains.level_words import LEVEL_WORDS
 
 STARS = Domain("stars", "Stars", "stone", Scale(1, 5, 1), unrated=(0,))
 HALVES = Domain("halves", "Halves", "film", Scale(0.5, 5, 0.5))
