@@ -47,3 +47,10 @@ def items(titles: Sequence[str], ratings: Sequence[float]) -> list[dict[str, Any
         {"item": f"item-{i}", "title": title, "categories": [], "rating": rating, "time": None}
         for i, (title, rating) in enumerate(zip(titles, ratings, strict=True))
     ]
+
+
+def sorted_items(*rated: tuple[str, Sequence[float]]) -> list[dict[str, Any]]:
+    """One window of items with categories: for each (category, ratings) one item a rating. Titles share no word."""
+    kinds = [(kind, rating) for kind, ratings in rated for rating in ratings]
+    window = items([f"{a}{b}" for a in "bcdfg" for b in "hjklm"][: len(kinds)], [rating for _, rating in kinds])
+    return [{**item, "categories": [kind] if kind else []} for item, (kind, _) in zip(window, kinds, strict=True)]

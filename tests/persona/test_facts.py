@@ -1,32 +1,38 @@
+"""What a user's ratings show, in the coarse levels that words can tell."""
+
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from persona_cases import items, sorted_items
 
 from deeper.domains import Domain, Scale
-from deeper.domains.level_words import LEVEL_WORDS
-from deeper.domains.levels import LADDER, half_step, halfway, rung_indices, verdict_rungs
-from deeper.persona.evidence.facts import Facts, Window, facts_of, median_rating
-from deeper.persona.evidence.kinds import plural, title_kinds
+from deeper.persona.evidence.facts import (
+    Facts,
+    KindVerdict,
+    Window,
+    facts_of,
+    known_level,
+    level_of,
+    median_rating,
+    strength_of,
+    told_effects,
+)
+from deeper.persona.evidence.kind_effects import KindEffect
+from deeper.persona.evidence.recipe import EVIDENCE
 
 STARS = Domain("stars", "Stars", "stone", Scale(1, 5, 1), unrated=(0,))
 HALVES = Domain("halves", "Halves", "film", Scale(0.5, 5, 0.5))
 
 
-def window(ratings: list[float], title: str = "A Thing") -> Window:
-    return [{"item": "x", "title": title, "categories": [], "rating": rating, "time": None} for rating in ratings]
+def window(ratings: Sequence[float]) -> Window:
+    return items(["A Thing"] * len(ratings), ratings)
 
 
-def rated(titles: dict[str, float]) -> Window:
-    return [
-        {"item": title, "title": title, "categories": [], "rating": rating, "time": None}
-        for title, rating in titles.items()
-    ]
-
-
-def test_the_numbers_of_a_window() -> None:
-    found = facts_of([window([1, 2, 4, 5, 5, 5, 5, 5])], STARS)
-    assert found == Facts(8, 5.0, spread=8 / 8 / 4, lean=-3 / 8, best=5 / 8, worst=2 / 8)
+def effect(name: str, size: float, sure: float, members: Sequence[int] = ()) -> KindEffect:
+    return KindEffect(name, size, sure, 3, frozenset(members or [ord(name[0])]))
 
 
 @pytest.mark.parametrize(
@@ -39,116 +45,84 @@ def test_the_median_is_told_to_half_a_step(ratings: list[float], domain: Domain,
 
 def test_ratings_that_mean_none_are_left_out() -> None:
     some = [window([0, 4, 0, 5]), window([0, 0]), window([0, 3])]
-    assert facts_of(some, STARS) == facts_of([window([4, 5]), window([3])], STARS)
+    assert facts_of(some, STARS) == facts_of([window([4, 5]), window([3]), []], STARS)
     assert facts_of([window([0, 0])], STARS) == facts_of([], STARS) == Facts(0, 3.0)
     assert median_rating([window([0, 0])], STARS) == median_rating([], STARS) == 3.0
 
 
 @pytest.mark.parametrize(
-    ("windows", "sign"),
-    [
-        ([[2, 3, 2, 3], [5, 4, 5, 5]], 1),
-        ([[5, 4, 5, 5], [5, 5, 4, 5], [2, 3, 2, 3]], -1),
-        ([[2, 3, 4, 5], [5, 4, 3, 3]], 0),
-        ([[4, 4, 4], [4, 4, 4]], 0),
-    ],
+    ("ratings", "spread"),
+    [([4] * 10, 0), ([4] * 7 + [5] * 3, 1), ([4] * 5 + [5] * 5, 2), ([1, 3, 3, 5, 4, 2, 1, 5, 3, 3], 3)],
 )
-def test_a_change_counts_if_it_is_more_than_noise(windows: list[list[float]], sign: int) -> None:
-    drift = facts_of([window(ratings) for ratings in windows], STARS).drift
-    assert drift is not None
-    assert np.sign(drift) == sign
+def test_the_spread_is_a_level_of_the_mean_deviation(ratings: list[float], spread: int) -> None:
+    share = float(np.abs(np.array(ratings) - np.median(ratings)).mean()) / 4
+    assert facts_of([window(ratings)], STARS).spread == level_of(share, EVIDENCE.spread_starts) == spread
 
 
-def test_one_window_with_ratings_shows_no_change() -> None:
-    assert facts_of([window([0, 0]), window([1, 5, 3])], STARS).drift is None
+@pytest.mark.parametrize(("share", "best", "worst"), [(0, 0, 0), (1, 1, 1), (4, 2, 2), (10, 3, 3), (20, 3, 3)])
+def test_extremes_are_levels_of_their_shares(share: int, best: int, worst: int) -> None:
+    rest = [3] * (20 - share)
+    assert facts_of([window([5] * share + rest)], STARS).best == best
+    assert facts_of([window([2] * share + rest)], STARS).worst == worst, "the lowest quarter counts"
+    assert facts_of([window([4] * share + rest)], STARS).best == facts_of([window(rest)], STARS).best == 0
 
 
-def test_kinds_that_please_and_kinds_that_disappoint() -> None:
-    titles = {f"Mossy Stone {word}": 5.0 for word in "abc"} | {f"Chalky Stone {word}": 2.0 for word in "abc"}
-    found = facts_of([rated({**titles, "Slate": 3.0, "Gneiss": 4.0})], STARS)
-    assert found.pleasing == ("mossy",)
-    assert found.disappointing == ("chalky",)
+def test_how_long_a_user_is_known_counts_windows() -> None:
+    found = [facts_of([window([4, 3])] * count, STARS).known for count in range(1, 7)]
+    assert found == [known_level(count) for count in range(1, 7)] == [0, 1, 1, 2, 2, 2]
 
 
-def test_a_kind_needs_several_titles_and_is_told_once() -> None:
-    twice = {"Mossy Brook a": 5.0, "Mossy Brook b": 5.0, "Slate": 2.0, "Gneiss": 2.0, "Marl": 3.0}
-    repeated = [rated(twice), rated({"Mossy Brook b": 5.0})]
-    assert facts_of(repeated, STARS).pleasing == ()
-    thrice = [rated(twice), rated({"Mossy Brook c": 5.0})]
-    assert facts_of(thrice, STARS).pleasing == ("brook",)
-
-
-def test_eras_are_kinds() -> None:
-    liked = {"Brook (1941)": 5.0, "Hill (1955)": 5.0, "Lamp (1979)": 5.0}
-    found = facts_of([rated({**liked, "Kiln (2001)": 2.0, "Hill (2009)": 2.0, "Ferry (2020)": 2.0})], HALVES)
-    assert found.pleasing == ("old films",)
-    assert found.disappointing == ("newer films",)
+def test_facts_of_windows_tell_no_change_since_an_update_alone_knows_one() -> None:
+    assert facts_of([window([1, 1, 1]), window([5, 5, 5])], STARS).drift == 0
 
 
 @pytest.mark.parametrize(
-    ("title", "kinds"),
-    [
-        ("The Mossy Brooks", {"mossy", "brook"}),
-        ("Moss's Brook II: The Best of Two Stars", {"moss", "brook"}),
-        ("Five Perfect DVD Days (1985)", {"day", "films of the eighties"}),
-        ("Glass, 1985", {"glass"}),
-        ("Straße 12x a bc", set()),
-        ("", set()),
-    ],
+    ("size", "sure", "strength"),
+    [(0.5, 0.95, 2), (0.5, 0.9, 2), (0.5, 0.89, 1), (0.5, 0.75, 1), (0.5, 0.74, 0), (-0.1, 0.9, -2), (-0.1, 0.8, -1)],
 )
-def test_the_kinds_of_a_title(title: str, kinds: set[str]) -> None:
-    assert set(title_kinds(title, HALVES)) == kinds
+def test_a_kind_is_clear_hedged_or_untold_by_the_certainty_of_its_sign(size: float, sure: float, strength: int) -> None:
+    assert strength_of(effect("a", size, sure)) == strength
 
 
-@pytest.mark.parametrize(
-    ("noun", "nouns"),
-    [("film", "films"), ("movie or TV show", "movies or TV shows"), ("story", "stories"), ("dish", "dishes")],
-)
-def test_the_plural_of_a_noun(noun: str, nouns: str) -> None:
-    assert plural(noun) == nouns
+def test_kinds_are_told_above_then_below_and_the_surest_first() -> None:
+    window = sorted_items(("Crime", [5] * 5), ("War", [5] * 3), ("", [3] * 4), ("Musical", [1] * 5), ("Opera", [1, 2]))
+    told = facts_of([window], STARS).kinds
+    assert told == (
+        KindVerdict("Crime", 2),
+        KindVerdict("War", 2),
+        KindVerdict("Musical", -2),
+        KindVerdict("Opera", -2),
+    )
 
 
-@pytest.mark.parametrize(
-    "scale", [Scale(1, 5, 1), Scale(0.5, 5, 0.5), Scale(0, 1, 1), Scale(1, 10, 1), Scale(-3, 3, 1)]
-)
-def test_every_half_step_has_rungs_of_its_own(scale: Scale) -> None:
-    halves = np.arange(scale.minimum, scale.maximum + scale.step / 4, scale.step / 2)
-    rungs = [verdict_rungs(float(half), scale) for half in halves]
-    assert rungs == sorted(set(rungs))
-    assert rungs[0] == (0, 0)
-    assert rungs[-1] == (len(LEVEL_WORDS) - 1, len(LEVEL_WORDS) - 1)
-    assert [low for low, high in rungs if low == high] == rung_indices(scale)
+def test_few_weak_ratings_tell_of_no_kind() -> None:
+    assert facts_of([sorted_items(("Crime", [4, 4]), ("War", [3, 4]), ("", [4, 3, 4]))], STARS).kinds == ()
 
 
-def test_a_finer_scale_shares_the_rungs_in_order() -> None:
-    scale = Scale(0, 100, 1)
-    rungs = [verdict_rungs(half / 2, scale) for half in range(201)]
-    assert rungs == sorted(rungs)
-    assert len(set(rungs)) == 2 * len(LEVEL_WORDS) - 1
+def test_each_side_has_a_limit_of_its_own() -> None:
+    above = [effect(name, 0.5, 0.99) for name in "abcdef"]
+    below = [effect(name, -0.5, 0.95) for name in "uvwxyz"]
+    told = told_effects([*above, *below])
+    assert told == [*above[: EVIDENCE.max_kinds], *below[: EVIDENCE.max_kinds]]
+    assert told_effects([effect("a", 0.5, 0.7)]) == []
 
 
-def test_the_words_of_a_rung_are_its_own() -> None:
-    words = [word for rung in LEVEL_WORDS for word in rung]
-    assert len(set(words)) == len(words)
-    assert tuple(rung[0] for rung in LEVEL_WORDS) == LADDER
-    assert min(map(len, LEVEL_WORDS)) >= 3
+def test_of_kinds_with_mostly_the_same_items_the_surest_is_told() -> None:
+    first, same, half = effect("a", 1, 0.99, [1, 2, 3]), effect("b", 1, 0.98, [1, 2]), effect("c", 1, 0.97, [3, 4, 5])
+    opposite = effect("d", -1, 0.96, [1, 2, 3])
+    assert told_effects([first, same, half, opposite]) == [first, half, opposite]
+    unsure = effect("e", 1, 0.7, [1, 2])
+    assert told_effects([unsure, same]) == [same], "what is not told hides nothing"
 
 
-@given(st.floats(-10, 20), st.sampled_from([STARS.scale, HALVES.scale]))
-def test_a_half_step_is_the_nearest_on_the_scale(rating: float, scale: Scale) -> None:
-    half = half_step(rating, scale)
-    inside = float(np.clip(rating, scale.minimum, scale.maximum))
-    assert scale.minimum <= half <= scale.maximum
-    assert abs(half - inside) <= scale.step / 4 + 1e-9
-    assert (half - scale.minimum) / scale.step * 2 % 1 == 0
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "middle"),
-    [(4, 3, 3.5), (3, 4, 3.5), (4, 3.75, 3.75), (3.75, 4, 4), (3.75, 3, 3.25), (3, 3.75, 3.5), (4, 4, 4)],
-)
-def test_halfway_rounds_towards_what_is_new(old: float, new: float, middle: float) -> None:
-    assert halfway(old, new, HALVES.scale) == middle
+def test_words_of_titles_and_eras_are_told_as_kinds() -> None:
+    liked = [
+        *(f"{word} (1951)" for word in ("Lamp", "Hollow", "Ferry")),
+        *(f"Brook {n} (1994)" for n in ("a", "b", "c")),
+    ]
+    disliked = [f"{word} (2005)" for word in ("Kiln", "Gravel", "Marl", "Slate")] + ["Gneiss (1993)", "Basalt (1995)"]
+    found = facts_of([items([*liked, *disliked], [5.0] * 6 + [1.0] * 6)], HALVES).kinds
+    assert found == (KindVerdict("brook", 2), KindVerdict("old films", 2), KindVerdict("newer films", -2))
 
 
 @given(st.lists(st.lists(st.integers(0, 5), min_size=1, max_size=10), max_size=6))
@@ -157,7 +131,5 @@ def test_facts_stay_in_their_ranges(ratings: list[list[int]]) -> None:
     real = [value for some in ratings for value in some if value]
     assert found.count == len(real)
     assert found.median == (np.median(real) if real else 3)
-    assert 0 <= found.best + found.worst <= 1
-    assert 0 <= found.spread <= 1
-    assert -1 <= found.lean <= 1
-    assert found.drift is None or -1 <= found.drift <= 1
+    assert {found.spread, found.best, found.worst} <= {0, 1, 2, 3}
+    assert found.known in (0, 1, 2) and found.drift == 0
