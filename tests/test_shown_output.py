@@ -1,6 +1,7 @@
 """Output of commands on planted users, in the documents: it is what the commands print."""
 
 import contextlib
+import io
 import re
 from pathlib import Path
 
@@ -37,3 +38,16 @@ def test_a_document_shows_what_the_command_prints(document: str, section: str, t
                 if MODEL_FREE.search(command):
                     deeper(tmp_path, command)
     assert compared
+
+
+def test_the_method_shows_what_its_python_prints() -> None:
+    """Blocks of Python follow each other in one program; behind each one that prints stands what it prints."""
+    text = (DOCS / "method.md").read_text("utf-8")
+    names: dict[str, object] = {}
+    shown = re.findall(r"^```python\n(.*?)^```\n\n```\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    for code, output in shown:
+        printed = io.StringIO()
+        with contextlib.redirect_stdout(printed):
+            exec(code, names)
+        assert printed.getvalue() == output
+    assert len(shown) == text.count("```python") == 3

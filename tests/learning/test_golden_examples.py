@@ -1,4 +1,4 @@
-"""The texts that adapters were trained on: equal seeds give the texts of commit 042de82, letter for letter."""
+"""The texts that adapters were trained on: equal seeds give the texts of commit 6d38af2, letter for letter."""
 
 import hashlib
 import json
@@ -26,20 +26,25 @@ def users() -> list[UserWindows]:
     return [UserWindows(loaded.domains[key[0]], key[1], found) for key, found in sorted(windows.items()) if found[1:]]
 
 
+def asked(lesson: Lesson) -> tuple[str, str]:
+    return lesson.prompt.system, lesson.prompt.user
+
+
 def digest(rows: object) -> str:
     return hashlib.sha256(json.dumps(rows).encode()).hexdigest()[:16]
 
 
 def test_lessons_are_those_that_policies_were_trained_on(users: list[UserWindows]) -> None:
-    options = LessonOptions(load_prompts(), 120, seed=3)
+    options = LessonOptions(load_prompts(evidence="kinds"), 96, seed=3)
     lessons: list[Lesson] = training_lessons(users[:60], options, 300)[0]
     lessons += validation_lessons(one_prefix_each(users[60:80], 5), options)
-    assert digest([[one.task, one.owner.user, one.answer, one.verdict_answers] for one in lessons]) == LESSONS_HASH
+    rows = [[one.task, one.owner.user, *asked(one), one.answer, one.verdict_answers] for one in lessons]
+    assert digest(rows) == LESSONS_HASH
 
 
 def test_readings_are_those_that_predictors_were_trained_on(users: list[UserWindows]) -> None:
     texts = {(one.domain.id, one.user, k): (f"Text {k}.", f"Other {k}.") for one in users[:60:3] for k in range(3)}
-    readings: list[Reading] = training_readings(users[:60], texts, 300, 4, fit_expected_ratings)[0]
+    readings: list[Reading] = training_readings(users[:60], texts, 300, 4, fit_expected_ratings, item_knowledge=True)[0]
     readings += validation_readings(one_prefix_each(users[60:80], 5), texts, 6)
-    rows = [[one.kind, one.user, one.persona, one.titles, one.ratings, one.median] for one in readings]
+    rows = [[one.kind, one.user, one.persona, one.titles, one.ratings, one.median, one.standings] for one in readings]
     assert digest(rows) == READINGS_HASH

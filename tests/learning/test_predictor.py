@@ -72,6 +72,18 @@ def test_what_others_think_is_learnt_as_the_engine_is_asked_it(
     assert example.shares.tolist() == loaded[1][0].shares.tolist()
 
 
+def test_the_target_of_a_training_is_the_teachers_alone(
+    loaded: tuple[Any, list[Example]], engine: TransformersEngine, tiny_base: Path
+) -> None:
+    from transformers import AutoTokenizer
+
+    taught = np.random.default_rng(1).dirichlet(np.ones(10), 2)
+    example = Encoder(AutoTokenizer.from_pretrained(tiny_base), load_prompts())(replace(READINGS[0], expected=taught))
+    np.testing.assert_allclose(example.shares, taught, atol=1e-6)
+    [scores] = engine.score([score_request(load_prompts(), HALVES, READINGS[0].persona, TITLES)])
+    assert losses(loaded[0], [example]).item() == pytest.approx(-(taught * scores).sum(axis=1).mean(), abs=1e-3)
+
+
 def test_the_length_is_that_of_the_packed_sequence(loaded: tuple[Any, list[Example]]) -> None:
     from deeper.engine.torch.packed_labels import pack
 

@@ -14,13 +14,16 @@ from training_cases import COVES, REEFS, user_in, users_in
 
 from deeper.domains import Scale
 from deeper.errors import UserError
-from deeper.learning.examples.item_standing import ItemStandings, standings_of
+from deeper.learning.examples.expected_ratings import ExpectedRatings, FactSet, Floats, RatedItems
+from deeper.learning.examples.item_standing import ItemStandings, features_of_titles, standings_of
 from deeper.learning.examples.policy_personas import PolicyTexts, read_personas
 from deeper.learning.examples.readings import Reading, soft_labels, validation_readings
 from deeper.learning.examples.readings import training_readings as draw_readings
 from deeper.learning.examples.recipe import READINGS
 from deeper.learning.examples.user_windows import UserWindows, WindowPrefix, one_prefix_each
 from deeper.learning.training.fit_expected_ratings import fit_expected_ratings
+from deeper.persona.describer.updated_facts import facts_after_updates
+from deeper.persona.evidence.facts import Facts
 
 
 def training_readings(
@@ -103,7 +106,9 @@ def test_ratings_that_mean_none_are_left_out() -> None:
         training_readings([user_in(COVES, "none", [[3.0], [0.0]])], {}, 8, seed=1)
 
 
-def test_what_is_usual_knows_the_items_that_others_like() -> None:
+def famous_coves() -> list[UserWindows]:
+    """Users who rate one cove that all others rate, too."""
+
     def fan(user: str, liked: float) -> UserWindows:
         rated = [[("Famous cove", liked), (f"Cove of {user}", 3.0)], [("Famous cove", liked), (f"Isle of {user}", 3.0)]]
         windows = [
@@ -112,12 +117,58 @@ def test_what_is_usual_knows_the_items_that_others_like() -> None:
         ]
         return UserWindows(COVES, user, windows)
 
-    expected = {"liked": [], "other": []}
-    for reading in training_readings([fan(f"u{n}", 4.0 + n % 2) for n in range(20)], {}, 60, seed=1)[0]:
+    return [fan(f"u{n}", 4.0 + n % 2) for n in range(20)]
+
+
+def test_what_is_usual_knows_the_items_that_others_like_where_the_prompt_does() -> None:
+    readings = draw_readings(famous_coves(), {}, 120, 1, fit_expected_ratings, item_knowledge=True)[0]
+    expected: dict[tuple[bool, bool], list[float]] = {}
+    for reading in readings:
         assert reading.expected is not None
         for title, shares in zip(reading.titles, reading.expected, strict=True):
-            expected["liked" if title == "Famous cove" else "other"].append(shares @ COVES.scale.values)
-    assert min(expected["liked"]) > max(expected["other"])
+            case = (reading.standings is not None, title == "Famous cove")
+            expected.setdefault(case, []).append(float(shares @ COVES.scale.values))
+    assert min(expected[True, True]) > max(expected[True, False])
+    assert np.mean(expected[False, True]) == pytest.approx(np.mean(expected[False, False]), abs=0.1)
+
+
+class Teacher(ExpectedRatings):
+    """A teacher that keeps what it was asked."""
+
+    def predict(self, known: Facts, items: Floats, stated: FactSet = "all") -> Floats:
+        ASKED.append((known, items, stated))
+        return np.full((len(items), len(self.scale.values)), 1 / len(ASKED))
+
+
+ASKED: list[tuple[Facts, Floats, FactSet]] = []
+
+
+@pytest.mark.parametrize("item_knowledge", [True, False])
+def test_the_target_is_the_teachers_who_is_given_what_the_prompt_says(item_knowledge: bool) -> None:
+    fitted: list[Sequence[RatedItems]] = []
+
+    def fit(rated: Sequence[RatedItems], scale: Scale) -> ExpectedRatings:
+        fitted.append(rated)
+        return Teacher(scale, {})
+
+    users = famous_coves()
+    ASKED.clear()
+    readings = draw_readings(users, {}, 80, 1, fit, item_knowledge=item_knowledge)[0]
+    # One teacher for prompts with item knowledge, one for those without.
+    assert len(fitted) == (2 if item_knowledge else 1) and {len(rated) for rated in fitted} == {len(users)}
+    assert any(rated[0].items[:, :2].any() for rated in fitted) == item_knowledge
+    assert any(not rated[0].items[:, :2].any() for rated in fitted)
+    standings = standings_of(users)["coves"]
+    for count, (reading, (known, items, stated)) in enumerate(zip(readings, ASKED, strict=True), 1):
+        assert reading.expected is not None and (reading.expected == 1 / count).all(), "no rating is mixed in"
+        assert stated == {"describer": "all", "level_only": "median", "unknown": "nothing"}[reading.kind]
+        windows = next(user.windows for user in users if user.user == reading.user)
+        assert known == facts_after_updates(windows[:1], COVES)
+        asked = [{"title": title} for title in reading.titles]
+        if reading.standings is None:
+            assert np.array_equal(items, features_of_titles(known, asked, COVES))
+        else:
+            assert np.array_equal(items, standings.features(known, asked, reading.user))
 
 
 def test_texts_of_policies_are_half_of_the_mix_where_there_are_any() -> None:
@@ -199,7 +250,9 @@ def test_with_item_knowledge_the_others_stand_beside_the_titles() -> None:
     assert [replace(reading, standings=None) for reading in known] == plain, "nothing else changes"
     standings = standings_of(users)["coves"]
     said: set[str] = set()
-    for reading in known:
+    told = [reading for reading in known if reading.standings is not None]
+    assert len(told) / len(known) == pytest.approx(READINGS.known_items_share, abs=0.15)
+    for reading in told:
         assert reading.standings == standings.words([{"title": title} for title in reading.titles], reading.user)
         others = ItemStandings(COVES, [one for one in users if one.user != reading.user])
         assert reading.standings == others.words([{"title": title} for title in reading.titles], "")

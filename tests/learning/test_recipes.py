@@ -12,14 +12,16 @@ from deeper.learning.examples.recipe import LESSONS
 from deeper.learning.training.recipe import ADAPTER
 from deeper.learning.training_record import TrainingRecord, training_record
 from deeper.persona.describer.recipe import DESCRIBER
+from deeper.persona.evidence.recipe import EVIDENCE
 from deeper.storage.provenance import dump_recipes
 
 
 def test_a_dumped_recipe_is_equal_after_json() -> None:
-    found = dump_recipes(describer=DESCRIBER, lessons=LESSONS, adapter=ADAPTER)
+    found = dump_recipes(evidence=EVIDENCE, describer=DESCRIBER, lessons=LESSONS, adapter=ADAPTER)
     assert json.loads(json.dumps(found, allow_nan=False)) == found
-    assert found["describer"]["spread_starts"] == [0.06, 0.12, 0.18]
-    assert found["lessons"]["task_shares"]["refine"] == 0.45
+    assert found["evidence"]["spread_starts"] == [0.06, 0.12, 0.18]
+    assert found["describer"]["slowest"] == 3
+    assert found["lessons"]["task_shares"]["refine"] == 0.2
     assert found["adapter"]["dropout"] == 0.0
 
 

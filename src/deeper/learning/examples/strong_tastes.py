@@ -15,21 +15,19 @@ from deeper.learning.examples.recipe import LESSONS
 from deeper.persona.evidence.facts import Window
 from deeper.persona.evidence.kinds import kinds_of
 
-MADE_KINDS = tuple(
-    # fmt: off
-    """
-    Thai|Italian|Mexican|Indian|Sushi|Steakhouse|Vegan|Bakery|Barbecue|Seafood|Ramen|Greek|Korean|Ethiopian|Brunch|
-    Desserts|Soups|Salads|Pasta|Bread|Cookies|Casseroles|Breakfast|Vegetarian|Low-Fat|Slow Cooker|Appetizers|Chicken|
-    Beef|Pork|Curry|Pies|Smoothies|Jazz|Opera|Hip Hop|Folk|Techno|Blues|Country|Classical|Punk|Reggae|Mystery Novels|
-    Poetry|Memoirs|History|Science|Travel|Cookbooks|Crime Novels|Short Stories|Essays|Philosophy|Self-Help|Manga|
-    Historical Fiction|Action|Adventure|Animation|Crime|Documentary|Drama|Fantasy|Film-Noir|Horror|Musical|Romance|
-    Sci-Fi|Thriller|War|Western|Sneakers|Boots|Dresses|Jackets|Jewelry|Handbags|Watches|Sportswear|Jeans|Scarves|Socks|
-    Hats|Swimwear|Camping|Cycling|Fishing|Yoga|Climbing|Running|Golf|Yarn|Painting|Beads|Quilting|Paper Crafts|Museums|
-    Parks|Theatres|Hotels|Cafes|Bars|Bookshops|Gyms|Salons|Garden Tools|Lighting|Tea|Coffee|Snacks|Spices|Puzzles|
-    Board Games|Card Games|Strategy|Platformers|Racing|Simulation|Tools|Tires|Wipers|Audio
-    """.replace("\n", "").split("|")
-    # fmt: on
-)
+_MADE_KINDS = """
+Thai|Italian|Mexican|Indian|Sushi|Steakhouse|Vegan|Bakery|Barbecue|Seafood|Ramen|Greek|Korean|Ethiopian|Brunch|
+Desserts|Soups|Salads|Pasta|Bread|Cookies|Casseroles|Breakfast|Vegetarian|Low-Fat|Slow Cooker|Appetizers|Chicken|
+Beef|Pork|Curry|Pies|Smoothies|Jazz|Opera|Hip Hop|Folk|Techno|Blues|Country|Classical|Punk|Reggae|Mystery Novels|
+Poetry|Memoirs|History|Science|Travel|Cookbooks|Crime Novels|Short Stories|Essays|Philosophy|Self-Help|Manga|
+Historical Fiction|Action|Adventure|Animation|Crime|Documentary|Drama|Fantasy|Film-Noir|Horror|Musical|Romance|
+Sci-Fi|Thriller|War|Western|Sneakers|Boots|Dresses|Jackets|Jewelry|Handbags|Watches|Sportswear|Jeans|Scarves|Socks|
+Hats|Swimwear|Camping|Cycling|Fishing|Yoga|Climbing|Running|Golf|Yarn|Painting|Beads|Quilting|Paper Crafts|Museums|
+Parks|Theatres|Hotels|Cafes|Bars|Bookshops|Gyms|Salons|Garden Tools|Lighting|Tea|Coffee|Snacks|Spices|Puzzles|
+Board Games|Card Games|Strategy|Platformers|Racing|Simulation|Tools|Tires|Wipers|Audio
+"""
+MADE_KINDS = tuple(kind.strip() for kind in _MADE_KINDS.split("|"))
+"""Kinds of items without categories."""
 
 
 def with_strong_taste(windows: Sequence[Window], domain: Domain, rng: Random) -> Sequence[Window]:
@@ -42,7 +40,7 @@ def with_strong_taste(windows: Sequence[Window], domain: Domain, rng: Random) ->
     """
     named = [[dict(item) for item in window] for window in windows]
     if not any(item.get("categories") for window in named for item in window):
-        pool = rng.sample([kind.strip() for kind in MADE_KINDS], rng.randint(*LESSONS.made_kinds))
+        pool = rng.sample(MADE_KINDS, rng.randint(*LESSONS.made_kinds))
         for window in named:
             for item in window:
                 item["categories"] = rng.sample(pool, 1 if rng.random() < LESSONS.single_kind_share else 2)
