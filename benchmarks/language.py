@@ -40,11 +40,16 @@ FOREIGN = {
     **dict(zip((words[0] for words in LEVEL_WORDS),
                ("appalling", "ghastly", "unsatisfying", "inferior", "middling", "tolerable", "reasonable", "enjoyable",
                 "outstanding", "magnificent"), strict=True)),
-    "person": "reader", "usual": "customary", "verdict": "opinion", "verdicts": "opinions", "typical": "average",
-    "finds": "considers", "often": "many times", "seldom": "hardly", "never": "at no time",
-    "mostly": "for the most part", "lately": "of late", "kinder": "gentler", "harsher": "tougher", "top": "highest",
-    "especially": "particularly", "enjoys": "likes", "stricter": "sterner", "alike": "the same", "lower": "lesser",
-    "higher": "loftier", "vary": "change", "noticeably": "visibly", "little": "small amount of",
+    "person": "reader", "usual": "customary", "usually": "customarily", "verdict": "assessment",
+    "verdicts": "assessments", "opinions": "assessments", "average": "typical", "finds": "considers",
+    "calls": "labels", "judge": "rate", "tends": "inclines", "strike": "impress", "often": "repeatedly",
+    "frequently": "repeatedly", "seldom": "infrequently", "rarely": "infrequently", "mostly": "predominantly",
+    "lately": "recently", "kinder": "gentler", "harsher": "tougher", "generous": "lenient", "stricter": "sterner",
+    "praise": "acclaim", "marks": "grades", "top": "summit", "bottom": "floor", "delighted": "thrilled",
+    "love": "adore", "fond": "enamoured", "enjoy": "savour", "dislike": "loathe", "patience": "tolerance",
+    "perhaps": "possibly", "vary": "change", "slightly": "marginally", "noticeably": "visibly",
+    "hugely": "enormously", "widely": "broadly", "little": "scant", "new": "unfamiliar", "known": "familiar",
+    "impression": "glimpse", "acquaintance": "familiarity",
 }  # fmt: skip
 """Words of the describer, each with a replacement that it never uses."""
 FRONTED = re.compile(r"^(.+) ((?:for|with|to|from|towards|as|of) [^,;:]+)$")

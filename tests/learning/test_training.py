@@ -189,7 +189,7 @@ def test_the_adapter_says_what_it_is(
     assert metrics["provenance"]["versions"].keys() >= {"torch", "transformers", "peft", "trl"}
     assert metrics["users"] == {"coves": len(users.train)}
     examples = {"predictor": {"readings", "predictor"}, "policy": {"lessons", "coldstart"}}[kind]
-    assert metrics["recipes"].keys() == {"behaviour", "persona", "describer", "adapter", *examples}
+    assert metrics["recipes"].keys() == {"behaviour", "persona", "evidence", "describer", "adapter", *examples}
     assert training_record(adapter).recipes == metrics["recipes"]
     assert len(metrics["code"]) == 1
 

@@ -5,6 +5,8 @@
     predict.py       the predicting stage and its readouts; predictors.py shares users among predictors
     updaters/        the ways to update a persona, a module each; update_input.py is what an updater may see
     prompts/         the templates, and items as lines
+    evidence/        what ratings show, computed; describer/ writes it as a persona, without a model
+    item_knowledge/  what other users think of an item, in a predictor's prompt
     calibration.py, cross_fit.py, history.py, search.py     what can stand between a prediction and its use
     recipe.py        the numbers that shape all of this
 
