@@ -13,8 +13,8 @@ from deeper.learning.examples.user_windows import UserWindows, one_prefix_each
 from deeper.learning.training.fit_expected_ratings import fit_expected_ratings
 from deeper.persona.prompts.templates import load_prompts
 
-LESSONS_HASH = "e38393463d2a3b7a"
-READINGS_HASH = "0511129942e8a4f5"
+LESSONS_HASH = "db4ff08898a8a742"
+READINGS_HASH = "fee2b6e7a97bbc6b"
 
 
 @pytest.fixture(scope="module")

@@ -60,7 +60,7 @@ def test_each_domain_has_its_own() -> None:
     found = standings_of([fan("u0", 5.0), reef])
     words = {name: items.words(titled("Blue lagoon"), "") for name, items in found.items()}
     assert words == {
-        "coves": ("; a few others rate it slightly above their usual",),
+        "coves": ("; a few others rate it above their usual",),
         "reefs": ("; a few others rate it below their usual",),
     }
 

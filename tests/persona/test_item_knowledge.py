@@ -149,7 +149,10 @@ def test_a_known_title_keeps_its_categories_where_none_are_given() -> None:
     known = users["user 3"][0][0]
     found = standings(users)
     assert found.of([{"title": known["title"]}], "") == found.of([known], "")
-    assert found.of([{**known, "categories": []}], "") != found.of([known], "")
+    assert found.of([{**known, "categories": []}], "") == found.of([known], "")
+    assert found.words([{**known, "categories": []}], "") == found.words([known], "")
+    other = [{**known, "categories": ["Western" if known["categories"] != ["Western"] else "Fable"]}]
+    assert found.of(other, "") != found.of([known], "")
 
 
 def test_nothing_is_said_where_nobody_else_has_rated_anything() -> None:
