@@ -94,4 +94,4 @@ def test_it_prints_what_planted_users_show(tmp_path: Path) -> None:
         "planted tastes are strong"
     )
     clear = found["statements"][PLANTED.id]["clear"]
-    assert clear["told"] > 1 and clear["difference"]["ci"][0] > 0 and clear["right"]["ci"][0] > 0.5
+    assert clear["told"] > 0.5 and clear["difference"]["ci"][0] > 0 and clear["right"]["ci"][0] > 0.5
