@@ -1,5 +1,6 @@
 """The regression finds the distribution that ratings were drawn from."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -35,6 +36,12 @@ def drawn(level: float, best: int, standing: float = 0.0, clear: float = 0.0, he
     return shares / shares.sum()
 
 
+def of_all(levels: Sequence[float], standing: float = 0.0) -> np.ndarray:
+    """The ratings of all users with these levels, of all items with this standing."""
+    others = [(best, clear, hedged) for best in range(4) for clear in (-1, 0, 1) for hedged in (-1, 0, 1)]
+    return np.mean([drawn(level, one[0], standing, *one[1:]) for level in levels for one in others], axis=0)
+
+
 @pytest.fixture(scope="module")
 def expected() -> ExpectedRatings:
     rng = np.random.default_rng(1)
@@ -57,7 +64,7 @@ def test_it_is_what_the_ratings_were_drawn_from(expected: ExpectedRatings, level
     for best, standing, clear, hedged in ((0, 0, 0, 0), (1, 1, 0, 0), (3, -1, 1, 0), (2, 0, -1, 1), (2, 0, 0, -1)):
         [found] = expected.predict(Facts(10, level, best=best), item(standing, 0, clear, hedged))
         assert found.sum() == pytest.approx(1)
-        np.testing.assert_allclose(found, drawn(level, best, standing, clear, hedged), atol=0.07)
+        np.testing.assert_allclose(found, drawn(level, best, standing, clear, hedged), atol=0.05)
 
 
 def test_the_median_alone_knows_nothing_of_the_other_facts_and_of_kinds(expected: ExpectedRatings) -> None:
@@ -65,14 +72,13 @@ def test_the_median_alone_knows_nothing_of_the_other_facts_and_of_kinds(expected
     alone = expected.predict(known, NOTHING, "median")
     assert np.array_equal(alone, expected.predict(Facts(3, 4.0), item(clear=1, hedged=-1), "median"))
     assert not np.array_equal(alone, expected.predict(replace(known, median=4.5), NOTHING, "median"))
-    np.testing.assert_allclose(alone[0], np.mean([drawn(4.0, best) for best in range(4)], axis=0), atol=0.05)
+    np.testing.assert_allclose(alone[0], of_all([4.0]), atol=0.02)
 
 
 def test_of_nobody_it_is_all_ratings_of_such_an_item(expected: ExpectedRatings) -> None:
     for standing in (0.0, 1.0):
         [found] = expected.predict(Facts(10, 1.0, best=3), item(standing, clear=1), "nothing")
-        everyone = np.mean([drawn(level, best, standing) for level in LEVELS for best in range(4)], axis=0)
-        np.testing.assert_allclose(found, everyone, atol=0.05)
+        np.testing.assert_allclose(found, of_all(LEVELS, standing), atol=0.03)
 
 
 def test_all_facts_that_a_persona_says_and_no_other_are_its_inputs() -> None:
