@@ -19,8 +19,8 @@ LEARNT_WITH: Mapping[str, Mapping[str, Any]] = {
 }
 """The settings that each shipped adapter learnt with. They come with it, unless the user set them."""
 DECIDING = (
-    *("policy_engine", "policy_adapter", "predictor_engine", "predictor_adapter"),
-    *("prompts", "max_persona_tokens"),
+    *("policy_engine", "policy_adapter", "predictor_engine", "predictor_adapter", "prompts"),
+    *(name for learnt in LEARNT_WITH.values() for name in learnt),
 )
 """Settings that count as chosen once they are given."""
 LICENCE = "CC BY-NC 4.0, for research use only"

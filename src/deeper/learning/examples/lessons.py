@@ -13,6 +13,7 @@ from deeper.engine.protocol import Prompt
 from deeper.errors import UserError
 from deeper.persona.describer import phrases
 from deeper.persona.describer.describe import describe, level_only
+from deeper.persona.describer.recipe import words_within
 from deeper.persona.evidence.facts import CLEAR, HEDGED, Facts, KindVerdict, facts_of
 from deeper.persona.describer.updated_facts import added_up, facts_after_updates, update_facts
 from deeper.learning.examples.recipe import LESSONS
@@ -60,7 +61,7 @@ class LessonOptions:
     @property
     def max_words(self) -> int:
         """Length limit of the describer's texts, in words."""
-        return self.max_tokens * LESSONS.words_per_five_tokens // 5
+        return words_within(self.max_tokens)
 
 
 def training_lessons(

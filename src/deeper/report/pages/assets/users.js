@@ -62,9 +62,9 @@ const browse = async () => {
   };
 
   const persona = (method, k) => {
-    const own = personas.filter((row) => row.method === method && row.stage === "final");
-    if (!isUpdater(method) && method !== "raw_history") return personas.find((row) => row.method === (method === "frozen" ? "initialise" : method));
-    return k === 0 && method !== "raw_history" ? personas.find((row) => row.method === "initialise") : own.find((row) => row.k === k);
+    if (method === "no_persona") return personas.find((row) => row.method === method);
+    if (method === "frozen" || (k === 0 && isUpdater(method))) return personas.find((row) => row.method === "initialise");
+    return personas.find((row) => row.method === method && row.stage === "final" && row.k === k);
   };
 
   // The highest bar of the window fills the height, which keeps its items comparable.
