@@ -85,7 +85,7 @@ def check_adapter(
         )
     today = {**adapter.templates} if templates is None else {**templates, ITEM_KNOWLEDGE: words_hash()}
     if changed := [name for name, digest in adapter.templates.items() if today.get(name) != digest]:
-        if templates is not None and (other := _other_evidence(adapter, templates, prompts)):
+        if templates is not None and (other := _other_evidence(adapter, templates, prompts, str(folder))):
             raise other
         raise UserError(
             f"the adapter was trained with another text of the prompt{'s' * (len(changed) > 1)} {', '.join(changed)}",
@@ -95,7 +95,9 @@ def check_adapter(
     return adapter
 
 
-def _other_evidence(adapter: Adapter, templates: Mapping[str, str], prompts: Prompts | None) -> UserError | None:
+def _other_evidence(
+    adapter: Adapter, templates: Mapping[str, str], prompts: Prompts | None, where: str
+) -> UserError | None:
     """The error for an adapter that was trained with the same prompts, but with other evidence."""
     texts = prompts or load_prompts()
     learnt, here = (evidence_of(hashes, texts) for hashes in (adapter.templates, templates))
@@ -109,7 +111,7 @@ def _other_evidence(adapter: Adapter, templates: Mapping[str, str], prompts: Pro
     elif adapter.folder.parent == SHIPPED:
         what = f"the package's policy was trained with evidence {learnt}, so it cannot be used with evidence {here}"
         do += f", or use no adapter of the package (deeper evaluate --untuned --evidence {here})"
-    return UserError(what, where=str(adapter.folder), do=do)
+    return UserError(what, where=where, do=do)
 
 
 def make_predictors(

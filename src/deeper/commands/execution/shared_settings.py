@@ -69,13 +69,13 @@ ReadoutName = Annotated[
     ),
 ]
 ITEM_KNOWLEDGE_HELP = (
-    "What the predictor's prompt says about an item beside its title: none (the paper's protocol), or how other users rate "
-    "it and items like it (population). The judged user's own ratings never count."
+    "What the predictor's prompt says about an item beside its title: none (the paper's protocol), or how other users "
+    "rate it and items like it (population). The judged user's own ratings never count."
 )
 ItemKnowledgeSource = Annotated[Literal["none", "population"], Field(description=ITEM_KNOWLEDGE_HELP)]
 EVIDENCE_HELP = (
-    "What the policy's prompts say below the rated items: none (the paper's protocol), or kinds: which kinds of items this "
-    "person rates above and below the rest, and which were predicted too high or too low."
+    "What the policy's prompts say below the rated items: none (the paper's protocol), or kinds: which kinds of items "
+    "this person rates above and below the rest, and which were predicted too high or too low."
 )
 EvidenceSource = Annotated[Evidence, Field(description=EVIDENCE_HELP)]
 ModelPrecision = Annotated[
@@ -89,6 +89,7 @@ MaxPersonaTokens = Annotated[int, Field(ge=8, le=4096, description="Longest pers
 SHIPPED_TOKENS = (
     f"Longest persona in tokens, for all methods. {POLICY_TOKENS} with the package's policy adapter, unless you set it."
 )
+"""The same where the package's adapters are the default."""
 SHIPPED_EVIDENCE = f"{EVIDENCE_HELP} With the package's policy adapter it is kinds, unless you set it."
 SHIPPED_ITEM_KNOWLEDGE = (
     f"{ITEM_KNOWLEDGE_HELP} With the package's predictor adapter it is population, unless you set it."
