@@ -31,9 +31,9 @@ def leak_rates(personas: pa.Table) -> dict[str, float]:
 def text_statistics(personas: pa.Table) -> dict[str, TextStatistics]:
     """Statistics of the personas of each method, as means over personas; failed personas are left out.
 
-    `tokens` and `words` are lengths; no model counts the tokens of `described`. `redundancy`, and `retention` from the persona of the round before, are those of
-    `measure.text`. `distinctness` compares the users of a domain, by their persona of the method's last round; it is
-    averaged over domains.
+    `tokens` and `words` are lengths; no model counts the tokens of `described`. `redundancy`, and `retention` from the
+    persona of the round before, are those of `measure.text`. `distinctness` compares the users of a domain, by their
+    persona of the method's last round; it is averaged over domains.
     """
     found: dict[str, TextStatistics] = {}
     first: dict[Version, str] = {}
