@@ -138,7 +138,7 @@ const browse = async () => {
 
   // What the prompt said below the items, line by line.
   const evidence = (found, t) => !found?.evidence.length ? [] : [
-    element("p", { class: "dim" }, found.search ? `What all ratings of W${t} show (each candidate was told what its half shows):` : "It was also told what the ratings show:"),
+    element("p", { class: "dim" }, found.search ? `What all ratings of W${t} show (each candidate was told what its half shows):` : "What the prompt said of these ratings:"),
     element("ul", { class: "evidence" }, ...found.evidence.map((line) => element("li", {}, element("bdi", {}, line))))];
 
   const listed = (head, items) => element("p", { class: "note" }, `${head}: `, ...items.flatMap(([title], i) => [i ? "; " : "", element("bdi", {}, title)]), ".");
