@@ -91,8 +91,14 @@ class TestAdapterOfOtherEvidence:
     ) -> None:
         folder = policy_learnt(tmp_path / "policy", prompts_with("kinds", own_prompts))
         for here in OTHER:
-            with pytest.raises(UserError, match="trained with another text of the prompt"):
+            with pytest.raises(UserError, match="trained with another text of the prompt refine") as caught:
                 make_engines({"policy": ("embedded", folder)}, prompts_with(here), "auto")
+            assert ("trained with evidence kinds, and" in str(caught.value)) == (here == "none")
+            assert "(setting prompts)" in caught.value.do
+            assert ("give --evidence kinds" in caught.value.do) == (here == "none")
+        pairs_of_own = prompts_with("none", own_prompts).hashes_for("policy")
+        with pytest.raises(UserError, match="trained with another text of the prompts initialise, refine"):
+            check_adapter("policy", Path(folder), pairs_of_own)
 
     def test_a_predictor_is_asked_the_same_with_both(self, made: list[ScriptedEngine], tmp_path: Path) -> None:
         templates = prompts_with("kinds").hashes_for("predictor")

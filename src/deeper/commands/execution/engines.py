@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from deeper.behaviour.splits import share_out
@@ -13,7 +14,7 @@ from deeper.engine.registry import make_engine
 from deeper.errors import UserError
 from deeper.persona.item_knowledge.standing_words import ITEM_KNOWLEDGE, words_hash
 from deeper.persona.predictors import Predictors
-from deeper.persona.prompts.templates import Prompts, evidence_of, load_prompts
+from deeper.persona.prompts.templates import EVIDENCE_CHOICES, Prompts, evidence_of, load_prompts
 
 log = logging.getLogger(__name__)
 
@@ -83,35 +84,45 @@ def check_adapter(
             where=str(folder),
             do=f"pass it as {adapter.kind}_adapter, or train a {role}",
         )
-    today = {**adapter.templates} if templates is None else {**templates, ITEM_KNOWLEDGE: words_hash()}
-    if changed := [name for name, digest in adapter.templates.items() if today.get(name) != digest]:
-        if templates is not None and (other := _other_evidence(adapter, templates, prompts, str(folder))):
-            raise other
-        raise UserError(
-            f"the adapter was trained with another text of the prompt{'s' * (len(changed) > 1)} {', '.join(changed)}",
-            where=str(folder),
-            do="use the prompts it was trained with (setting prompts), name no adapter, or train it again",
-        )
+    if templates is not None and (changed := _changed(adapter, templates)):
+        raise _other_prompts(adapter, templates, changed, prompts, str(folder))
     return adapter
 
 
-def _other_evidence(
-    adapter: Adapter, templates: Mapping[str, str], prompts: Prompts | None, where: str
-) -> UserError | None:
-    """The error for an adapter that was trained with the same prompts, but with other evidence."""
+def _changed(adapter: Adapter, templates: Mapping[str, str]) -> list[str]:
+    """The templates of an adapter that have other hashes."""
+    today = {**templates, ITEM_KNOWLEDGE: words_hash()}
+    return [name for name, digest in adapter.templates.items() if today.get(name) != digest]
+
+
+def _other_prompts(
+    adapter: Adapter, templates: Mapping[str, str], changed: Sequence[str], prompts: Prompts | None, where: str
+) -> UserError:
+    """The error for an adapter that was trained with other prompts, or only with other evidence."""
     texts = prompts or load_prompts()
-    learnt, here = (evidence_of(hashes, texts) for hashes in (adapter.templates, templates))
-    if learnt is None or here is None:
-        return None
+    here = prompts.evidence if prompts else evidence_of(templates, texts)
+    without = {one: _changed(adapter, replace(texts, evidence=one).hashes) for one in EVIDENCE_CHOICES}
+    learnt = min(EVIDENCE_CHOICES, key=lambda one: len(without[one]))
+    if here is None or len(without[learnt]) >= len(changed):
+        what = f"the adapter was trained with another text of {_named(changed)}"
+        do = "use the prompts it was trained with (setting prompts), name no adapter, or train it again"
+        return UserError(what, where=where, do=do)
     what = f"the adapter was trained with evidence {learnt}, and evidence is {here} here"
     do = f"give --evidence {learnt} (in Python: evidence={learnt!r})"
     if prompts is None:
         what = f"the adapter was trained with evidence {learnt}, and the pairs were sampled with evidence {here}"
         do = f"sample again with deeper sample --evidence {learnt}, or start from another adapter"
+    elif without[learnt]:
+        what += f", and it was trained with another text of {_named(without[learnt])}"
+        do += ", and use the prompts it was trained with (setting prompts), or name no adapter"
     elif adapter.folder.parent == SHIPPED:
         what = f"the package's policy was trained with evidence {learnt}, so it cannot be used with evidence {here}"
         do += f", or use no adapter of the package (deeper evaluate --untuned --evidence {here})"
     return UserError(what, where=where, do=do)
+
+
+def _named(prompts: Sequence[str]) -> str:
+    return f"the prompt{'s' * (len(prompts) > 1)} {', '.join(prompts)}"
 
 
 def make_predictors(
