@@ -145,8 +145,11 @@ def test_the_lines_come_from_what_baselines_see_at_that_round_without_the_user(d
             ratings = sum(len(window) for windows in others.values() for window in windows)
             own = k * SIZE
             assert len(seen.rating) == ratings + own
-    assert {"; others rate it above their usual", "; a few others rate it below their usual"} <= said
-    assert any(words.startswith("; others may rate it") for words in said) and "" in said
+    assert {words[2:].partition(")")[0] for words in said} == set(KINDS), "each item has a category"
+    standings = {words.partition(")")[2] for words in said}
+    for begin in ("; others rate it ", "; a few others rate it ", "; others may rate it "):
+        assert any(words.startswith(begin) for words in standings)
+    assert "" in standings
 
 
 @pytest.mark.parametrize("number", range(0, USERS, 3))
@@ -188,7 +191,7 @@ def test_every_prompt_of_the_predictor_says_it(
     known = [line for line in lines if line.endswith("their usual")]
     assert len(known) > 0.7 * len(lines)
     # Nothing but the words has come: without them, the first questions are the same, and those of the policy too.
-    assert {line.split('"; ')[0].rstrip('"') for line in lines} == {
+    assert {line.partition('" (')[0] for line in lines} == {
         line.rstrip('"') for text in predictor_texts(without) for line in text.splitlines() if line.startswith('"')
     }
     of_policy = [[a.prompt for a in e.asked if "Predict the score" not in a.prompt.user] for e in (with_words, without)]
