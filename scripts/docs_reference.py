@@ -109,7 +109,7 @@ def _default(value: Any) -> str:
     text = json.dumps(value, ensure_ascii=False)
     if value in ("", ()):
         return "empty"
-    return f"`{text}`" if len(text) < 60 else "all"
+    return f"`{text}`" if len(text) < 60 else "see the meaning"
 
 
 def _cell(text: str) -> str:

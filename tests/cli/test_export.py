@@ -3,6 +3,7 @@
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -12,6 +13,8 @@ sys.path.append(str(Path(__file__).resolve().parents[1] / "learning"))
 from export_cases import pair, users, write_pair_folder, write_policy
 
 from deeper.commands.export.to_hub import KINDS
+from deeper.persona.item_knowledge.standing_words import ITEM_KNOWLEDGE, words_hash
+from deeper.persona.prompts.templates import Evidence, load_prompts
 
 
 @pytest.fixture
@@ -29,6 +32,63 @@ def test_two_iterations_for_llamafactory(deeper: CommandLine, pairs: str) -> Non
     read = yaml.safe_load(Path("lf/iteration_2.yaml").read_text("utf-8"))
     assert (read["model_name_or_path"], read["template"]) == ("someone/model", "qwen")
     assert len(json.loads(Path("lf/dataset_info.json").read_text("utf-8"))) == 4
+
+
+def pairs_with(folder: Path, evidence: Evidence, asked: str = "Coves: 4") -> str:
+    """Pairs of the built-in prompts."""
+    templates = load_prompts("", evidence).hashes_for("policy")
+    prompt = [{"role": "system", "content": "Refine."}, {"role": "user", "content": asked}]
+    rows = [pair(user, prompt=prompt) for user in users("b", 2)]
+    return str(write_pair_folder(folder, rows, [], templates=templates))
+
+
+@pytest.mark.parametrize("evidence", ["none", "kinds"])
+def test_llamafactory_asks_as_the_pairs_were_made_and_the_readme_says_how_to_use_the_adapter(
+    deeper: CommandLine, tmp_path: Path, evidence: Evidence
+) -> None:
+    asked = "clearly predicted too low: Crime (great, from seven)\nRefine it."
+    made = pairs_with(tmp_path / "made", evidence, asked)
+    learnt = write_policy(tmp_path / "policy", templates=load_prompts("", evidence).hashes_for("policy"))
+    result = deeper("export", "llamafactory", "--pairs", made, "--policy-adapter", str(learnt), "--out", "lf")
+    assert result.code == 0, result.err
+    lines = Path("lf/deeper_iteration_1.jsonl").read_text("utf-8").splitlines()
+    assert [json.loads(line)["instruction"] for line in lines] == [asked] * 2
+    assert f"--policy-adapter saves/iteration_1 --evidence {evidence}`" in Path("lf/README.md").read_text("utf-8")
+
+
+def test_llamafactory_refuses_an_adapter_and_pairs_of_other_evidence(deeper: CommandLine, tmp_path: Path) -> None:
+    made = {evidence: pairs_with(tmp_path / evidence, evidence) for evidence in ("none", "kinds")}
+    learnt = write_policy(tmp_path / "policy", templates=load_prompts("", "kinds").hashes_for("policy"))
+    refused = deeper("export", "llamafactory", "--pairs", made["none"], "--policy-adapter", str(learnt), "--out", "lf")
+    assert refused.code == 2
+    assert "trained with evidence kinds, and the pairs were sampled with evidence none" in refused.err
+    assert "deeper sample --evidence kinds" in refused.err
+    mixed = deeper("export", "llamafactory", "--pairs", made["none"], "--pairs", made["kinds"], "--out", "lf")
+    assert mixed.code == 2 and "the same --evidence" in mixed.err
+    assert not Path("lf").exists()
+
+
+def test_own_prompts_are_said_to_have_no_evidence_that_is_known(deeper: CommandLine, pairs: str) -> None:
+    assert deeper("export", "llamafactory", "--pairs", pairs, "--out", "lf").code == 0
+    assert "--evidence" not in Path("lf/README.md").read_text("utf-8")
+
+
+def test_the_card_of_an_adapter_gives_the_flags_of_what_it_learnt(deeper: CommandLine, tmp_path: Path) -> None:
+    known: dict[str, dict[str, Any]] = {
+        " --evidence kinds": {"templates": load_prompts("", "kinds").hashes_for("policy")},
+        "": {"templates": load_prompts("", "none").hashes_for("policy")},
+        " --item-knowledge population": {
+            "kind": "predictor",
+            "templates": {**load_prompts().hashes_for("predictor"), ITEM_KNOWLEDGE: words_hash()},
+        },
+    }
+    for number, (flags, card) in enumerate(known.items()):
+        source = write_policy(tmp_path / str(number), **card)
+        result = deeper("export", "hub", "adapter", str(source), "--base-model", "some/model", "--out", f"hub{number}")
+        assert result.code == 0, result.err
+        lines = Path(f"hub{number}/README.md").read_text("utf-8").splitlines()
+        [command] = [line for line in lines if line.startswith("deeper evaluate ")]
+        assert command.endswith(f"-adapter FOLDER_OR_NAME{flags}")
 
 
 def test_a_folder_for_the_hub(deeper: CommandLine, pairs: str) -> None:

@@ -34,8 +34,9 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
         {"split": "all", "users": 24, "roles": ("future",)},
         {"rounds": 1, "search_n": 3, "methods": ("refine", "hierarchical_merge")},
         {"methods": ("frozen", "user_median"), "prediction": "history"},
+        {"methods": ("refine", "described")},
     ],
-    ids=["all users", "search", "history"],
+    ids=["all users", "search", "history", "described"],
 )
 def test_the_rehearsal_counts_what_the_run_does(data: Path, tmp_path: Path, more: dict[str, object]) -> None:
     settings = Settings(data=str(data), **SCRIPTED, **more)

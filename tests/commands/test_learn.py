@@ -27,6 +27,7 @@ from deeper.engine import Prompt
 from deeper.engine.adapter import load_adapter
 from deeper.engine.scripted.engine import TASTES, THINGS, ScriptedEngine
 from deeper.errors import UserError
+from deeper.persona.prompts.templates import load_prompts
 from deeper.persona.updaters import refine
 
 # The tiny models of the engines' tests.
@@ -118,7 +119,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> LearnSettings:
         policy_engine=engine, predictor_engine=engine, calibration="off",
         max_persona_tokens=16, margin=(0.0, 0.1), max_pairs=(1, 2), steps=3, batch=2,
         learning_rate=1e-3, cutoff=8192, save_every=2, validate_every=3, validation_users=3, calibration_users=2,
-        rounds=1,
+        rounds=1, evidence="kinds",
     )  # fmt: skip
 
 
@@ -171,6 +172,22 @@ def test_the_second_iteration_has_contexts_of_the_second_refinement(learnt: tupl
     out, _ = learnt
     found = [set(pq.read_table(out / f"{i}/sampled/contexts.parquet")["k"].to_pylist()) for i in (1, 2)]
     assert found == [{1}, {1, 2}]
+
+
+def test_each_step_has_the_evidence_that_learning_was_given(
+    learnt: tuple[Path, dict[str, Any]], settings: LearnSettings
+) -> None:
+    out, _ = learnt
+    for place in ("before", "1/sampled", "1/validation", "2/sampled", "2/validation"):
+        manifest = json.loads((out / place / "manifest.json").read_text("utf-8"))
+        assert manifest["config"]["evidence"] == "kinds", place
+    templates = load_prompts(settings.prompts, "kinds").hashes_for("policy")
+    for number in (1, 2):
+        report = json.loads((out / f"{number}/pairs/pairs.json").read_text("utf-8"))
+        assert [run["sampled"]["evidence"] for run in report["runs"]] == ["kinds"]
+        pairs = pq.read_table(out / f"{number}/pairs/train.parquet").to_pylist()
+        assert pairs and all("this person is known for a while" in row["prompt"][1]["content"] for row in pairs)
+        assert load_adapter(out / f"{number}/policy").templates == templates
 
 
 def test_no_validation_user_is_learnt_from(learnt: tuple[Path, dict[str, Any]]) -> None:

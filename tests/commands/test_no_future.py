@@ -25,6 +25,8 @@ from deeper.evaluation.methods import BASELINES, CONTROLS, HISTORY_ONLY, UPDATER
 
 USERS, WINDOWS, ROUNDS, SIZE = 8, 5, 3, 10
 PERSONA_METHODS = (*UPDATERS, "frozen", *CONTROLS)
+BY_ROUND = ("raw_history", "described")
+"""The controls with a text of their own in each round."""
 VARIANTS: dict[str, dict[str, Any]] = {
     "on": {},
     "off": {"calibration": "off"},
@@ -140,7 +142,7 @@ class TestSignalInWindow:
             one, other = ({key: row for key, row in each.items() if key[3] <= k} for each in (one, other))
         assert one == other
         held_out = {method for _, method, at, window, _ in one if at == k - 1 and window == k}
-        assert held_out == {"raw_history"} | (set(UPDATERS) if k > 1 else {"initialise", "no_persona"})
+        assert held_out == {*BY_ROUND} | (set(UPDATERS) if k > 1 else {"initialise", "no_persona"})
         last = k if variant == "items known" else ROUNDS + 1
         assert {window for _, method, _, window, _ in one if method == "initialise"} == set(range(last + 1))
 
@@ -177,9 +179,9 @@ class TestSignalInWindow:
             for w in ((), (k,))
         )
         changed = {key[1] for key, text in one.items() if key[2] == k and other.get(key) != text}
-        expected = {*UPDATERS, "raw_history"} if k <= ROUNDS else set()
+        expected = {*UPDATERS, *BY_ROUND} if k <= ROUNDS else set()
         if variant == "search and history":  # a search may keep the old persona both times; see its own table's test
-            assert {"raw_history"} & expected <= changed <= expected
+            assert {*BY_ROUND} & expected <= changed <= expected
         else:
             assert changed == expected, "the last is predicted, never read"
 

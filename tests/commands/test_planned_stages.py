@@ -42,6 +42,8 @@ def planted(tmp_path_factory: pytest.TempPathFactory) -> Path:
         {"methods": ("frozen", "user_median")},
         {"methods": ("user_median",)},
         {"methods": ("refine", "no_persona"), "split": "all", "calibration": "on"},
+        {"methods": ("described",)},
+        {"methods": ("refine", "no_persona", "raw_history", "described"), "roles": ("future",)},
         {"prediction": "history", "calibration_users": 3},
         {"prediction": "history", "calibration_users": 3, "methods": ("frozen", "raw_history")},
         {"split": "validation"},

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 from rich.console import Console
+from test_engines import write_adapter
 
 from deeper.behaviour.load import load_windows
 from deeper.behaviour.planted.plant import KINDS, Planted, plant_users, write_planted
@@ -22,11 +23,12 @@ from deeper.commands.evaluate.plan import make_plan
 from deeper.commands.evaluate.settings import Settings
 from deeper.commands.execution import engines as engine_choice
 from deeper.commands.execution.population_knowledge import PopulationKnowledge, adapter_notes
-from deeper.engine.adapter import SHIPPED
 from deeper.engine.scripted.engine import ScriptedEngine
 from deeper.evaluation.methods import CONTROLS, UPDATERS
 from deeper.evaluation.visible import visible_at
+from deeper.persona.item_knowledge.standing_words import ITEM_KNOWLEDGE, words_hash
 from deeper.persona.item_knowledge.standings import Standings, given_by
+from deeper.persona.prompts.templates import load_prompts
 
 USERS, WINDOWS, ROUNDS, SIZE = 16, 4, 2, 10
 METHODS = (*UPDATERS, "frozen", *CONTROLS, "user_median")
@@ -143,8 +145,11 @@ def test_the_lines_come_from_what_baselines_see_at_that_round_without_the_user(d
             ratings = sum(len(window) for windows in others.values() for window in windows)
             own = k * SIZE
             assert len(seen.rating) == ratings + own
-    assert {"; others rate it above their usual", "; a few others rate it below their usual"} <= said
-    assert any(words.startswith("; others may rate it") for words in said) and "" in said
+    assert {words[2:].partition(")")[0] for words in said} == set(KINDS), "each item has a category"
+    standings = {words.partition(")")[2] for words in said}
+    for begin in ("; others rate it ", "; a few others rate it ", "; others may rate it "):
+        assert any(words.startswith(begin) for words in standings)
+    assert "" in standings
 
 
 @pytest.mark.parametrize("number", range(0, USERS, 3))
@@ -186,7 +191,7 @@ def test_every_prompt_of_the_predictor_says_it(
     known = [line for line in lines if line.endswith("their usual")]
     assert len(known) > 0.7 * len(lines)
     # Nothing but the words has come: without them, the first questions are the same, and those of the policy too.
-    assert {line.split('"; ')[0].rstrip('"') for line in lines} == {
+    assert {line.partition('" (')[0] for line in lines} == {
         line.rstrip('"') for text in predictor_texts(without) for line in text.splitlines() if line.startswith('"')
     }
     of_policy = [[a.prompt for a in e.asked if "Predict the score" not in a.prompt.user] for e in (with_words, without)]
@@ -236,19 +241,36 @@ def test_nothing_is_said_and_one_note_tells_where_there_is_nobody_else(
     assert shown.count("item knowledge") == 1
 
 
-def test_a_note_tells_of_an_adapter_that_has_not_learnt_it() -> None:
-    [note] = adapter_notes("population", "embedded", ["small-predictor"])
-    assert "small-predictor was trained without it" in note
-    assert adapter_notes("none", "embedded", ["small-predictor"]) == []
-    assert adapter_notes("population", "openai:m", ["small-predictor"]) == []
+@pytest.fixture
+def predictors(tmp_path: Path) -> dict[str, str]:
+    """Adapters of a predictor, by the item knowledge that they learnt with."""
+    plain = load_prompts().hashes_for("predictor")
+    learnt = {"none": plain, "population": {**plain, ITEM_KNOWLEDGE: words_hash()}}
+    return {
+        name: write_adapter(tmp_path / name, kind="predictor", templates=templates)
+        for name, templates in learnt.items()
+    }
+
+
+def test_a_note_tells_of_an_adapter_that_learnt_with_other_knowledge(predictors: dict[str, str]) -> None:
+    [note] = adapter_notes("population", "embedded", [predictors["none"]])
+    assert f"the adapter {predictors['none']} was trained without it" in note
+    [note] = adapter_notes("none", "embedded", [predictors["population"]])
+    assert f"none, but the adapter {predictors['population']} was trained with it" in note
+    assert "--item-knowledge population" in note
+    for name, adapter in predictors.items():
+        assert adapter_notes(name, "embedded", [adapter]) == []  # pyright: ignore[reportArgumentType]
+        assert adapter_notes("population", "openai:m", [adapter]) == []
     assert adapter_notes("population", "embedded", []) == []
-    assert (SHIPPED / "small-predictor").is_dir()
 
 
-def test_the_plan_has_the_note_of_the_adapter(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_plan_has_the_note_of_the_adapter(
+    data: Path, predictors: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(engine_choice, "make_engine", lambda *_: ScriptedEngine())
-    plan = make_plan(settings_for(data, predictor_adapter="small-predictor"))
-    assert [note for note in plan.notes if note.startswith("item knowledge: the adapter small-predictor")]
+    adapter = predictors["none"]
+    plan = make_plan(settings_for(data, predictor_adapter=adapter))
+    assert [note for note in plan.notes if note.startswith(f"item knowledge: the adapter {adapter}")]
 
 
 def test_results_name_the_setting_and_errors_of_baselines_stay(

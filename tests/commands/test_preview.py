@@ -19,7 +19,7 @@ from deeper.commands.evaluate.settings import Settings
 from deeper.commands.execution import engines as engine_choice
 from deeper.commands.execution.shipped import with_shipped
 from deeper.engine import Prompt
-from deeper.engine.scripted.engine import ScriptedEngine, ScriptedFailure
+from deeper.engine.scripted.engine import GenerateCall, ScriptedEngine, ScriptedFailure
 from deeper.report.terminal.preview import print_preview
 
 QUIET = Console(file=io.StringIO())
@@ -72,6 +72,19 @@ def test_it_holds_windows_predictions_and_changed_words(data: Path, monkeypatch:
     ]  # fmt: skip
     assert found.will_calibrate
     assert engine.usage.calls == 3, "one persona, one prediction of ten titles, one refinement"
+
+
+def test_it_says_what_the_refinement_was_told(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = ScriptedEngine(reply=reply, scorer=judge)
+    found = preview(planned(data, engine, monkeypatch, evidence="kinds"))
+    [_, refining] = [call.prompt.user for call in engine.asked if isinstance(call, GenerateCall)]
+    assert found.evidence and "\n".join(found.evidence) in refining
+    told = " ".join(found.evidence)
+    assert "this person is known for a while" in told
+    text = " ".join(printed(found, 80).split())
+    assert f"What these errors show, as the model is told: {told} The persona refined" in text
+    without = preview(planned(data, engine, monkeypatch))
+    assert without.evidence == () and "as the model is told" not in printed(without, 80)
 
 
 def test_a_run_after_it_is_the_run_without_it(data: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

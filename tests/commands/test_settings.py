@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deeper.commands.evaluate.settings import CHOICES, Settings, resolve_settings
+from deeper.commands.evaluate.settings import CHOICES, DEFAULT_METHODS, Settings, resolve_settings
 from deeper.errors import UserError
 from deeper.evaluation.methods import HISTORY_ONLY, METHODS, ROLES
 
@@ -30,6 +30,13 @@ def test_flags_win_over_the_file_over_the_preset_over_the_defaults(config: Path)
 
 def test_every_method_can_be_chosen_but_the_one_that_comes_with_history() -> None:
     assert set(CHOICES) == set(METHODS) - {HISTORY_ONLY}
+
+
+def test_all_methods_run_by_default_but_the_described_control() -> None:
+    assert Settings().methods == DEFAULT_METHODS
+    assert set(CHOICES) - set(DEFAULT_METHODS) == {"described"}
+    assert Settings(methods=("described", "refine")).methods == ("refine", "described")
+    assert Settings.model_fields["methods"].description.endswith("Default: all but described.")
 
 
 def test_lists_have_one_order_and_no_repeats() -> None:

@@ -7,37 +7,46 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from test_engines import write_adapter
 
 from deeper.cli.main import cli
 from deeper.commands.evaluate.settings import Settings
 from deeper.commands.execution import engines as engine_choice
-from deeper.commands.execution.shipped import notes_on_shipped, with_shipped
+from deeper.commands.execution.shipped import POLICY_TOKENS, notes_on_shipped, with_shipped
+from deeper.engine import adapter as adapters
 from deeper.engine.scripted.engine import ScriptedEngine
 from deeper.errors import UserError
+from deeper.persona.item_knowledge.standing_words import ITEM_KNOWLEDGE, words_hash
+from deeper.persona.prompts.templates import load_prompts
 from deeper.tracker import PersonaTracker
 from deeper.tracker.settings import TrackerSettings
 
 POLICY, PREDICTOR = "small-policy", "small-predictor"
-CHOSEN: list[tuple[dict[str, Any], tuple[str, str, int]]] = [
-    ({}, (POLICY, PREDICTOR, 72)),
-    ({"seed": 3}, (POLICY, PREDICTOR, 72)),
-    ({"max_persona_tokens": 120}, (POLICY, PREDICTOR, 120)),
-    ({"policy_engine": "scripted"}, ("", PREDICTOR, 120)),
-    ({"policy_engine": "embedded"}, ("", PREDICTOR, 120)),
-    ({"predictor_engine": "scripted"}, (POLICY, "", 72)),
-    ({"predictor_adapter": "mine"}, (POLICY, "mine", 72)),
-    ({"policy_adapter": ""}, ("", PREDICTOR, 120)),
-    ({"prompts": "own"}, ("", "", 120)),
+KINDS, POPULATION = "kinds", "population"
+CHOSEN: list[tuple[dict[str, Any], tuple[str, str, int, str, str]]] = [
+    ({}, (POLICY, PREDICTOR, POLICY_TOKENS, KINDS, POPULATION)),
+    ({"seed": 3}, (POLICY, PREDICTOR, POLICY_TOKENS, KINDS, POPULATION)),
+    ({"max_persona_tokens": 120}, (POLICY, PREDICTOR, 120, KINDS, POPULATION)),
+    ({"evidence": "none"}, (POLICY, PREDICTOR, POLICY_TOKENS, "none", POPULATION)),
+    ({"item_knowledge": "none"}, (POLICY, PREDICTOR, POLICY_TOKENS, KINDS, "none")),
+    ({"policy_engine": "scripted"}, ("", PREDICTOR, 120, "none", POPULATION)),
+    ({"policy_engine": "embedded"}, ("", PREDICTOR, 120, "none", POPULATION)),
+    ({"predictor_engine": "scripted"}, (POLICY, "", POLICY_TOKENS, KINDS, "none")),
+    ({"predictor_adapter": "mine"}, (POLICY, "mine", POLICY_TOKENS, KINDS, "none")),
+    ({"policy_adapter": ""}, ("", PREDICTOR, 120, "none", POPULATION)),
+    ({"policy_adapter": "", "evidence": "kinds"}, ("", PREDICTOR, 120, KINDS, POPULATION)),
+    ({"prompts": "own"}, ("", "", 120, "none", "none")),
 ]
 
 
 @pytest.mark.parametrize("kind", [Settings, TrackerSettings])
 @pytest.mark.parametrize(("given", "expected"), CHOSEN)
-def test_a_role_that_nobody_chose_takes_its_adapter(
-    kind: type[Settings] | type[TrackerSettings], given: dict[str, Any], expected: tuple[str, str, int]
+def test_a_role_that_nobody_chose_takes_its_adapter_and_what_that_learnt_with(
+    kind: type[Settings] | type[TrackerSettings], given: dict[str, Any], expected: tuple[str, str, int, str, str]
 ) -> None:
     settings = with_shipped(kind(**given))
-    assert (settings.policy_adapter, settings.predictor_adapter, settings.max_persona_tokens) == expected
+    names = ("policy_adapter", "predictor_adapter", "max_persona_tokens", "evidence", "item_knowledge")
+    assert tuple(getattr(settings, name) for name in names) == expected
     if isinstance(settings, Settings):
         assert settings.calibrates == (not expected[1])
     plain = with_shipped(kind(**given), untuned=True)
@@ -64,24 +73,37 @@ class Made(list[tuple[str, str]]):
 
 @pytest.fixture
 def made(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Made:
+    """Stand-ins for the adapters of the package, which learnt what these bring along, and for engines."""
+    prompts, shipped = load_prompts("", "kinds"), tmp_path / "shipped"
+    shipped.mkdir()
+    write_adapter(shipped / POLICY, templates=prompts.hashes_for("policy"))
+    known = {**prompts.hashes_for("predictor"), ITEM_KNOWLEDGE: words_hash()}
+    write_adapter(shipped / PREDICTOR, kind="predictor", templates=known)
+    for module in (adapters, engine_choice):
+        monkeypatch.setattr(module, "SHIPPED", shipped)
     made = Made()
     monkeypatch.setattr(engine_choice, "make_engine", made)
     monkeypatch.chdir(tmp_path)
     return made
 
 
-COMMANDS: list[tuple[Sequence[str], list[tuple[str, str]], int]] = [
-    (("evaluate",), [("embedded", POLICY), ("embedded", PREDICTOR)], 72),
-    (("evaluate", "--untuned"), [("embedded", "")], 120),
-    (("demo",), [("embedded", POLICY), ("embedded", PREDICTOR)], 72),
-    (("demo", "--untuned"), [("embedded", "")], 72),
-    (("evaluate", "--policy-engine", "openai:m"), [("openai:m", ""), ("embedded", PREDICTOR)], 120),
-]
+COMMANDS: list[tuple[Sequence[str], list[tuple[str, str]], tuple[int, str, str]]] = [
+    (("evaluate",), [("embedded", POLICY), ("embedded", PREDICTOR)], (POLICY_TOKENS, KINDS, POPULATION)),
+    (("evaluate", "--untuned"), [("embedded", "")], (120, "none", "none")),
+    (("demo",), [("embedded", POLICY), ("embedded", PREDICTOR)], (POLICY_TOKENS, KINDS, POPULATION)),
+    (("demo", "--untuned"), [("embedded", "")], (POLICY_TOKENS, "none", "none")),
+    (("evaluate", "--policy-engine", "openai:m"), [("openai:m", ""), ("embedded", PREDICTOR)],
+     (120, "none", POPULATION)),
+]  # fmt: skip
 
 
-@pytest.mark.parametrize(("words", "engines", "tokens"), COMMANDS, ids=lambda value: str(value)[:40])
+@pytest.mark.parametrize(("words", "engines", "learnt"), COMMANDS, ids=lambda value: str(value)[:40])
 def test_a_run_folder_names_what_was_used_and_the_same_command_continues_in_it(
-    made: Made, capsys: pytest.CaptureFixture[str], words: Sequence[str], engines: list[tuple[str, str]], tokens: int
+    made: Made,
+    capsys: pytest.CaptureFixture[str],
+    words: Sequence[str],
+    engines: list[tuple[str, str]],
+    learnt: tuple[int, str, str],
 ) -> None:
     size = ("--users", "2", "--rounds", "0", "--methods", "frozen,user_median", "--out", "run")
     for _ in range(2):
@@ -93,7 +115,7 @@ def test_a_run_folder_names_what_was_used_and_the_same_command_continues_in_it(
     config = tomllib.loads(Path("run/config.toml").read_text("utf-8"))
     assert (config["policy_engine"], config["policy_adapter"]) == engines[0]
     assert config["predictor_adapter"] == engines[-1][1]
-    assert config["max_persona_tokens"] == tokens
+    assert (config["max_persona_tokens"], config["evidence"], config["item_knowledge"]) == learnt
 
 
 def test_a_tracker_takes_them_says_so_and_is_loaded_as_it_was(
@@ -108,7 +130,8 @@ def test_a_tracker_takes_them_says_so_and_is_loaded_as_it_was(
     made.clear()
     with PersonaTracker.load(tmp_path / "kept") as again:
         assert made == [("embedded", POLICY), ("embedded", PREDICTOR)]
-        assert again._settings.max_persona_tokens == 72
+        learnt = again._settings
+        assert (learnt.max_persona_tokens, learnt.evidence, learnt.item_knowledge) == (POLICY_TOKENS, KINDS, POPULATION)
 
 
 def test_a_saved_tracker_with_another_engine_loses_the_adapter_of_the_package(made: Made, tmp_path: Path) -> None:
@@ -144,13 +167,18 @@ def test_own_prompts_leave_the_adapters_out_and_both_commands_say_so(
     assert made == [("embedded", "")]
     said = capsys.readouterr().err
     assert said.count("your own prompts are not those that small-policy and small-predictor learnt") == 1
-    assert "--untuned" in said and "--predictor-adapter small-predictor" in said
+    assert "--untuned" in said
+    assert f"--policy-adapter small-policy --max-persona-tokens {POLICY_TOKENS} --evidence kinds" in said
+    assert "--predictor-adapter small-predictor --item-knowledge population" in said
     made.clear()
     cli.main([command, *size, "--untuned"], standalone_mode=False)
     assert "your own prompts" not in capsys.readouterr().err
+    named = (*size[:-1], "other", "--policy-adapter", POLICY)
     with pytest.raises(UserError, match="another text of the prompt refine") as caught:
-        cli.main([command, *size[:-1], "other", "--policy-adapter", POLICY], standalone_mode=False)
+        cli.main([command, *named, "--evidence", "kinds"], standalone_mode=False)
     assert "name no adapter" in caught.value.do
+    with pytest.raises(UserError, match="evidence kinds, .*another text of the prompt refine"):
+        cli.main([command, *named], standalone_mode=False)
     assert not Path("other").exists()
 
 

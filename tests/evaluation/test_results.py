@@ -227,6 +227,22 @@ def test_texts_are_described(tables, summary):
     assert text["refine"]["redundancy"] == 0
 
 
+def test_the_described_control_counts_in_texts_and_leaks_but_has_no_tokens(tables, summary):
+    personas = tables.personas(
+        [
+            {"method": "initialise", "k": 0, "text": "quiet drama"},
+            {"method": "described", "k": 0, "text": "loud noir", "tokens": 0, "leaks": ["Moss & {Stone}"]},
+            {"method": "described", "k": 1, "text": "loud opera", "tokens": 0},
+        ]
+    )
+    result = summary([error("ann", "described", 1, 0.5)], personas=personas)
+    assert result["leaks"] == {"initialise": 0.0, "described": 0.5}
+    found = result["text"]["described"]
+    assert found["tokens"] is None and found["words"] == 2
+    assert found["retention"] == pytest.approx(0.5), "against the control's own first text, not the policy's"
+    assert result["persona_failures"] == {"initialise": 0}
+
+
 def test_personas_that_failed_are_not_described(tables, summary):
     """They carry their parent's text and no tokens; the next one's retention is from that text."""
     good = [

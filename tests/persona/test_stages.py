@@ -6,11 +6,15 @@ from persona_cases import DOMAINS, items
 
 from deeper.engine import Prompt
 from deeper.engine.scripted.engine import GenerateCall, ScriptedEngine, ScriptedFailure
+from deeper.persona.describer.describe import describe
+from deeper.persona.describer.recipe import words_within
+from deeper.persona.describer.updated_facts import facts_after_updates
+from deeper.persona.evidence.facts import facts_of
 from deeper.persona.prompts.item_lines import rating_lines
 from deeper.persona.prompts.templates import load_prompts
 from deeper.persona.recipe import RECIPE
 from deeper.persona.schema import PERSONA
-from deeper.persona.stages import controls, initialise, update
+from deeper.persona.stages import DESCRIBED_SEED, controls, initialise, update
 from deeper.persona.update_input import UPDATE_INPUT
 from deeper.persona.updaters import MODULES
 from deeper.persona.write import Writer, persona_id
@@ -188,9 +192,51 @@ def test_an_update_of_nobody_is_an_empty_table() -> None:
 def test_controls_are_an_empty_text_and_the_last_ten_ratings() -> None:
     windows = [window("ann", k, size=8) for k in range(3)]
     rows = [row("ann", "no_persona", 0), row("ann", "raw_history", 2, windows=windows, parent=None, persona="")]
-    [empty, history] = controls(table(*rows), DOMAINS).to_pylist()
+    [empty, history] = controls(table(*rows), DOMAINS, 60).to_pylist()
     assert (empty["text"], empty["k"], empty["engine"]) == ("", 0, "")
     last_ten = [item for one in windows for item in one][-10:]
     assert history["text"] == rating_lines(last_ten, DOMAINS[history["domain"]])
     assert (history["k"], history["leaks"], history["parent"]) == (2, [], None)
     assert empty["id"] != history["id"]
+
+
+def kinds_window(k: int) -> list[dict[str, Any]]:
+    """Cairns are rated high and bogs low, and both rise by a step with each window."""
+    titles = [f"{kind} of Vale {k} {chr(97 + i)}" for kind in ("Cairn", "Bog") for i in range(4)]
+    rated = items(titles, [min(4 + k, 5)] * 4 + [1 + k] * 4)
+    return [{**item, "categories": [item["title"].split()[0]]} for item in rated]
+
+
+def test_the_described_control_is_the_describers_text_of_the_facts_after_each_update() -> None:
+    windows = [kinds_window(k) for k in range(3)]
+    rows = [row("ann", "described", k, windows=windows[: k + 1], parent=None, persona="") for k in range(3)]
+    found = controls(table(*rows), DOMAINS, 90).to_pylist()
+    for one, given in zip(found, rows, strict=True):
+        known = facts_after_updates(given["windows"], DOMAINS["stars"])
+        limit = {"seed": DESCRIBED_SEED, "max_words": words_within(90), "in_order": True}
+        assert one["text"] == describe(known, given["windows"], DOMAINS["stars"], **limit)
+        assert "Cairn" in one["text"] and "Bog" in one["text"]
+        origin = ("described", given["k"], "", "", DESCRIBED_SEED, None, 0)
+        assert tuple(one[name] for name in ("method", "k", "engine", "prompt_version", "seed", "parent", "tokens")) == (
+            origin
+        )
+        assert (one["leaks"], one["failure"]) == ([], "")
+    assert len({one["id"] for one in found}) == len({one["text"] for one in found}) == 3
+    assert facts_after_updates(windows, DOMAINS["stars"]) != facts_of(windows, DOMAINS["stars"]), "not of all at once"
+
+
+def test_the_described_control_keeps_the_length_limit_in_words() -> None:
+    longest: dict[int, int] = {}
+    for most in (35, 60, 120):
+        rows = [row("ann", "described", windows=[kinds_window(k)]) for k in range(3)]
+        texts = [one["text"] for one in controls(table(*rows), DOMAINS, most).to_pylist()]
+        longest[most] = max(len(text.split()) for text in texts)
+        assert longest[most] <= words_within(most) == most * 3 // 5
+    assert longest[35] < longest[60] < longest[120]
+
+
+def test_leaks_of_the_described_control_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("deeper.persona.stages.describe", lambda *_, **__: "Likes Silent Cove ann 0 part a.")
+    rows = [row("ann", "described"), row("bob", "described")]
+    [own, other] = controls(table(*rows), DOMAINS, 60).to_pylist()
+    assert (own["leaks"], other["leaks"]) == (["0", "Silent Cove ann 0 part a"], ["0"])

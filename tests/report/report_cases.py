@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
@@ -9,10 +10,13 @@ from deeper.commands.evaluate.evaluate import evaluate
 from deeper.commands.evaluate.settings import Settings
 from deeper.commands.execution import engines as engine_choice
 from deeper.engine import Prompt
-from deeper.engine.scripted.engine import ScriptedEngine, ScriptedFailure, digest_scores
+from deeper.engine.scripted.engine import GenerateCall, ScriptedEngine, ScriptedFailure, digest_scores
+from deeper.evaluation.methods import UPDATERS
 
 SCRIPT = "</script><img src=x onerror=hacked=1>"
 TITLES = (SCRIPT, "\u202eevoc neddih", "Cove & 'quay' \"end\"", "<b>Bold</b>", "a" * 180, "Plain cove", "入り江", "-->")
+CATEGORIES = ("Rock &lt script", "Moss", f"Ferns {SCRIPT}", "Sand")
+"""The first is a kind of items whose name would be markup if it were not escaped; the third can be no kind."""
 USERS = 7
 WINDOWS = {"food_com": 5, "amazon_arts": 4, "capes": 5}
 METHODS = (
@@ -21,16 +25,23 @@ METHODS = (
 )  # fmt: skip
 
 
-def write_data(folder: Path, windows: Mapping[str, int]) -> None:
-    """Write a folder of own ratings, with so many windows in each domain; in food_com 0 means "no rating"."""
-    lines = [
-        f'"{user_name(user)}",{title(user, i)},{rating(domain, user, i)},{1_600_000_000 + 60 * i},{domain}'
-        for domain, count in windows.items()
-        for user in range(USERS)
-        for i in range(10 * count)
-    ]
+def write_data(folder: Path, windows: Mapping[str, int], has_kinds: bool = False) -> None:
+    """Write a folder of own ratings, with so many windows in each domain; in food_com 0 means "no rating".
+
+    With `has_kinds`, items have categories, of which users rate the first one highest.
+    """
+    lines: list[str] = []
+    for domain, count in windows.items():
+        for user in range(USERS):
+            for i in range(10 * count):
+                given, kind = rating(domain, user, i), CATEGORIES[i % len(CATEGORIES)]
+                more = f',"{kind}"' if has_kinds else ""
+                if has_kinds:
+                    given = given if i % len(CATEGORIES) else 1
+                lines.append(f'"{user_name(user)}",{title(user, i)},{given},{1_600_000_000 + 60 * i},{domain}{more}')
     folder.mkdir(parents=True)
-    (folder / "behaviour.csv").write_text("\n".join(["user,title,rating,time,domain", *lines, ""]), "utf-8")
+    head = "user,title,rating,time,domain" + ",categories" * has_kinds
+    (folder / "behaviour.csv").write_text("\n".join([head, *lines, ""]), "utf-8")
     toml = 'id = "capes"\nname = "Capes <i>"\nitem_noun = "cove"\nscale = [0.1, 1, 0.1]\n'
     (folder / "domain.toml").write_text(toml, "utf-8")
 
@@ -70,12 +81,24 @@ def judge(prompt: Prompt, continuation: str, labels: Sequence[str]) -> object:
 def hostile_run(folder: Path, windows: Mapping[str, int] = WINDOWS, search_n: int = 2) -> Path:
     """The folder of a finished run, without its report."""
     write_data(folder / "data", windows)
+    _evaluate(folder, methods=METHODS, search_n=search_n)
+    return folder / "run"
+
+
+def run_with_evidence(folder: Path) -> tuple[Path, list[str]]:
+    """The folder of a run whose prompts tell of kinds, with all updaters and `described`, and all that was asked."""
+    write_data(folder / "data", {"capes": 5}, has_kinds=True)
+    engine = _evaluate(folder, methods=(*UPDATERS, "frozen", "no_persona", "described"), evidence="kinds")
+    return folder / "run", [call.prompt.user for call in engine.asked if isinstance(call, GenerateCall)]
+
+
+def _evaluate(folder: Path, **settings: Any) -> ScriptedEngine:
     engine = ScriptedEngine(reply=answer, scorer=judge)  # pyright: ignore[reportArgumentType]
     original = engine_choice.make_engine
     engine_choice.make_engine = lambda *_: engine
     try:
-        settings = Settings(data=str(folder / "data"), rounds=3, methods=METHODS, search_n=search_n, calibration="off")
-        evaluate(settings, folder / "run", Console(quiet=True))
+        asked = Settings(data=str(folder / "data"), rounds=3, calibration="off", **settings)
+        evaluate(asked, folder / "run", Console(quiet=True))
     finally:
         engine_choice.make_engine = original
-    return folder / "run"
+    return engine

@@ -2,14 +2,21 @@
 
 import json
 import logging
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tracker_cases import COVES, START, rows_of, tracker
 
+sys.path.append(str(Path(__file__).resolve().parents[1] / "learning"))
+from export_cases import write_policy
+
+from deeper.commands.execution import engines
 from deeper.engine.scripted.engine import ScriptedEngine
 from deeper.errors import UserError
+from deeper.persona.item_knowledge.standing_words import ITEM_KNOWLEDGE, words_hash
+from deeper.persona.prompts.templates import load_prompts
 from deeper.tracker import PersonaTracker
 
 WORDS = "their usual"
@@ -145,12 +152,21 @@ def test_the_calibration_of_a_run_with_other_knowledge_is_refused(tmp_path: Path
         PersonaTracker(COVES, policy_engine=engine, predictor_engine=engine, calibration=run)
 
 
-def test_a_note_tells_of_an_adapter_that_has_not_learnt_it(
-    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("has_learnt", "given"), [(False, "population"), (True, "none"), (True, "population")])
+def test_a_note_tells_of_an_adapter_that_has_learnt_the_other_knowledge(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, has_learnt: bool, given: str
 ) -> None:
-    from deeper.commands.execution import engines
-
     monkeypatch.setattr(engines, "make_engine", lambda *_: ScriptedEngine())
+    templates = load_prompts().hashes_for("predictor") | ({ITEM_KNOWLEDGE: words_hash()} if has_learnt else {})
+    folder = str(write_policy(tmp_path / "predictor", kind="predictor", templates=templates))
     with caplog.at_level(logging.WARNING):
-        PersonaTracker(COVES, item_knowledge="population")
-    assert "the adapter small-predictor was trained without it" in caplog.text
+        PersonaTracker(COVES, predictor_adapter=folder, policy_engine=ScriptedEngine(), item_knowledge=given)
+    said = [record.getMessage() for record in caplog.records if "item knowledge" in record.getMessage()]
+    expected = {
+        (False, "population"): [f"note: item knowledge: the adapter {folder} was trained without it, "
+                                "and may use it badly"],
+        (True, "none"): [f"note: item knowledge: none, but the adapter {folder} was trained with it; "
+                         "--item-knowledge population gives it"],
+        (True, "population"): [],
+    }  # fmt: skip
+    assert said == expected[has_learnt, given]

@@ -20,7 +20,7 @@ from deeper.errors import UserError
 from deeper.tracker import PersonaTracker
 
 ROUNDS, WINDOWS = 3, 5
-SETTINGS: dict[str, Any] = {"max_persona_tokens": 40, "seed": 3}
+SETTINGS: dict[str, Any] = {"max_persona_tokens": 40, "seed": 3, "evidence": "kinds"}
 
 
 def leaning(prompt: Any, continuation: str, labels: Any) -> Any:
@@ -132,7 +132,7 @@ def test_what_is_predicted_for_new_titles_is_what_the_run_predicted(run: tuple[P
         assert (mine.calibrated, mine.failure) == (row["calibrated"], row["failure"])
 
 
-@pytest.mark.parametrize("change", ["readout", "engine", "unfinished", "scale"])
+@pytest.mark.parametrize("change", ["readout", "engine", "evidence", "unfinished", "scale"])
 def test_a_calibration_of_something_else_is_refused(
     run: tuple[Path, ScriptedEngine, str], change: str, tmp_path: Path
 ) -> None:
@@ -149,8 +149,11 @@ def test_a_calibration_of_something_else_is_refused(
         domain = tmp_path / "domain.toml"
         domain.write_text((base / "data" / "domain.toml").read_text("utf-8").replace("scale = [0.5", "scale = [0"))
         assert "[0," in domain.read_text("utf-8")
-    said = {"readout": "readout = ", "engine": "predictor = ", "unfinished": "no calibration", "scale": "another scale"}
+    said = {
+        "readout": "readout = ", "engine": "predictor = ", "evidence": "evidence = 'kinds' (here 'none')",
+        "unfinished": "no calibration", "scale": "another scale",
+    }  # fmt: skip
     with pytest.raises(UserError) as caught:
-        PersonaTracker(domain, **settings)
+        PersonaTracker(domain, **{**settings, "evidence": "none" if change == "evidence" else "kinds"})
     expected = "not calibrated" if calibration == "off" and change == "scale" else said[change]
     assert expected in str(caught.value)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,8 +12,13 @@ import pyarrow.parquet as pq
 import pytest
 from tracker_cases import COVES, events, rows_of, tracker
 
-from deeper.engine.scripted.engine import ScriptedEngine, ScriptedFailure
+sys.path.append(str(Path(__file__).resolve().parents[1] / "learning"))
+from export_cases import write_policy
+
+from deeper.commands.execution import engines
+from deeper.engine.scripted.engine import GenerateCall, ScriptedEngine, ScriptedFailure
 from deeper.errors import UserError
+from deeper.persona.prompts.templates import load_prompts
 from deeper.storage import run_folder
 from deeper.storage.atomic import write_atomically
 from deeper.tracker import PersonaTracker
@@ -84,6 +90,51 @@ def test_everything_comes_back(tmp_path: Path) -> None:
         "predictions",
         "waiting",
     }
+
+
+@pytest.mark.parametrize("evidence", ["none", "kinds"])
+def test_the_evidence_comes_back_and_stands_in_the_prompts(tmp_path: Path, evidence: str) -> None:
+    with filled(evidence=evidence) as live:
+        live.save(tmp_path / "kept")
+    engine = ScriptedEngine()
+    with PersonaTracker.load(tmp_path / "kept", policy_engine=engine, predictor_engine=engine) as again:
+        again.observe("ann", events(6, first=24))
+        assert again._settings.evidence == evidence
+    [asked] = [call.prompt.user for call in engine.asked if isinstance(call, GenerateCall)]
+    assert ("this person is known for a while" in asked) == (evidence == "kinds")
+
+
+def test_a_tracker_that_was_saved_before_there_was_evidence_has_none_and_may_be_given_some(tmp_path: Path) -> None:
+    with filled() as live:
+        live.save(tmp_path / "kept")
+    config = tmp_path / "kept" / "config.toml"
+    lines = config.read_text("utf-8").splitlines(keepends=True)
+    config.write_text("".join(line for line in lines if not line.startswith("evidence = ")), "utf-8")
+    with PersonaTracker.load(tmp_path / "kept") as again:
+        assert again._settings.evidence == "none"
+    with PersonaTracker.load(tmp_path / "kept", evidence="kinds") as given:
+        assert given._settings.evidence == given._models.loop.writer.prompts.evidence == "kinds"
+        given.save()
+    with PersonaTracker.load(tmp_path / "kept") as kept:
+        assert kept._settings.evidence == "kinds"
+
+
+def test_a_saved_tracker_whose_policy_learnt_other_evidence_says_what_to_give(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one of an earlier version, whose adapter of the package is another by now."""
+    monkeypatch.setattr(engines, "make_engine", lambda *_: ScriptedEngine())
+    adapter = {name: tmp_path / name for name in ("none", "kinds")}
+    for name, folder in adapter.items():
+        write_policy(folder, templates=load_prompts("", name).hashes_for("policy"))
+    with PersonaTracker(COVES, policy_adapter=str(adapter["none"]), predictor_engine="scripted") as live:
+        live.save(tmp_path / "kept")
+    shutil.rmtree(adapter["none"])
+    adapter["kinds"].rename(adapter["none"])
+    with pytest.raises(UserError, match="trained with evidence kinds, and evidence is none here") as caught:
+        PersonaTracker.load(tmp_path / "kept")
+    assert "evidence='kinds'" in caught.value.do
+    PersonaTracker.load(tmp_path / "kept", evidence="kinds").close()
 
 
 def test_an_empty_tracker_comes_back(tmp_path: Path) -> None:

@@ -8,11 +8,12 @@ import click
 from deeper.cli.evaluate import CONFIG, FULL, OUT, REUSE_SHARDS, UNTUNED, YES, Command, run
 from deeper.cli.options.from_settings import given, settings_options
 from deeper.commands.evaluate.settings import resolve_settings
+from deeper.commands.execution.shipped import POLICY_TOKENS
 
 PRESET: dict[str, Any] = {
     "users": 16,
     "calibration_users": 16,
-    "max_persona_tokens": 72,
+    "max_persona_tokens": POLICY_TOKENS,
     "roles": ("future",),
 }
 WITH_RATINGS: dict[str, Any] = {"split": "all", "calibration": "on"}

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from deeper.persona import updaters
 from deeper.persona.rounds import ROLE_OFFSETS
-from deeper.persona.stages import CONTROL_METHODS, HISTORY_ONLY
+from deeper.persona.stages import CONTROL_METHODS, DESCRIBED, HISTORY_ONLY
 
 
 class Group(StrEnum):
@@ -45,6 +45,7 @@ _CONTROL_SEES = {
     HISTORY_ONLY: "the user's rating counts, weighted as predictions with history are",
     "no_persona": "an empty persona",
     "raw_history": "the user's last ratings themselves, in place of a persona",
+    DESCRIBED: "a persona that rules write from the user's ratings, without a policy",
 }
 _UPDATER_SEES = {
     "refine": "the previous persona and these discrepancies",

@@ -9,13 +9,15 @@ import pyarrow.compute as pc
 
 from deeper.evaluation.results_schema import TextStatistics
 from deeper.measure.text import distinctness, redundancy, retention, words
-from deeper.persona.stages import CONTROL_METHODS
+from deeper.persona.stages import CONTROL_METHODS, DESCRIBED
 
 Row = dict[str, Any]
 Version = tuple[str, str, int]
 """Domain, user and k."""
 
 COLUMNS = ("user", "domain", "k", "text", "tokens", "failure")
+WITHOUT_TEXT = [name for name in CONTROL_METHODS if name != DESCRIBED]
+"""The controls that hold no persona in words."""
 
 
 def leak_rates(personas: pa.Table) -> dict[str, float]:
@@ -29,9 +31,9 @@ def leak_rates(personas: pa.Table) -> dict[str, float]:
 def text_statistics(personas: pa.Table) -> dict[str, TextStatistics]:
     """Statistics of the personas of each method, as means over personas; failed personas are left out.
 
-    `tokens` and `words` are lengths. `redundancy`, and `retention` from the persona of the round before, are those of
-    `measure.text`. `distinctness` compares the users of a domain, by their persona of the method's last round; it is
-    averaged over domains.
+    `tokens` and `words` are lengths; no model counts the tokens of `described`. `redundancy`, and `retention` from the
+    persona of the round before, are those of `measure.text`. `distinctness` compares the users of a domain, by their
+    persona of the method's last round; it is averaged over domains.
     """
     found: dict[str, TextStatistics] = {}
     first: dict[Version, str] = {}
@@ -42,7 +44,7 @@ def text_statistics(personas: pa.Table) -> dict[str, TextStatistics]:
             first = texts
         if rows := [row for row in all_rows if not row["failure"]]:
             found[method] = TextStatistics(
-                tokens=float(np.mean([row["tokens"] for row in rows])),
+                tokens=float("nan") if method == DESCRIBED else float(np.mean([row["tokens"] for row in rows])),
                 words=float(np.mean([len(words(row["text"])) for row in rows])),
                 redundancy=float(np.mean([redundancy(row["text"]) for row in rows])),
                 retention=_mean(
@@ -56,11 +58,11 @@ def text_statistics(personas: pa.Table) -> dict[str, TextStatistics]:
 
 
 def _by_method(personas: pa.Table) -> Iterator[tuple[str, pa.Table]]:
-    """The final personas method by method, "initialise" first; controls are left out.
+    """The final personas method by method, "initialise" first; controls without a persona in words are left out.
 
     One method at a time, since all personas as Python rows take many times the memory of the table.
     """
-    final = personas.filter((pc.field("stage") == "final") & ~pc.field("method").isin(CONTROL_METHODS))
+    final = personas.filter((pc.field("stage") == "final") & ~pc.field("method").isin(WITHOUT_TEXT))
     methods: list[Any] = final["method"].unique().to_pylist()
     for method in sorted(methods, key=lambda name: name != "initialise"):
         yield method, final.filter(pc.field("method") == method)

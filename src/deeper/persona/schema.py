@@ -24,8 +24,9 @@ PERSONA = pa.schema(
 the text. `failure` is empty, or says why the engine gave no text; then `text` is the parent's.
 
 `method` is the updater that wrote S_k, or "initialise" for S_0, which all updaters share. Controls have rows too:
-"no_persona" (k is 0, the text empty), "raw_history" (the text lists the last ratings up to W_k) and, with
-`--prediction history`, "history_only" (the text is empty)."""
+"no_persona" (k is 0, the text empty), "raw_history" (the text lists the last ratings up to W_k),
+"described" (rules wrote the text) and, with `--prediction history`, "history_only" (the text is empty). No model counts
+the tokens of a control: they are 0."""
 
 PREDICTION = pa.schema(
     [

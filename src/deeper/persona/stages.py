@@ -8,6 +8,10 @@ import pyarrow as pa
 
 from deeper.domains import Domain
 from deeper.engine import may_answer_later
+from deeper.persona.describer.describe import describe
+from deeper.persona.describer.recipe import words_within
+from deeper.persona.describer.updated_facts import facts_after_updates
+from deeper.persona.leaks import find_leaks
 from deeper.persona.prompts.item_lines import Item, rating_lines
 from deeper.persona.recipe import RECIPE
 from deeper.persona.schema import PERSONA
@@ -17,10 +21,11 @@ from deeper.persona.updaters import Updaters, needs_short_term, prompt_of
 from deeper.persona.write import Draft, Writer, Written, persona_id, persona_row, write
 from deeper.storage.stage import Stage
 
-HISTORY_ONLY = "history_only"
-CONTROL_METHODS = (HISTORY_ONLY, "no_persona", "raw_history")
+HISTORY_ONLY, DESCRIBED = "history_only", "described"
+CONTROL_METHODS = (HISTORY_ONLY, "no_persona", "raw_history", DESCRIBED)
 """The controls: methods whose rows in the table of personas hold no text of the policy."""
-
+DESCRIBED_SEED = 1
+"""Seed of the phrasings of `described`: the same in all runs, so a table shows one text for the same ratings."""
 
 UPDATE_KEYS = ("user", "domain", "method", "k", "candidate")
 """The columns that identify an update, and in a search a candidate."""
@@ -63,22 +68,39 @@ def update(table: pa.Table, writer: Writer, domains: Mapping[str, Domain], updat
     )
 
 
-def controls(table: pa.Table, domains: Mapping[str, Domain]) -> pa.Table:
+def controls(table: pa.Table, domains: Mapping[str, Domain], max_tokens: int) -> pa.Table:
     """Make the controls that take a persona's place: `UPDATE_INPUT` to `PERSONA`, without an engine.
 
     The text of `no_persona` and `history_only` is empty. The text of `raw_history` lists the last ratings of W_0..W_k.
+    The text of `described` is the describer's, of the facts after an update with each of W_0..W_k; no model counts its
+    tokens.
+
+    Args:
+        table: The controls to make.
+        domains: By id.
+        max_tokens: Length limit of a persona, in tokens.
     """
     rows: list[dict[str, Any]] = []
     for row in table.to_pylist():
         domain = domains[row["domain"]]
-        items: list[Item] = [item for window in row["windows"] for item in window][-RECIPE.raw_history_items :]
-        text = rating_lines(items, domain) if row["method"] == "raw_history" else ""
+        is_described = row["method"] == DESCRIBED
+        text = _described(row["windows"], domain, max_tokens) if is_described else ""
+        if row["method"] == "raw_history":
+            items: list[Item] = [item for window in row["windows"] for item in window]
+            text = rating_lines(items[-RECIPE.raw_history_items :], domain)
         out: dict[str, Any] = {
             **{key: row[key] for key in ("user", "domain", "method", "k")},
-            **{"stage": "final", "text": text, "parent": None, "engine": "", "prompt_version": "", "seed": 0},
+            **{"stage": "final", "text": text, "parent": None, "engine": "", "prompt_version": ""},
+            "seed": DESCRIBED_SEED if is_described else 0,
         }
-        rows.append({"id": persona_id(out), **out, "tokens": 0, "leaks": [], "failure": ""})
+        leaks = find_leaks(text, _titles(row)) if is_described else []
+        rows.append({"id": persona_id(out), **out, "tokens": 0, "leaks": leaks, "failure": ""})
     return pa.Table.from_pylist(rows, schema=PERSONA)
+
+
+def _described(windows: Sequence[Sequence[Item]], domain: Domain, max_tokens: int) -> str:
+    known, most = facts_after_updates(windows, domain), words_within(max_tokens)
+    return describe(known, windows, domain, seed=DESCRIBED_SEED, max_words=most, in_order=True)
 
 
 def write_stage(

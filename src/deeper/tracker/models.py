@@ -193,6 +193,7 @@ def read_calibration(run: Path, settings: TrackerSettings, models: Models) -> Ca
             "readout": _readout(manifest["config"]["readout"]),
             "prompts": manifest["prompt_version"],
             "item_knowledge": manifest["config"].get("item_knowledge", "none"),
+            "evidence": manifest["config"].get("evidence", "none"),
         }
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(
@@ -204,6 +205,7 @@ def read_calibration(run: Path, settings: TrackerSettings, models: Models) -> Ca
         "readout": _readout(settings.readout),
         "prompts": models.loop.writer.prompts.version,
         "item_knowledge": settings.item_knowledge,
+        "evidence": settings.evidence,
     }
     if other := [
         f"{name} = {of_run[name]!r} (here {of_tracker[name]!r})"

@@ -5,6 +5,8 @@ from typing import ClassVar
 from pydantic import Field
 
 from deeper.commands.execution.shared_settings import (
+    SHIPPED_EVIDENCE,
+    SHIPPED_ITEM_KNOWLEDGE,
     SHIPPED_TOKENS,
     EvidenceSource,
     ItemKnowledgeSource,
@@ -42,8 +44,8 @@ class TrackerSettings(RunSettings):
     precision: ModelPrecision = "auto"
     updater: OwnUpdater = ""
     readout: ReadoutName = "auto"
-    item_knowledge: ItemKnowledgeSource = "none"
-    evidence: EvidenceSource = "none"
+    item_knowledge: ItemKnowledgeSource = Field(default="none", description=SHIPPED_ITEM_KNOWLEDGE)
+    evidence: EvidenceSource = Field(default="none", description=SHIPPED_EVIDENCE)
     max_persona_tokens: MaxPersonaTokens = Field(default=120, description=SHIPPED_TOKENS)
     prompts: PromptFolder = ""
     seed: Seed = 1

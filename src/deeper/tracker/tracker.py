@@ -49,8 +49,8 @@ class PersonaTracker:
             untuned: Leave out the package's adapters (CC BY-NC 4.0, for research use only). By default, a role takes
                 its own if you choose no engine, adapter or prompts for it (`with_shipped`).
             settings: `policy_adapter`, `predictor_adapter`, `policy_server`, `predictor_server`, `precision`,
-                `readout`, `item_knowledge`, `max_persona_tokens`, `prompts` and `seed` of `deeper evaluate`;
-                `updater`: one of your own.
+                `readout`, `item_knowledge`, `evidence`, `max_persona_tokens`, `prompts` and `seed` of `deeper
+                evaluate`; `updater`: one of your own.
 
         Raises:
             UserError: The domain, a setting, an engine or the calibration cannot be used.

@@ -203,7 +203,8 @@ class EvaluationRounds:
             for key, method, k in self._control_rows(methods)
         ]
         rows, starts = MadeRows(makers, UPDATE_INPUT), range(0, len(makers), CONTROLS_AT_ONCE)
-        parts = [controls(rows.slice(start, CONTROLS_AT_ONCE), self.loop.domains) for start in starts]
+        most = self.settings.max_persona_tokens
+        parts = [controls(rows.slice(start, CONTROLS_AT_ONCE), self.loop.domains, most) for start in starts]
         return pa.concat_tables([PERSONA.empty_table(), *parts])
 
     def _predict_controls(self, table: pa.Table, calibration: Calibrator) -> pa.Table:

@@ -14,6 +14,7 @@ import numpy as np
 from deeper.commands.evaluate.plan import RunPlan
 from deeper.domains import Domain
 from deeper.measure.word_changes import Change, word_changes
+from deeper.persona.evidence.lines import error_lines
 from deeper.persona.rounds import asked_for
 from deeper.persona.update_input import update_row
 from deeper.storage.stage import InMemory
@@ -32,6 +33,7 @@ class Preview:
         second: W_1, which the persona predicts and the refinement reads.
         persona: S_0; empty if it could not be written.
         predicted: Ratings of `second` predicted from S_0, rounded to the scale; None if the prediction failed.
+        evidence: What the refinement's prompt says below the discrepancies; none with the setting `evidence = none`.
         changes: How S_1 differs from S_0, word by word; empty if either could not be written.
         will_calibrate: Whether the run will calibrate its predictions; those here are not calibrated.
     """
@@ -42,6 +44,7 @@ class Preview:
     second: Sequence[Item]
     persona: str
     predicted: Sequence[float] | None
+    evidence: Sequence[str]
     changes: tuple[Change, ...]
     will_calibrate: bool
 
@@ -61,6 +64,7 @@ def preview(plan: RunPlan) -> Preview:
         "update-1", [partial(update_row, key, "refine", 1, first, windows, points)], ["refine"]
     ).to_pylist()
 
+    has_evidence = plan.prompts.evidence == "kinds"
     is_whole = not first["failure"] and not refined["failure"]
     return Preview(
         user=key[1],
@@ -69,6 +73,7 @@ def preview(plan: RunPlan) -> Preview:
         second=windows[1],
         persona=first["text"],
         predicted=None if points is None else domain.scale.round(np.array(points)).tolist(),
+        evidence=error_lines(windows[1], points, domain, known_windows=2) if has_evidence else (),
         changes=word_changes(first["text"], refined["text"]) if is_whole else (),
         will_calibrate=plan.settings.calibrates,
     )

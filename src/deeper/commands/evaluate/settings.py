@@ -7,6 +7,8 @@ from pydantic import Field, FiniteFloat, ValidationInfo, field_validator, model_
 
 from deeper.commands.execution.own_updaters import own_methods
 from deeper.commands.execution.shared_settings import (
+    SHIPPED_EVIDENCE,
+    SHIPPED_ITEM_KNOWLEDGE,
     SHIPPED_TOKENS,
     Data,
     Domains,
@@ -28,10 +30,12 @@ from deeper.commands.execution.shared_settings import (
 )
 from deeper.engine import ServerSettings
 from deeper.errors import choose_from
-from deeper.evaluation.methods import BASELINES, CONTROLS, ROLES, UPDATERS
+from deeper.evaluation.methods import BASELINES, CONTROLS, DESCRIBED, ROLES, UPDATERS
 from deeper.storage.settings import RunSettings, resolve
 
 CHOICES = (*UPDATERS, "frozen", *CONTROLS, *BASELINES)
+DEFAULT_METHODS = tuple(name for name in CHOICES if name != DESCRIBED)
+"""Without `described`, which costs a prediction a round and matters only to who asks what the policy adds to rules."""
 
 
 def is_calibrated(calibration: Literal["auto", "on", "off"], predictor_adapter: str | tuple[str, ...]) -> bool:
@@ -93,9 +97,9 @@ class Settings(RunSettings):
     rounds: int = Field(default=4, ge=0, le=100, description="How often each persona is refined.")
     updater: OwnUpdaters = ()
     methods: tuple[str, ...] = Field(
-        default=CHOICES,
+        default=DEFAULT_METHODS,
         validate_default=True,
-        description=f"Updaters, controls and baselines to compare: {', '.join(CHOICES)}.",
+        description=f"Updaters, controls and baselines to compare: {', '.join(CHOICES)}. Default: all but {DESCRIBED}.",
     )
     roles: tuple[str, ...] = Field(
         default=ROLES,
@@ -120,8 +124,8 @@ class Settings(RunSettings):
         description="What predictions use: the persona alone, or also the user's own past ratings (history), weighted "
         "by a fit on train users.",
     )
-    item_knowledge: ItemKnowledgeSource = "none"
-    evidence: EvidenceSource = "none"
+    item_knowledge: ItemKnowledgeSource = Field(default="none", description=SHIPPED_ITEM_KNOWLEDGE)
+    evidence: EvidenceSource = Field(default="none", description=SHIPPED_EVIDENCE)
     search_n: int = Field(
         default=0,
         ge=0,

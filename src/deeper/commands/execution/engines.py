@@ -2,18 +2,19 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from deeper.behaviour.splits import share_out
 from deeper.behaviour.users import Key
 from deeper.domains import Domain
 from deeper.engine import Engine, Precision, ServerSettings
-from deeper.engine.adapter import Adapter, AdapterKind, load_adapter
+from deeper.engine.adapter import SHIPPED, Adapter, AdapterKind, load_adapter
 from deeper.engine.registry import make_engine
 from deeper.errors import UserError
 from deeper.persona.item_knowledge.standing_words import ITEM_KNOWLEDGE, words_hash
 from deeper.persona.predictors import Predictors
-from deeper.persona.prompts.templates import Prompts
+from deeper.persona.prompts.templates import EVIDENCE_CHOICES, Prompts, evidence_of, load_prompts
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +39,7 @@ def make_engines(
     """
     for role, (spec, adapter) in roles.items():
         if adapter and not spec.startswith("openai:"):
-            check_adapter(role, Path(adapter), prompts.hashes_for(role))
+            check_adapter(role, Path(adapter), prompts.hashes_for(role), prompts)
     choices = {
         role: (spec, adapter, (servers or {}).get(role) if spec.startswith("openai:") else None)
         for role, (spec, adapter) in roles.items()
@@ -50,7 +51,9 @@ def make_engines(
     return {role: made[choice] for role, choice in choices.items()}
 
 
-def check_adapter(role: AdapterKind, folder: Path, templates: Mapping[str, str] | None) -> Adapter:
+def check_adapter(
+    role: AdapterKind, folder: Path, templates: Mapping[str, str] | None, prompts: Prompts | None = None
+) -> Adapter:
     """Read an adapter's card, and refuse an adapter that was trained for something else.
 
     Only the templates that the adapter was trained on must be unchanged; the prompt of a new updater is allowed. A
@@ -61,9 +64,11 @@ def check_adapter(role: AdapterKind, folder: Path, templates: Mapping[str, str] 
         role: What the adapter will be used for.
         folder: The adapter.
         templates: Hashes of the prompt templates in use, by name; None to train it on, with whatever prompts.
+        prompts: The prompts in use; None if the hashes stand beside pairs that were made before.
 
     Raises:
-        UserError: The adapter is broken, was trained for the other role, or one of its templates has changed since.
+        UserError: The adapter is broken, was trained for the other role or with other evidence, or one of its templates
+            has changed since.
     """
     adapter = load_adapter(folder, needs_card=role == "predictor")
     if adapter.kind is None:
@@ -79,14 +84,45 @@ def check_adapter(role: AdapterKind, folder: Path, templates: Mapping[str, str] 
             where=str(folder),
             do=f"pass it as {adapter.kind}_adapter, or train a {role}",
         )
-    today = {**adapter.templates} if templates is None else {**templates, ITEM_KNOWLEDGE: words_hash()}
-    if changed := [name for name, digest in adapter.templates.items() if today.get(name) != digest]:
-        raise UserError(
-            f"the adapter was trained with another text of the prompt{'s' * (len(changed) > 1)} {', '.join(changed)}",
-            where=str(folder),
-            do="use the prompts it was trained with (setting prompts), name no adapter, or train it again",
-        )
+    if templates is not None and (changed := _changed(adapter, templates)):
+        raise _other_prompts(adapter, templates, changed, prompts, str(folder))
     return adapter
+
+
+def _changed(adapter: Adapter, templates: Mapping[str, str]) -> list[str]:
+    """The templates of an adapter that have other hashes."""
+    today = {**templates, ITEM_KNOWLEDGE: words_hash()}
+    return [name for name, digest in adapter.templates.items() if today.get(name) != digest]
+
+
+def _other_prompts(
+    adapter: Adapter, templates: Mapping[str, str], changed: Sequence[str], prompts: Prompts | None, where: str
+) -> UserError:
+    """The error for an adapter that was trained with other prompts, or only with other evidence."""
+    texts = prompts or load_prompts()
+    here = prompts.evidence if prompts else evidence_of(templates, texts)
+    without = {one: _changed(adapter, replace(texts, evidence=one).hashes) for one in EVIDENCE_CHOICES}
+    learnt = min(EVIDENCE_CHOICES, key=lambda one: len(without[one]))
+    if here is None or len(without[learnt]) >= len(changed):
+        what = f"the adapter was trained with another text of {_named(changed)}"
+        do = "use the prompts it was trained with (setting prompts), name no adapter, or train it again"
+        return UserError(what, where=where, do=do)
+    what = f"the adapter was trained with evidence {learnt}, and evidence is {here} here"
+    do = f"give --evidence {learnt} (in Python: evidence={learnt!r})"
+    if prompts is None:
+        what = f"the adapter was trained with evidence {learnt}, and the pairs were sampled with evidence {here}"
+        do = f"sample again with deeper sample --evidence {learnt}, or start from another adapter"
+    elif without[learnt]:
+        what += f", and it was trained with another text of {_named(without[learnt])}"
+        do += ", and use the prompts it was trained with (setting prompts), or name no adapter"
+    elif adapter.folder.parent == SHIPPED:
+        what = f"the package's policy was trained with evidence {learnt}, so it cannot be used with evidence {here}"
+        do += f", or use no adapter of the package (deeper evaluate --untuned --evidence {here})"
+    return UserError(what, where=where, do=do)
+
+
+def _named(prompts: Sequence[str]) -> str:
+    return f"the prompt{'s' * (len(prompts) > 1)} {', '.join(prompts)}"
 
 
 def make_predictors(
@@ -121,7 +157,8 @@ def make_predictors(
     named = [adapter.rpartition("=") if served else ("", "", adapter) for adapter in adapters]
     if served and any(not name for name, _, _ in named):
         raise UserError("an adapter on a server needs its name and its folder", do="write NAME=FOLDER")
-    cards = [check_adapter("predictor", Path(folder), prompts.hashes_for("predictor")) for _, _, folder in named]
+    templates = prompts.hashes_for("predictor")
+    cards = [check_adapter("predictor", Path(folder), templates, prompts) for _, _, folder in named]
     users = share_out(keys, [card.users for card in cards] or [frozenset()])
     names = [name or folder for name, _, folder in named] or [""]
     served_by: dict[AdapterKind, ServerSettings] = {"predictor": server}

@@ -8,6 +8,7 @@ from typing import Annotated, Literal, Protocol
 from pydantic import AfterValidator, Field
 
 from deeper.commands.execution.own_updaters import own_methods
+from deeper.commands.execution.shipped import POLICY_TOKENS
 from deeper.engine import Precision, ServerSettings
 from deeper.persona.prompts.templates import Evidence
 
@@ -67,20 +68,16 @@ ReadoutName = Annotated[
         "(distribution, and structured with a server that gives no log-probabilities)."
     ),
 ]
-ItemKnowledgeSource = Annotated[
-    Literal["none", "population"],
-    Field(
-        description="What the predictor's prompt says about an item beside its title: none (the paper's protocol), or "
-        "how other users rate it and items like it (population). The judged user's own ratings never count."
-    ),
-]
-EvidenceSource = Annotated[
-    Evidence,
-    Field(
-        description="What the writers' prompts say below the rated items: none (the paper's protocol), or kinds: which "
-        "kinds of items this person rates above and below the rest, and which were predicted too high or too low."
-    ),
-]
+ITEM_KNOWLEDGE_HELP = (
+    "What the predictor's prompt says about an item beside its title: none (the paper's protocol), or how other users "
+    "rate it and items like it (population). The judged user's own ratings never count."
+)
+ItemKnowledgeSource = Annotated[Literal["none", "population"], Field(description=ITEM_KNOWLEDGE_HELP)]
+EVIDENCE_HELP = (
+    "What the policy's prompts say below the rated items: none (the paper's protocol), or kinds: which kinds of items "
+    "this person rates above and below the rest, and which were predicted too high or too low."
+)
+EvidenceSource = Annotated[Evidence, Field(description=EVIDENCE_HELP)]
 ModelPrecision = Annotated[
     Precision,
     Field(
@@ -89,7 +86,13 @@ ModelPrecision = Annotated[
     ),
 ]
 MaxPersonaTokens = Annotated[int, Field(ge=8, le=4096, description="Longest persona in tokens, for all methods.")]
-SHIPPED_TOKENS = "Longest persona in tokens, for all methods. 96 with the package's policy adapter, unless you set it."
+SHIPPED_TOKENS = (
+    f"Longest persona in tokens, for all methods. {POLICY_TOKENS} with the package's policy adapter, unless you set it."
+)
+SHIPPED_EVIDENCE = f"{EVIDENCE_HELP} With the package's policy adapter it is kinds, unless you set it."
+SHIPPED_ITEM_KNOWLEDGE = (
+    f"{ITEM_KNOWLEDGE_HELP} With the package's predictor adapter it is population, unless you set it."
+)
 """The same where the package's adapters are the default."""
 PromptFolder = Annotated[
     str, Field(description="Folder of your own prompts. Each replaces the built-in prompt of the same name.")

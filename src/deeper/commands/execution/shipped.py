@@ -19,8 +19,8 @@ LEARNT_WITH: Mapping[str, Mapping[str, Any]] = {
 }
 """The settings that each shipped adapter learnt with. They come with it, unless the user set them."""
 DECIDING = (
-    *("policy_engine", "policy_adapter", "predictor_engine", "predictor_adapter"),
-    *("prompts", "max_persona_tokens"),
+    *("policy_engine", "policy_adapter", "predictor_engine", "predictor_adapter", "prompts"),
+    *(name for learnt in LEARNT_WITH.values() for name in learnt),
 )
 """Settings that count as chosen once they are given."""
 LICENCE = "CC BY-NC 4.0, for research use only"
@@ -63,12 +63,18 @@ def notes_on_shipped(settings: RunSettings, untuned: bool) -> list[str]:
         notes.append(f"using the adapter{many} of the package, {' and '.join(used)} ({LICENCE}); {INSTEAD}")
     if (roles := _left_alone(settings)) and _has_own_prompts(settings) and not untuned:
         left = " and ".join(ADAPTERS[role] for role in roles)
-        flags = " or ".join(f"--{role}-adapter {ADAPTERS[role]}" for role in roles)
+        flags = " or ".join(map(_flags, roles))
         notes.append(
             f"your own prompts are not those that {left} learnt, so the model runs without adapters, as with "
             f"--untuned. If you left an adapter's prompts as they are, name it: {flags}"
         )
     return notes
+
+
+def _flags(role: str) -> str:
+    """The flags that name a shipped adapter and what it learnt with."""
+    given = {f"{role}_adapter": ADAPTERS[role], **LEARNT_WITH[role]}
+    return " ".join(f"--{name.replace('_', '-')} {value}" for name, value in given.items())
 
 
 def _has_own_prompts(settings: RunSettings) -> bool:

@@ -21,6 +21,7 @@ from deeper.learning.export.llamafactory_files import (
     llamafactory_files,
 )
 from deeper.learning.preferences.choose_pairs import check_split
+from deeper.persona.prompts.templates import evidence_of, load_prompts
 from deeper.storage.new_folder import new_folder
 
 PUBLISHED_BASE: str = DPO_PRESETS["paper"]["base"]
@@ -92,7 +93,7 @@ def _templates(folders: Sequence[PairFiles]) -> Mapping[str, str]:
         raise UserError(
             f"the pairs of the two iterations were made with different prompts ({', '.join(changed)})",
             where=", ".join(str(folder.folder) for folder in folders),
-            do="make the pairs of both iterations with the same prompts",
+            do="make the pairs of both iterations with the same prompts and the same --evidence",
         )
     return first
 
@@ -108,6 +109,8 @@ def _readme(iterations: int, options: LlamaFactoryOptions, templates: Mapping[st
     prompts = ", ".join(f"{name} {found}" for name, found in templates.items()) or "of the published pairs"
     commands = "\n".join(f"llamafactory-cli train iteration_{number}.yaml" for number in range(1, iterations + 1))
     chat = f"`{options.template}`" if options.template else "that of the model's tokeniser"
+    evidence = evidence_of(templates, load_prompts())
+    flag = f" --evidence {evidence}" if evidence else ""
     return f"""# DPO with LLaMA-Factory
 
 `deeper export llamafactory` wrote this folder for LLaMA-Factory {LLAMAFACTORY_VERSION}.
@@ -119,5 +122,5 @@ Run this here:
 ```
 
 Without a GPU, add `bf16=false use_cpu=true`. The result in `saves/iteration_{iterations}` is a LoRA adapter in PEFT's
-format, which deeper reads: `--policy-engine transformers:MODEL --policy-adapter saves/iteration_{iterations}`.
+format, which deeper reads: `--policy-engine transformers:MODEL --policy-adapter saves/iteration_{iterations}{flag}`.
 """

@@ -131,8 +131,9 @@ def _already(settings: PairSettings, found: Sequence[_Run], out: Path) -> dict[s
 
 
 def _check_together(found: Sequence[_Run]) -> None:
-    """Refuse runs with different prompts, updaters, length limits or rewards."""
+    """Refuse runs with different evidence, prompts, updaters, length limits or rewards."""
     compared: list[tuple[str, list[Any]]] = [
+        ("evidence", [run.sampled.evidence for run in found]),
         ("prompts", [", ".join(map(" ".join, run.manifest["templates"].items())) for run in found]),
         ("updaters", [run.sampled.updater or "refine" for run in found]),
         ("max_persona_tokens", [run.sampled.max_persona_tokens for run in found]),

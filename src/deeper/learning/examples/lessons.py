@@ -17,6 +17,7 @@ from deeper.learning.examples.tasks import Task
 from deeper.learning.examples.user_windows import UserWindows, WindowPrefix, draw_balanced, prefixes_by_domain
 from deeper.persona.describer import phrases
 from deeper.persona.describer.describe import describe, level_only
+from deeper.persona.describer.recipe import words_within
 from deeper.persona.describer.updated_facts import added_up, facts_after_updates, update_facts
 from deeper.persona.evidence.facts import CLEAR, HEDGED, Facts, KindVerdict, facts_of
 from deeper.persona.prompts.templates import Prompts
@@ -60,7 +61,7 @@ class LessonOptions:
     @property
     def max_words(self) -> int:
         """Length limit of the describer's texts, in words."""
-        return self.max_tokens * LESSONS.words_per_five_tokens // 5
+        return words_within(self.max_tokens)
 
 
 def training_lessons(

@@ -42,7 +42,6 @@ class LessonRecipe:
             for all items.
         scatter: Standard deviation of scattered predictions, as a share of the scale's range.
         unpredicted_share: Share of refinements without predictions, as where a prediction failed.
-        words_per_five_tokens: Length limit of a describer's text in words, for each 5 tokens of the persona's limit.
     """
 
     task_shares: dict[Task, float] = field(default_factory=_task_shares)
@@ -58,7 +57,6 @@ class LessonRecipe:
     scattered_share: float = 0.5
     scatter: float = 0.15
     unpredicted_share: float = 0.03
-    words_per_five_tokens: int = 3
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,8 @@ from deeper.engine.adapter import Adapter
 from deeper.errors import printable
 from deeper.learning.export.llamafactory_files import yaml_scalar
 from deeper.learning.training_record import TrainingRecord, training_record
+from deeper.persona.item_knowledge.standing_words import ITEM_KNOWLEDGE
+from deeper.persona.prompts.templates import evidence_of, load_prompts
 
 MOVIELENS_TERMS = (
     "MovieLens (GroupLens, University of Minnesota): for research; no commercial use without permission; to be passed "
@@ -109,7 +111,7 @@ def adapter_card(adapter: Adapter, base_model: str, license_id: str, metrics: Ma
             "tags": ["deeper", "persona", "lora", role],
         }
     )
-    flags = f"--{role}-engine transformers:{base_model} --{role}-adapter FOLDER_OR_NAME"
+    flags = f"--{role}-engine transformers:{base_model} --{role}-adapter FOLDER_OR_NAME{_learnt_with(adapter)}"
     facts = {
         "base model": base_model,
         "base weights": adapter.base,
@@ -137,6 +139,14 @@ def adapter_card(adapter: Adapter, base_model: str, license_id: str, metrics: Ma
             _list([*ADAPTER_LIMITS[role], FIGURES_LIMIT, *map(_plain, metrics.get("alarms", ()))]),
         ]
     )
+
+
+def _learnt_with(adapter: Adapter) -> str:
+    """Flags for the prompts that an adapter learnt, where they are not the default."""
+    if adapter.kind == "predictor":
+        return " --item-knowledge population" if ITEM_KNOWLEDGE in adapter.templates else ""
+    evidence = evidence_of(adapter.templates, load_prompts())
+    return f" --evidence {evidence}" if evidence == "kinds" else ""
 
 
 def _licence(license_id: str) -> str:

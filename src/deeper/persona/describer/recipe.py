@@ -9,6 +9,7 @@ class DescriberRecipe:
 
     Attributes:
         max_words: Default length limit of a text, in words.
+        words_per_five_tokens: Length limit of a text in words, for each 5 tokens of the persona's limit.
         fact_share: Chance that a text that may leave facts out states one.
         first_wording_weight: Weight of the first wording of a level; each other wording weighs 1. The prompts use the
             first wording, and a small model repeats what it has read. The others keep it from learning one form only.
@@ -18,6 +19,7 @@ class DescriberRecipe:
     """
 
     max_words: int = 70
+    words_per_five_tokens: int = 3
     fact_share: float = 0.9
     first_wording_weight: int = 4
     attempts: int = 5
@@ -26,3 +28,8 @@ class DescriberRecipe:
 
 DESCRIBER = DescriberRecipe()
 """The recipe that all texts are written with."""
+
+
+def words_within(max_tokens: int) -> int:
+    """Length limit of a describer's text in words, from the limit of a persona in tokens."""
+    return max_tokens * DESCRIBER.words_per_five_tokens // 5

@@ -7,11 +7,11 @@ never read as templates, so braces and dollar signs in titles are harmless.
 import hashlib
 import string
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from deeper.domains import Domain, Scale
 from deeper.domains.levels import verdicts
@@ -46,6 +46,7 @@ NUMBER_WORDS = (
 
 Evidence = Literal["none", "kinds"]
 """What the writers' prompts say below the items: nothing (the paper's protocol), or what the ratings show, by kind."""
+EVIDENCE_CHOICES: tuple[Evidence, ...] = get_args(Evidence)
 
 
 @dataclass(frozen=True)
@@ -140,7 +141,8 @@ _OF_KINDS = [
     for kind, rating in (("Tales", 5.0), ("Essays", 4.0), ("Poems", 3.0), ("Plays", 1.0))
     for letter in "abcd"
 ]
-"""Ratings that show kinds on both sides, clear and hedged."""
+"""Ratings that show kinds of both sides, clear and hedged. Only prompts with evidence are filled in with them, so the
+hashes of the others are those of versions without evidence."""
 
 
 def _sample_values(prompts: Prompts, name: str) -> dict[str, object]:
@@ -148,12 +150,14 @@ def _sample_values(prompts: Prompts, name: str) -> dict[str, object]:
     titles = ("Dune (1965)", 'The "Odd"\nOne', "Unrated", "Poor", "x" * (RECIPE.title_characters + 1))
     items = [{"title": title, "rating": rating} for title, rating in zip(titles, ratings, strict=True)]
     predicted = (4.0, 3.2, 3.0, 4.0, 4.0)
-    predictions = ((items, predicted), (items, None), (_OF_KINDS, [3.0] * len(_OF_KINDS)))
-    discrepancies = [prompts.discrepancies(window, points, SAMPLE_DOMAIN, 3) for window, points in predictions]
-    ratings_lines = [prompts.ratings([window], SAMPLE_DOMAIN, known) for window, known in ((items, 1), (_OF_KINDS, 4))]
+    rated: list[tuple[Sequence[Item], int]] = [(items, 1)]
+    wrong: list[tuple[Sequence[Item], Sequence[float] | None]] = [(items, predicted), (items, None)]
+    if prompts.evidence == "kinds":
+        rated.append((_OF_KINDS, 4))
+        wrong.append((_OF_KINDS, [3.0] * len(_OF_KINDS)))
     values = {
-        "ratings": "\n".join(ratings_lines),
-        "discrepancies": "\n".join(discrepancies),
+        "ratings": "\n".join(prompts.ratings([window], SAMPLE_DOMAIN, known) for window, known in rated),
+        "discrepancies": "\n".join(prompts.discrepancies(*one, SAMPLE_DOMAIN, 3) for one in wrong),
         "persona": "A persona.",
         "short_term": "A short-term persona.",
         "items": "\n".join(map(quote, titles)),
@@ -193,6 +197,17 @@ def load_prompts(folder: str | Path | None = None, evidence: Evidence = "none") 
             raise UserError(f"the prompt cannot be read ({error})", where=str(source), do=do) from error
         templates[name] = _parse(name, text, str(source))
     return Prompts(templates, evidence)
+
+
+def evidence_of(hashes: Mapping[str, str], prompts: Prompts) -> Evidence | None:
+    """With which evidence prompts have these hashes; None if they are other prompts, or none at all.
+
+    Args:
+        hashes: Hashes of templates by name, as in an adapter's card or beside pairs.
+        prompts: The templates; their own evidence does not matter.
+    """
+    known = {one: replace(prompts, evidence=one).hashes for one in EVIDENCE_CHOICES}
+    return next((one for one in EVIDENCE_CHOICES if hashes and hashes.items() <= known[one].items()), None)
 
 
 def _digest(content: object) -> str:

@@ -12,6 +12,7 @@ from deeper.behaviour.users import key_of
 from deeper.domains import Domain
 from deeper.evaluation.methods import Group, by_group, in_order, sees, updaters_in
 from deeper.evaluation.runs.load_run import Run
+from deeper.report.evidence_shown import evidence_shown
 from deeper.report.pages.html import packed
 
 USERS_PER_BLOCK = 25
@@ -40,10 +41,14 @@ def browser_data(run: Run) -> list[str]:
     }
     personas, predictions = _by_user(run.personas.to_pylist()), _predictions(run)
     decided = _decisions(run)
+    evidence = _evidence(run, personas, predictions) if config.get("evidence", "none") == "kinds" else {}
     found = [
         {
             "windows": windows[key],
-            "personas": [_persona(row, run.domains[key[0]], predictions, decided) for row in personas.get(key, ())],
+            "personas": [
+                _persona(row, run.domains[key[0]], predictions, decided) | {"evidence": evidence.get(row["id"], [])}
+                for row in personas.get(key, ())
+            ],
         }
         for key in keys
     ]
@@ -65,6 +70,23 @@ def _windows(run: Run) -> dict[Key, list[list[list[Any]]]]:
             for item, known in zip(row["items"], rated.tolist(), strict=True)
         ]
         found.setdefault(key_of(row), []).append(items)
+    return found
+
+
+def _evidence(
+    run: Run, personas: Mapping[Key, Sequence[Row]], predictions: Mapping[str, Sequence[Row]]
+) -> dict[str, list[str]]:
+    """The evidence that the prompt of each final persona has shown, by persona."""
+    found: dict[str, list[str]] = {}
+    rated: dict[Key, list[Row]] = _by_user(run.windows.sort_by("k").to_pylist())
+    for key, own in personas.items():
+        windows, domain = [row["items"] for row in rated[key]], run.domains[key[0]]
+        final = {(row["method"], row["k"]): row for row in own if row["stage"] == "final"}
+        for (method, k), row in final.items():
+            before = final.get((method if k > 1 else "initialise", k - 1), {"id": ""})
+            made = (one for one in predictions.get(before["id"], ()) if one["k"] == k and not one["failure"])
+            points = next((one["points"] for one in made), None)
+            found[row["id"]] = evidence_shown(method, windows[: k + 1], points, domain)
     return found
 
 

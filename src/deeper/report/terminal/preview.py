@@ -28,6 +28,9 @@ def print_preview(preview: Preview, console: Console) -> None:
     console.print(_text(f"What the persona predicts of the next {len(preview.second)}, and what the user gave:"))
     console.print(_predictions(preview))
     console.print(Padding(_text(_error(preview), "dim"), INDENT))
+    if preview.evidence:
+        console.print(_text("What these errors show, as the model is told:"))
+        console.print(Padding(_text("\n".join(preview.evidence)), INDENT))
     has_colour = bool(console.is_terminal and console.color_system) and not console.no_color
     key = "removed and added words are coloured" if has_colour else "[-removed-] {+added+}"
     console.print(_text(f"The persona refined by these errors ({key}):"))

@@ -62,9 +62,9 @@ const browse = async () => {
   };
 
   const persona = (method, k) => {
-    const own = personas.filter((row) => row.method === method && row.stage === "final");
-    if (!isUpdater(method) && method !== "raw_history") return personas.find((row) => row.method === (method === "frozen" ? "initialise" : method));
-    return k === 0 && method !== "raw_history" ? personas.find((row) => row.method === "initialise") : own.find((row) => row.k === k);
+    if (method === "no_persona") return personas.find((row) => row.method === method);
+    if (method === "frozen" || (k === 0 && isUpdater(method))) return personas.find((row) => row.method === "initialise");
+    return personas.find((row) => row.method === method && row.stage === "final" && row.k === k);
   };
 
   // The highest bar of the window fills the height, which keeps its items comparable.
@@ -116,11 +116,13 @@ const browse = async () => {
 
   const why = (method, t, before, labels) => {
     if (!isUpdater(method)) return [];
-    if (t === 0) return [element("h4", {}, "Origin"), element("p", { class: "dim" }, "It was written from the ratings of W0 alone. There was no prediction yet."), given(0)];
+    const found = persona(method, t);
+    if (t === 0) return [element("h4", {}, "Origin"), element("p", { class: "dim" }, "It was written from the ratings of W0 alone. There was no prediction yet."), ...evidence(found, 0), given(0)];
     const same = before && personas.find((row) => row.method === method && row.k === t && row.stage === "final")?.text === before.text;
     const made = [element("h4", {}, same ? "What the model was shown" : "Why it changed"), element("p", { class: "dim" }, `The model was shown ${index.sees[method]} (W${t}).`)];
     const short = personas.find((row) => row.method === method && row.k === t && row.stage === "short_term");
     if (short) made.push(element("blockquote", {}, short.text));
+    made.push(...evidence(found, t));
     const prediction = before?.predicted[t];
     if (!prediction || prediction.failure) {
       made.push(element("p", { class: "dim" }, `No prediction of W${t} from the previous persona${prediction ? `: ${prediction.failure}` : ""}.`), given(t));
@@ -133,6 +135,11 @@ const browse = async () => {
     if (unrated.length) made.push(listed("Without a rating", unrated));
     return made;
   };
+
+  // What the prompt said below the items, line by line.
+  const evidence = (found, t) => !found?.evidence.length ? [] : [
+    element("p", { class: "dim" }, found.search ? `What all ratings of W${t} show (each candidate was told what its half shows):` : "What the prompt said of these ratings:"),
+    element("ul", { class: "evidence" }, ...found.evidence.map((line) => element("li", {}, element("bdi", {}, line))))];
 
   const listed = (head, items) => element("p", { class: "note" }, `${head}: `, ...items.flatMap(([title], i) => [i ? "; " : "", element("bdi", {}, title)]), ".");
 
