@@ -67,6 +67,14 @@ def test_rank_accuracy_by_hand():
     assert np.isnan(rank_accuracy([1, 2, 3], [4, 4, 4]))
 
 
+def test_rank_accuracy_within_groups_leaves_out_pairs_of_two_groups():
+    points, actual = [5, 4, 2, 1], [4, 5, 1, 2]
+    assert rank_accuracy(points, actual, [0, 0, 0, 0]) == rank_accuracy(points, actual) == pytest.approx(4 / 6)
+    assert rank_accuracy(points, actual, ["a", "a", "b", "b"]) == 0
+    assert rank_accuracy(points, actual, ["a", "b", "a", "b"]) == 1
+    assert np.isnan(rank_accuracy(points, actual, [0, 1, 2, 3]))
+
+
 @given(st.lists(st.integers(1, 5), min_size=2, max_size=10).filter(lambda x: len(set(x)) > 1))
 def test_rank_accuracy_bounds(actual):
     assert rank_accuracy(actual, actual) == 1

@@ -51,7 +51,7 @@ def error_table(
     In round t a prediction counts as future (W_{t+1}, held out), current (W_t) or previous (W_{t-1}, from round 1 on);
     the last two are in-sample. S_0 is round 0 of every updater, and every round of `frozen`. Controls count as future
     only. There is no row for a failed prediction, a short-term persona, a window without any rating, or a persona that
-    was never written (`_written`).
+    was never written (`written_personas`).
 
     Args:
         predictions: PREDICTION rows.
@@ -72,7 +72,7 @@ def error_table(
         ValueError: A prediction does not have one point an item.
     """
     actual = _actual(windows)
-    final = _written(personas.filter(pc.field("stage") == "final"))
+    final = written_personas(personas.filter(pc.field("stage") == "final"))
     columns: list[list[Any]] = [final[name].to_pylist() for name in ("id", "domain", "user", "method", "k")]
     versions = {(persona, domain, user): (method, k) for persona, domain, user, method, k in zip(*columns, strict=True)}
     users = {key[:2] for key in actual}
@@ -80,13 +80,13 @@ def error_table(
 
     def rows() -> Iterator[dict[str, Any]]:
         for start in range(0, predictions.num_rows, ROWS_AT_ONCE):
-            batch = _Predictions(predictions.slice(start, ROWS_AT_ONCE))
+            batch = PredictionRows(predictions.slice(start, ROWS_AT_ONCE))
             for i, key in enumerate(batch.personas):
                 _, domain_id, user = key
                 if key not in versions or (domain_id, user) not in users or batch.failures[i]:
                     continue
                 domain, window = domains[domain_id], batch.windows[i]
-                places = _places(*versions[key], window, rounds, updaters)
+                places = places_of(*versions[key], window, rounds, updaters)
                 places = [place for place in places if place.method in methods and place.role in roles]
                 measures = _measures(domain, batch.points(i), batch.distribution(i), actual[domain_id, user, window])
                 if measures:
@@ -156,7 +156,7 @@ def rated_windows(windows: pa.Table, domains: Mapping[str, Domain], rounds: int)
     }
 
 
-def _written(final: pa.Table) -> pa.Table:
+def written_personas(final: pa.Table) -> pa.Table:
     """Final personas without those that are no result of their method, because calls failed.
 
     Where a call fails, the older text stays. There is none where the first persona failed. And as long as all updates
@@ -175,7 +175,7 @@ def _written(final: pa.Table) -> pa.Table:
     return final.filter(pa.array(is_result, pa.bool_()))
 
 
-def _places(method: str, k: int, window: int, rounds: int, updaters: Sequence[str]) -> Iterator[Place]:
+def places_of(method: str, k: int, window: int, rounds: int, updaters: Sequence[str]) -> Iterator[Place]:
     """The places of the error that S_k of a method has on a window; S_0 is that of all `updaters`."""
     if method == "initialise":
         roles = {1: "future", 0: "current"}
@@ -191,10 +191,11 @@ def _places(method: str, k: int, window: int, rounds: int, updaters: Sequence[st
         yield Place(method, k, "current" if window == k else "previous")
 
 
-class _Predictions:
+class PredictionRows:
     """PREDICTION rows; their ragged lists are slices of flat arrays."""
 
     def __init__(self, table: pa.Table) -> None:
+        """Flatten the lists of a table."""
         columns = [table[name].to_pylist() for name in ("persona_id", "domain", "user")]
         self.personas: Sequence[Any] = list(zip(*columns, strict=True))
         self.windows: Sequence[Any] = table["k"].to_pylist()
@@ -208,9 +209,11 @@ class _Predictions:
         self._row_starts, self._share_starts = _starts(table["distribution"]), _starts(items)
 
     def points(self, i: int) -> Floats:
+        """The points of a row; shape (items,)."""
         return self._points[self._item_starts[i] : self._item_starts[i + 1]]
 
     def distribution(self, i: int) -> Floats:
+        """The distributions of a row; shape (items, labels)."""
         first, last = self._row_starts[i], self._row_starts[i + 1]
         return self._shares[self._share_starts[first] : self._share_starts[last]].reshape(last - first, -1)
 

@@ -27,7 +27,10 @@ from deeper.evaluation.failures import (
 )
 from deeper.evaluation.methods import BASELINES, FROZEN, HISTORY_ONLY, ROLES, in_order
 from deeper.evaluation.results_schema import ErrorEntry, NotAvailableBaseline, Summary
+from deeper.evaluation.substance.substance_entries import substance_entries
+from deeper.evaluation.substance.user_measures import user_measures
 from deeper.evaluation.text_summary import leak_rates, text_statistics
+from deeper.persona.predict import ItemKnowledge, nothing_known
 
 
 def summarise(
@@ -40,6 +43,7 @@ def summarise(
     not_available: Sequence[NotAvailableBaseline] = (),
     methods: Sequence[str] = (),
     roles: Sequence[str] = ROLES,
+    item_knowledge: ItemKnowledge = nothing_known,
 ) -> Summary:
     """Summarise the errors of a run.
 
@@ -58,6 +62,7 @@ def summarise(
         not_available: Baselines that could not be computed.
         methods: The methods that were chosen. One without an error is `missing`, with the reason.
         roles: The roles that were chosen.
+        item_knowledge: What the predictor's prompts say beside titles.
     """
     has_history = pc.field("prediction") == "history"
     alone, combined = cells_of(errors.filter(~has_history)), cells_of(errors.filter(has_history))
@@ -72,6 +77,7 @@ def summarise(
     used = {name: domain for name, domain in domains.items() if name in present}
     groups = domain_groups(list(used.values()))
     cells = {"persona": alone, "history": combined}
+    measures = user_measures(personas, predictions, windows, domains, rounds, methods, item_knowledge)
     return Summary(
         users={name: pc.count_distinct(errors.filter(pc.field("domain") == name)["user"]).as_py() for name in used},
         errors=[*_errors(alone, groups, rounds), *_errors(combined, groups, rounds)],
@@ -91,6 +97,7 @@ def summarise(
             for name, places in expected.items()
             for entry in missing_errors(places, cells[name], reasons, groups, name)
         ],
+        substance=substance_entries(measures, groups, rounds),
     )
 
 

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from deeper.errors import UserError
 from deeper.evaluation.json_parts import Difference, Ends, MethodName, Number, NumberOrNone, Part
+from deeper.evaluation.substance.entry import SubstanceEntry
 
 
 class ErrorEntry(Part):
@@ -145,6 +146,7 @@ class Summary(Part):
         unrated: Windows of eval users without any rating, by domain.
         not_available: Baselines that could not be computed.
         missing: Errors that are not there although their method was chosen.
+        substance: What the personas hold; results of earlier versions lack it.
     """
 
     users: dict[str, int]
@@ -158,6 +160,7 @@ class Summary(Part):
     unrated: dict[str, int]
     not_available: list[NotAvailableBaseline]
     missing: list[MissingError] = []
+    substance: list[SubstanceEntry] = []
 
     @property
     def is_complete(self) -> bool:

@@ -3,6 +3,8 @@
 Nothing is masked here: the caller leaves out ratings that mean "no rating".
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -55,7 +57,7 @@ def crps(distribution: ArrayLike, values: ArrayLike, actual: ArrayLike) -> Float
     return (shares * distance).sum(axis=-1) - spread
 
 
-def rank_accuracy(points: ArrayLike, actual: ArrayLike) -> float:
+def rank_accuracy(points: ArrayLike, actual: ArrayLike, groups: Sequence[object] | None = None) -> float:
     """Pairwise concordance: share of pairs of items that are predicted in the right order, 0 to 1; 0.5 is chance.
 
     Pairs with equal actual ratings are left out; pairs with equal predictions count half.
@@ -63,15 +65,18 @@ def rank_accuracy(points: ArrayLike, actual: ArrayLike) -> float:
     Args:
         points: Predicted ratings of one user, shape (items,).
         actual: Actual ratings, shape (items,).
+        groups: The group of each item. Only pairs within a group count. None for one group of all items.
 
     Returns:
-        The share, or NaN if all actual ratings are equal.
+        The share, or NaN if no pair counts.
     """
     predicted, true = _aligned(points, actual)
     # Each pair occurs twice in these matrices (items, items), with the same result.
     actual_order = np.sign(true[:, None] - true)
     predicted_order = np.sign(predicted[:, None] - predicted)
     differs = actual_order != 0
+    if groups is not None:
+        differs &= np.array([[one == other for other in groups] for one in groups])
     return float(((actual_order * predicted_order)[differs] + 1).mean() / 2) if differs.any() else float("nan")
 
 

@@ -18,6 +18,7 @@ from deeper.commands.evaluate.settings import Settings
 from deeper.commands.execution.joined_warnings import joined_warnings
 from deeper.commands.execution.local_executor import LocalExecutor
 from deeper.commands.execution.population import Population
+from deeper.commands.execution.population_knowledge import item_knowledge_of
 from deeper.commands.execution.progress import RunProgress
 from deeper.errors import printable
 from deeper.evaluation.error_table import baseline_errors, error_table
@@ -163,6 +164,7 @@ def _results(
         errors.not_available,
         settings.methods,
         settings.roles,
+        item_knowledge_of(settings.item_knowledge, plan.population.table, domains),
     )
     return Results(
         **provenance(),

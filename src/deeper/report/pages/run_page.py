@@ -5,6 +5,7 @@ from html import escape
 from deeper.errors import printable
 from deeper.evaluation.results_schema import Results, TextStatistics
 from deeper.evaluation.runs.load_run import Run
+from deeper.report import substance_rows
 from deeper.report.failed import failed_lines
 from deeper.report.overview import Overview, lead
 from deeper.report.pages import charts, html
@@ -20,6 +21,7 @@ SECTIONS = {
     "errors": "Error by round",
     "personas": "Evolving personas",
     "differences": "Differences and reductions",
+    "substance": substance_rows.TITLE,
     "cost": "Tokens and seconds",
     "checks": "Failures and leaks",
     "origin": "Provenance",
@@ -31,26 +33,45 @@ TEXT_MEASURES = ("tokens", "redundancy", "retention", "distinctness")
 def page(run: Run) -> str:
     """The whole page of a run, which fetches nothing."""
     results, view = run.results, Overview(run.results)
-    links = "".join(f'<a href="#{name}">{title}</a>' for name, title in SECTIONS.items())
     bodies = {
         "errors": errors_section(view),
         "personas": [BROWSER],
         "differences": differences_section(view),
+        "substance": _substance(view),
         "cost": _cost(results),
         "checks": _checks(results),
         "origin": [provenance_list(run)],
     }
+    titles = {name: title for name, title in SECTIONS.items() if bodies[name]}
+    links = "".join(f'<a href="#{name}">{title}</a>' for name, title in titles.items())
     sections = [
         f"<header><h1>{escape(printable(run.name))}</h1>{html.failed(failed_lines(results.as_json()))}{lead(view)}</header>",
         f'<nav aria-label="Sections">{links}</nav>',
         *(
             f'<section id="{name}" aria-labelledby="{name}-title"><h2 id="{name}-title">{title}</h2>'
             f"{''.join(bodies[name])}</section>"
-            for name, title in SECTIONS.items()
+            for name, title in titles.items()
         ),
         *browser_data(run),
     ]
     return html.document(f"{printable(run.name)}: evolving personas", sections, SCRIPTS, view.methods)
+
+
+def _substance(view: Overview) -> list[str]:
+    """The table of each domain; nothing for results of earlier versions."""
+    tables: list[str] = []
+    for name in view.domains:
+        found = substance_rows.rows(view.results.substance, name, view.last_of(name))
+        cells = [[label(method), *row] for method, row in found.items()]
+        title = f"{substance_rows.TITLE}: {view.label(name)}"
+        table = html.table(cells, ["method", *substance_rows.heads(view.last_of(name))], title)
+        if cells:
+            tables.append(html.details(view.label(name), table) if tables else table)
+    return (
+        [f"<p>{escape(substance_rows.WHAT_IT_SHOWS)} Ranges are 95 % intervals over users.</p>", *tables]
+        if tables
+        else []
+    )
 
 
 def _cost(results: Results) -> list[str]:

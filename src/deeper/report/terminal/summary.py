@@ -50,7 +50,7 @@ def summary_lines(results: Results) -> list[str]:
     if view.domain is None:
         return [*warnings, "No prediction could be compared with a rating.", *failed]
     domain = view.domain
-    found = [*_table(view, domain), *_best(view, domain), *_differences(view, domain)]
+    found = [*_table(view, domain), *_best(view, domain), *_differences(view, domain), *_held(view, domain)]
     return [*warnings, *found, *failed]
 
 
@@ -138,6 +138,16 @@ def _correction(tests: int) -> list[str]:
     if tests < 2:
         return []
     return [f'"Better" and "worse" allow for luck among {tests} differences (Holm, 5 %).']
+
+
+def _held(view: Overview, domain: str) -> list[str]:
+    """What the personas of the first updater hold after the last round; nothing for results of earlier versions."""
+    for method in updaters_in(view.methods)[:1]:
+        for entry in view.results.substance:
+            if (entry.domain, entry.method, entry.round) == (domain, method, view.last) and entry.names_kind:
+                share, words = entry.names_kind.value or 0.0, entry.content_words or 0.0
+                return [f"Of {method}'s personas {share:.0%} name a kind; they use {words:.0f} content words."]
+    return []
 
 
 def _named(entries: Sequence[PairedEntry]) -> str:

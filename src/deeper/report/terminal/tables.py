@@ -13,7 +13,9 @@ from rich.text import Text
 
 from deeper.errors import printable
 from deeper.evaluation.methods import HISTORY_ONLY, group_of, in_order
+from deeper.evaluation.substance.entry import SubstanceEntry
 from deeper.persona.rounds import ROLE_OFFSETS
+from deeper.report import substance_rows
 from deeper.report.failed import failed_lines, missing_word
 from deeper.report.terminal.cells import Cells, Results, cells_of, prediction_of, shorter, shown
 from deeper.report.terminal.footer import footer
@@ -36,10 +38,10 @@ def print_results(results: Results, console: Console | None = None) -> None:
     """Print the tables of a run.
 
     The first table has the error on the held-out next window by round, with the user median on top, and CRPS and rank
-    accuracy at the end. Tables of the last round follow: paired differences, RMSE and reductions, domains. Then come
-    the in-sample errors by round, failures, leaks, and what was not available. Predictions with history have two
-    tables of their own. With several domains, tables show the mean over domains, up to the last round that all domains
-    have.
+    accuracy at the end. Tables of the last round follow: paired differences, RMSE and reductions, what the personas
+    hold, domains. Then come the in-sample errors by round, failures, leaks, and what was not available. Predictions
+    with history have two tables of their own. With several domains, tables show the mean over domains, up to the last
+    round that all domains have.
 
     Args:
         results: What `evaluation.results.summarise` returns.
@@ -87,6 +89,7 @@ def _parts(results: Results, width: int) -> list[Part]:
         ),
         _differences(differences[1], combined, domain, last, WITH_HISTORY, ("user_median", HISTORY_ONLY)),
         _measures(cells, results["reduction"], domain, last),
+        _substance(results, domain, last),
         *(_by_domain(cells, last, width) if domain == "mean" else ()),
         *(_in_sample(cells, domain, last, width, role) for role in ROLE_OFFSETS if role != "future"),
     ]
@@ -184,6 +187,15 @@ def _measures(cells: Cells, reduction: Results, domain: str, last: int) -> Part:
         f"RMSE: lower is better. Reduction across windows: from round 0 on W1 to round {last} on W{last + 1} (partly "
         f"free: more is known); on W{last + 1}: against S0 on the same window. Higher is better.",
     )
+
+
+def _substance(results: Results, domain: str, last: int) -> Part:
+    entries = [SubstanceEntry.model_validate(entry) for entry in results.get("substance", ())]
+    table, rows = _table(), substance_rows.rows(entries, domain, last, beside="\n")
+    for head in substance_rows.heads(last):
+        table.add_column(_text(head.replace(", ", ",\n")), justify="right")
+    title = f"{substance_rows.TITLE}, {_named(domain)}"
+    return Part(title, _fill(table, rows, rows.get), substance_rows.WHAT_IT_SHOWS)
 
 
 def _by_domain(cells: Cells, last: int, width: int) -> list[Part]:
