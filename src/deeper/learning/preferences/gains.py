@@ -75,8 +75,9 @@ def text_names(contexts: pa.Table, directions: pa.Table) -> dict[tuple[Any, ...]
     for row in contexts.select(["domain", "user", "k", "parent", "persona"]).to_pylist():
         names[persona_key(row)] = {row["persona"]: row["parent"] + RESCORED_SUFFIX}
     for row in directions.to_pylist():
-        if not row["failure"]:
-            names[persona_key(row)].setdefault(row["text"], row["id"])
+        own = names.get(persona_key(row))
+        if own is not None and not row["failure"]:
+            own.setdefault(row["text"], row["id"])
     return names
 
 

@@ -44,7 +44,7 @@ class RewardRecipe:
     min_reliability: float = 0.2
     min_users: int = 16
     rescored_tolerance: float = 0.01
-    least_weight: float = 1e-6
+    least_weight: float = 1e-9
 
 
 SAMPLE_RECIPE = SampleRecipe()
