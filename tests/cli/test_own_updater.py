@@ -195,7 +195,9 @@ def test_it_may_need_a_persona_of_the_last_window_alone_and_is_sampled_beside_ot
     assert {bool(row["short_term"]) for row in contexts if row["method"] == "mine"} == {True}
     reward_directions(RewardSettings(), run, QUIET)
     make_pairs(PairSettings(tau_plus=-9, tau_minus=9, margin=0, force=True), [run], Path("pairs"))
-    asked = {row["parent"]: row["prompt"][-1]["content"] for row in table("pairs/train.parquet") if row["method"] == "mine"}
+    asked = {
+        row["parent"]: row["prompt"][-1]["content"] for row in table("pairs/train.parquet") if row["method"] == "mine"
+    }
     assert asked and all(row["short_term"] in asked.get(row["parent"], row["short_term"]) for row in contexts)
 
 

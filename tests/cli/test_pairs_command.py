@@ -303,7 +303,7 @@ def test_thresholds_that_leave_nothing_tell_the_rewards(deeper: CommandLine, run
     [
         (["--margin", "1.5"], ["margin 1.5 is not a quantile"]),
         (["--margin", "-1"], ["margin", "greater than or equal to 0"]),
-        (["--margin-kind", "absolute"], ["give a margin in the unit of the reward"]),
+        (["--margin-kind", "absolute"], ["give a margin in the reward's unit"]),
         (["--max-pairs", "0"], ["max_pairs", "greater than or equal to 1"]),
         (["--tau-plus", "nan"], ["tau_plus", "finite"]),
     ],

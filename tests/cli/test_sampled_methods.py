@@ -191,5 +191,7 @@ def test_learning_samples_for_the_updaters_that_it_is_given() -> None:
     assert to_evaluate(settings, "").methods == VALIDATED
     assert LearnSettings().methods == ("refine",) and LearnSettings().future_windows == 1, "the paper's"
     for step in ("sample", "pairs"):
-        asked = {name for name in MODULES if f"deeper.persona.updaters.{name}" in code_modules(*step_code(settings, step))}
+        asked = {
+            name for name in MODULES if f"deeper.persona.updaters.{name}" in code_modules(*step_code(settings, step))
+        }
         assert asked == {"refine", "slide_regeneration"}

@@ -194,7 +194,9 @@ def test_the_prompt_is_what_the_policy_was_asked() -> None:
     contexts, engine = table(context()), ScriptedEngine()
     asking = sampler(engine, 2)
     directions = directions_of(contexts, "Loves calm.", "Hates calm.")
-    [one], _ = rewarded_contexts(contexts, directions, rewards_of(directions, 1.0, 0.0), asking.prompts, 40, DOMAINS, REFINE)
+    [one], _ = rewarded_contexts(
+        contexts, directions, rewards_of(directions, 1.0, 0.0), asking.prompts, 40, DOMAINS, REFINE
+    )
     assert one.prompt == direction_prompt(contexts.to_pylist()[0], asking.prompts, asking.max_tokens, COVES, REFINE)
     assert OLD in one.prompt.user and "Cove C" in one.prompt.user and "Cove E" not in one.prompt.user
 

@@ -105,7 +105,9 @@ def test_a_context_is_what_one_refinement_sees() -> None:
     assert (other["user"], other["predicted"]) == (second, None), "an unread prediction is unknown to the policy"
     later = contexts([persona(first, k=1)], read.slice(0, 0), [], windows, REFINE, 1).to_pylist()
     assert [len(row["windows"]) for row in later] == [3]
-    assert contexts([persona(first, k=2)], read.slice(0, 0), [], windows, REFINE, 1).num_rows == 0, "no future window is left"
+    assert contexts([persona(first, k=2)], read.slice(0, 0), [], windows, REFINE, 1).num_rows == 0, (
+        "no future window is left"
+    )
 
 
 def test_the_map_is_fitted_on_what_could_be_read() -> None:
@@ -151,7 +153,9 @@ def test_every_updater_starts_from_the_same_personas() -> None:
     for method, rows in of_method.items():
         missing = method == "hierarchical_merge"
         assert [row["parent"] for row in rows] == parents[missing:], "no context without the persona that it needs"
-        assert {row["short_term"] for row in rows} == ({f"Recent {user}." for _, user in list(windows)[1:]} if missing else {""})
+        assert {row["short_term"] for row in rows} == (
+            {f"Recent {user}." for _, user in list(windows)[1:]} if missing else {""}
+        )
 
 
 def test_each_updater_is_asked_with_its_own_prompt_and_its_directions_are_told_apart() -> None:

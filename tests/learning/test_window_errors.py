@@ -73,9 +73,7 @@ WINDOWS = st.lists(
 
 
 @given(WINDOWS, st.floats(-2, 2))
-def test_a_level_that_is_added_to_all_predictions_is_not_seen(
-    window: list[tuple[list[float], int]], by: float
-) -> None:
+def test_a_level_that_is_added_to_all_predictions_is_not_seen(window: list[tuple[list[float], int]], by: float) -> None:
     """The same θ for all items, also where an end of the scale is near."""
     distribution = np.array([weights for weights, _ in window])
     distribution /= distribution.sum(axis=1, keepdims=True)

@@ -72,7 +72,7 @@ def _left_out(report: dict[str, Any]) -> str:
 def _of_method(name: str, counts: dict[str, int]) -> str:
     return (
         f"{name}: {counts['pairs'] - counts['surplus']} pairs of {counts['contexts']} contexts and "
-        f"{counts['directions']} directions; left out: {counts['leaking']} good ones that leak, {counts['duplicate']} "
-        f"duplicates, {counts['failed']} failed, {counts['unrewarded']} without a reward, and {counts['surplus']} pairs "
-        "to have equally many for training."
+        f"{counts['directions']} directions. Left out: {counts['leaking']} good ones that leak, {counts['duplicate']} "
+        f"duplicates, {counts['failed']} failed, {counts['unrewarded']} without a reward; and {counts['surplus']} "
+        "pairs, so that all updaters have equally many to learn from."
     )

@@ -174,7 +174,7 @@ class _LearningRun:
         task = Task(pair, step_code(settings, "pairs"), pairs / PAIRS_REPORT, pairing, shards_report=None)
         made = self.steps.run(f"{iteration}/pairs", task)
         self.report.notes += _notes(iteration, made)
-        found.pairs = PairsSummary(**{name: made[name] for name in PairsSummary.model_fields})
+        found.pairs = PairsSummary(**{name: made[name] for name in PairsSummary.model_fields if name in made})
         self.publish()
 
         train = to_train(settings, iteration, pairs, policy, lora_of(policy))

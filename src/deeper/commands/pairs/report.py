@@ -82,8 +82,8 @@ class PairsReport(FrozenValues):
         max_persona_tokens: Length limit of a persona, in tokens.
         reward: The measure and the weights of the reward.
         runs: Where the pairs come from.
-        counts: Contexts and directions that met each condition, the pairs that the rule gives, how many of them are left
-            out so that all updaters have equally many to learn from (`surplus`), and the pairs of both sets.
+        counts: Contexts and directions that met each condition, the pairs that the rule gives, how many of them are
+            left out so that all updaters have equally many to learn from (`surplus`), and the pairs of both sets.
         methods: The same for each updater, without the sets.
         rewards: Number and quantiles of the rewards, by domain.
     """

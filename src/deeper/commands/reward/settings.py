@@ -16,9 +16,9 @@ class RewardSettings(RunSettings):
 
     reward: Measure = Field(
         default="mae",
-        description="Error that the reward compares: mae (of points) or crps (of distributions); or, without the level, "
-        "crps_net (CRPS after each window's predictions are moved to its mean rating) or rank (share of pairs of items "
-        "in the wrong order).",
+        description="Error that the reward compares: mae (of points) or crps (of distributions); or, without the "
+        "level, crps_net (CRPS after each window's predictions are moved to its mean rating) or rank (share of pairs "
+        "of items in the wrong order).",
     )
     weights: tuple[float, float, float] = Field(
         default=(1.0, 1.0, 1.0), description="Weights of the previous, the current and the future window."

@@ -167,11 +167,10 @@ def _sample(
 
     personas, predicted = pa.concat_tables(written), pa.concat_tables(predictions)
     recent = pa.concat_tables(short_term)
-    failed = [
-        *failed_calls(personas, predicted, policy, predictors.engines[0]),
-        *counted("short-term personas", recent["method"].to_pylist(), recent["failure"].to_pylist(), policy),
-        *counted("directions", directions["method"].to_pylist(), directions["failure"].to_pylist(), policy),
-    ]
+    failed = failed_calls(personas, predicted, policy, predictors.engines[0])
+    for what, rows in (("short-term personas", recent), ("directions", directions)):
+        asked_of: list[Any] = rows["method"].to_pylist()
+        failed += counted(what, asked_of, rows["failure"].to_pylist(), policy)
     own = [module for name, module in updaters.items() if name not in MODULES]
     manifest = {
         **provenance(),

@@ -119,7 +119,7 @@ def _prepare(settings: DpoSettings, folder: RunFolder, show: "Callable[[Progress
 
     pairs = encoded(files.train)
     training, _ = fitting(pairs, settings)
-    all_methods: list[str] = files.train["method"].to_pylist()
+    all_methods: list[Any] = files.train["method"].to_pylist()
     too_long = Counter(name for name, pair in zip(all_methods, pairs, strict=True) if pair.tokens > settings.cutoff)
     methods = {name: {"pairs": n, "over_cutoff": too_long[name]} for name, n in Counter(all_methods).items()}
     validation = [pair for pair in encoded(files.validation) if pair.tokens <= settings.cutoff]

@@ -91,7 +91,7 @@ def choose_pairs(found: Sequence[RewardedContext], rule: PairRule) -> ChosenPair
             do="look at the failures in rewards.parquet; use engines whose answers can be read",
         )
     margins, tolerance = _margins(found, rule), PAIR_RECIPE.reward_tolerance
-    counts = {context.method: Counter(dict.fromkeys(CONDITIONS, 0)) for context in found}
+    counts = {context.method: Counter[str](dict.fromkeys(CONDITIONS, 0)) for context in found}
     rows: list[dict[str, Any]] = []
     for context in found:
         good = [one for one in context.directions if one.r >= rule.tau_plus - tolerance]

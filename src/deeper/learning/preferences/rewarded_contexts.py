@@ -15,7 +15,6 @@ from deeper.learning.preferences.gains import by_context, context_key
 from deeper.persona.prompts.templates import Prompts
 from deeper.persona.updaters import Updaters
 
-
 LeftOut = dict[str, Counter[str]]
 """The number of directions left out, by updater and reason."""
 

@@ -87,6 +87,6 @@ PAIR = pa.schema(
         pa.field("r_rejected", pa.float64()),
     ]
 )
-"""Two directions of the context (user, domain, k, parent, method): `chosen` is better than `rejected`. `prompt` holds the
-system and user message that both answer. `chosen_id` and `rejected_id` are ids of directions. The rewards are null for
-pairs from a published file, which has none."""
+"""Two directions of the context (user, domain, k, parent, method): `chosen` is better than `rejected`. `prompt` holds
+the system and user message that both answer. `chosen_id` and `rejected_id` are ids of directions. The rewards are null
+for pairs from a published file, which has none."""

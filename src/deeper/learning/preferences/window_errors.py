@@ -1,7 +1,7 @@
 """The errors of predicted windows that a reward can compare. Two of them do not see the level.
 
-Personas differ in level first, and ratings show a level long before they show a taste. By `mae` and `crps` the reward is
-therefore mostly about the level. `crps_net` gives every persona the right level, and `rank` looks at the order alone.
+Personas differ in level first, and ratings show a level long before they show a taste. So by `mae` and `crps` a reward
+is mostly about the level. `crps_net` gives every persona the right level, and `rank` looks at the order alone.
 """
 
 from collections.abc import Mapping
