@@ -107,6 +107,7 @@ def invented(number: int) -> list[dict[str, Any]]:
             "domain": DOMAIN,
             "k": 1,
             "parent": "",
+            "method": "refine",
             "prompt": [
                 {"role": "system", "content": f"You refine personas. {text(40)}."},
                 {"role": "user", "content": f"Old persona: {text(60)}.\n{text(draw.randint(150, 300))}\nRefine it."},

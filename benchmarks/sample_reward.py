@@ -28,6 +28,7 @@ from deeper.learning.preferences.rewards import asked_of_candidates
 from deeper.learning.preferences.schema import CONTEXT, DIRECTION
 from deeper.persona.predict import PREDICT_INPUT, predict, predict_row
 from deeper.persona.prompts.templates import load_prompts
+from deeper.persona.updaters import MODULES
 from deeper.storage.provenance import provenance
 from speed_shared import seconds
 
@@ -42,7 +43,7 @@ DOMAINS = {PLANTED.id: PLANTED}
 def main(spec: str, directions: int, tokens: int, unshared: int) -> None:
     """Print the seconds of both flows and their ratio as JSON."""
     engine, prompts, context = make_engine(spec), load_prompts(), _context()
-    sampler = Sampler(engine, prompts, tokens, directions, 1.0, 1)
+    sampler = Sampler(engine, prompts, tokens, directions, 1.0, 1, MODULES)
     texts = [well_formed_persona(number) for number in range(directions)]
     asked = asked_of_candidates(context, _directions(context, texts))
     rows = pa.Table.from_pylist([predict_row(*one) for one in asked], schema=PREDICT_INPUT)
@@ -56,7 +57,7 @@ def main(spec: str, directions: int, tokens: int, unshared: int) -> None:
                 for title in target["titles"]:
                     predict_all(pa.Table.from_pylist([{**row, "targets": [{"k": 1, "titles": [title]}]}], part.schema))
 
-    prompt = direction_prompt(context.to_pylist()[0], sampler.prompts, sampler.max_tokens, PLANTED)
+    prompt = direction_prompt(context.to_pylist()[0], sampler.prompts, sampler.max_tokens, PLANTED, MODULES)
     one = Sampling(tokens, 1.0, 1, 1)
     engine.generate([prompt], Sampling(1))  # both models are compiled at their first use
     predict_all(rows.slice(0, 1))
@@ -93,9 +94,11 @@ def _context() -> pa.Table:
         "part": "b",
         "k": 1,
         "parent": "old",
+        "method": "refine",
         "persona": well_formed_persona(99),
+        "short_term": "",
         "windows": [first, second],
-        "future": third,
+        "future": [third],
         "predicted": [3.0] * 10,
     }
     return pa.Table.from_pylist([row], schema=CONTEXT)
@@ -103,8 +106,8 @@ def _context() -> pa.Table:
 
 def _directions(context: pa.Table, texts: list[str]) -> pa.Table:
     """Return directions with the given texts."""
-    names = {"user": "planted-00000", "domain": PLANTED.id, "k": 1, "parent": "old", "engine": "", "prompt_version": ""}
-    rest = {"seed": 1, "tokens": 0, "leaks": [], "duplicate": False, "failure": ""}
+    names = {"user": "planted-00000", "domain": PLANTED.id, "k": 1, "parent": "old", "method": "refine"}
+    rest = {"engine": "", "prompt_version": "", "seed": 1, "tokens": 0, "leaks": [], "duplicate": False, "failure": ""}
     rows = [{**names, **rest, "id": f"d{i}", "sample": i, "text": text} for i, text in enumerate(texts)]
     return pa.Table.from_pylist(rows, schema=DIRECTION)
 

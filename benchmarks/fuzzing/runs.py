@@ -133,7 +133,7 @@ def pair_table(split: str) -> bytes:
     """Return one preference pair as Parquet, of a train or a validation user."""
     users = map(str, range(1000))
     user = next(one for one in users if (part("domain", one) == "validation") is (split == "validation"))
-    text = {name: name for name in ("domain", "parent", "chosen", "rejected", "chosen_id", "rejected_id")}
+    text = {name: name for name in ("domain", "parent", "method", "chosen", "rejected", "chosen_id", "rejected_id")}
     prompt = [{"role": "system", "content": "s"}, {"role": "user", "content": "u"}]
     row = {**text, "user": user, "k": 1, "prompt": prompt, "r_chosen": 0.5, "r_rejected": -0.5}
     return parquet_bytes(pa.Table.from_pylist([row], schema=PAIR))

@@ -22,6 +22,7 @@ from deeper.commands.sample.settings import SampleSettings
 from deeper.engine import Prompt
 from deeper.engine.scripted.engine import ScriptedEngine, ScriptedFailure
 from deeper.errors import UserError
+from deeper.storage.settings import resolve
 from deeper.tracker import PersonaTracker
 
 LAST = '''"""Regenerate S_t from the last window."""
@@ -33,6 +34,14 @@ SHORT_TERM = {short}
 
 def update(prompts, seen):
     return initial_prompt(prompts, seen.domain, seen.windows[-{windows}:], seen.max_tokens)
+'''
+MERGE = '''"""Merge S_{t-1} with a persona of the last window."""
+
+SHORT_TERM = True
+
+
+def update(prompts, seen):
+    return prompts.render("merge", seen.domain, seen.max_tokens, persona=seen.persona, short_term=seen.short_term)
 '''
 QUIET = Console(quiet=True)
 ROUNDS = ("--rounds", "2", "--out", "run", *SCRIPTED[:4])
@@ -174,9 +183,22 @@ def test_directions_and_pairs_come_from_its_prompts(mine: Path) -> None:
     mine.write_text(LAST.format(windows=2, short=False), "utf-8")
     with pytest.raises(UserError, match="mine.py: the updater of sampled has changed since"):
         make_pairs(anything, [run], Path("again"))
-    mine.write_text(LAST.format(windows=1, short=True), "utf-8")
-    with pytest.raises(UserError, match="mine.py: a context holds no persona of one window alone"):
-        sampled(Path("planted"), "short", updater="mine.py")
+    with pytest.raises(UserError, match="updater takes the place of refine, which methods does not name"):
+        resolve(SampleSettings, None, {"updater": "mine.py", "methods": ("slide_regeneration",)})
+
+
+def test_it_may_need_a_persona_of_the_last_window_alone_and_is_sampled_beside_others(mine: Path) -> None:
+    mine.write_text(MERGE, "utf-8")
+    run = sampled(planted(Path("planted")), "sampled", updater="mine.py", methods=("refine", "slide_regeneration"))
+    contexts = table("sampled/contexts.parquet")
+    assert {row["method"] for row in contexts} == {"mine", "slide_regeneration"}
+    assert {bool(row["short_term"]) for row in contexts if row["method"] == "mine"} == {True}
+    reward_directions(RewardSettings(), run, QUIET)
+    make_pairs(PairSettings(tau_plus=-9, tau_minus=9, margin=0, force=True), [run], Path("pairs"))
+    asked = {
+        row["parent"]: row["prompt"][-1]["content"] for row in table("pairs/train.parquet") if row["method"] == "mine"
+    }
+    assert asked and all(row["short_term"] in asked.get(row["parent"], row["short_term"]) for row in contexts)
 
 
 def test_directions_that_failed_are_counted_under_its_name(mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:

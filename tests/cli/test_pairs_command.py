@@ -102,7 +102,7 @@ def test_contexts_of_the_second_refinement_come_from_the_policys_greedy_refineme
         before, parent = old[row["user"]], personas[row["parent"]]
         assert (parent["method"], parent["k"], parent["parent"]) == ("refine", 1, before["parent"])
         assert parent["text"] == row["persona"]
-        assert row["windows"] == [*before["windows"], before["future"]]
+        assert row["windows"] == [*before["windows"], *before["future"]]
         assert row["predicted"] and len(row["predicted"]) == 10
     manifest = json.loads((finished / "manifest.json").read_text("utf-8"))
     assert manifest["counts"]["contexts_of_refinement"] == {"1": len(first), "2": len(first)}
@@ -303,7 +303,7 @@ def test_thresholds_that_leave_nothing_tell_the_rewards(deeper: CommandLine, run
     [
         (["--margin", "1.5"], ["margin 1.5 is not a quantile"]),
         (["--margin", "-1"], ["margin", "greater than or equal to 0"]),
-        (["--margin-kind", "absolute"], ["give a margin in units of the rating"]),
+        (["--margin-kind", "absolute"], ["give a margin in the reward's unit"]),
         (["--max-pairs", "0"], ["max_pairs", "greater than or equal to 1"]),
         (["--tau-plus", "nan"], ["tau_plus", "finite"]),
     ],

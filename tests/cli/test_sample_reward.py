@@ -78,7 +78,7 @@ def test_directions_are_sampled_and_rewarded(deeper: CommandLine, planted: Path)
     manifest = json.loads(Path("run/manifest.json").read_text("utf-8"))
     assert manifest["recipes"].keys() == {"behaviour", "persona", "sample"}
     assert report["recipes"].keys() == {"reward", "persona", "measure"}
-    assert list(report["reality"]) == ["mae", "crps"]
+    assert list(report["reality"]) == ["mae", "crps", "crps_net", "rank"]
     for reality in report["reality"].values():
         assert reality["overall"] == reality["by_domain"]["planted"], "there is one domain"
         assert "true" in reality["overall"], "the truth of planted users is known"
@@ -116,7 +116,7 @@ def test_the_page_stands_alone_and_escapes_what_it_shows(deeper: CommandLine, pl
     page = Path("run/reward.html").read_text("utf-8")
     assert "&lt;script&gt;alert(" in page and "&amp; more" in page
     assert "<script>alert(" not in page and "default-src 'none'" in page
-    assert page.count("<table") == page.count("</table>") == 3
+    assert page.count("<table") == page.count("</table>") == 5, "four measures and the origin"
     assert 'data-kind="intervals"' in page
 
 

@@ -17,6 +17,7 @@ from deeper.learning.preferences.rewards import asked_of_candidates, asked_of_ol
 from deeper.learning.preferences.schema import CONTEXT
 from deeper.persona.predict import PREDICT_INPUT, predict, predict_row
 from deeper.persona.prompts.templates import load_prompts
+from deeper.persona.updaters import MODULES
 
 COVES = Domain("coves", "Coves", "cove", Scale(1, 5, 1), unrated=(0.0,))
 DOMAINS = {"coves": COVES, "planted": PLANTED}
@@ -38,9 +39,11 @@ def context(user: str = "u", **changes: Any) -> dict[str, Any]:
         "part": "b",
         "k": 1,
         "parent": f"old-of-{user}",
+        "method": "refine",
         "persona": OLD,
+        "short_term": "",
         "windows": [window(a=4.0, b=2.0), window(c=5.0, d=3.0)],
-        "future": window(e=1.0, f=4.0),
+        "future": [window(e=1.0, f=4.0)],
         "predicted": [3.0, 3.0],
         **changes,
     }
@@ -51,7 +54,7 @@ def table(*rows: Mapping[str, Any]) -> pa.Table:
 
 
 def sampler(engine: Engine, directions: int) -> Sampler:
-    return Sampler(engine, load_prompts(), 40, directions, 1.0, 7)
+    return Sampler(engine, load_prompts(), 40, directions, 1.0, 7, MODULES)
 
 
 def directions_of(contexts: pa.Table, *texts: str) -> pa.Table:
@@ -96,7 +99,7 @@ def planted_directions(
     rows = planted.truth.to_pylist()
     truths = [planted_persona(row, 1, PLANTED.scale) for row in rows]
     contexts = [
-        context(row["user"], domain="planted", persona=truths[i - 1], windows=own[:2], future=own[2], predicted=None)
+        context(row["user"], domain="planted", persona=truths[i - 1], windows=own[:2], future=own[2:], predicted=None)
         for i, (row, own) in enumerate(zip(rows, windows.values(), strict=True))
     ]
     made = [

@@ -30,6 +30,7 @@ def pair(user: str, number: int = 0, **changes: Any) -> dict[str, Any]:
         "domain": DOMAIN,
         "k": 1,
         "parent": "p",
+        "method": "refine",
         "prompt": [
             {"role": "system", "content": "You refine personas."},
             {"role": "user", "content": f"Silent Cove {number}: 4"},

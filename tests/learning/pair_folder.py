@@ -29,8 +29,9 @@ def pair_row(
 ) -> dict[str, Any]:
     prompt = [{"role": "system", "content": SYSTEM}, {"role": "user", "content": f"Old notes of {user}, {k}."}]
     row = {
-        "user": user, "domain": "coves", "k": k, "parent": "0" * 16, "prompt": prompt, "chosen": chosen,
-        "rejected": rejected, "chosen_id": "1" * 16, "rejected_id": "2" * 16, "r_chosen": 0.5, "r_rejected": -0.5,
+        "user": user, "domain": "coves", "k": k, "parent": "0" * 16, "method": "refine", "prompt": prompt,
+        "chosen": chosen, "rejected": rejected, "chosen_id": "1" * 16, "rejected_id": "2" * 16,
+        "r_chosen": 0.5, "r_rejected": -0.5,
     }  # fmt: skip
     return {**row, **changes}
 

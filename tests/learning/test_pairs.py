@@ -3,6 +3,7 @@ from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from context_cases import COVES, DOMAINS, OLD, context, directions_of, sampler, table
 from hypothesis import given
@@ -12,7 +13,14 @@ from deeper.behaviour.splits import part
 from deeper.engine import Prompt
 from deeper.engine.scripted.engine import ScriptedEngine
 from deeper.errors import UserError
-from deeper.learning.preferences.choose_pairs import PairRule, check_split, choose_pairs, split_pairs
+from deeper.learning.preferences.choose_pairs import (
+    PairRule,
+    check_split,
+    choose_pairs,
+    equally_many,
+    split_pairs,
+    summed,
+)
 from deeper.learning.preferences.directions import direction_prompt
 from deeper.learning.preferences.rewarded_contexts import (
     RewardedContext,
@@ -22,7 +30,9 @@ from deeper.learning.preferences.rewarded_contexts import (
 )
 from deeper.learning.preferences.schema import PAIR, REWARD
 from deeper.persona.prompts.templates import load_prompts
+from deeper.persona.updaters import MODULES
 
+REFINE = {"refine": MODULES["refine"]}
 RULE = PairRule(tau_plus=0.5, tau_minus=0.0, margin=0.0, margin_kind="absolute", max_pairs=100, prefer="margin")
 TRAIN_USER = next(f"u{i}" for i in range(100) if part("coves", f"u{i}") != "validation")
 HELD_USER = next(f"u{i}" for i in range(100) if part("coves", f"u{i}") == "validation")
@@ -33,7 +43,7 @@ def rewarded(*rewards: float, user: str = "u", leaking: Sequence[int] = (), **ch
     made = tuple(
         RewardedDirection(f"{user}-{i}", f"Text {i} of {user}.", r, i in leaking) for i, r in enumerate(rewards)
     )
-    whole: dict[str, Any] = {"domain": "coves", "user": user, "k": 1, "parent": f"old-of-{user}"}
+    whole: dict[str, Any] = {"domain": "coves", "user": user, "k": 1, "parent": f"old-of-{user}", "method": "refine"}
     return RewardedContext(**{**whole, "prompt": Prompt("Be short.", f"Refine {user}."), "directions": made, **changes})
 
 
@@ -74,6 +84,7 @@ def test_a_pair_holds_the_prompt_the_texts_and_their_rewards() -> None:
             "domain": "coves",
             "k": 1,
             "parent": "old-of-u",
+            "method": "refine",
             "prompt": [{"role": "system", "content": "Be short."}, {"role": "user", "content": "Refine u."}],
             "chosen": "Text 0 of u.",
             "rejected": "Text 1 of u.",
@@ -114,7 +125,7 @@ def test_equal_rewards_are_no_pair_even_without_a_margin() -> None:
 def test_what_leaks_is_never_chosen_but_may_be_rejected() -> None:
     paired = choose_pairs([rewarded(1.0, 0.6, -0.5, leaking=[0, 2])], RULE)
     assert [(row["chosen_id"], row["rejected_id"]) for row in paired.table.to_pylist()] == [("u-1", "u-2")]
-    assert (paired.counts["leaking"], paired.counts["positives"], paired.counts["negatives"]) == (1, 1, 1)
+    assert [paired.counts["refine"][name] for name in ("leaking", "positives", "negatives")] == [1, 1, 1]
 
 
 def test_a_quantile_is_of_the_differences_within_contexts_of_the_domain() -> None:
@@ -128,7 +139,7 @@ def test_a_quantile_is_of_the_differences_within_contexts_of_the_domain() -> Non
 
 def test_counts_say_what_each_condition_left() -> None:
     found = [rewarded(1.0, -1.0), rewarded(1.0, 0.3, user="v"), rewarded(0.1, -1.0, user="w"), rewarded(user="x")]
-    assert choose_pairs(found, RULE).counts == {
+    assert choose_pairs(found, RULE).counts["refine"] == {
         "contexts": 4,
         "directions": 6,
         "positives": 2,
@@ -171,20 +182,22 @@ def test_cases_leave_out_what_failed_repeats_or_has_no_reward() -> None:
     contexts = table(context())
     directions = directions_of(contexts, "Loves calm.", "Loves calm.", OLD, "", "Adores Cove C.", "Unread.")
     rewards = rewards_of(directions, 0.5, 0.5, 0.0, None, -0.5, None)
-    [one], left_out = rewarded_contexts(contexts, directions, rewards, load_prompts(), 40, DOMAINS)
+    [one], left_out = rewarded_contexts(contexts, directions, rewards, load_prompts(), 40, DOMAINS, REFINE)
     assert [(d.text, d.r, d.leaks) for d in one.directions] == [
         ("Loves calm.", 0.5, False),
         ("Adores Cove C.", -0.5, True),
     ]
-    assert left_out == {"failed": 1, "duplicate": 2, "unrewarded": 1}
+    assert left_out == {"refine": {"failed": 1, "duplicate": 2, "unrewarded": 1}}
 
 
 def test_the_prompt_is_what_the_policy_was_asked() -> None:
     contexts, engine = table(context()), ScriptedEngine()
     asking = sampler(engine, 2)
     directions = directions_of(contexts, "Loves calm.", "Hates calm.")
-    [one], _ = rewarded_contexts(contexts, directions, rewards_of(directions, 1.0, 0.0), asking.prompts, 40, DOMAINS)
-    assert one.prompt == direction_prompt(contexts.to_pylist()[0], asking.prompts, asking.max_tokens, COVES)
+    [one], _ = rewarded_contexts(
+        contexts, directions, rewards_of(directions, 1.0, 0.0), asking.prompts, 40, DOMAINS, REFINE
+    )
+    assert one.prompt == direction_prompt(contexts.to_pylist()[0], asking.prompts, asking.max_tokens, COVES, REFINE)
     assert OLD in one.prompt.user and "Cove C" in one.prompt.user and "Cove E" not in one.prompt.user
 
 
@@ -193,7 +206,7 @@ def test_rewards_of_other_directions_are_refused() -> None:
     directions = directions_of(contexts, "Loves calm.", "Hates calm.")
     rewards = rewards_of(directions, 1.0, 0.0).slice(1)
     with pytest.raises(UserError, match="1 directions have no row") as error:
-        rewarded_contexts(contexts, directions, rewards, load_prompts(), 40, DOMAINS)
+        rewarded_contexts(contexts, directions, rewards, load_prompts(), 40, DOMAINS, REFINE)
     assert "deeper reward" in error.value.do
 
 
@@ -201,12 +214,38 @@ def test_a_context_of_two_runs_is_one() -> None:
     first, second = rewarded(0.5, 0.25), rewarded(9.0, -0.5)
     new = replace(second, directions=(second.directions[0], replace(second.directions[1], text="New.", id="new")))
     [one], repeated = pool_runs([[first], [new]])
-    assert repeated == 1
+    assert repeated == {"refine": 1}
     assert [(d.id, d.r) for d in one.directions] == [("u-0", 0.5), ("u-1", 0.25), ("new", -0.5)]
     asked_otherwise = replace(new, prompt=Prompt("Be short.", "Refine u, please."))
     both, repeated = pool_runs([[asked_otherwise], [first]])
-    assert (len(both), repeated) == (2, 0), "directions answer the prompt that they were sampled for"
+    assert (len(both), repeated.total()) == (2, 0), "directions answer the prompt that they were sampled for"
     assert both == pool_runs([[first], [asked_otherwise]])[0], "the order of the runs does not matter"
+
+
+def test_updaters_have_equally_many_pairs_and_keep_their_best() -> None:
+    """The first pair of every context stays before a second one, and of these the largest margins."""
+    slide = {"method": "slide_regeneration", "prompt": Prompt("Be short.", "Regenerate.")}
+    found = [
+        rewarded(1.0, 0.7, -0.5, user="u"),
+        rewarded(0.6, -0.2, user="v"),
+        rewarded(2.0, 0.9, -0.9, user="w"),
+        rewarded(0.8, -0.1, user="u", **slide),
+        rewarded(3.0, -3.0, -2.5, user="v", **slide),
+    ]
+    paired = choose_pairs(found, RULE)
+    counts = {method: own["pairs"] for method, own in paired.counts.items()}
+    assert counts == {"refine": 5, "slide_regeneration": 3}
+    even = equally_many(paired.table).to_pylist()
+    kept = [(row["method"], row["chosen_id"], row["rejected_id"]) for row in even]
+    assert [pair for pair in kept if pair[0] == "refine"] == [
+        ("refine", "u-0", "u-2"),
+        ("refine", "v-0", "v-1"),
+        ("refine", "w-0", "w-2"),
+    ]
+    assert sum(method == "slide_regeneration" for method, _, _ in kept) == 3
+    one = paired.table.filter(pc.field("method") == "refine")
+    assert equally_many(one).equals(one), "a single updater keeps all"
+    assert summed(paired.counts.values())["pairs"] == 8 and summed(paired.counts.values())["leaking"] == 0
 
 
 def test_validation_users_are_apart() -> None:

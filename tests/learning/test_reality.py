@@ -7,10 +7,11 @@ from context_cases import DOMAINS, context, directions_of, planted_directions, r
 
 from deeper.engine.scripted.engine import ScriptedEngine
 from deeper.engine.scripted.taste import taste_scores
-from deeper.learning.preferences.gains import MEASURES, gains
+from deeper.learning.preferences.gains import gains
 from deeper.learning.preferences.reality import measure_reality
 from deeper.learning.preferences.reality_report import Figure, Reality, RealityOfDomain
 from deeper.learning.preferences.recipe import REWARD_RECIPE
+from deeper.learning.preferences.window_errors import MEASURES
 
 WEIGHTS = (1.0, 1.0, 1.0)
 
@@ -72,7 +73,7 @@ def four(**ratings: float) -> list[dict[str, Any]]:
 
 
 def case(user: str = "u") -> pa.Table:
-    same = {"windows": [four(a=4.0, b=4.0), four(c=4.0, d=4.0)], "future": four(e=4.0, f=4.0)}
+    same = {"windows": [four(a=4.0, b=4.0), four(c=4.0, d=4.0)], "future": [four(e=4.0, f=4.0)]}
     return table(context(user, **same))
 
 
@@ -131,6 +132,11 @@ def test_several_domains_are_put_together_as_shares_of_their_scales(planted: tup
     assert reality.overall.domain == "all"
     assert reality.by_domain["coves"].mean_direction.r.value == pytest.approx(1.5)
     assert reality.overall.mean_direction.r.value == pytest.approx(1.5 / 4 / 5)
+    ranks = [gains(each, made, read(both, made, engine), DOMAINS, "rank") for each in (both, contexts)]
+    together, alone = (measure_reality(one, None, DOMAINS, WEIGHTS, 1) for one in ranks)
+    assert alone.overall.mean_direction.r.value != 0
+    share = together.overall.mean_direction.r.value / alone.overall.mean_direction.r.value
+    assert share == pytest.approx(4 / 5), "all five contexts are used, and a share of pairs is no length on a scale"
 
 
 def test_the_report_is_the_same_after_json(planted: tuple[Any, ...], read_truths: pa.Table) -> None:

@@ -10,9 +10,10 @@ from deeper.behaviour.splits import share_out, user_hash
 from deeper.engine import Prompt, ScoreRequest
 from deeper.engine.scripted.engine import ScriptedEngine, ScriptedFailure, digest_scores
 from deeper.errors import UserError
-from deeper.learning.preferences.gains import MEASURES, RESCORED_SUFFIX, Measure, gains
+from deeper.learning.preferences.gains import ALL_ITEMS, RESCORED_SUFFIX, gains
 from deeper.learning.preferences.rewards import asked_of_candidates, asked_of_old, check_zero, reward_table
 from deeper.learning.preferences.schema import REWARD
+from deeper.learning.preferences.window_errors import Measure
 from deeper.persona.predict import predict_row
 
 WARM, SHARP = "Warm at first.", "Sharp in the end."
@@ -30,14 +31,14 @@ def rewards(
 ) -> list[dict[str, Any]]:
     predictions = read(contexts, directions, engine)
     compared = gains(contexts, directions, predictions, DOMAINS, measure)
-    return reward_table(directions, compared, measure, weights).to_pylist()
+    return reward_table(directions, compared, weights).to_pylist()
 
 
 def three(row: dict[str, Any]) -> tuple[float, ...]:
     return tuple(row[name] for name in ("r_prev", "r_curr", "r_fut", "r"))
 
 
-@pytest.mark.parametrize("measure", MEASURES)
+@pytest.mark.parametrize("measure", ["mae", "crps"])
 @pytest.mark.parametrize(
     ("weights", "warm", "sharp"), [((1, 1, 1), 1.5, 0.5), ((1, 2, 0.5), 2.5, -1.25), ((0, 0, 1), 0.0, 1.5)]
 )
@@ -48,6 +49,33 @@ def test_rewards_by_hand(measure: Measure, weights: Sequence[float], warm: float
     assert three(rows[1]) == pytest.approx((0.0, -1.0, 1.5, sharp))
     assert {row["measure"] for row in rows} == {measure}
     assert pa.Table.from_pylist(rows, schema=REWARD).num_rows == 2
+
+
+def test_several_future_windows_count_by_their_mean() -> None:
+    """W_2 as above, and W_3 {c: 5, d: 3}, in which WARM gains 1 and SHARP loses 1."""
+    futures = [window(e=1.0, f=4.0), window(c=5.0, d=3.0)]
+    contexts = table(context(future=futures))
+    rows = rewards(contexts, directions_of(contexts, WARM, SHARP), said_points(POINTS))
+    assert three(rows[0]) == pytest.approx((0.5, 1.0, (0.0 + 1.0) / 2, 2.0))
+    assert three(rows[1]) == pytest.approx((0.0, -1.0, (1.5 - 1.0) / 2, -0.75))
+    contexts = table(context(future=[*futures, window(e=0.0, f=0.0)]))
+    again = rewards(contexts, directions_of(contexts, WARM, SHARP), said_points(POINTS))
+    assert [three(row) for row in again] == [three(row) for row in rows], "one that has no rating does not count"
+
+
+def test_updaters_share_an_old_persona_which_is_read_once_for_all() -> None:
+    contexts = table(context(), context(method="slide_regeneration"))
+    directions = pa.concat_tables(
+        [directions_of(contexts.slice(0, 1), WARM, SHARP), directions_of(contexts.slice(1), SHARP, "Nothing new.")]
+    )
+    engine = said_points(POINTS)
+    rows = rewards(contexts, directions, engine)
+    assert [row["r"] for row in rows] == pytest.approx([1.5, 0.5, 0.5, 0.0])
+    asked = [request for request in engine.asked if isinstance(request, ScoreRequest)]
+    assert [sum(text in request.prompt.user for request in asked) for text in (WARM, SHARP, OLD)] == [1, 1, 2]
+    predictions = read(contexts, directions, said_points(POINTS))
+    compared = gains(contexts, directions, predictions, DOMAINS, "mae")
+    assert [one.texts for one in compared] == [(WARM, SHARP), (SHARP, "Nothing new.")]
 
 
 def test_a_repeated_text_has_one_reward_and_is_read_once() -> None:
@@ -63,7 +91,7 @@ def test_a_repeated_text_has_one_reward_and_is_read_once() -> None:
 
 
 def test_directions_of_one_context_are_not_those_of_another() -> None:
-    contexts = table(context("u"), context("v", future=window(e=3.0, f=3.0)))
+    contexts = table(context("u"), context("v", future=[window(e=3.0, f=3.0)]))
     rows = rewards(contexts, directions_of(contexts, WARM, SHARP), said_points(POINTS))
     assert [row["r"] for row in rows] == pytest.approx([1.5, 0.5, 1.5, 0.0 - 1.0 - 1.5])
 
@@ -75,7 +103,7 @@ def test_what_is_not_rated_does_not_count() -> None:
 
 
 def test_a_window_without_ratings_leaves_the_context_without_rewards() -> None:
-    contexts = table(context(future=window(e=0.0, f=0.0)))
+    contexts = table(context(future=[window(e=0.0, f=0.0)]))
     rows = rewards(contexts, directions_of(contexts, WARM, OLD), said_points(POINTS))
     assert [(three(row), row["failure"]) for row in rows] == [((None,) * 4, "a window has no rating")] * 2
 
@@ -139,7 +167,7 @@ def test_noise_free_ratings_can_stand_in() -> None:
     true = {("coves", "u", k): np.array([3.0, 3.0]) for k in range(3)}
     predictions = read(contexts, directions, said_points(POINTS))
     [one] = gains(contexts, directions, predictions, {"coves": COVES}, "mae", true)
-    assert [window.tolist() for window in one.gains] == [[[-1.0, 0.0]], [[-2.0, 0.0]], [[0.0, 0.0]]]
+    assert one.gains[ALL_ITEMS].tolist() == [[-0.5, -1.0, 0.0]]
 
 
 KEYS = [("coves", name) for name in ("u", "v", "w")]

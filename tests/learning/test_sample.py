@@ -15,6 +15,9 @@ from deeper.learning.preferences.directions import sample
 from deeper.learning.preferences.schema import CONTEXT, DIRECTION
 from deeper.persona.calibration import fit, fit_calibration
 from deeper.persona.schema import PERSONA, PREDICTION
+from deeper.persona.updaters import MODULES, UPDATERS
+
+REFINE = {"refine": MODULES["refine"]}
 
 
 def train_windows(users: int = 40, windows: int = 4) -> pa.Table:
@@ -91,18 +94,20 @@ def test_a_context_is_what_one_refinement_sees() -> None:
     (_, first), (_, second), (_, third) = windows
     personas = [persona(first), persona(second), persona(third, failure="the server is gone")]
     read = pa.Table.from_pylist([prediction(first, [2.0] * 10), prediction(second, [], "unread")], schema=PREDICTION)
-    made = contexts(personas, read, windows)
+    made = contexts(personas, read, [], windows, REFINE, 1)
     assert made.schema == CONTEXT
     one, other = made.to_pylist()
     own = windows["planted", first]
     assert (one["user"], one["k"], one["part"], one["parent"]) == (first, 1, "b", f"s0-{first}")
     assert [[item["title"] for item in w] for w in one["windows"]] == [[i["title"] for i in w] for w in own[:2]]
-    assert [item["title"] for item in one["future"]] == [item["title"] for item in own[2]]
+    assert [item["title"] for w in one["future"] for item in w] == [item["title"] for item in own[2]]
     assert one["predicted"] == [2.0] * 10
     assert (other["user"], other["predicted"]) == (second, None), "an unread prediction is unknown to the policy"
-    later = contexts([persona(first, k=1)], read.slice(0, 0), windows).to_pylist()
+    later = contexts([persona(first, k=1)], read.slice(0, 0), [], windows, REFINE, 1).to_pylist()
     assert [len(row["windows"]) for row in later] == [3]
-    assert contexts([persona(first, k=2)], read.slice(0, 0), windows).num_rows == 0, "no future window is left"
+    assert contexts([persona(first, k=2)], read.slice(0, 0), [], windows, REFINE, 1).num_rows == 0, (
+        "no future window is left"
+    )
 
 
 def test_the_map_is_fitted_on_what_could_be_read() -> None:
@@ -117,15 +122,49 @@ def test_the_map_is_fitted_on_what_could_be_read() -> None:
 
 
 @pytest.mark.parametrize("k", [0, 1, 2])
-def test_the_future_of_any_round_is_hidden(k: int) -> None:
-    """Whatever the round, the last window that a prompt can hold is the current one."""
-    windows = choose_users(train_windows(windows=5), ["b"], 1)
+@pytest.mark.parametrize("future_windows", [1, 3])
+def test_the_future_of_any_round_is_hidden_from_every_updater(k: int, future_windows: int) -> None:
+    """Whatever the round and the reward, the last window that a prompt can hold is the current one."""
+    windows = choose_users(train_windows(windows=6), ["b"], 1)
     [(_, user)] = windows
-    engine = ScriptedEngine()
-    made = contexts([persona(user, k=k)], pa.Table.from_pylist([], schema=PREDICTION), windows)
-    sample(made, sampler(engine, 1), DOMAINS)
-    [call] = engine.asked
-    assert isinstance(call, GenerateCall)
     own = windows["planted", user]
-    assert all(item["title"] in call.prompt.user for item in own[k + 1])
-    assert not any(item["title"] in call.prompt.user for w in own[k + 2 :] for item in w)
+    no_points = pa.Table.from_pylist([], schema=PREDICTION)
+    recent = [persona(user, k=k + 1, text="Fond of fables.")]
+    made = contexts([persona(user, k=k)], no_points, recent, windows, MODULES, future_windows)
+    assert [len(row["future"]) for row in made.to_pylist()] == [min(future_windows, 6 - k - 2)] * len(UPDATERS)
+    engine = ScriptedEngine()
+    sample(made, sampler(engine, 1), DOMAINS)
+    prompts = dict(zip(made["method"].to_pylist(), [call.prompt.user for call in engine.asked], strict=True))
+    for method, prompt in prompts.items():
+        assert all(item["title"] in prompt for item in own[k + 1]) == (method != "hierarchical_merge")
+        assert not any(item["title"] in prompt for w in own[k + 2 :] for item in w)
+    assert "Fond of fables." in prompts["hierarchical_merge"]
+
+
+def test_every_updater_starts_from_the_same_personas() -> None:
+    windows = choose_users(train_windows(), ["b"], 3)
+    olds = [persona(user) for _, user in windows]
+    recent = [persona(user, k=1, text=f"Recent {user}.") for _, user in windows]
+    recent[0]["failure"] = "the server is gone"
+    made = contexts(olds, pa.Table.from_pylist([], schema=PREDICTION), recent, windows, MODULES, 1).to_pylist()
+    of_method = {method: [row for row in made if row["method"] == method] for method in MODULES}
+    parents = [row["parent"] for row in of_method["refine"]]
+    assert parents == [old["id"] for old in olds]
+    for method, rows in of_method.items():
+        missing = method == "hierarchical_merge"
+        assert [row["parent"] for row in rows] == parents[missing:], "no context without the persona that it needs"
+        assert {row["short_term"] for row in rows} == (
+            {f"Recent {user}." for _, user in list(windows)[1:]} if missing else {""}
+        )
+
+
+def test_each_updater_is_asked_with_its_own_prompt_and_its_directions_are_told_apart() -> None:
+    engine = ScriptedEngine(reply=lambda prompt, number: f"Likes it {number}.")
+    rows = sample(
+        table(*(context(method=method, short_term="Recent.") for method in MODULES)), sampler(engine, 2), DOMAINS
+    ).to_pylist()
+    assert [row["method"] for row in rows] == [method for method in MODULES for _ in range(2)]
+    prompts = [call.prompt.user for call in engine.asked if isinstance(call, GenerateCall)]
+    assert len(set(prompts)) == len(MODULES)
+    assert len({row["id"] for row in rows}) == len(rows), "equal texts of several updaters"
+    assert not any(row["duplicate"] for row in rows), "a text is repeated only within a context"

@@ -20,7 +20,7 @@ from deeper.engine.adapter import load_adapter, write_card
 from deeper.engine.torch.model import base_of, load_model
 from deeper.errors import UserError
 from deeper.learning.training import pair_tokens
-from deeper.learning.training.collapse import alarms
+from deeper.learning.training.collapse import alarms, uneven
 from deeper.learning.training.lora import with_lora
 from deeper.learning.training.trainer import Progress, TrainingPlan, arguments, save_adapter
 from deeper.learning.training_record import training_record
@@ -296,3 +296,18 @@ def test_alarms() -> None:
     assert "keep falling (by 7.5 and 15.0 nats" in both
     assert alarms(steps_of(40, reward_rejected=lambda n: -0.1 * n), beta=0.2) == []
     assert alarms(steps_of(3, **falling), beta=0.2) == []
+
+
+def test_a_cutoff_that_drops_pairs_of_one_updater_alone_raises_an_alarm(tiny_base: Path, tmp_path: Path) -> None:
+    users = users_of_part("b", 4)
+    rows = [pair_row(user) for user in users] + [
+        pair_row(user, method="full_regeneration", chosen="Warm" + ", warm" * 300 * (user == users[0]))
+        for user in users
+    ]
+    folder = write_pairs(tmp_path / "pairs", rows, [])
+    metrics = train_dpo(settings_of(folder, tiny_base, cutoff=400, steps=1), tmp_path / "out", quiet)
+    whole, cut = {"pairs": 4, "over_cutoff": 0}, {"pairs": 4, "over_cutoff": 1}
+    assert metrics["methods"] == {"refine": whole, "full_regeneration": cut} and metrics["over_cutoff"] == 1
+    [alarm] = metrics["alarms"]
+    assert alarm.startswith("uneven: the cutoff of 400 tokens drops pairs: 0 of 4 of refine, 1 of 4 of full_regen")
+    assert uneven({"refine": cut, "full_regeneration": cut}, 400) == uneven({"refine": cut}, 400) == []

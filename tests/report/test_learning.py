@@ -83,6 +83,24 @@ def test_the_page_works_while_learning_goes_on() -> None:
     assert "users 8" in html and "<figure" not in html
 
 
+def test_the_counts_of_each_updater_have_rows_of_their_own_if_there_are_several() -> None:
+    found = report()["iterations"][0]
+    found["sampled"]["methods"] = {"refine": {"contexts": 5}, "full_regeneration": {"contexts": 3}}
+    found["pairs"]["methods"] = {"refine": {"pairs": 7, "surplus": 1}, "full_regeneration": {"pairs": 6, "surplus": 0}}
+    found["training"]["methods"] = {"refine": {"pairs": 6, "over_cutoff": 0}, "full_regeneration": {"over_cutoff": 4}}
+    html = page({**report(), "iterations": [found]})
+    for head, cell in (
+        ("sampled", "users 8, contexts 8"),
+        ("sampled: full_regeneration", "contexts 3"),
+        ("pairs: refine", "pairs 7, surplus 1"),
+        ("training: full_regeneration", "over cutoff 4"),
+    ):
+        assert re.search(rf"{head}</t[dh]><t[dh][^>]*>{cell}</t[dh]>", html), head
+    for name in ("sampled", "pairs", "training"):
+        found[name]["methods"] = {"refine": {}}
+    assert ": refine</th>" in html and ": refine</th>" not in page({**report(), "iterations": [found]})
+
+
 def test_an_unknown_reliability_is_shown_as_unknown() -> None:
     found = report()
     found["iterations"][0]["reward"] |= {"reliability": {"value": None, "ci": [None, None]}, "trustworthy": False}

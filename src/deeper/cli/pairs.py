@@ -65,4 +65,14 @@ def _left_out(report: dict[str, Any]) -> str:
         f"Directions: {counts['directions']} with a reward, {counts['positives']} good enough to choose, "
         f"{counts['negatives']} bad enough to reject. Left out: {counts['leaking']} good ones that leak, "
         f"{counts['duplicate']} duplicates, {counts['failed']} failed, {counts['unrewarded']} without a reward."
+        + "".join(f"\n{_of_method(name, own)}" for name, own in report["methods"].items() if len(report["methods"]) > 1)
+    )
+
+
+def _of_method(name: str, counts: dict[str, int]) -> str:
+    return (
+        f"{name}: {counts['pairs'] - counts['surplus']} pairs of {counts['contexts']} contexts and "
+        f"{counts['directions']} directions. Left out: {counts['leaking']} good ones that leak, {counts['duplicate']} "
+        f"duplicates, {counts['failed']} failed, {counts['unrewarded']} without a reward; and {counts['surplus']} "
+        "pairs, so that all updaters have equally many to learn from."
     )

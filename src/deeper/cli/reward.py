@@ -23,6 +23,7 @@ def command(run: Path, config: Path | None, reuse_shards: bool, **flags: Any) ->
     Examples:
       deeper reward runs/directions
       deeper reward runs/directions --reward crps --weights 0,1,1
+      deeper reward runs/directions --reward crps_net
       deeper reward runs/directions --predictor-adapter predictors/a,predictors/b
 
     RUN is a run folder of deeper sample. A direction's reward is how much better than the old persona it predicts the

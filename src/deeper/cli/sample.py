@@ -43,6 +43,11 @@ def command(config: Path | None, out: Path | None, reuse_shards: bool, **flags: 
         f"{counts['directions']} directions for {counts['contexts']} contexts of {counts['users']} users: "
         f"{counts['failed']} failed, {counts['duplicates']} duplicates, {counts['leaking']} with a title or rating."
     )
+    for method, own in counts["methods"].items() if len(counts["methods"]) > 1 else ():
+        click.echo(
+            f"{method}: {own['directions']} directions for {own['contexts']} contexts: {own['failed']} failed, "
+            f"{own['duplicates']} duplicates, {own['leaking']} with a title or rating."
+        )
     click.echo(f"Run folder: {folder} (contexts.parquet, directions.parquet, personas.parquet, manifest.json)")
     for line in failed_lines(manifest):
         click.echo(printable(line))

@@ -25,7 +25,7 @@ from deeper.persona.calibration import Calibrator
 from deeper.persona.predict import Asked
 from deeper.persona.predictors import Predictors
 from deeper.persona.search import CANDIDATE, SEARCH, asked_to_choose, candidate_inputs, choose, draw
-from deeper.persona.stages import initialise, update, write_stage
+from deeper.persona.stages import initialise, short_term, update, write_stage
 from deeper.persona.update_input import UPDATE_INPUT, update_row
 from deeper.persona.updaters import MODULES, Updaters
 from deeper.persona.write import Writer
@@ -105,6 +105,10 @@ class Loop:
         function = partial(update, updaters=self._named(methods)) if methods else initialise
         stage = write_stage(name, function, self.writer, self.domains)
         return self.executor.run(stage, MadeRows(rows, UPDATE_INPUT))
+
+    def short_term(self, name: str, rows: Sequence[MakeRow]) -> pa.Table:
+        """Write personas from the last window of `UPDATE_INPUT` rows alone."""
+        return self.executor.run(write_stage(name, short_term, self.writer, self.domains), MadeRows(rows, UPDATE_INPUT))
 
     def predict(self, name: str, asked: Sequence[Asked]) -> pa.Table:
         """Predict windows from personas: uncalibrated `PREDICTION` rows."""

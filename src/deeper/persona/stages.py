@@ -46,6 +46,13 @@ def initialise(table: pa.Table, writer: Writer, domains: Mapping[str, Domain]) -
     return _personas(writer, rows, write(writer, drafts))
 
 
+def short_term(table: pa.Table, writer: Writer, domains: Mapping[str, Domain]) -> pa.Table:
+    """Write short-term personas, from W_k alone: `UPDATE_INPUT` to `PERSONA`."""
+    rows = table.to_pylist()
+    drafts = [_short_draft(writer, domains, row, row["windows"][-1:]) for row in rows]
+    return _personas(writer, rows, write(writer, drafts), stage="short_term")
+
+
 def update(table: pa.Table, writer: Writer, domains: Mapping[str, Domain], updaters: Updaters) -> pa.Table:
     """Write S_k from S_{k-1} and behaviour, by the updater that each row names: `UPDATE_INPUT` to `PERSONA`.
 

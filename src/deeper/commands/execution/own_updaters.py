@@ -2,7 +2,7 @@
 
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -52,6 +52,16 @@ def only_updater(updater: str) -> Updaters:
     """
     method = _method(updater) if updater else "refine"
     return {method: load_updaters([updater] if updater else [])[method]}
+
+
+def sampled_updaters(methods: Sequence[str], updater: str) -> Updaters:
+    """The updaters of `deeper sample`, in order: built-in ones, and in the place of `refine` the given one, if any.
+
+    Raises:
+        UserError: As for `load_updaters`.
+    """
+    [(own, module)] = only_updater(updater).items()
+    return {own if name == "refine" else name: module if name == "refine" else MODULES[name] for name in methods}
 
 
 def _method(updater: str) -> str:

@@ -58,9 +58,9 @@ if TYPE_CHECKING:
 STEPS = 1 + 5 * len(ITERATIONS)
 # `code_hash` follows imports, and updaters and engines are found by their names.
 CODE = {
-    "sample": (sample_directions, MODULES[LEARNT_METHOD]),
+    "sample": (sample_directions,),
     "reward": (reward_directions,),
-    "pairs": (make_pairs, MODULES[LEARNT_METHOD]),
+    "pairs": (make_pairs,),
     "policy": (train_dpo,),
     "validation": (evaluate, MODULES[LEARNT_METHOD]),
 }
@@ -174,7 +174,7 @@ class _LearningRun:
         task = Task(pair, step_code(settings, "pairs"), pairs / PAIRS_REPORT, pairing, shards_report=None)
         made = self.steps.run(f"{iteration}/pairs", task)
         self.report.notes += _notes(iteration, made)
-        found.pairs = PairsSummary(**{name: made[name] for name in PairsSummary.model_fields})
+        found.pairs = PairsSummary(**{name: made[name] for name in PairsSummary.model_fields if name in made})
         self.publish()
 
         train = to_train(settings, iteration, pairs, policy, lora_of(policy))
@@ -244,7 +244,8 @@ class _LearningRun:
 def step_code(settings: LearnSettings, step: str) -> tuple[Any, ...]:
     """What does a step of this kind, a key of `CODE`: functions and modules."""
     engines = () if step in WITHOUT_ENGINE else (settings.policy_engine, settings.predictor_engine)
-    return (*CODE[step], *(KINDS[engine.partition(":")[0]] for engine in engines))
+    updaters = [MODULES[method] for method in settings.methods if step in ("sample", "pairs")]
+    return (*CODE[step], *updaters, *(KINDS[engine.partition(":")[0]] for engine in engines))
 
 
 def empty_report(settings: LearnSettings) -> LearningReport:

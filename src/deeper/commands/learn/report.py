@@ -79,6 +79,7 @@ class PairsSummary(FrozenValues):
 
     rule: dict[str, Any]
     counts: dict[str, Any]
+    methods: dict[str, dict[str, int]] = {}
     rewards: dict[str, Any]
 
 

@@ -25,7 +25,7 @@ from deeper.commands.reward.settings import RewardSettings
 from deeper.commands.sample.settings import SampleSettings
 from deeper.commands.train.settings import DPO_PRESETS, RANDOM, DpoSettings
 from deeper.errors import UserError
-from deeper.learning.preferences.gains import Measure
+from deeper.learning.preferences.window_errors import Measure
 from deeper.storage.settings import AnySettings, RunSettings, resolve
 
 
@@ -54,6 +54,8 @@ class LearnSettings(RunSettings):
     domains: tuple[str, ...] = _same(SampleSettings, "domains")
     parts: tuple[str, ...] = _same(SampleSettings, "parts")
     users: int = _same(SampleSettings, "users", "At most this many train users of each domain to learn from.")
+    methods: tuple[str, ...] = _same(SampleSettings, "methods")
+    future_windows: int = _same(SampleSettings, "future_windows")
     directions: int = _same(SampleSettings, "directions")
     temperature: float = _same(SampleSettings, "temperature")
     policy_engine: str = _same(

@@ -1,34 +1,43 @@
 """`deeper pairs`: preference pairs from runs of `deeper sample` and `deeper reward`.
 
 contexts, directions and rewards of each run ─▶ rewarded contexts ─▶ merged ─▶ pairs ─▶ train and validation sets
+─▶ as many pairs to learn from for each updater
 """
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from hashlib import blake2b
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pyarrow as pa
 
 from deeper.behaviour.load import load_windows
 from deeper.behaviour.recipe import RECIPE as BEHAVIOUR_RECIPE
-from deeper.commands.execution.own_updaters import only_updater
+from deeper.commands.execution.own_updaters import sampled_updaters
 from deeper.commands.pairs.layout import REPORT, TRAIN, VALIDATION, lines_of, table_of
 from deeper.commands.pairs.report import PairCounts, PairSource, PairsReport
 from deeper.commands.pairs.settings import PairSettings
 from deeper.commands.sample.settings import SampleSettings
 from deeper.domains import Domain
 from deeper.errors import UserError
-from deeper.learning.preferences.choose_pairs import ChosenPairs, check_split, choose_pairs, quantiles, split_pairs
+from deeper.learning.preferences.choose_pairs import (
+    ChosenPairs,
+    check_split,
+    choose_pairs,
+    equally_many,
+    quantiles,
+    split_pairs,
+    summed,
+)
 from deeper.learning.preferences.reality_report import RewardReport, read_reward_report
 from deeper.learning.preferences.recipe import PAIR_RECIPE, REWARD_RECIPE
-from deeper.learning.preferences.rewarded_contexts import RewardedContext, pool_runs, rewarded_contexts
+from deeper.learning.preferences.rewarded_contexts import LeftOut, RewardedContext, pool_runs, rewarded_contexts
 from deeper.learning.preferences.schema import CONTEXT, DIRECTION, REWARD
 from deeper.persona.prompts.templates import Prompts, load_prompts
+from deeper.persona.updaters import MODULES, Updaters
 from deeper.storage.code_hash import own_hash
 from deeper.storage.layout import CONTEXTS_FILE, DIRECTIONS_FILE, MANIFEST_FILE, REWARD_REPORT_FILE, REWARDS_FILE
 from deeper.storage.provenance import dump_recipes, provenance
@@ -73,6 +82,11 @@ def make_pairs(settings: PairSettings, runs: Sequence[Path], out: Path) -> dict[
             where=", ".join(str(run.folder.path) for run in found),
             do="sample for more users, also outside the part validation (deeper sample --parts b,validation)",
         )
+    all_train, train = train, equally_many(train)
+    _check_each_updater(train, left_out)
+    surplus = Counter(all_train["method"].to_pylist()) - Counter(train["method"].to_pylist())
+    for method, counts in left_out.items():
+        counts["surplus"] = surplus[method]
     report = _report(settings, found, pool, left_out, chosen, train, validation).as_json()
     write_pair_folder(RunFolder(out, settings), train, validation, report)
     return report
@@ -135,7 +149,8 @@ def _check_together(found: Sequence[_Run]) -> None:
     compared: list[tuple[str, list[Any]]] = [
         ("evidence", [run.sampled.evidence for run in found]),
         ("prompts", [", ".join(map(" ".join, run.manifest["templates"].items())) for run in found]),
-        ("updaters", [run.sampled.updater or "refine" for run in found]),
+        ("updaters", [" ".join(filter(None, [*run.sampled.methods, run.sampled.updater])) for run in found]),
+        ("future_windows", [run.sampled.future_windows for run in found]),
         ("max_persona_tokens", [run.sampled.max_persona_tokens for run in found]),
         ("rewards", [run.measured for run in found]),
     ]
@@ -163,20 +178,33 @@ def _check_trust(found: Sequence[_Run]) -> None:
             )
 
 
-def _pool(found: Sequence[_Run]) -> tuple[list[RewardedContext], Counter[str]]:
+def _check_each_updater(train: pa.Table, methods: Iterable[str]) -> None:
+    """Refuse to teach some of the updaters that were sampled for and not the others."""
+    taught = set(train["method"].to_pylist())
+    if missing := [method for method in methods if method not in taught]:
+        raise UserError(
+            f"there is no pair to learn from of {', '.join(missing)}, so all updaters would have equally many: none",
+            where="methods",
+            do="sample for more users, lower --margin, or sample without it (--methods)",
+        )
+
+
+def _pool(found: Sequence[_Run]) -> tuple[list[RewardedContext], LeftOut]:
     """The rewarded contexts of all runs, and the number of directions left out."""
     listed: list[list[RewardedContext]] = []
-    left_out: Counter[str] = Counter()
+    left_out: LeftOut = {}
     for run in found:
         prompts = _prompts(run)
         domains: Mapping[str, Domain] = load_windows(run.sampled.data, run.sampled.domains or None).domains
         contexts, directions, rewards = (run.folder.read_table(*one) for one in TABLES)
-        limit, updater = run.sampled.max_persona_tokens, _updater(run)
-        own, lost = rewarded_contexts(contexts, directions, rewards, prompts, limit, domains, updater)
+        limit, updaters = run.sampled.max_persona_tokens, _updaters(run)
+        own, lost = rewarded_contexts(contexts, directions, rewards, prompts, limit, domains, updaters)
         listed.append(own)
-        left_out.update(lost)
+        for method, counts in lost.items():
+            left_out.setdefault(method, Counter()).update(counts)
     pool, repeated = pool_runs(listed)
-    left_out["duplicate"] += repeated
+    for method, count in repeated.items():
+        left_out[method]["duplicate"] += count
     return pool, left_out
 
 
@@ -193,20 +221,21 @@ def _prompts(run: _Run) -> Prompts:
     return prompts
 
 
-def _updater(run: _Run) -> ModuleType:
-    """The updater that a run was sampled with."""
-    [updater] = only_updater(run.sampled.updater).values()
-    if run.sampled.updater and own_hash(updater) != run.manifest["updater"]:
+def _updaters(run: _Run) -> Updaters:
+    """The updaters that a run was sampled with."""
+    updaters = sampled_updaters(run.sampled.methods, run.sampled.updater)
+    own = [module for name, module in updaters.items() if name not in MODULES]
+    if own and own_hash(*own) != run.manifest["updater"]:
         do = "restore the old file, or sample again"
         raise UserError(f"the updater of {run.folder.path} has changed since", where=run.sampled.updater, do=do)
-    return updater
+    return updaters
 
 
 def _report(
     settings: PairSettings,
     found: Sequence[_Run],
     pool: Sequence[RewardedContext],
-    left_out: Mapping[str, int],
+    left_out: LeftOut,
     chosen: ChosenPairs,
     train: pa.Table,
     validation: pa.Table,
@@ -214,6 +243,7 @@ def _report(
     rewards: dict[str, list[float]] = {}
     for context in pool:
         rewards.setdefault(context.domain, []).extend(direction.r for direction in context.directions)
+    methods = {method: {**chosen.counts.get(method, {}), **lost} for method, lost in left_out.items()}
     return PairsReport(
         **provenance(),
         config=settings.model_dump(mode="json"),
@@ -236,11 +266,11 @@ def _report(
             for run in found
         ],
         counts={
-            **chosen.counts,
-            **left_out,
+            **summed(methods.values()),
             TRAIN: PairCounts.of(train),
             VALIDATION: PairCounts.of(validation),
         },
+        methods=methods,
         rewards={name: {"directions": len(own), **quantiles(own)} for name, own in rewards.items() if own},
     )
 

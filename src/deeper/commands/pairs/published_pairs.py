@@ -23,7 +23,7 @@ from deeper.storage.provenance import dump_recipes, provenance
 from deeper.storage.run_folder import RunFolder
 
 PUBLISHED = "published"
-"""Stands for the domain and for the version of the prompts, which a published file does not say."""
+"""Stands for the domain and the updater, which a published file does not say."""
 
 
 def take_published(settings: PairSettings, files: Sequence[Path], out: Path) -> dict[str, Any]:
@@ -76,6 +76,7 @@ def _pair(row: dict[str, str]) -> dict[str, Any]:
         "domain": PUBLISHED,
         "k": 1,
         "parent": name,
+        "method": PUBLISHED,
         "prompt": [{"role": "system", "content": row["system"]}, {"role": "user", "content": row["prompt"]}],
         **{side: row[side] for side in ("chosen", "rejected")},
         **{f"{side}_id": _digest("\0".join((name, row[side])).encode()) for side in ("chosen", "rejected")},

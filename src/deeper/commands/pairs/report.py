@@ -18,6 +18,7 @@ class PairCounts(FrozenValues):
         users: Number of users.
         of_domain: Pairs by domain.
         of_refinement: Pairs by the number of their refinement, k.
+        of_method: Pairs by the updater whose prompt they answer.
         mean_margin: Mean difference of the two rewards; None without pairs or without rewards.
     """
 
@@ -25,6 +26,7 @@ class PairCounts(FrozenValues):
     users: int
     of_domain: dict[str, int]
     of_refinement: dict[str, int]
+    of_method: dict[str, int]
     mean_margin: float | None
 
     @classmethod
@@ -37,6 +39,7 @@ class PairCounts(FrozenValues):
             users=len(set(keys_of(table))),
             of_domain=dict(sorted(Counter(row["domain"] for row in rows).items())),
             of_refinement={str(k): n for k, n in sorted(Counter(row["k"] for row in rows).items())},
+            of_method=dict(Counter(row["method"] for row in rows)),
             mean_margin=sum(margins) / len(margins) if margins else None,
         )
 
@@ -79,7 +82,9 @@ class PairsReport(FrozenValues):
         max_persona_tokens: Length limit of a persona, in tokens.
         reward: The measure and the weights of the reward.
         runs: Where the pairs come from.
-        counts: Contexts and directions that met each condition, and the pairs of both sets.
+        counts: Contexts and directions that met each condition, the pairs that the rule gives, how many of them are
+            left out so that all updaters have equally many to learn from (`surplus`), and the pairs of both sets.
+        methods: The same for each updater, without the sets.
         rewards: Number and quantiles of the rewards, by domain.
     """
 
@@ -94,6 +99,7 @@ class PairsReport(FrozenValues):
     reward: dict[str, Any] | None = None
     runs: list[PairSource]
     counts: dict[str, PairCounts | int]
+    methods: dict[str, dict[str, int]] | None = None
     rewards: dict[str, dict[str, int | float]] | None = None
 
     def as_json(self) -> dict[str, Any]:

@@ -26,10 +26,12 @@ class PairSettings(RunSettings):
         "prefer hard.",
     )
     tau_plus: float = Field(
-        default=0.0, allow_inf_nan=False, description="Minimum reward of a chosen direction, in units of the rating."
+        default=0.0, allow_inf_nan=False, description="Minimum reward of a chosen direction, in the reward's unit."
     )
     tau_minus: float = Field(
-        default=0.0, allow_inf_nan=False, description="Maximum reward of a rejected direction, in units of the rating."
+        default=0.0,
+        allow_inf_nan=False,
+        description="Maximum reward of a rejected direction, in the reward's unit.",
     )
     margin: float = Field(
         default=0.5, ge=0, allow_inf_nan=False, description="Minimum difference of the two rewards; see margin-kind."
@@ -37,7 +39,7 @@ class PairSettings(RunSettings):
     margin_kind: Literal["quantile", "absolute"] = Field(
         default="quantile",
         description="How the margin is given: as a quantile (0 to 1) of the differences within contexts of the domain, "
-        "or in units of the rating.",
+        "or in the reward's unit.",
     )
     max_pairs: int = Field(default=4, ge=1, le=10_000, description="Maximum number of pairs per context.")
     prefer: Literal["margin", "hard"] = Field(
@@ -57,14 +59,14 @@ class PairSettings(RunSettings):
             return given
         values = cast(dict[str, Any], given)
         if values.get("margin_kind") == "absolute" and "margin" not in values:
-            raise ValueError("give a margin in units of the rating with margin_kind absolute")
+            raise ValueError("give a margin in the reward's unit with margin_kind absolute")
         return {**ITERATIONS.get(_number(values.get("iteration", 1)), {}), **values}
 
     @model_validator(mode="after")
     def _possible(self) -> "PairSettings":
         if self.margin_kind == "quantile" and self.margin > 1:
             raise ValueError(
-                f"margin {self.margin} is not a quantile (0 to 1); give margin_kind absolute for units of the rating"
+                f"margin {self.margin} is not a quantile (0 to 1); margin_kind absolute takes the reward's unit"
             )
         return self
 

@@ -1,6 +1,6 @@
 """`deeper reward`: reward the directions of a run, and measure whether the rewards are real.
 
-old personas ─▶ predictions of three windows ─┬─▶ calibration ─▶ rewards ─▶ report on their reality
+old personas ─▶ predictions of their windows ─┬─▶ calibration ─▶ rewards ─▶ report on their reality
 distinct directions ─▶ the same windows ──────┘
 
 The old personas are predicted from once more among the directions. Their reward must come out at 0.
@@ -31,12 +31,13 @@ from deeper.commands.sample.settings import SampleSettings
 from deeper.engine import ServerSettings
 from deeper.errors import UserError
 from deeper.evaluation.failures import counted
-from deeper.learning.preferences.gains import MEASURES, Gains, gains, reward_windows, window_means
+from deeper.learning.preferences.gains import ALL_ITEMS, Gains, gains, reward_windows
 from deeper.learning.preferences.reality import measure_reality
 from deeper.learning.preferences.reality_report import Reality
 from deeper.learning.preferences.recipe import REWARD_RECIPE
 from deeper.learning.preferences.rewards import asked_of_candidates, asked_of_old, check_zero, reward_table
 from deeper.learning.preferences.schema import CONTEXT, DIRECTION
+from deeper.learning.preferences.window_errors import MEASURES
 from deeper.measure.recipe import RECIPE as MEASURE_RECIPE
 from deeper.persona.calibration import UNCALIBRATED
 from deeper.persona.predictors import Predictors
@@ -91,7 +92,7 @@ def reward_directions(
     contexts, directions = folder.read_table(CONTEXTS_FILE, CONTEXT), folder.read_table(DIRECTIONS_FILE, DIRECTION)
     if not contexts.num_rows:
         raise UserError("the run has no context", where=str(run), do="sample again with an engine that answers")
-    loaded = load_windows(sampled.data, sampled.domains or None)
+    loaded = load_windows(sampled.data, sampled.domains or None, sampled.items)
     keys = sorted(set(keys_of(contexts)))
     spec = settings.predictor_engine or sampled.predictor_engine
     adapters = settings.predictor_adapter or (() if settings.predictor_engine else sampled.predictor_adapter)
@@ -147,7 +148,7 @@ def _reward(
     for name in MEASURES:
         true = gains(contexts, directions, predictions, domains, name, expected) if expected else None
         reality[name] = measure_reality(compared[name], true, domains, settings.weights, seed)
-    rewards = reward_table(directions, compared[settings.reward], settings.reward, settings.weights)
+    rewards = reward_table(directions, compared[settings.reward], settings.weights)
     report = {
         **provenance(),
         "seed": seed,
@@ -181,7 +182,7 @@ def _first_windows(old: pa.Table, contexts: pa.Table) -> pa.Table:
 
 def _windows(contexts: pa.Table) -> Windows:
     """The windows of the contexts' users."""
-    return {key_of(row): [*row["windows"], row["future"]] for row in contexts.to_pylist()}
+    return {key_of(row): [*row["windows"], *row["future"]] for row in contexts.to_pylist()}
 
 
 def _noise_free(data: Path, contexts: pa.Table) -> dict[tuple[str, str, int], NDArray[np.float64]] | None:
@@ -206,7 +207,7 @@ def _noise_free(data: Path, contexts: pa.Table) -> dict[tuple[str, str, int], ND
 
 
 def _counts(contexts: pa.Table, directions: pa.Table, rewards: pa.Table, compared: list[Gains]) -> dict[str, int]:
-    """Number of contexts and directions, and of those without a reward."""
+    """Number of contexts and directions, of distinct texts in each context, and of those without a reward."""
     rows = directions.select(["duplicate", "leaks", "failure"]).to_pylist()
     return {
         "contexts": contexts.num_rows,
@@ -226,7 +227,7 @@ def _examples(compared: list[Gains], weights: NDArray[np.float64], seed: int) ->
     drawn = np.random.default_rng(seed).permutation(len(rewarded))[:EXAMPLE_CONTEXTS]
     examples: list[Mapping[str, Any]] = []
     for gains_of_context in (rewarded[i] for i in sorted(drawn.tolist())):
-        r = window_means(gains_of_context.gains) @ weights
+        r = gains_of_context.gains[ALL_ITEMS] @ weights
         best, worst = int(np.nanargmax(r)), int(np.nanargmin(r))
         examples.append(
             {

@@ -5,7 +5,7 @@ from typing import ClassVar
 from pydantic import Field, field_validator
 
 from deeper.engine import ServerSettings
-from deeper.learning.preferences.gains import Measure
+from deeper.learning.preferences.window_errors import Measure
 from deeper.storage.settings import RunSettings
 
 
@@ -15,7 +15,10 @@ class RewardSettings(RunSettings):
     command: ClassVar[str] = "reward"
 
     reward: Measure = Field(
-        default="mae", description="Error that the reward compares: mae (of points) or crps (of distributions)."
+        default="mae",
+        description="Error that the reward compares: mae (of points) or crps (of distributions); or, without the "
+        "level, crps_net (CRPS after each window's predictions are moved to its mean rating) or rank (share of pairs "
+        "of items in the wrong order).",
     )
     weights: tuple[float, float, float] = Field(
         default=(1.0, 1.0, 1.0), description="Weights of the previous, the current and the future window."

@@ -2,10 +2,14 @@
 
 S_0 from W_0 ─▶ P_1 from S_0 ─▶ calibration ─▶ contexts with k = 1 ─▶ N directions for each
 S_1, written greedily ─▶ P_2 from S_1 ─▶ contexts with k = 2 ─▶ N directions for each, and so on (--refinements)
+
+Each updater (--methods) has a context of its own for each of these personas; the first one writes S_1, S_2, ….
 """
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +20,11 @@ from rich.console import Console
 from deeper.behaviour.fingerprints import FINGERPRINTS, fingerprints
 from deeper.behaviour.load import Loaded, load_windows
 from deeper.behaviour.recipe import RECIPE as BEHAVIOUR_RECIPE
-from deeper.behaviour.users import Windows, choose_users
+from deeper.behaviour.users import Windows, choose_users, key_of
 from deeper.commands.execution.engines import make_engines, make_predictors
 from deeper.commands.execution.joined_warnings import joined_warnings
 from deeper.commands.execution.local_executor import LocalExecutor
-from deeper.commands.execution.own_updaters import only_updater
+from deeper.commands.execution.own_updaters import sampled_updaters
 from deeper.commands.execution.population_knowledge import item_knowledge_notes, item_knowledge_of
 from deeper.commands.execution.progress import RunProgress
 from deeper.commands.execution.shared_settings import servers_of
@@ -28,15 +32,17 @@ from deeper.commands.sample.settings import SampleSettings
 from deeper.engine import Engine
 from deeper.errors import UserError, printable
 from deeper.evaluation.failures import counted, failed_calls
-from deeper.learning.preferences.contexts import contexts
+from deeper.learning.preferences.contexts import contexts, gives_context
 from deeper.learning.preferences.directions import Sampler, sample_stage
 from deeper.learning.preferences.recipe import SAMPLE_RECIPE
 from deeper.persona.calibration import UNCALIBRATED
 from deeper.persona.predictors import Predictors
 from deeper.persona.prompts.templates import load_prompts
 from deeper.persona.recipe import RECIPE as PERSONA_RECIPE
-from deeper.persona.rounds import Loop, RoundsPlan, asked_for, carried
-from deeper.persona.updaters import Updaters, needs_short_term
+from deeper.persona.rounds import Loop, RoundsPlan, Row, asked_for, carried
+from deeper.persona.schema import PERSONA
+from deeper.persona.update_input import update_row
+from deeper.persona.updaters import MODULES, Updaters, needs_short_term
 from deeper.persona.write import Writer
 from deeper.storage.code_hash import own_hash
 from deeper.storage.layout import (
@@ -70,10 +76,7 @@ def sample_directions(
         UserError: The data, the settings, an engine or the folder do not allow it.
     """
     prompts = load_prompts(settings.prompts, settings.evidence)
-    updater = only_updater(settings.updater)
-    if any(map(needs_short_term, updater.values())):
-        do = "sample with an updater that needs no short-term persona"
-        raise UserError("a context holds no persona of one window alone", where=settings.updater, do=do)
+    updaters = sampled_updaters(settings.methods, settings.updater)
     loaded = load_windows(settings.data, settings.domains or None, settings.items)
     windows = choose_users(loaded.windows, settings.parts, settings.users)
     if not windows:
@@ -112,7 +115,7 @@ def sample_directions(
     with folder.held(), joined_warnings():
         engines = {"policy": policy, **{f"predictor {i}": engine for i, engine in enumerate(predictors.engines)}}
         executor = LocalExecutor(folder, RunProgress(console), engines, reuse_shards=reuse_shards)
-        return _sample(settings, loaded, windows, policy, predictors, updater, folder, executor)
+        return _sample(settings, loaded, windows, policy, predictors, updaters, folder, executor)
 
 
 def _sample(
@@ -121,22 +124,25 @@ def _sample(
     windows: Windows,
     policy: Engine,
     predictors: Predictors,
-    updater: Updaters,
+    updaters: Updaters,
     folder: RunFolder,
     executor: LocalExecutor,
 ) -> dict[str, Any]:
     prompts, seed = predictors.prompts, settings.seed
     writer = Writer(policy, prompts, settings.max_persona_tokens, seed)
-    loop = Loop(executor, writer, predictors, loaded.domains, updater)
+    loop = Loop(executor, writer, predictors, loaded.domains, updaters)
     # A context of S_t needs two windows after W_t: the current and the future one.
-    plan = RoundsPlan(settings.refinements - 1, list(updater), windows_after=2, without_failed=True)
-    contexts_planned = sum(min(len(user_windows) - 2, settings.refinements) for user_windows in windows.values())
+    plan = RoundsPlan(settings.refinements - 1, list(updaters)[:1], windows_after=2, without_failed=True)
+    is_merging = any(map(needs_short_term, updaters.values()))
+    rounds = range(1, settings.refinements + 1)
+    of_round = {k: sum(len(own) > k + 1 for own in windows.values()) for k in rounds}
     executor.expect(
         [
             PlannedStage("initialise", "write", len(windows)),
             *predictors.planned("predict-0", list(windows)),
             *loop.planned(plan, windows),
-            PlannedStage("sample", "sample", contexts_planned),
+            *(PlannedStage(f"short-term-{k}", "write", of_round[k]) for k in rounds if is_merging and of_round[k]),
+            PlannedStage("sample", "sample", sum(of_round.values()) * len(updaters)),
         ]
     )
 
@@ -147,18 +153,25 @@ def _sample(
     for results in loop.rounds(plan, carried(first), predictions[0], windows, calibrator):
         written.append(results.personas)
         predictions.append(results.predictions)
-    pairs = zip(written, predictions, strict=True)
-    context_rows = pa.concat_tables([contexts(personas.to_pylist(), points, windows) for personas, points in pairs])
-    [(method, module)] = updater.items()
+    olds = [carried(personas.filter(pc.field("stage") == "final")) for personas in written]
+    short_term = _short_term(loop, updaters, olds, windows)
+    context_rows = pa.concat_tables(
+        [
+            contexts(old, points, recent.to_pylist(), windows, updaters, settings.future_windows)
+            for old, points, recent in zip(olds, predictions, short_term, strict=True)
+        ]
+    )
     size, temperature = settings.max_persona_tokens, settings.temperature
-    sampler = Sampler(policy, prompts, size, settings.directions, temperature, seed, module)
+    sampler = Sampler(policy, prompts, size, settings.directions, temperature, seed, updaters)
     directions = executor.run(sample_stage(sampler, loaded.domains), context_rows)
 
     personas, predicted = pa.concat_tables(written), pa.concat_tables(predictions)
-    failed = [
-        *failed_calls(personas, predicted, policy, predictors.engines[0]),
-        *counted("directions", [method] * directions.num_rows, directions["failure"].to_pylist(), policy),
-    ]
+    recent = pa.concat_tables(short_term)
+    failed = failed_calls(personas, predicted, policy, predictors.engines[0])
+    for what, rows in (("short-term personas", recent), ("directions", directions)):
+        asked_of: list[Any] = rows["method"].to_pylist()
+        failed += counted(what, asked_of, rows["failure"].to_pylist(), policy)
+    own = [module for name, module in updaters.items() if name not in MODULES]
     manifest = {
         **provenance(),
         "seed": seed,
@@ -168,7 +181,7 @@ def _sample(
         "engines": {"policy": policy.fingerprint, "predictors": [engine.fingerprint for engine in predictors.engines]},
         "prompt_version": prompts.version,
         "templates": prompts.hashes_for("policy"),
-        "updater": own_hash(module) if settings.updater else "",
+        "updater": own_hash(*own) if settings.updater else "",
         "recipes": dump_recipes(behaviour=BEHAVIOUR_RECIPE, persona=PERSONA_RECIPE, sample=SAMPLE_RECIPE),
         "reused_shards": executor.reused,
         "server_notes": executor.server_notes,
@@ -187,16 +200,38 @@ def _sample(
     return manifest
 
 
+def _short_term(loop: Loop, updaters: Updaters, olds: Sequence[Sequence[Row]], windows: Windows) -> list[pa.Table]:
+    """For the old personas of each round, a persona of the current window alone, where an updater needs one."""
+    method = next((name for name, updater in updaters.items() if needs_short_term(updater)), "")
+    tables: list[pa.Table] = []
+    for k, old in enumerate(olds, 1):
+        keys = [key_of(row) for row in old if method and gives_context(row, windows)]
+        rows = [partial(update_row, key, method, k, None, windows[key], None) for key in keys]
+        tables.append(loop.short_term(f"short-term-{k}", rows) if rows else PERSONA.empty_table())
+    return tables
+
+
 def _counts(users: int, personas: pa.Table, context_rows: pa.Table, directions: pa.Table) -> dict[str, Any]:
-    """Number of users, contexts and directions, and of failures."""
+    """Number of users, contexts and directions, and of failures; the latter also by method."""
     contexts_of: Counter[Any] = Counter(context_rows["k"].to_pylist())
-    rows = directions.select(["text", "leaks", "duplicate", "failure"]).to_pylist()
+    rows = directions.select(["method", "text", "leaks", "duplicate", "failure"]).to_pylist()
+    asked: Counter[Any] = Counter(context_rows["method"].to_pylist())
     return {
         "users": users,
         "personas_failed": sum(failure != "" for failure in personas["failure"].to_pylist()),
         "contexts": context_rows.num_rows,
         "contexts_of_refinement": {str(k): contexts_of[k] for k in sorted(contexts_of)},
         "contexts_unpredicted": context_rows["predicted"].null_count,
+        **_direction_counts(rows),
+        "methods": {
+            method: {"contexts": count, **_direction_counts([row for row in rows if row["method"] == method])}
+            for method, count in asked.items()
+        },
+    }
+
+
+def _direction_counts(rows: Sequence[Row]) -> dict[str, int]:
+    return {
         "directions": len(rows),
         "failed": sum(row["failure"] != "" for row in rows),
         "duplicates": sum(row["duplicate"] for row in rows),

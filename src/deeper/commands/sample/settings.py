@@ -2,7 +2,7 @@
 
 from typing import ClassVar, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from deeper.commands.evaluate.settings import is_calibrated
 from deeper.commands.execution.shared_settings import (
@@ -25,6 +25,8 @@ from deeper.commands.execution.shared_settings import (
     TrainUsers,
 )
 from deeper.engine import ServerSettings
+from deeper.errors import choose_from
+from deeper.persona.updaters import MODULES
 from deeper.storage.settings import RunSettings
 
 PARTS = ("a", "b", "validation")
@@ -51,7 +53,19 @@ class SampleSettings(RunSettings):
         description="Refinements of each persona to sample directions for. With 2, the first and the second; the "
         "policy writes the persona between them greedily.",
     )
+    methods: tuple[str, ...] = Field(
+        default=("refine",),
+        description=f"Updaters to sample directions for, from the same personas: {', '.join(MODULES)}. "
+        "The first one writes the personas between refinements.",
+    )
     updater: OwnUpdater = ""
+    future_windows: int = Field(
+        default=1,
+        ge=1,
+        le=100,
+        description="Windows after the current one that a direction is rewarded on: their mean, of those that the user "
+        "has. 1 is the paper's.",
+    )
     directions: int = Field(default=15, ge=1, le=1000, description="Directions to sample for each context.")
     temperature: float = Field(default=1.0, gt=0, le=10, description="Temperature to sample directions at.")
     policy_engine: PolicyEngine = "embedded"
@@ -81,6 +95,21 @@ class SampleSettings(RunSettings):
     def calibrates(self) -> bool:
         """Whether predictions are calibrated."""
         return is_calibrated(self.calibration, self.predictor_adapter)
+
+    @field_validator("methods")
+    @classmethod
+    def _known_methods(cls, methods: tuple[str, ...]) -> tuple[str, ...]:
+        if unknown := [method for method in methods if method not in MODULES]:
+            raise ValueError(f"no updater {', '.join(unknown)}; {choose_from(MODULES, *unknown)}")
+        if not methods:
+            raise ValueError("no updater is given; name at least one")
+        return tuple(name for name in MODULES if name in methods)
+
+    @model_validator(mode="after")
+    def _replaces_refine(self) -> "SampleSettings":
+        if self.updater and "refine" not in self.methods:
+            raise ValueError("updater takes the place of refine, which methods does not name")
+        return self
 
     @field_validator("parts")
     @classmethod

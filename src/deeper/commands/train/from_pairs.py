@@ -23,7 +23,7 @@ from deeper.commands.train.start import check_extra, check_origin, fitting, load
 from deeper.engine.adapter import CARD, METRICS, Adapter, check_base, write_card
 from deeper.engine.protocol import Prompt
 from deeper.errors import UserError
-from deeper.learning.training.collapse import alarms
+from deeper.learning.training.collapse import alarms, uneven
 from deeper.learning.training.recipe import ADAPTER, DPO_ALARMS
 from deeper.learning.training_record import TrainingRecord
 from deeper.storage.code_hash import code_modules
@@ -95,7 +95,7 @@ class _Job:
     tokenizer: Any
     training: "Sequence[Pair]"
     validation: "Sequence[Pair]"
-    over_cutoff: int
+    methods: dict[str, dict[str, int]]
     plan: "TrainingPlan"
     code: list[str]
     folder: RunFolder
@@ -117,7 +117,11 @@ def _prepare(settings: DpoSettings, folder: RunFolder, show: "Callable[[Progress
     def encoded(table: pa.Table) -> "list[Pair]":
         return [encode(_prompt(row["prompt"]), row["chosen"], row["rejected"]) for row in table.to_pylist()]
 
-    training, dropped = fitting(encoded(files.train), settings)
+    pairs = encoded(files.train)
+    training, _ = fitting(pairs, settings)
+    all_methods: list[Any] = files.train["method"].to_pylist()
+    too_long = Counter(name for name, pair in zip(all_methods, pairs, strict=True) if pair.tokens > settings.cutoff)
+    methods = {name: {"pairs": n, "over_cutoff": too_long[name]} for name, n in Counter(all_methods).items()}
     validation = [pair for pair in encoded(files.validation) if pair.tokens <= settings.cutoff]
     validation = Random(settings.seed).sample(validation, min(settings.validation_pairs, len(validation)))
     plan = plan_of(settings, len(training), settings.warmup_steps)
@@ -138,7 +142,7 @@ def _prepare(settings: DpoSettings, folder: RunFolder, show: "Callable[[Progress
     # The first process warns and records; the others find its record.
     with PartialState().main_process_first():
         code = check_origin(folder, origin, _code())
-    return _Job(files, adapter, base, model, tokenizer, training, validation, dropped, plan, code, folder, show)
+    return _Job(files, adapter, base, model, tokenizer, training, validation, methods, plan, code, folder, show)
 
 
 def _code() -> dict[str, str]:
@@ -182,13 +186,14 @@ def _run(settings: DpoSettings, job: _Job) -> dict[str, Any]:
         "pairs": len(training),
         "users": Counter(domain for domain, _ in sorted(job.files.users) if domain != PUBLISHED),
         "validation_pairs": len(validation),
-        "over_cutoff": job.over_cutoff,
+        "over_cutoff": sum(counts["over_cutoff"] for counts in job.methods.values()),
+        "methods": job.methods,
         "loss": [
             {**{name: entry[name] for name in STEP_NUMBERS}, "tokens_per_second": round(count / max(spent, 1e-3), 1)}
             for entry, count, spent in zip(steps, tokens, lasted, strict=True)
         ],
         "validation": [{"step": entry["step"], **entry["validation"]} for entry in entries if entry.get("validation")],
-        "alarms": alarms(steps, settings.beta),
+        "alarms": [*uneven(job.methods, settings.cutoff), *alarms(steps, settings.beta)],
         "base": job.base,
         "policy_adapter": job.adapter.digest if job.adapter else "",
         "templates": job.files.templates,

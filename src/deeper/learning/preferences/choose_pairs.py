@@ -4,11 +4,11 @@
 
 At most m pairs of a context are kept. The next pair is always one whose two directions are in the fewest pairs so far;
 otherwise one lucky reward would fill all m. Among those it is the pair with the largest margin or, with `prefer`
-"hard", the one whose rejected direction has the highest reward.
+"hard", the one whose rejected direction has the highest reward. `equally_many` evens out what updaters contribute.
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any, Literal
@@ -26,6 +26,11 @@ from deeper.learning.preferences.schema import PAIR
 MarginKind = Literal["quantile", "absolute"]
 Preference = Literal["margin", "hard"]
 
+CONDITIONS = (
+    "contexts", "directions", "positives", "leaking", "negatives", "contexts_with_positive", "contexts_with_both",
+    "contexts_paired", "pairs",
+)  # fmt: skip
+"""What the pairs of an updater are counted by."""
 QUANTILES = {"min": 0.0, "5%": 0.05, "25%": 0.25, "50%": 0.5, "75%": 0.75, "95%": 0.95, "max": 1.0}
 
 
@@ -34,11 +39,11 @@ class PairRule:
     """Which pairs are made.
 
     Attributes:
-        tau_plus: τ⁺, the minimum reward of a chosen direction, in units of the rating.
-        tau_minus: τ⁻, the maximum reward of a rejected direction, in units of the rating.
-        margin: δ, the minimum difference of the two. With `margin_kind` "absolute" it is in units of the rating; with
-            "quantile" it is that quantile (0 to 1) of the differences between any two directions of a context, over all
-            contexts of the domain.
+        tau_plus: τ⁺, the minimum reward of a chosen direction, in the unit of the reward.
+        tau_minus: τ⁻, the maximum reward of a rejected direction, in the unit of the reward.
+        margin: δ, the minimum difference of the two. With `margin_kind` "absolute" it is in the unit of the reward;
+            with "quantile" it is that quantile (0 to 1) of the differences between any two directions of a context,
+            over all contexts of the domain.
         margin_kind: How `margin` is given.
         max_pairs: m, the maximum number of pairs per context.
         prefer: Which pairs come first: "margin" those with the largest margin; "hard" those whose rejected direction
@@ -58,14 +63,14 @@ class ChosenPairs:
     """The pairs that a rule gives.
 
     Attributes:
-        table: `PAIR` rows by domain, user, k and parent, then in the order of choice.
-        margins: δ of each domain, in units of the rating.
-        counts: Number of directions and contexts that met each condition.
+        table: `PAIR` rows by domain, user, k, parent and updater, then in the order of choice.
+        margins: δ of each domain, in the unit of the reward.
+        counts: Number of directions and contexts of each updater that met each condition.
     """
 
     table: pa.Table
     margins: Mapping[str, float]
-    counts: Mapping[str, int]
+    counts: Mapping[str, Counter[str]]
 
 
 def choose_pairs(found: Sequence[RewardedContext], rule: PairRule) -> ChosenPairs:
@@ -86,26 +91,30 @@ def choose_pairs(found: Sequence[RewardedContext], rule: PairRule) -> ChosenPair
             do="look at the failures in rewards.parquet; use engines whose answers can be read",
         )
     margins, tolerance = _margins(found, rule), PAIR_RECIPE.reward_tolerance
-    counts = Counter(contexts=len(found), directions=len(rewards), leaking=0)
+    counts = {context.method: Counter[str](dict.fromkeys(CONDITIONS, 0)) for context in found}
     rows: list[dict[str, Any]] = []
     for context in found:
         good = [one for one in context.directions if one.r >= rule.tau_plus - tolerance]
         positives = [one for one in good if not one.leaks]
         negatives = [one for one in context.directions if one.r <= rule.tau_minus + tolerance]
         made = _choose(positives, negatives, max(margins[context.domain] - tolerance, tolerance), rule)
-        counts.update(
+        counts[context.method].update(
+            contexts=1,
+            directions=len(context.directions),
             positives=len(positives),
             leaking=len(good) - len(positives),
             negatives=len(negatives),
             contexts_with_positive=bool(positives),
             contexts_with_both=bool(positives and negatives),
             contexts_paired=bool(made),
+            pairs=len(made),
         )
         rows += [_row(context, chosen, rejected) for chosen, rejected in made]
     spread = ", ".join(f"{name} {value:.3f}" for name, value in quantiles(rewards).items())
     summary = f"rewards of {len(rewards)} directions: {spread}"
-    if not counts["positives"]:
-        leaking = f"; {counts['leaking']} that reach it leak a title or a rating" if counts["leaking"] else ""
+    total = summed(counts.values())
+    if not total["positives"]:
+        leaking = f"; {total['leaking']} that reach it leak a title or a rating" if total["leaking"] else ""
         raise UserError(
             f"no context has a direction to choose: a reward of {rule.tau_plus} or more without a leak"
             f"{leaking} ({summary})",
@@ -115,13 +124,39 @@ def choose_pairs(found: Sequence[RewardedContext], rule: PairRule) -> ChosenPair
     if not rows:
         deltas = ", ".join(f"{margin:.3f} in {name}" for name, margin in sorted(margins.items()))
         raise UserError(
-            f"no pair is left: {counts['contexts_with_both']} contexts have a direction to choose and one to reject "
+            f"no pair is left: {total['contexts_with_both']} contexts have a direction to choose and one to reject "
             f"(reward at most {rule.tau_minus}), but none has a difference of δ = {deltas} ({summary})",
             where="tau_minus, margin",
             do="raise --tau-minus, lower --margin, or sample more directions or for more users",
         )
-    counts["pairs"] = len(rows)
-    return ChosenPairs(pa.Table.from_pylist(rows, schema=PAIR), margins, dict(counts))
+    return ChosenPairs(pa.Table.from_pylist(rows, schema=PAIR), margins, counts)
+
+
+def equally_many(table: pa.Table) -> pa.Table:
+    """As many pairs of each updater as there are of the one that has the fewest; the others are left out.
+
+    The first pairs of all contexts stay before any second one, and of these the ones with the largest margin.
+
+    Args:
+        table: `PAIR` rows of `choose_pairs`, in their order.
+    """
+    places: Counter[tuple[Any, ...]] = Counter()
+    ranked: dict[str, list[tuple[int, float, int]]] = {}
+    rows = table.drop_columns(["prompt", "chosen", "rejected"]).to_pylist()
+    for at, row in enumerate(rows):
+        context = tuple(row[name] for name in ("domain", "user", "k", "parent", "method"))
+        ranked.setdefault(row["method"], []).append((places[context], row["r_rejected"] - row["r_chosen"], at))
+        places[context] += 1
+    fewest = min(map(len, ranked.values()), default=0)
+    return table.take(sorted(at for own in ranked.values() for _, _, at in sorted(own)[:fewest]))
+
+
+def summed(counts: Iterable[Mapping[str, int]]) -> Counter[str]:
+    """The sum of the counts of all updaters."""
+    total: Counter[str] = Counter()
+    for own in counts:
+        total.update(own)
+    return total
 
 
 def split_pairs(table: pa.Table) -> tuple[pa.Table, pa.Table]:
@@ -156,7 +191,7 @@ def quantiles(rewards: Sequence[float]) -> dict[str, float]:
 
 
 def _margins(found: Sequence[RewardedContext], rule: PairRule) -> dict[str, float]:
-    """δ of each domain, in units of the rating."""
+    """δ of each domain, in the unit of the reward."""
     if rule.margin_kind == "absolute":
         return {context.domain: rule.margin for context in found}
     differences: dict[str, list[float]] = {context.domain: [] for context in found}
@@ -186,7 +221,7 @@ def _choose(
 def _row(context: RewardedContext, chosen: RewardedDirection, rejected: RewardedDirection) -> dict[str, Any]:
     messages = [{"role": "system", "content": context.prompt.system}, {"role": "user", "content": context.prompt.user}]
     return {
-        **{name: getattr(context, name) for name in ("user", "domain", "k", "parent")},
+        **{name: getattr(context, name) for name in ("user", "domain", "k", "parent", "method")},
         "prompt": messages,
         "chosen": chosen.text,
         "rejected": rejected.text,

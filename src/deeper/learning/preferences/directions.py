@@ -1,10 +1,9 @@
-"""Samples directions: N candidate refinements of each context from the policy. Failures are kept as rows."""
+"""Samples directions: N candidate personas for each context from the policy. Failures are kept as rows."""
 
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from types import ModuleType
 from typing import Any
 
 import pyarrow as pa
@@ -17,10 +16,8 @@ from deeper.persona.leaks import find_leaks
 from deeper.persona.prompts.templates import Prompts
 from deeper.persona.stage_settings import stage_settings
 from deeper.persona.update_input import update_input
-from deeper.persona.updaters import MODULES, prompt_of
+from deeper.persona.updaters import Updaters, prompt_of
 from deeper.storage.stage import Stage
-
-REFINE = MODULES["refine"]
 
 
 @dataclass(frozen=True)
@@ -34,7 +31,7 @@ class Sampler:
         directions: N, the number of directions of each context.
         temperature: Sampling temperature, above 0.
         seed: Seed of the samples.
-        updater: Makes the prompt.
+        updaters: Make the prompts.
     """
 
     engine: Engine
@@ -43,18 +40,18 @@ class Sampler:
     directions: int
     temperature: float
     seed: int
-    updater: ModuleType = REFINE
+    updaters: Updaters
 
 
 def sample(table: pa.Table, sampler: Sampler, domains: Mapping[str, Domain]) -> pa.Table:
     """Sample N directions of each context: `CONTEXT` to `DIRECTION` rows.
 
-    The prompt is that of the updater; the engine computes it once for the N samples. A failed call gives N rows that
-    say why.
+    The prompt is that of the context's updater; the engine computes it once for the N samples. A failed call gives N
+    rows that say why.
     """
     rows = table.to_pylist()
     prompts = [
-        direction_prompt(row, sampler.prompts, sampler.max_tokens, domains[row["domain"]], sampler.updater)
+        direction_prompt(row, sampler.prompts, sampler.max_tokens, domains[row["domain"]], sampler.updaters)
         for row in rows
     ]
     sampling = Sampling(sampler.max_tokens, sampler.temperature, sampler.directions, sampler.seed)
@@ -69,10 +66,11 @@ def sample(table: pa.Table, sampler: Sampler, domains: Mapping[str, Domain]) -> 
 
 
 def direction_prompt(
-    context: Mapping[str, Any], prompts: Prompts, max_tokens: int, domain: Domain, updater: ModuleType = REFINE
+    context: Mapping[str, Any], prompts: Prompts, max_tokens: int, domain: Domain, updaters: Updaters
 ) -> Prompt:
-    """What an updater asks the policy for in a `CONTEXT` row; nothing of the future window is in it."""
-    return prompt_of(updater, prompts, update_input(context, domain, max_tokens))
+    """What the updater of a `CONTEXT` row asks the policy for; nothing of the future windows is in it."""
+    seen = update_input(context, domain, max_tokens, context["short_term"])
+    return prompt_of(updaters[context["method"]], prompts, seen)
 
 
 def sample_stage(sampler: Sampler, domains: Mapping[str, Domain]) -> Stage:
@@ -91,7 +89,7 @@ def sample_stage(sampler: Sampler, domains: Mapping[str, Domain]) -> Stage:
             temperature=sampler.temperature,
         ),
         shard_rows=SAMPLE_RECIPE.rows,
-        ask_again=["user", "domain", "k", "parent"] if may_answer_later(sampler.engine) else [],
+        ask_again=["user", "domain", "k", "parent", "method"] if may_answer_later(sampler.engine) else [],
     )
 
 
@@ -104,7 +102,7 @@ def _directions(
     for number in range(sampler.directions):
         text = "" if completion.failure else " ".join(completion.texts[number].split())
         row: dict[str, Any] = {
-            **{key: context[key] for key in ("user", "domain", "k", "parent")},
+            **{key: context[key] for key in ("user", "domain", "k", "parent", "method")},
             "sample": number,
             "text": text,
             "engine": fingerprint,
@@ -122,5 +120,5 @@ def _directions(
 
 def _direction_id(row: Mapping[str, Any]) -> str:
     """Content hash of a direction: user, engine, prompt and text; 16 hexadecimal digits."""
-    fields = ("user", "domain", "k", "parent", "sample", "text", "engine", "prompt_version", "seed")
+    fields = ("user", "domain", "k", "parent", "method", "sample", "text", "engine", "prompt_version", "seed")
     return hashlib.blake2b("\x1f".join(str(row[field]) for field in fields).encode(), digest_size=8).hexdigest()

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deeper.domains import Domain
-from deeper.learning.preferences.gains import Gains, window_means
+from deeper.learning.preferences.gains import ALL_ITEMS, EVEN_ITEMS, ODD_ITEMS, Gains
 from deeper.learning.preferences.reality_report import (
     Correlations,
     Figure,
@@ -21,15 +21,15 @@ from deeper.learning.preferences.reality_report import (
     Reality,
     RealityOfDomain,
 )
+from deeper.learning.preferences.window_errors import unit
 from deeper.measure.agreement import ratio_of_sums, spearman_brown, within_group_correlation
 from deeper.measure.text import redundancy, words
 from deeper.persona.leaks import find_leaks
 
 Floats = NDArray[np.float64]
 
-EVEN_ITEMS, ODD_ITEMS = slice(0, None, 2), slice(1, None, 2)
 ALL_DOMAINS = "all"
-"""Domain id of all domains together; their errors are shares of the scale's range."""
+"""Domain id of all domains together; their errors are shares (`window_errors.unit`)."""
 
 
 @dataclass(frozen=True)
@@ -76,9 +76,9 @@ def measure_reality(
         chosen = [i for i, one in enumerate(compared) if one.context["domain"] in members]
         found: list[_HalvedContext] = []
         for i in chosen:
-            scale = domains[compared[i].context["domain"]].scale
-            unit = float(np.ptp(scale.values)) if domain == ALL_DOMAINS else 1.0
-            found += _halved(compared[i], true[i] if true is not None else None, unit)
+            one = compared[i]
+            share = unit(one.measure, domains[one.context["domain"]]) if domain == ALL_DOMAINS else 1.0
+            found += _halved(one, true[i] if true is not None else None, share)
         return _reality(domain, len(chosen), found, np.asarray(weights, np.float64), seed)
 
     names = sorted({one.context["domain"] for one in compared})
@@ -87,15 +87,14 @@ def measure_reality(
     return Reality(overall=overall, by_domain=by_domain)
 
 
-def _halved(one: Gains, true: Gains | None, unit: float) -> list[_HalvedContext]:
+def _halved(one: Gains, true: Gains | None, share: float) -> list[_HalvedContext]:
     """The context, if at least two of its texts have a reward from either half; else nothing."""
     kept = np.array([not failure for failure in one.failures], bool)
 
     def halves(gains: Gains) -> tuple[Floats, Floats]:
-        even, odd = (window_means(gains.gains, items)[kept] / unit for items in (EVEN_ITEMS, ODD_ITEMS))
-        return even, odd
+        return gains.gains[EVEN_ITEMS][kept] / share, gains.gains[ODD_ITEMS][kept] / share
 
-    split, old = halves(one), tuple(window_means(one.old, items) / unit for items in (EVEN_ITEMS, ODD_ITEMS))
+    split, old = halves(one), (one.old[EVEN_ITEMS] / share, one.old[ODD_ITEMS] / share)
     if kept.sum() < 2 or not all(np.isfinite(half).all() for half in (*split, *old)):
         return []
     context = one.context
@@ -106,9 +105,9 @@ def _halved(one: Gains, true: Gains | None, unit: float) -> list[_HalvedContext]
             owner=f"{context['domain']}\0{context['user']}",
             texts=texts,
             leaks=np.array([float(bool(find_leaks(text, titles))) for text in texts]),
-            parts=window_means(one.gains)[kept] / unit,
+            parts=one.gains[ALL_ITEMS][kept] / share,
             halves=split,
-            old=(old[0], old[1]),
+            old=old,
             true=halves(true) if true is not None else None,
         )
     ]

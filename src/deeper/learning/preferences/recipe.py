@@ -28,7 +28,7 @@ class PairRecipe:
 
 @dataclass(frozen=True)
 class RewardRecipe:
-    """When a reward is trusted.
+    """When a reward is trusted, and how errors without the level are computed.
 
     Attributes:
         min_reliability: Least reliability, 0 to 1. Below it a reward is mostly luck: its correlation with the true
@@ -37,11 +37,14 @@ class RewardRecipe:
         rescored_tolerance: Largest |r_prev| + |r_curr| + |r_fut|, by CRPS and as a share of the scale's range, that the
             old persona may get when it is scored again among the directions. An engine whose answers depend on the rest
             of the batch exceeds it.
+        least_weight: Least probability of a label when a distribution is moved to another level (`window_errors`).
+            A point has no other label to move to.
     """
 
     min_reliability: float = 0.2
     min_users: int = 16
     rescored_tolerance: float = 0.01
+    least_weight: float = 1e-9
 
 
 SAMPLE_RECIPE = SampleRecipe()

@@ -5,8 +5,8 @@
     r_fut  = E(P_{k+1|k-1}, U_{k+1}) − E(P_{k+1|k}, U_{k+1})
     r      = w_prev·r_prev + w_curr·r_curr + w_fut·r_fut
 
-P_{·|k-1} is predicted from the old persona and P_{·|k} from the direction; the error E is the mean over the rated items
-of the absolute error of the point, or of the CRPS of the distribution (equal for a point, smoother for a distribution).
+P_{·|k-1} is predicted from the old persona and P_{·|k} from the direction; the error E is one of `window_errors`. With
+several future windows, r_fut is the mean of their differences.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,14 +19,14 @@ from numpy.typing import NDArray
 from deeper.domains import Domain
 from deeper.errors import UserError
 from deeper.learning.preferences.gains import (
+    ALL_ITEMS,
+    PARTS,
     Gains,
-    Measure,
     Row,
-    by_context,
     context_key,
+    persona_key,
     reward_windows,
     text_names,
-    window_means,
 )
 from deeper.learning.preferences.recipe import REWARD_RECIPE
 from deeper.learning.preferences.schema import REWARD
@@ -36,41 +36,38 @@ Floats = NDArray[np.float64]
 
 
 def asked_of_old(contexts: pa.Table) -> list[Asked]:
-    """The old personas of `CONTEXT` rows, with three windows to predict from each."""
-    return [_asked(row["parent"], row["persona"], row) for row in contexts.to_pylist()]
+    """The old personas of `CONTEXT` rows, each once, with the windows to predict from each."""
+    return [_asked(row["parent"], row["persona"], row) for row in _of_old(contexts).values()]
 
 
 def asked_of_candidates(contexts: pa.Table, directions: pa.Table) -> list[Asked]:
-    """The directions, each distinct text of a context once, and the old personas once more."""
-    groups = by_context(directions)
+    """The directions, each distinct text of an old persona once, and the old personas once more."""
+    rows = _of_old(contexts)
     return [
-        _asked(name, text, row)
-        for row in contexts.to_pylist()
-        for text, name in text_names(row, groups.get(context_key(row), [])).items()
+        _asked(name, text, rows[key])
+        for key, names in text_names(contexts, directions).items()
+        for text, name in names.items()
     ]
 
 
-def reward_table(
-    directions: pa.Table, compared: Sequence[Gains], measure: Measure, weights: Sequence[float]
-) -> pa.Table:
+def reward_table(directions: pa.Table, compared: Sequence[Gains], weights: Sequence[float]) -> pa.Table:
     """The reward of each direction: `DIRECTION` to `REWARD` rows.
 
     Args:
         directions: `DIRECTION` rows.
-        compared: Their gains (`gains.gains`).
-        measure: The error that the gains measure.
+        compared: Their gains (`gains.gains`), all by one measure.
         weights: w_prev, w_curr, w_fut.
     """
     known: dict[tuple[Any, ...], tuple[Floats, str]] = {}
     for one in compared:
         key = context_key(one.context)
-        for text, three, failure in zip(one.texts, window_means(one.gains), one.failures, strict=True):
+        for text, three, failure in zip(one.texts, one.gains[ALL_ITEMS], one.failures, strict=True):
             known[*key, text] = three, failure
         # A direction that repeats the old persona changes nothing; batching may still have changed the last digits.
-        known[*key, one.context["persona"]] = np.zeros(3), one.failure
+        known[*key, one.context["persona"]] = np.zeros(PARTS), one.failure
     rows: list[dict[str, Any]] = []
     for row in directions.to_pylist():
-        three, failure = np.full(3, np.nan), f"no text: {row['failure']}"
+        three, failure = np.full(PARTS, np.nan), f"no text: {row['failure']}"
         if not row["failure"]:
             three, failure = known[*context_key(row), row["text"]]
         names = ("r_prev", "r_curr", "r_fut", "r")
@@ -79,7 +76,7 @@ def reward_table(
             {
                 "direction_id": row["id"],
                 **{key: row[key] for key in ("user", "domain", "k")},
-                "measure": measure,
+                "measure": compared[0].measure,
                 **{name: None if failure else value for name, value in zip(names, values, strict=True)},
                 "failure": failure,
             }
@@ -100,7 +97,7 @@ def check_zero(compared: Sequence[Gains], domains: Mapping[str, Domain]) -> floa
     largest = 0.0
     for one in compared:
         values = domains[one.context["domain"]].scale.values
-        reward = float(np.abs(window_means(one.rescored)).sum()) / float(np.ptp(values))
+        reward = float(np.abs(one.rescored[ALL_ITEMS]).sum()) / float(np.ptp(values))
         largest = max(largest, 0.0 if np.isnan(reward) else reward)
     if largest > REWARD_RECIPE.rescored_tolerance:
         raise UserError(
@@ -110,6 +107,11 @@ def check_zero(compared: Sequence[Gains], domains: Mapping[str, Domain]) -> floa
             do="use a predictor whose answers do not depend on the rest of the batch, or a higher precision",
         )
     return largest
+
+
+def _of_old(contexts: pa.Table) -> dict[tuple[Any, ...], Row]:
+    """One `CONTEXT` row of each old persona."""
+    return {persona_key(row): row for row in contexts.to_pylist()}
 
 
 def _asked(persona_id: str, text: str, context: Row) -> Asked:

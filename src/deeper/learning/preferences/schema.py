@@ -5,6 +5,7 @@ import pyarrow as pa
 from deeper.behaviour.schema import ITEM
 
 _ITEMS = pa.list_(pa.field("element", ITEM, nullable=False))
+_WINDOWS = pa.list_(pa.field("element", _ITEMS, nullable=False))
 
 CONTEXT = pa.schema(
     [
@@ -13,16 +14,19 @@ CONTEXT = pa.schema(
         pa.field("part", pa.string(), nullable=False),
         pa.field("k", pa.int16(), nullable=False),
         pa.field("parent", pa.string(), nullable=False),
+        pa.field("method", pa.string(), nullable=False),
         pa.field("persona", pa.string(), nullable=False),
-        pa.field("windows", pa.list_(pa.field("element", _ITEMS, nullable=False)), nullable=False),
-        pa.field("future", _ITEMS, nullable=False),
+        pa.field("short_term", pa.string(), nullable=False),
+        pa.field("windows", _WINDOWS, nullable=False),
+        pa.field("future", _WINDOWS, nullable=False),
         pa.field("predicted", pa.list_(pa.float32())),
     ]
 )
-"""What one refinement sees, and the future window that its reward needs. `part` is the user's part of the train users
-(`behaviour.splits`). `parent` and `persona` are the id and the text of the old persona S_{k-1}. `windows` are W_0..W_k;
-the last two are the previous and the current window. `future` is W_{k+1}, which the policy never sees. `predicted` are
-the calibrated points of W_k predicted from S_{k-1}, null if that prediction failed."""
+"""What one update sees, and the future windows that its reward needs. `part` is the user's part of the train users
+(`behaviour.splits`). `parent` and `persona` are the id and the text of the old persona S_{k-1}. `method` is the updater
+that is asked. `short_term` is a persona of W_k alone; empty where the updater needs none. `windows` are W_0..W_k; the
+last two are the previous and the current window. `future` are W_{k+1} and perhaps later ones, which the policy never
+sees. `predicted` are the calibrated points of W_k predicted from S_{k-1}, null if that prediction failed."""
 
 DIRECTION = pa.schema(
     [
@@ -31,6 +35,7 @@ DIRECTION = pa.schema(
         pa.field("domain", pa.string(), nullable=False),
         pa.field("k", pa.int16(), nullable=False),
         pa.field("parent", pa.string(), nullable=False),
+        pa.field("method", pa.string(), nullable=False),
         pa.field("sample", pa.int32(), nullable=False),
         pa.field("text", pa.string(), nullable=False),
         pa.field("engine", pa.string(), nullable=False),
@@ -42,7 +47,7 @@ DIRECTION = pa.schema(
         pa.field("failure", pa.string(), nullable=False),
     ]
 )
-"""One sampled candidate refinement of the context (user, domain, k, parent). `id` is a content hash. `leaks` lists
+"""One sampled candidate persona of the context (user, domain, k, parent, method). `id` is a content hash. `leaks` lists
 titles and ratings in the text. `duplicate` marks a text that repeats an earlier sample or the old persona. `failure`
 says why there is no text."""
 
@@ -60,8 +65,8 @@ REWARD = pa.schema(
         pa.field("failure", pa.string(), nullable=False),
     ]
 )
-"""The reward of a direction by `measure` ("mae" or "crps"), in units of the rating. It is null where `failure` is not
-empty."""
+"""The reward of a direction by `measure`, one of `window_errors.MEASURES`, in the unit of that error. It is null where
+`failure` is not empty."""
 
 MESSAGE = pa.struct([pa.field("role", pa.string(), nullable=False), pa.field("content", pa.string(), nullable=False)])
 """One message of a chat."""
@@ -72,6 +77,7 @@ PAIR = pa.schema(
         pa.field("domain", pa.string(), nullable=False),
         pa.field("k", pa.int16(), nullable=False),
         pa.field("parent", pa.string(), nullable=False),
+        pa.field("method", pa.string(), nullable=False),
         pa.field("prompt", pa.list_(pa.field("element", MESSAGE, nullable=False)), nullable=False),
         pa.field("chosen", pa.string(), nullable=False),
         pa.field("rejected", pa.string(), nullable=False),
@@ -81,6 +87,6 @@ PAIR = pa.schema(
         pa.field("r_rejected", pa.float64()),
     ]
 )
-"""Two directions of the context (user, domain, k, parent): `chosen` is better than `rejected`. `prompt` holds the
-system and user message that both answer. `chosen_id` and `rejected_id` are ids of directions. The rewards are null for
-pairs from a published file, which has none."""
+"""Two directions of the context (user, domain, k, parent, method): `chosen` is better than `rejected`. `prompt` holds
+the system and user message that both answer. `chosen_id` and `rejected_id` are ids of directions. The rewards are null
+for pairs from a published file, which has none."""

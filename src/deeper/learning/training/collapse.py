@@ -17,6 +17,19 @@ def alarms(steps: Sequence[Mapping[str, float]], beta: float) -> list[str]:
     return [*_separated(steps), *(_falling(steps, beta) if beta else ())]
 
 
+def uneven(methods: Mapping[str, Mapping[str, int]], cutoff: int) -> list[str]:
+    """The alarm that the length limit leaves fewer pairs of one updater than of another, if it does.
+
+    Args:
+        methods: `pairs` and `over_cutoff` of each updater.
+        cutoff: The limit, in tokens.
+    """
+    if len({counts["pairs"] - counts["over_cutoff"] for counts in methods.values()}) < 2:
+        return []
+    lost = [f"{counts['over_cutoff']} of {counts['pairs']} of {name}" for name, counts in methods.items()]
+    return [f"uneven: the cutoff of {cutoff} tokens drops pairs: {', '.join(lost)}; raise --cutoff"]
+
+
 def _separated(steps: Sequence[Mapping[str, float]]) -> list[str]:
     """Pairs separated perfectly and early: the policy tells something apart that is not the quality of the answers."""
     needed, limit = DPO_ALARMS.steps_in_a_row, DPO_ALARMS.separated_loss

@@ -144,7 +144,7 @@ def _iteration(found: Report) -> str:
 def _sampled(found: Report) -> list[list[str]]:
     rows: list[list[str]] = []
     if counts := found.get("sampled"):
-        rows.append(["sampled", _counts(counts)])
+        rows += _with_methods("sampled", counts)
     if reward := found.get("reward"):
         low, high = reward["reliability"]["ci"]
         value = reward["reliability"]["value"]
@@ -154,15 +154,25 @@ def _sampled(found: Report) -> list[list[str]]:
             ["reliability of the reward", f"{shown}; {'can' if reward['trustworthy'] else 'cannot'} be trusted"]
         )
     if pairs := found.get("pairs"):
-        rows.append(["pairs", _counts(pairs["counts"])])
+        rows += _with_methods("pairs", {**pairs["counts"], "methods": pairs.get("methods", {})})
     return rows
+
+
+def _with_methods(name: str, counts: Mapping[str, Any]) -> list[list[str]]:
+    """A row of counts, and one for each updater if there are several."""
+    methods: Mapping[str, Any] = counts.get("methods", {})
+    rest = {key: value for key, value in counts.items() if key != "methods"}
+    several = methods if len(methods) > 1 else {}
+    return [[name, _counts(rest)], *([f"{name}: {method}", _counts(own)] for method, own in several.items())]
 
 
 def _trained(found: Report) -> list[list[str]]:
     training = found.get("training")
     if training is None:
         return []
-    return [["training", f"{training['steps']} steps in {_seconds(training)}"]]
+    rows = [["training", f"{training['steps']} steps in {_seconds(training)}"]]
+    methods: Mapping[str, Any] = training.get("methods", {})
+    return rows + [[f"training: {name}", _counts(own)] for name, own in methods.items() if len(methods) > 1]
 
 
 def _seconds(entry: Mapping[str, Any]) -> str:

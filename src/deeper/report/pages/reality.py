@@ -113,7 +113,7 @@ def _notes(report: Report) -> list[str]:
         f"{counts['unrewarded']} without a reward; {counts['contexts_unrewarded']} contexts could not be rewarded.",
         f"An old persona scored again gets a reward of 0, give or take {again['largest']:.1e} of the scale's range "
         f"(tolerance {needed['rescored_tolerance']}). Units are those of the rating; for all domains together, shares "
-        "of the scale's range.",
+        "of the scale's range; by rank always shares of pairs of items.",
     ]
 
 
