@@ -29,8 +29,8 @@ from pathlib import Path
 from reproduction import BUNDLED, TRAINED_DOMAINS, Reproduction, adapters
 
 START_COMMIT = "23c4639"
-"""Its pair is what the new one starts from. That commit's version of this script trains it from the plain model: 500 and
-800 steps of 32 examples, eight hours on two cores."""
+"""Its pair is what the new one starts from. That commit's version of this script trains it from the plain model, in 500
+and 800 steps of 32 examples: eight hours on two cores."""
 SHIPPED = "src/deeper/adapters"
 PERSONAS = ("--max-persona-tokens", "96", "--evidence", "kinds")
 ITEMS = ("--item-knowledge", "population")
@@ -60,7 +60,7 @@ def train_policy(run: Reproduction) -> None:
               *COLDSTART, *size)  # fmt: skip
 
 
-# 3. predictor. RUNS/start, all train users, since more ratings show it more titles -> RUNS/predictor. An hour on one core.
+# 3. predictor. RUNS/start, all train users, since they know more titles -> RUNS/predictor. An hour on one core.
 def train_predictor(run: Reproduction) -> None:
     """Teach the predictor that ships what is known of items, on all train users."""
     size = run.training_size(steps="85", batch="8")

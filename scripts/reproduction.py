@@ -86,7 +86,9 @@ class Reproduction:
         part = target.with_name(f"{target.name}.part")
         if not self.plan_only:
             part.mkdir(exist_ok=True)
-        self._run(("tar", "--extract", "--file", archive, "--directory", part, f"--strip-components={folder.count('/') + 1}"))
+        self._run(
+            ("tar", "--extract", "--file", archive, "--directory", part, f"--strip-components={folder.count('/') + 1}")
+        )
         if not self.plan_only:
             archive.unlink()
             part.rename(target)
