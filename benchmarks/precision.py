@@ -2,9 +2,9 @@
 
     python benchmarks/precision.py --data movielens_small --data FOLDER --runs FOLDER --out docs/results/precision.json
 
-Predictions: the same windows of validation users from the same personas, the describer's. `refine`: `deeper evaluate`
-on validation users, once in each precision; these two runs are kept in `--runs`, and continued. Needs a processor that
-multiplies bfloat16.
+Predictions: the same windows of validation users from the same personas, the describer's, with the knowledge of items
+that the predictor learnt with. `refine`: `deeper evaluate` on validation users, once in each precision; these two runs
+are kept in `--runs`, and continued. Needs a processor that multiplies bfloat16.
 """
 
 import argparse
@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from deeper.behaviour.load import load_windows
-from deeper.behaviour.users import Key, choose_users
+from deeper.behaviour.users import Key
 from deeper.domains import Domain
 from deeper.engine import Engine
+from deeper.engine.adapter import load_adapter
 from deeper.engine.openvino.engine import EmbeddedEngine
 from deeper.engine.protocol import Precision
 from deeper.measure.intervals import Interval, domain_mean_interval
@@ -31,7 +31,7 @@ from deeper.persona.prompts.templates import load_prompts
 from deeper.storage.atomic import write_atomically
 from deeper.storage.provenance import provenance
 from paired import by_domain, errors_of, mean_of_rounds, ratio
-from predictor_and_policy import SEED, described_row
+from predictor_and_policy import SEED, described_row, validation_users
 
 PREDICTOR = Path(__file__).resolve().parents[1] / "src" / "deeper" / "adapters" / "small-predictor"
 MOST_DIFFERENCE = 0.003
@@ -56,13 +56,13 @@ def main() -> None:
     given = parser.parse_args()
     origin = provenance()
     differs = refined(given.data, given.refined, given.runs)
-    windows, domains = validation_users(given.data, given.users)
+    people = validation_users(given.data, given.users, 0, load_adapter(PREDICTOR))
     rows = [
-        described_row(key, key, k, windows, domains, "own") for key, own in windows.items() for k in range(len(own) - 1)
+        described_row(key, key, k, people, "own") for key, own in people.evaluated.items() for k in range(len(own) - 1)
     ]
     table = pa.Table.from_pylist(rows, schema=PREDICT_INPUT)
-    exact, fast = (predicted(table, EmbeddedEngine(None, PREDICTOR, name), domains) for name in PRECISIONS)
-    found = compared(exact, fast, windows, domains) | differs
+    exact, fast = (predicted(table, EmbeddedEngine(None, PREDICTOR, name), people.domains) for name in PRECISIONS)
+    found = compared(exact, fast, people.evaluated, people.domains) | differs
     write_atomically(given.out, (json.dumps({**origin, "seed": SEED, **found}, indent=1) + "\n").encode())
     print(json.dumps(found, indent=1))
 
@@ -80,17 +80,6 @@ def refined(data: Sequence[str], users: int, runs: Path) -> dict[str, Any]:
     level = float(np.mean([values.mean() for values in by_domain(errors[0], errors[0])]))
     change = Interval(shares.mean - 1, shares.low - 1, shares.high - 1)
     return {"refined_users": len(errors[0]), "refine_difference": judged(level, change, MOST_REFINED)}
-
-
-def validation_users(data: Sequence[str], users: int) -> tuple[dict[Key, Any], dict[str, Domain]]:
-    """Return the windows of validation users, and the domains."""
-    windows: dict[Key, Any] = {}
-    domains: dict[str, Domain] = {}
-    for source in data:
-        loaded = load_windows(source)
-        domains |= loaded.domains
-        windows |= {key: own for key, own in choose_users(loaded.windows, ["validation"], users).items() if own[1:]}
-    return windows, domains
 
 
 def predicted(table: pa.Table, engine: Engine, domains: Mapping[str, Domain]) -> list[dict[str, Any]]:

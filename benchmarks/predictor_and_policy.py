@@ -5,10 +5,10 @@
         --sampling sampling.json --training training.json --out docs/results/readers.json
 
 The predictor predicts W_{k+1} from the describer's persona of W_0..W_k, and from that of another user of the domain. It
-is calibrated on train users that it was not trained on. Errors of the policy come from runs of
-`deeper evaluate --split validation --policy-adapter POLICY --predictor-adapter PREDICTOR`. Reward and head-room come
-from a run of `deeper sample` and `deeper reward`, the speed-ups from `benchmarks/sample_reward.py` and
-`benchmarks/train_predictor.py`.
+has knowledge of items if it learnt with it. It is calibrated on train users that it was not trained on. Errors of the
+policy come from runs of `deeper evaluate --split validation --policy-adapter POLICY --predictor-adapter PREDICTOR`.
+Reward and head-room come from a run of `deeper sample` and `deeper reward`, the speed-ups from
+`benchmarks/sample_reward.py` and `benchmarks/train_predictor.py`.
 """
 
 import argparse
@@ -16,7 +16,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -24,10 +24,12 @@ import pyarrow.parquet as pq
 
 from deeper.behaviour.load import load_windows
 from deeper.behaviour.splits import user_hash
-from deeper.behaviour.users import Key, choose_users
+from deeper.behaviour.users import Key
 from deeper.commands.execution.engines import make_engines
+from deeper.commands.execution.population import choose_population, on_validation
+from deeper.commands.execution.population_knowledge import item_knowledge_of
 from deeper.domains import Domain
-from deeper.engine.adapter import load_adapter
+from deeper.engine.adapter import Adapter, load_adapter
 from deeper.evaluation.results_schema import read_results
 from deeper.learning.export.hub_cards import without_places
 from deeper.measure.intervals import domain_mean_interval, domain_ratio_interval
@@ -35,7 +37,8 @@ from deeper.measure.metrics import mean_absolute_error, rank_accuracy
 from deeper.persona.calibration import fit_calibration
 from deeper.persona.describer.describe import describe
 from deeper.persona.describer.updated_facts import facts_after_updates
-from deeper.persona.predict import PREDICT_INPUT, predict
+from deeper.persona.item_knowledge.standing_words import ITEM_KNOWLEDGE
+from deeper.persona.predict import PREDICT_INPUT, ItemKnowledge, predict, predict_row
 from deeper.persona.prompts.templates import load_prompts
 from deeper.storage import layout
 from deeper.storage.provenance import provenance
@@ -47,6 +50,22 @@ SHOWN_PERSONAS = 20
 Row = dict[str, Any]
 ByUser = dict[Key, dict[str, float]]
 """Means over a user's windows, by figure."""
+
+
+class People(NamedTuple):
+    """Users with their windows.
+
+    Attributes:
+        evaluated: Validation users.
+        calibrating: Train users.
+        domains: By id.
+        item_knowledge: By domain.
+    """
+
+    evaluated: dict[Key, Sequence[Any]]
+    calibrating: dict[Key, Sequence[Any]]
+    domains: dict[str, Domain]
+    item_knowledge: dict[str, ItemKnowledge]
 
 
 def main() -> None:
@@ -82,34 +101,22 @@ def main() -> None:
 
 def evaluate_predictor(adapter: str, data: Sequence[str], chosen: Sequence[str], users: int) -> Row:
     """Errors of the predictor on the describer's personas and on swapped ones, and of the user median."""
-    trained = load_adapter(Path(adapter)).users
-    evaluated: dict[Key, list[Any]] = {}
-    others: dict[Key, list[Any]] = {}
-    domains: dict[str, Domain] = {}
-    for source in data:
-        loaded = load_windows(source)
-        wanted = {name: domain for name, domain in loaded.domains.items() if not chosen or name in chosen}
-        domains |= wanted
-        for parts, count, found in ((["validation"], users, evaluated), (["a", "b"], 10**6, others)):
-            own = choose_users(loaded.windows, parts, count)
-            found |= {key: windows for key, windows in own.items() if key[0] in wanted}
-    others = {key: windows for key, windows in others.items() if user_hash(*key) not in trained}
-    calibrating = [
-        key for name in domains for key in [key for key in sorted(others) if key[0] == name][:CALIBRATION_USERS]
-    ]
-    assert not any(user_hash(*key) in trained for key in evaluated), "a validation user was trained on"
+    card = load_adapter(Path(adapter))
+    people = validation_users(data, users, CALIBRATION_USERS, card, chosen)
+    evaluated, domains = people.evaluated, people.domains
+    assert not any(user_hash(*key) in card.users for key in evaluated), "a validation user was trained on"
 
-    rows = [described_row(key, key, 0, others, domains, "calibration") for key in calibrating]
+    rows = [described_row(key, key, 0, people, "calibration") for key in people.calibrating]
     for key, windows in evaluated.items():
         last = len(windows) - 2
-        rows += [described_row(key, key, k, evaluated, domains, "own") for k in sorted({0, last})]
+        rows += [described_row(key, key, k, people, "own") for k in sorted({0, last})]
         if (other := _neighbour(key, evaluated)) != key:
-            rows.append(described_row(key, other, last, evaluated, domains, "swapped"))
+            rows.append(described_row(key, other, last, people, "swapped"))
     prompts = load_prompts()
     engine = make_engines({"predictor": ("embedded", adapter)}, prompts, "exact")["predictor"]
     raw = predict(pa.Table.from_pylist(rows, schema=PREDICT_INPUT), engine, prompts, domains, "distribution", SEED)
     mine = pa.array([row["persona_id"].startswith("calibration") for row in raw.to_pylist()])
-    maps = fit_calibration(raw.filter(mine), others, domains)
+    maps = fit_calibration(raw.filter(mine), people.calibrating, domains)
     found = maps.calibrate(raw.filter(pa.array([not one for one in mine.to_pylist()])), domains).to_pylist()
 
     by_user: ByUser = {}
@@ -240,21 +247,41 @@ def rewards(report: Row) -> Row:
     }
 
 
-def described_row(
-    key: Key, source: Key, k: int, windows: Mapping[Key, Any], domains: Mapping[str, Domain], kind: str
-) -> Row:
+def validation_users(
+    data: Sequence[str], users: int, calibration_users: int, predictor: Adapter, chosen: Sequence[str] = ()
+) -> People:
+    """Choose users as `deeper evaluate --split validation` does, with the item knowledge that a predictor learnt with.
+
+    Args:
+        data: As for `deeper evaluate`.
+        users: Validation users of each domain, at most; those with one window are left out.
+        calibration_users: Train users of each domain, at most. The predictor was not trained on them.
+        predictor: The predictor's adapter.
+        chosen: Domains, by id; all by default.
+    """
+    people = People({}, {}, {}, {})
+    for source in data:
+        loaded = on_validation(load_windows(source))
+        population = choose_population(loaded, users, calibration_users, predictor.users)
+        domains = {name: domain for name, domain in loaded.domains.items() if not chosen or name in chosen}
+        says = item_knowledge_of(
+            "population" if ITEM_KNOWLEDGE in predictor.templates else "none", population.table, loaded.domains
+        )
+        people.domains.update(domains)
+        people.item_knowledge.update(dict.fromkeys(domains, says))
+        for found, own in ((people.evaluated, population.eval), (people.calibrating, population.calibration)):
+            found.update({key: windows for key, windows in own.items() if key[0] in domains and windows[1:]})
+    return people
+
+
+def described_row(key: Key, source: Key, k: int, people: People, kind: str) -> Row:
     """Return a `PREDICT_INPUT` row: W_{k+1} of a user, from the describer's persona of `source` after W_k."""
-    seen = windows[source][: min(k + 1, len(windows[source]) - 1)]
-    domain = domains[source[0]]
+    everyone = {**people.calibrating, **people.evaluated}
+    windows, domain = everyone[source], people.domains[source[0]]
+    seen = windows[: min(k + 1, len(windows) - 1)]
     text = describe(facts_after_updates(seen, domain), seen, domain, seed=SEED)
-    titles = [item["title"] for item in windows[key][k + 1]]
-    return {
-        "persona_id": f"{kind} {key[1]} {k}",
-        "user": key[1],
-        "domain": key[0],
-        "persona": text,
-        "targets": [{"k": k + 1, "titles": titles}],
-    }
+    persona = {"id": f"{kind} {key[1]} {k}", "user": key[1], "domain": key[0], "text": text}
+    return predict_row(persona, {k + 1: everyone[key][k + 1]}, people.item_knowledge[key[0]])
 
 
 def _neighbour(key: Key, evaluated: Mapping[Key, Any]) -> Key:

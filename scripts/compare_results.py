@@ -6,8 +6,9 @@ Prints "equal" and exits 0, or prints the first differences, each with its path,
 another processor computes other last digits. Of two run folders it also compares the tables of personas, predictions
 and errors.
 
-Not compared: where and when results were made (`commit`, `versions`, `machine`, `seconds`, `cost`), `notes`, settings
-that only one of the two has, ids of rows, and `prompt_version`, which is part of them.
+Not compared: where and when results were made (`commit`, `versions`, `machine`, `seconds`, `cost`), `notes`, `engines`
+(tables and errors name them too), settings that only one of the two has, ids of rows, and `prompt_version`, which is
+part of them.
 """
 
 import argparse
@@ -23,7 +24,8 @@ import pyarrow.parquet as pq
 RESULTS = "results.json"
 TABLES = ("personas.parquet", "predictions.parquet", "errors.parquet")
 IGNORED = frozenset(
-    ("commit", "versions", "machine", "seconds", "cost", "notes", "id", "parent", "persona_id", "prompt_version")
+    ("commit", "versions", "machine", "engines", "seconds", "cost", "notes")
+    + ("id", "parent", "persona_id", "prompt_version")
 )
 """JSON keys and table columns that say where results come from, or name a row."""
 SHOWN_DIFFERENCES = 20

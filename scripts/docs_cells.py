@@ -4,6 +4,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from deeper.evaluation.json_parts import numbers_used
+
 Results = Mapping[str, Any]
 
 
@@ -14,10 +16,12 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
 
 
 def origin(results: Results, *more: str) -> str:
-    """Return one line that says where results come from: commit, machine, seed."""
+    """Return one line that says where results come from: commit, machine, what models compute in if known, seed."""
     machine = results["machine"]
     names = [machine[name] for name in ("accelerator", "processor") if name in machine]
-    parts = (f"{', '.join(names)}, {machine['cores']} cores", *more, f"seed {results['seed']}")
+    numbers = numbers_used({role: engine["computes_in"] for role, engine in results.get("engines", {}).items()})
+    computed = [f"computed in {numbers}"] if numbers else []
+    parts = (f"{', '.join(names)}, {machine['cores']} cores", *computed, *more, f"seed {results['seed']}")
     return f"From {commit(results)}; {'; '.join(parts)}. Written by `scripts/docs_results.py`."
 
 

@@ -45,6 +45,7 @@ def example(run: Path) -> dict[str, Any]:
         "commit": results.commit,
         "versions": results.versions,
         "machine": results.machine,
+        "engines": {role: engine.model_dump() for role, engine in results.engines.items()},
         "seed": results.seed,
         "before": first[user]["text"],
         "changes": [vars(change) for change in changes],

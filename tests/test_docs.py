@@ -506,3 +506,11 @@ def test_a_table_names_the_gpu_that_its_figures_are_of():
     assert "; a processor, 4 cores; seed 1." in origin(found)
     found["machine"]["accelerator"] = "a GPU"
     assert "; a GPU, a processor, 4 cores; seed 1." in origin(found)
+
+
+def test_a_table_names_the_precision_that_its_figures_are_of():
+    found = {"commit": "0123456789abcdef", "seed": 1, "machine": {"processor": "a processor", "cores": 4}}
+    found["engines"] = {role: {"computes_in": "32-bit floats"} for role in ("policy", "predictor")}
+    assert "; a processor, 4 cores; computed in 32-bit floats; seed 1." in origin(found)
+    found["engines"]["policy"]["computes_in"] = "bfloat16"
+    assert "; computed in policy bfloat16, predictor 32-bit floats; seed 1." in origin(found)

@@ -47,7 +47,7 @@ def edit(folder: Path, change: Callable[[Results], object]) -> None:
 
 
 def other_origin(results: Results) -> None:
-    results.update(commit="other", versions={}, machine={"cores": 64}, notes=["slow"], cost={})
+    results.update(commit="other", versions={}, machine={"cores": 64}, engines={}, notes=["slow"], cost={})
     results["config"]["a_new_setting"] = 3
 
 

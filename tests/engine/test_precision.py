@@ -13,7 +13,7 @@ from contract import HALF_STARS, QUESTIONS, RATER, STARS, EngineContract, assert
 from tiny_gguf import write_tiny_gguf
 
 from deeper.commands import doctor
-from deeper.engine import ScoreRequest
+from deeper.engine import ScoreRequest, computes_in
 from deeper.engine.openvino import paged_model
 from deeper.engine.openvino.cut import cut_model
 from deeper.engine.openvino.engine import EmbeddedEngine
@@ -64,13 +64,14 @@ def test_doctor_tells_what_auto_means(has_bfloat16: bool) -> None:
 
 
 @pytest.mark.embedded
-def test_the_fingerprint_holds_the_precision(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_engine_names_its_precision(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DEEPER_CACHE", str(tmp_path / "cache"))
     spec = f"embedded:{write_tiny_gguf(tmp_path / 'own.gguf')}"
-    exact = make_engine(spec, precision="exact").fingerprint
-    assert ":f32:" in exact
+    exact = make_engine(spec, precision="exact")
+    assert ":f32:" in exact.fingerprint and computes_in(exact) == "32-bit floats"
     monkeypatch.setattr("deeper.engine.openvino.engine.number_type", lambda precision: "bf16")
-    assert make_engine(spec).fingerprint == exact.replace(":f32:", ":bf16:")
+    fast = make_engine(spec)
+    assert fast.fingerprint == exact.fingerprint.replace(":f32:", ":bf16:") and computes_in(fast) == "bfloat16"
 
 
 @pytest.mark.embedded

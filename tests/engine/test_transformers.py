@@ -11,7 +11,7 @@ from contract import HALF_STARS, NASTY, PROMPTS, QUESTIONS, RATER, STARS, Engine
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deeper.engine import Prompt, Sampling, ScoreRequest
+from deeper.engine import Prompt, Sampling, ScoreRequest, computes_in
 from deeper.engine.adapter import write_card
 from deeper.engine.registry import make_engine
 from deeper.errors import UserError, install_extra
@@ -46,6 +46,13 @@ class TestTiny(EngineContract):
     @classmethod
     def engine(cls, tiny: TransformersEngine) -> TransformersEngine:
         return tiny
+
+    @pytest.mark.parametrize(("number_type", "said"), [("f32", "32-bit floats"), ("bf16", "bfloat16")])
+    def test_it_names_its_precision(
+        self, tiny_folder: Path, monkeypatch: pytest.MonkeyPatch, number_type: str, said: str
+    ) -> None:
+        monkeypatch.setattr("deeper.engine.torch.model.number_type", lambda precision: number_type)
+        assert computes_in(TransformersEngine(str(tiny_folder), device="cpu")) == said
 
 
 @pytest.mark.reference

@@ -19,12 +19,12 @@ def test_results_are_written_as_they_were_read() -> None:
 
 
 def test_what_older_results_lack_is_empty() -> None:
-    older = {name: value for name, value in DEMO.items() if name not in ("missing", "failed_calls")}
+    older = {name: value for name, value in DEMO.items() if name not in ("missing", "failed_calls", "engines")}
     for entry in (*older["errors"], *older["paired"]):
         for name in ("crps_ci", "rank_accuracy_ci", "p_value", "p_adjusted"):
             entry.pop(name, None)
     found = parse_results(older, "demo.json")
-    assert found.missing == found.failed_calls == []
+    assert found.missing == found.failed_calls == [] and found.engines == {}
     assert found.errors[0].crps_ci == (None, None) and found.paired[0].p_adjusted is None
 
 

@@ -1,12 +1,15 @@
 """Runs against the first one, by hand-made errors of users."""
 
+import json
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from ablation import compared
+from ablation import compared, engines_of
+
+RESULTS = Path(__file__).resolve().parents[2] / "docs" / "results"
 
 
 def run(place: Path, errors: dict[str, dict[tuple[str, str], tuple[float, ...]]]) -> Path:
@@ -61,3 +64,17 @@ def test_runs_of_one_name_are_judged_together(tmp_path: Path) -> None:
     assert row["difference"]["value"] == pytest.approx((0.5 + 0.1) / 2)
     with pytest.raises(SystemExit, match="the same users"):
         compared([("first", first), ("first", part)])
+
+
+def test_runs_that_compute_in_other_numbers_are_not_compared(tmp_path: Path) -> None:
+    results = json.loads((RESULTS / "demo.json").read_text("utf-8"))
+    runs = [tmp_path / name for name in ("first", "same", "other", "of an earlier version")]
+    for place, numbers in zip(runs, ("bfloat16", "bfloat16", "32-bit floats", ""), strict=True):
+        engine = {"fingerprint": place.name, "computes_in": numbers}
+        place.mkdir()
+        held = {**results, "engines": {"predictor": engine} if numbers else {}}
+        (place / "results.json").write_text(json.dumps(held), "utf-8")
+    assert engines_of(runs[:2]) == {"predictor": {"fingerprint": "first", "computes_in": "bfloat16"}}
+    assert engines_of([runs[3]]) == {} and engines_of([runs[3], runs[0]]) == engines_of(runs[:2])
+    with pytest.raises(SystemExit, match="other computes in other numbers than .*first"):
+        engines_of(runs[:3])

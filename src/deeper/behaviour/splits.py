@@ -30,12 +30,13 @@ def user_hash(domain: str, user: str) -> str:
     return _digest("user", domain, user).hex()
 
 
-def some_of_each_domain(users: Iterable[tuple[str, str]], count: int) -> list[tuple[str, str]]:
+def some_of_each_domain(users: Iterable[tuple[str, str]], count: int, skip: int = 0) -> list[tuple[str, str]]:
     """Return at most `count` users of each domain, chosen by hash: a smaller choice is a subset of a larger one.
 
     Args:
         users: Domain and id of each user.
         count: Largest number of users of each domain.
+        skip: Users of each domain to pass over first: those that a choice of so many has.
 
     Returns:
         Sorted by domain and id.
@@ -43,7 +44,7 @@ def some_of_each_domain(users: Iterable[tuple[str, str]], count: int) -> list[tu
     by_domain: dict[str, list[tuple[str, str]]] = {}
     for user in sorted(users, key=lambda user: user_hash(*user)):
         by_domain.setdefault(user[0], []).append(user)
-    return sorted(user for found in by_domain.values() for user in found[:count])
+    return sorted(user for found in by_domain.values() for user in found[skip : skip + count])
 
 
 def _digest(purpose: str, domain: str, user: str) -> bytes:

@@ -1,11 +1,14 @@
 """What a model computes in on this machine's processor: 32-bit floats, or bfloat16 where it multiplies them."""
 
+from collections.abc import Mapping
 from typing import Literal
 
 from deeper.engine.protocol import Precision
 from deeper.errors import UserError
 
 NumberType = Literal["f32", "bf16"]
+IN_WORDS: Mapping[NumberType, str] = {"f32": "32-bit floats", "bf16": "bfloat16"}
+"""The types in words for readers of results."""
 
 
 def number_type(precision: Precision) -> NumberType:

@@ -104,7 +104,8 @@ class Engine(Protocol):
     raises `UserError`.
 
     An engine may have an attribute `unscored`: why rows of its last `score` are NaN, in one line each, by the index of
-    the request and of the row. Another is `server_notes`: what its server refused, and what was asked for instead.
+    the request and of the row. Another is `server_notes`: what its server refused, and what was asked for instead. A
+    third is `computes_in`: the numbers that its model computes in, in words.
 
     An engine with an attribute `is_repeatable` that is true computes its answers itself: a call that failed would fail
     again. A run that is continued asks the failed calls of other engines once more.
@@ -148,6 +149,11 @@ def unscored(engine: Engine) -> Mapping[tuple[int, int], str]:
 def server_notes(engine: Engine) -> Sequence[str]:
     """What the engine's server refused so far, and what was asked for instead, in one line each."""
     return getattr(engine, "server_notes", ())
+
+
+def computes_in(engine: Engine) -> str:
+    """The numbers that the engine's model computes in, such as "bfloat16"; empty if the engine does not know."""
+    return getattr(engine, "computes_in", "")
 
 
 def may_answer_later(engine: Engine) -> bool:

@@ -1,6 +1,7 @@
-"""What the typed JSON files of an evaluation are made of: rounded numbers, intervals, names of methods."""
+"""What the typed JSON files of an evaluation are made of: rounded numbers, intervals, names of methods, engines."""
 
 import math
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
@@ -46,3 +47,31 @@ class Difference(Part):
     p_value: NumberOrNone = None
     p_adjusted: NumberOrNone = None
     users: int
+
+
+class EngineUsed(Part):
+    """The engine of a role.
+
+    Attributes:
+        fingerprint: Its weights, adapter, runtime and precision.
+        computes_in: The numbers that its model computes in, in words; empty if only its server knows.
+    """
+
+    fingerprint: str
+    computes_in: str
+
+
+def numbers_used(computes_in: Mapping[str, str]) -> str:
+    """What the engines of a run compute in, in one line.
+
+    Args:
+        computes_in: `EngineUsed.computes_in` by role.
+
+    Returns:
+        "bfloat16" if all roles compute in it, else "policy bfloat16, predictor 32-bit floats" without the roles that
+        say nothing; empty if none does.
+    """
+    values = set(computes_in.values())
+    if len(values) == 1:
+        return values.pop()
+    return ", ".join(f"{role} {numbers}" for role, numbers in computes_in.items() if numbers)

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from deeper.errors import UserError
-from deeper.evaluation.json_parts import Difference, Ends, MethodName, Number, NumberOrNone, Part
+from deeper.evaluation.json_parts import Difference, Ends, EngineUsed, MethodName, Number, NumberOrNone, Part
 from deeper.evaluation.substance.entry import SubstanceEntry
 
 
@@ -222,6 +222,7 @@ class Provenance(Part):
         commit: None outside a checkout.
         versions: Of Python and the packages that matter, by name.
         machine: System, processor, cores and, if one was used, accelerator.
+        engines: By role, "policy" and "predictor"; empty in results of earlier versions.
         seed: Of everything random.
         config: All settings.
         source: The data.
@@ -233,6 +234,7 @@ class Provenance(Part):
     commit: str | None
     versions: dict[str, str]
     machine: dict[str, Any]
+    engines: dict[str, EngineUsed] = {}
     seed: int
     config: dict[str, Any]
     source: str

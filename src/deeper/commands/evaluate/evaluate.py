@@ -20,9 +20,11 @@ from deeper.commands.execution.local_executor import LocalExecutor
 from deeper.commands.execution.population import Population
 from deeper.commands.execution.population_knowledge import item_knowledge_of
 from deeper.commands.execution.progress import RunProgress
+from deeper.engine import computes_in
 from deeper.errors import printable
 from deeper.evaluation.error_table import baseline_errors, error_table
 from deeper.evaluation.failures import failed_calls
+from deeper.evaluation.json_parts import EngineUsed
 from deeper.evaluation.methods import BASELINES, HISTORY_ONLY
 from deeper.evaluation.recipe import RECIPE as EVALUATION_RECIPE
 from deeper.evaluation.results import summarise
@@ -153,7 +155,7 @@ def _errors(plan: RunPlan, outcome: Outcome, combined: _Combined | None) -> _Err
 def _results(
     plan: RunPlan, outcome: Outcome, combined: _Combined | None, errors: _Errors, costs: pa.Table, notes: list[str]
 ) -> Results:
-    settings, domains = plan.settings, plan.loaded.domains
+    settings, domains, engines = plan.settings, plan.loaded.domains, plan.engines
     summary = summarise(
         errors.table,
         outcome.personas,
@@ -169,15 +171,16 @@ def _results(
     return Results(
         **provenance(),
         **dict(summary),
+        engines={
+            role: EngineUsed(fingerprint=e.fingerprint, computes_in=computes_in(e)) for role, e in engines.items()
+        },
         seed=settings.seed,
         config=settings.model_dump(mode="json"),
         source=plan.loaded.source,
         notes=notes,
         calibration=calibration_fits(outcome.calibration),
         history=history_fits(combined.history if combined else None, domains),
-        failed_calls=failed_calls(
-            outcome.personas, outcome.predictions, plan.engines["policy"], plan.engines["predictor"]
-        ),
+        failed_calls=failed_calls(outcome.personas, outcome.predictions, engines["policy"], engines["predictor"]),
         cost=total_cost(costs),
     )
 
@@ -189,7 +192,7 @@ def _manifest(plan: RunPlan, results: Results, executor: LocalExecutor) -> dict[
         "machine": results.machine,
         "seed": results.seed,
         "config": results.config,
-        "engines": {role: plan.engines[role].fingerprint for role in ("policy", "predictor")},
+        "engines": {role: engine.fingerprint for role, engine in results.engines.items()},
         "prompt_version": plan.prompts.version,
         "recipes": dump_recipes(
             behaviour=BEHAVIOUR_RECIPE, persona=PERSONA_RECIPE, evaluation=EVALUATION_RECIPE, measure=MEASURE_RECIPE

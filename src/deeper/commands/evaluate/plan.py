@@ -16,7 +16,7 @@ from deeper.behaviour.users import Key
 from deeper.commands.evaluate.settings import Settings
 from deeper.commands.execution.engines import make_engines
 from deeper.commands.execution.own_updaters import load_updaters
-from deeper.commands.execution.population import Population, choose_population, on_all, on_validation
+from deeper.commands.execution.population import Population, choose_population, notes_on_skipped, on_all, on_validation
 from deeper.commands.execution.population_knowledge import item_knowledge_notes, item_knowledge_of
 from deeper.commands.execution.shared_settings import servers_of
 from deeper.engine import Engine
@@ -93,7 +93,9 @@ def make_plan(settings: Settings, ratings: Any = None) -> RunPlan:
         loaded = on_all(loaded)
     read_before = _trained_on(settings.predictor_engine, settings.predictor_adapter)
     fitted = settings.calibrates or settings.prediction == "history"
-    population = choose_population(loaded, settings.users, settings.calibration_users if fitted else 0, read_before)
+    calibration_users = settings.calibration_users if fitted else 0
+    notes = [*loaded.notes, *notes_on_skipped(loaded, settings.skip_users, settings.split)]
+    population = choose_population(loaded, settings.users, calibration_users, read_before, settings.skip_users)
     _check_unseen(list(population.eval), settings)
     possible = max((len(windows) for windows in population.eval.values()), default=0) - 2
     if possible < 0:
@@ -102,7 +104,6 @@ def make_plan(settings: Settings, ratings: Any = None) -> RunPlan:
             where=settings.ratings or settings.data,
             do=f"choose data or domains with {settings.split} users, or another --split",
         )
-    notes = list(loaded.notes)
     if possible < settings.rounds:
         notes.append(f"rounds: {possible}, since no user has windows for more")
         settings = settings.model_copy(update={"rounds": possible})

@@ -88,6 +88,12 @@ class Settings(RunSettings):
         "which no training sees, for choosing settings. all: every user, each calibrated on the others.",
     )
     users: int = Field(default=100, ge=1, description="Maximum number of users per domain.")
+    skip_users: int = Field(
+        default=0,
+        ge=0,
+        description="Users of each domain to pass over before --users are taken. With the --users of an earlier run, "
+        "only users that it did not judge are judged.",
+    )
     calibration_users: int = Field(
         default=32,
         ge=1,

@@ -24,7 +24,7 @@ from deeper.engine.openvino.compile import make_pipeline
 from deeper.engine.openvino.paged_model import PagedModel
 from deeper.engine.openvino.score import Question, score_questions
 from deeper.engine.openvino.weights import prepare_weights
-from deeper.engine.precision import NumberType, number_type
+from deeper.engine.precision import IN_WORDS, NumberType, number_type
 from deeper.engine.protocol import Completion, Precision, Prompt, Sampling, ScoreRequest, Usage
 
 Floats = NDArray[np.float64]
@@ -66,6 +66,11 @@ class EmbeddedEngine:
         return (
             f"embedded:{self._weights.identity}:{self._numbers}:openvino-genai-{runtime}:{processor} x{os.cpu_count()}"
         )
+
+    @property
+    def computes_in(self) -> str:
+        """The numbers of the model's body, in words."""
+        return IN_WORDS[self._numbers]
 
     @property
     def usage(self) -> Usage:

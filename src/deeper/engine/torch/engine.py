@@ -18,6 +18,7 @@ from deeper.engine.adapter import TENSORS, Adapter, check_base, load_adapter
 from deeper.engine.complete import complete, too_long
 from deeper.engine.label_tree import LabelTree, label_tree, split_prefix
 from deeper.engine.openvino.weights import WEIGHTS_REVISION
+from deeper.engine.precision import IN_WORDS
 from deeper.engine.protocol import Completion, Precision, Prompt, Sampling, ScoreRequest, Usage
 from deeper.engine.torch.generate import BatchLimits, Sample, plan_batches, write_samples
 from deeper.engine.torch.json_grammar import JsonGrammar
@@ -120,6 +121,11 @@ class TransformersEngine:
         kind = str(self._model.dtype).removeprefix("torch.")
         versions = f"torch-{torch.__version__}:transformers-{transformers.__version__}"
         return f"transformers:{self._identity}:{kind}:{versions}:{where}"
+
+    @property
+    def computes_in(self) -> str:
+        """The numbers of the model's weights, in words."""
+        return IN_WORDS["f32" if self._model.dtype == torch.float32 else "bf16"]
 
     @property
     def usage(self) -> Usage:

@@ -5,6 +5,7 @@ from html import escape
 from typing import Any
 
 from deeper.errors import printable
+from deeper.evaluation.json_parts import numbers_used
 from deeper.evaluation.runs.load_run import Run
 
 
@@ -17,6 +18,7 @@ def provenance_list(run: Run) -> str:
         "data": results.source,
         "machine": _line(results.machine),
         "engines": _line(manifest["engines"]),
+        "precision": numbers_used({role: engine.computes_in for role, engine in results.engines.items()}) or "unknown",
         "prompts": manifest["prompt_version"],
         "users": f"{manifest['eval_users']} evaluated, {manifest['calibration_users']} for calibration",
         "versions": _line(results.versions),
