@@ -8,7 +8,7 @@ meta file is not valid JSON.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from deeper.prepare.synth.lines import (
+from deeper.prepare.synth.file_lines import (
     Columns,
     TextArray,
     cells,

@@ -28,7 +28,7 @@ from deeper.errors import UserError, choose_from
 from deeper.prepare.raw import reasons
 from deeper.prepare.sources import Source, find_source
 from deeper.prepare.synth.file_formats import FORMATS, FileFormat
-from deeper.prepare.synth.lines import Columns
+from deeper.prepare.synth.file_lines import Columns
 from deeper.prepare.synth.made_categories import clean_categories
 from deeper.prepare.synth.made_titles import ABSENT, QUIRKS, draw_quirks, make_title
 from deeper.prepare.synth.meta_file import bad_places, open_raw, write_meta
