@@ -114,7 +114,7 @@ $(POLICY)/deeper.json: | $(VENV)/.dev
 
 # PUBLISHED is a folder with the published domains' folders. Run single steps with STEPS=policy,predictor.
 SMALL ?= runs/small
-reproduce-small: $(VENV)/.dev ## train the package's adapters and write docs/results/small.json: 15 to 18 hours on two cores
+reproduce-small: $(VENV)/.dev ## train the next adapters and write docs/results/small.json
 	$(BIN)/python scripts/reproduce_small.py "$(PUBLISHED)" $(SMALL) $(if $(STEPS),--steps $(STEPS)) $(if $(GPU),--gpu)
 	$(if $(STEPS),,cp $(addprefix $(SMALL)/,ablation.json transfer.json small.json) docs/results)
 	$(BIN)/python scripts/docs_results.py

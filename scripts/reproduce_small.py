@@ -1,4 +1,4 @@
-"""Train the adapters of the package again, and evaluate them: from train users to `docs/results/small.json`.
+"""Train the next adapters of the package, and evaluate them: from train users to `docs/results/small.json`.
 
     python scripts/reproduce_small.py PUBLISHED RUNS --plan                # print every command, run none
     python scripts/reproduce_small.py PUBLISHED RUNS                       # every step

@@ -17,6 +17,7 @@ from deeper.cli.main import cli
 from deeper.commands.evaluate.evaluate import evaluate
 from deeper.commands.evaluate.settings import Settings
 from deeper.commands.execution import engines as engine_choice
+from deeper.commands.execution import shipped as shipped_defaults
 from deeper.commands.execution.engines import check_adapter, make_engines, make_predictors
 from deeper.commands.pairs.pairs import make_pairs
 from deeper.commands.pairs.settings import PairSettings
@@ -133,6 +134,8 @@ class TestAdapterOfOtherEvidence:
     def test_the_papers_protocol_with_the_shipped_policy_says_to_run_untuned(
         self, made: list[ScriptedEngine], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
     ) -> None:
+        learnt = {**shipped_defaults.LEARNT_WITH["policy"], "evidence": "kinds"}
+        monkeypatch.setattr(shipped_defaults, "LEARNT_WITH", {**shipped_defaults.LEARNT_WITH, "policy": learnt})
         shipped = tmp_path / "shipped"
         shipped.mkdir()
         policy_learnt(shipped / "small-policy", prompts_with("kinds"))

@@ -12,7 +12,8 @@ from test_engines import write_adapter
 from deeper.cli.main import cli
 from deeper.commands.evaluate.settings import Settings
 from deeper.commands.execution import engines as engine_choice
-from deeper.commands.execution.shipped import POLICY_TOKENS, notes_on_shipped, with_shipped
+from deeper.commands.execution import shipped
+from deeper.commands.execution.shipped import LEARNT_WITH, POLICY_TOKENS, notes_on_shipped, with_shipped
 from deeper.engine import adapter as adapters
 from deeper.engine.scripted.engine import ScriptedEngine
 from deeper.errors import UserError
@@ -37,6 +38,13 @@ CHOSEN: list[tuple[dict[str, Any], tuple[str, str, int, str, str]]] = [
     ({"policy_adapter": "", "evidence": "kinds"}, ("", PREDICTOR, 120, KINDS, POPULATION)),
     ({"prompts": "own"}, ("", "", 120, "none", "none")),
 ]
+
+
+@pytest.fixture(autouse=True)
+def learnt_with_evidence(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The adapters of these tests have learnt with evidence and item knowledge; those of the package need not have."""
+    learnt = {"policy": {**LEARNT_WITH["policy"], "evidence": KINDS}, "predictor": {"item_knowledge": POPULATION}}
+    monkeypatch.setattr(shipped, "LEARNT_WITH", learnt)
 
 
 @pytest.mark.parametrize("kind", [Settings, TrackerSettings])
@@ -74,13 +82,13 @@ class Made(list[tuple[str, str]]):
 @pytest.fixture
 def made(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Made:
     """Stand-ins for the adapters of the package, which learnt what these bring along, and for engines."""
-    prompts, shipped = load_prompts("", "kinds"), tmp_path / "shipped"
-    shipped.mkdir()
-    write_adapter(shipped / POLICY, templates=prompts.hashes_for("policy"))
+    prompts, folder = load_prompts("", "kinds"), tmp_path / "shipped"
+    folder.mkdir()
+    write_adapter(folder / POLICY, templates=prompts.hashes_for("policy"))
     known = {**prompts.hashes_for("predictor"), ITEM_KNOWLEDGE: words_hash()}
-    write_adapter(shipped / PREDICTOR, kind="predictor", templates=known)
+    write_adapter(folder / PREDICTOR, kind="predictor", templates=known)
     for module in (adapters, engine_choice):
-        monkeypatch.setattr(module, "SHIPPED", shipped)
+        monkeypatch.setattr(module, "SHIPPED", folder)
     made = Made()
     monkeypatch.setattr(engine_choice, "make_engine", made)
     monkeypatch.chdir(tmp_path)

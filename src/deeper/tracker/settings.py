@@ -5,8 +5,6 @@ from typing import ClassVar
 from pydantic import Field
 
 from deeper.commands.execution.shared_settings import (
-    SHIPPED_EVIDENCE,
-    SHIPPED_ITEM_KNOWLEDGE,
     SHIPPED_TOKENS,
     EvidenceSource,
     ItemKnowledgeSource,
@@ -44,8 +42,8 @@ class TrackerSettings(RunSettings):
     precision: ModelPrecision = "auto"
     updater: OwnUpdater = ""
     readout: ReadoutName = "auto"
-    item_knowledge: ItemKnowledgeSource = Field(default="none", description=SHIPPED_ITEM_KNOWLEDGE)
-    evidence: EvidenceSource = Field(default="none", description=SHIPPED_EVIDENCE)
+    item_knowledge: ItemKnowledgeSource = "none"
+    evidence: EvidenceSource = "none"
     max_persona_tokens: MaxPersonaTokens = Field(default=120, description=SHIPPED_TOKENS)
     prompts: PromptFolder = ""
     seed: Seed = 1

@@ -7,8 +7,6 @@ from pydantic import Field, FiniteFloat, ValidationInfo, field_validator, model_
 
 from deeper.commands.execution.own_updaters import own_methods
 from deeper.commands.execution.shared_settings import (
-    SHIPPED_EVIDENCE,
-    SHIPPED_ITEM_KNOWLEDGE,
     SHIPPED_TOKENS,
     Data,
     Domains,
@@ -130,8 +128,8 @@ class Settings(RunSettings):
         description="What predictions use: the persona alone, or also the user's own past ratings (history), weighted "
         "by a fit on train users.",
     )
-    item_knowledge: ItemKnowledgeSource = Field(default="none", description=SHIPPED_ITEM_KNOWLEDGE)
-    evidence: EvidenceSource = Field(default="none", description=SHIPPED_EVIDENCE)
+    item_knowledge: ItemKnowledgeSource = "none"
+    evidence: EvidenceSource = "none"
     search_n: int = Field(
         default=0,
         ge=0,

@@ -89,10 +89,6 @@ MaxPersonaTokens = Annotated[int, Field(ge=8, le=4096, description="Longest pers
 SHIPPED_TOKENS = (
     f"Longest persona in tokens, for all methods. {POLICY_TOKENS} with the package's policy adapter, unless you set it."
 )
-SHIPPED_EVIDENCE = f"{EVIDENCE_HELP} With the package's policy adapter it is kinds, unless you set it."
-SHIPPED_ITEM_KNOWLEDGE = (
-    f"{ITEM_KNOWLEDGE_HELP} With the package's predictor adapter it is population, unless you set it."
-)
 """The same where the package's adapters are the default."""
 PromptFolder = Annotated[
     str, Field(description="Folder of your own prompts. Each replaces the built-in prompt of the same name.")

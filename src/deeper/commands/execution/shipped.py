@@ -11,11 +11,11 @@ from deeper.storage.settings import AnySettings, RunSettings
 
 ADAPTERS = {"policy": "small-policy", "predictor": "small-predictor"}
 """The shipped adapter of each role."""
-POLICY_TOKENS = 96
+POLICY_TOKENS = 72
 """The length of the personas that the shipped policy learnt to write."""
 LEARNT_WITH: Mapping[str, Mapping[str, Any]] = {
-    "policy": {"max_persona_tokens": POLICY_TOKENS, "evidence": "kinds"},
-    "predictor": {"item_knowledge": "population"},
+    "policy": {"max_persona_tokens": POLICY_TOKENS},
+    "predictor": {},
 }
 """The settings that each shipped adapter learnt with. They come with it, unless the user set them."""
 DECIDING = (
