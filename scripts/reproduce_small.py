@@ -215,7 +215,7 @@ def prove_unseen(run: Reproduction) -> None:
     run.script("benchmarks/unseen.py", *data, run.runs, output="unseen.json")
 
 
-# 15. demo. -> RUNS/demo. Four to ten minutes on two cores.
+# 15. demo. -> RUNS/demo. Three to twelve minutes on two cores.
 def time_demo(run: Reproduction) -> None:
     """Run the demo, to measure its time."""
     run.deeper("demo", "--out", run.runs / "demo")

@@ -41,8 +41,8 @@ def command(
       deeper demo --ratings ratings.csv --item movie --scale 0.5:5:0.5
 
     First you see one user: ten ratings, the persona written from them, its predictions of the next ten ratings, and
-    the refined persona. Then the demo compares all methods on 16 MovieLens users for four rounds. That takes four
-    to ten minutes on two cores. The first call downloads the small model (93 MB).
+    the refined persona. Then the demo compares all methods on 16 MovieLens users for four rounds. That takes three
+    to twelve minutes on two cores. The first call downloads the small model (93 MB).
 
     It is deeper evaluate with smaller defaults. With --ratings, it first shows what it read, what it skips and how long
     the run will take. It then judges all users in your file (--split all), at most --users of them, and calibrates each

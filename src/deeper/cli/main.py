@@ -103,7 +103,7 @@ def cli() -> None:
 
     \b
     Start here:
-      deeper demo                 a persona within a minute, results in four to ten minutes on two cores
+      deeper demo                 a persona within a minute, results in three to twelve minutes on two cores
       deeper evaluate --help      every setting, with its default
       deeper doctor               what works on this machine
     """  # noqa: D301 (click wants the character)
