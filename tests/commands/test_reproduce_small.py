@@ -94,10 +94,11 @@ def test_ablated_rewards_train_from_the_policy_that_learning_trains_from(publish
 
 def test_on_a_gpu_batches_are_whole_and_transformers_writes_and_reads(published: Path, tmp_path: Path) -> None:
     steps = ("--plan", "--steps", "policy,learn,ship,results")
-    for flags, micro in ((("--gpu",), "32"), ((), "1")):
+    for flags in (("--gpu",), ()):
         lines = run(published, tmp_path / "runs", *steps, *flags).stdout.splitlines()
         policy, learn, together, _, results = (shlex.split(line) for line in lines if line.startswith("$ "))
-        assert policy[policy.index("--micro-batch") + 1] == micro
+        whole = policy[policy.index("--batch") + 1]
+        assert int(whole) > 1 and policy[policy.index("--micro-batch") + 1] == (whole if flags else "1")
         assert ("--micro-batch" in learn) == ("transformers" in learn) == bool(flags)
         # What ships runs on processors, and is judged there.
         assert "transformers" not in [*together, *results]
@@ -128,7 +129,7 @@ def test_a_training_that_is_there_is_not_done_again(
 def test_an_unknown_step_and_missing_data_say_what_there_is(published: Path, tmp_path: Path) -> None:
     unknown = run(published, tmp_path / "runs", "--steps", "polcy")
     assert unknown.returncode == 2
-    assert "no step polcy; choose from policy, predictor" in unknown.stderr
+    assert "no step polcy; choose from start, policy, predictor" in unknown.stderr
     missing = run(tmp_path, tmp_path / "runs")
     assert missing.returncode == 2
     assert "docs/data.md says where" in " ".join(missing.stderr.split())

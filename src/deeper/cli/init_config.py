@@ -24,8 +24,8 @@ def command(path: Path | None, domain: bool, item: str, scale: str, force: bool)
       deeper init-config --domain my-ratings/domain.toml      then: deeper evaluate --data my-ratings
 
     PATH is deeper.toml by default. Engines, adapters and prompts are written as comments, because deeper uses its own
-    adapters only if you set none of these. So are max_persona_tokens, evidence and item_knowledge, which the adapters
-    bring along. Uncomment a line to choose.
+    adapters only if you set none of these. So are the settings that the adapters bring along, such as
+    max_persona_tokens. Uncomment a line to choose.
 
     With --domain, PATH is domain.toml by default. It says what your items are called and how they are rated. Put it
     into the folder of behaviour.csv or behaviour.parquet.
