@@ -31,7 +31,12 @@ HELP = {
     ("train", "predictor"): ("Examples:\n", "[default: 0.001]", "--preset", "deeper.json"),
     ("train", "coldstart"): ("Example:\n", "[default: 120]", "--preset", "deeper.json"),
     ("sample",): ("Examples:\n", "  deeper reward runs/directions", "[default: 15]", "[default: b,validation]"),
-    ("reward",): ("Examples:\n", "  deeper reward runs/directions", "[default: 1.0,1.0,1.0]", "[mae|crps]"),
+    ("reward",): (
+        "Examples:\n",
+        "  deeper reward runs/directions",
+        "[default: 1.0,1.0,1.0]",
+        "[mae|crps|crps_net|rank]",
+    ),
     ("pairs",): ("Examples:\n", "  deeper pairs runs/directions --out runs/pairs\n", "τ⁺"),
     ("train", "dpo"): ("Examples:\n", "--reference base", "[base|previous]", "deeper.json"),
     ("learn",): ("Examples:\n", "  deeper learn --preset smoke", "learn.json", "--force"),

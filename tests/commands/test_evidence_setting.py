@@ -263,5 +263,3 @@ def test_the_flag_is_explained(words: tuple[str, ...], capsys: pytest.CaptureFix
     cli.main([*words, "--help"], standalone_mode=False)
     said = " ".join(capsys.readouterr().out.split())
     assert "--evidence [none|kinds]" in said and "predicted too high or too low" in said
-    is_shipped = words[0] in ("evaluate", "demo")
-    assert ("With the package's policy adapter it is kinds, unless you set it." in said) == is_shipped

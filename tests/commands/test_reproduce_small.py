@@ -5,6 +5,7 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from shutil import copyfile
 
 import click
 import pyarrow as pa
@@ -154,6 +155,8 @@ def test_the_policy_with_the_lowest_error_against_the_median_is_chosen(published
         ]
         (tmp_path / "learnt" / name).mkdir(parents=True)
         pq.write_table(pa.Table.from_pylist(rows), tmp_path / "learnt" / name / "errors.parquet")
+        # Any results will do: only the engines that they name are read.
+        copyfile(ROOT / "docs/results/demo.json", tmp_path / "learnt" / name / "results.json")
     choose_policy(Reproduction(published, tmp_path, plan_only=False))
     assert (tmp_path / "chosen").readlink() == tmp_path / "learnt/1/policy"
     ratios = [one["ratio"]["value"] for one in json.loads((tmp_path / "choice.json").read_text("utf-8"))["runs"]]

@@ -17,6 +17,7 @@ DIFFERENT = {
     "users": "eval users of an evaluation, train users elsewhere",
     "predictor_adapter": "sampling takes several, one for each share of the users",
     "policy_adapter": "a training goes on with it",
+    "methods": "sampling takes updaters alone, an evaluation all that can be compared",
     "max_persona_tokens": "72 where the adapters of the package are the default",
     "precision": "a training computes exactly unless you choose otherwise",
     "updater": "an evaluation compares several with the built-in ones",

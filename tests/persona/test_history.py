@@ -215,7 +215,7 @@ def test_history_only_predicts_the_next_window_from_ratings_alone() -> None:
         }
         for k in range(3)
     ]
-    personas = controls(pa.Table.from_pylist(cases, schema=UPDATE_INPUT), DOMAINS)
+    personas = controls(pa.Table.from_pylist(cases, schema=UPDATE_INPUT), DOMAINS, 72)
     assert set(personas["text"].to_pylist()) == {""}
     out = with_history(table([]), personas, windows, history, DOMAINS).to_pylist()
     assert [(r["k"], len(r["points"]), r["readout"], r["calibrated"]) for r in out] == [
