@@ -1,7 +1,7 @@
 """What a persona can say after an update, which sees only the old persona and the new window: one rule for each fact.
 
 - The middle, the spread and the extremes move from what the old persona says towards the new window: half of the way
-  while the user is new, a third and then a quarter later. A refinement starts from the predicted middle where that
+  with the second window, and a third later. A refinement starts from the predicted middle where that
   differs, since the predictor then misread the persona.
 - What is told of a kind adds up: two hedged statements make a clear one, opposite ones cancel, and what the new window
   does not show stays. This adds log-odds of a sign from independent evidence, in steps.
